@@ -1,0 +1,33 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test test-slow check venv clean
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+venv: $(VENV)/.installed ## Make .venv with snnc and everything that demo and tests need
+
+# Lava 0.10.0 declares Python < 3.11 and old pins, so pip must neither check nor follow them; the extra `lava` holds what it needs.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python lava-nc==0.10.0
+	touch $@
+
+demo: venv ## Train, prune, quantise, check, export and verify on handwritten digits
+	$(BIN)/snnc run examples/digits.toml -o out/digits --force
+
+test: venv ## Run the tests (peers are run for real)
+	$(BIN)/python -m pytest -q -m "not slow"
+
+test-slow: venv ## Run the tests that take minutes
+	$(BIN)/python -m pytest -q -m slow
+
+check: venv ## Lint, format, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean: ## Remove .venv and out/
+	rm -rf $(VENV) out

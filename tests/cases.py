@@ -1,0 +1,65 @@
+"""Networks and inputs that the tests share. No test builds a network by hand."""
+
+import numpy as np
+
+from snnc.arith import Fixed
+from snnc.encode import Encoding
+from snnc.ir import Connection, Network, Population
+from snnc.neurons.cuba import Cuba
+from snnc.neurons.lif import LIF
+from snnc.ops import Dense, weight_grid
+from snnc.synapses import Synapses
+
+LOIHI = Fixed(
+    profile="loihi1", weight_bits=8, weight_exponent_min=-8, weight_exponent_max=7, decay_bits=12, threshold_bits=17,
+    bias_mantissa_bits=13, bias_exponent_max=7, state_bits=24, state_shift=6,
+)  # fmt: skip
+
+
+def fixed_dense(rng, n_dst, n_src, *, density=0.5, sign_mode="mixed", exponent=0, numeric=LOIHI):
+    """A random integer operator on the legal grid, with at least one synapse a row."""
+    grid = np.array(weight_grid(numeric, sign_mode))
+    weight = rng.choice(grid[grid != 0], (n_dst, n_src))
+    mask = rng.random((n_dst, n_src)) < density
+    mask[np.arange(n_dst), rng.integers(0, n_src, n_dst)] = True
+    return Dense(Synapses.from_dense(weight, mask), exponent, sign_mode)
+
+
+def fixed_chain(seed=0, sizes=(12, 20, 5), *, threshold=300, density=0.5, model="lif", bias=0, steps=16):
+    """A feed-forward integer network that spikes on `spikes`."""
+    rng = np.random.default_rng(seed)
+    names = ["input", *(f"hidden{i}" for i in range(1, len(sizes) - 1)), "output"]
+    populations = [Population(names[0], (sizes[0],), None)]
+    for name, n in zip(names[1:], sizes[1:], strict=True):
+        neuron = LIF(threshold, 512, bias) if model == "lif" else Cuba(threshold, 2048, 512, bias)
+        populations.append(Population(name, (n,), neuron))
+    connections = [
+        Connection(f"fc{i}", names[i - 1], names[i], fixed_dense(rng, sizes[i], sizes[i - 1], density=density))
+        for i in range(1, len(sizes))
+    ]
+    return Network("case", tuple(populations), tuple(connections), 1e-3, LOIHI, Encoding("rate", steps, seed))
+
+
+def float_chain(seed=0, sizes=(12, 20, 5), *, density=1.0, model="lif", steps=16):
+    """A feed-forward float network that spikes on `spikes`."""
+    rng = np.random.default_rng(seed)
+    names = ["input", *(f"hidden{i}" for i in range(1, len(sizes) - 1)), "output"]
+    populations = [Population(names[0], (sizes[0],), None)]
+    populations += [
+        Population(n, (k,), LIF(1.0, 0.125) if model == "lif" else Cuba(1.0, 0.5, 0.125))
+        for n, k in zip(names[1:], sizes[1:], strict=True)
+    ]
+    connections = []
+    for i in range(1, len(sizes)):
+        weight = rng.normal(0.1, 1.5 / np.sqrt(sizes[i - 1] * density), (sizes[i], sizes[i - 1]))
+        mask = rng.random(weight.shape) < density
+        mask[:, 0] = True
+        connections.append(Connection(f"fc{i}", names[i - 1], names[i], Dense(Synapses.from_dense(weight, mask))))
+    return Network("case", tuple(populations), tuple(connections), 1e-3, encoding=Encoding("rate", steps, seed))
+
+
+def spikes(net, samples=3, rate=0.3, seed=0, steps=None):
+    """Random binary rasters for every input of a network."""
+    rng = np.random.default_rng(seed + 1000)
+    steps = steps or net.encoding.steps
+    return {p.name: (rng.random((samples, steps, p.size)) < rate).astype(np.uint8) for p in net.inputs}

@@ -1,0 +1,21 @@
+"""The core: network, file, reference simulator, comparison."""
+
+import pytest
+from cases import fixed_chain, float_chain, spikes
+
+from snnc import store
+from snnc.simulate import simulate
+from snnc.verify import compare
+
+
+@pytest.mark.parametrize("make", [fixed_chain, float_chain])
+@pytest.mark.parametrize("model", ["lif", "cuba"])
+def test_a_network_survives_its_file(make, model, tmp_path):
+    net = make(model=model)
+    store.save(net, tmp_path / "a.snnc")
+    again = store.load(tmp_path / "a.snnc")
+    assert again.hash == net.hash
+    assert store.dumps(again) == store.dumps(net)
+    verdict = compare(simulate(net, spikes(net), record=True), simulate(again, spikes(net), record=True))
+    assert verdict.exact
+    assert min(verdict.fired.values()) > 0

@@ -1,0 +1,115 @@
+"""The numbers a network computes with. A neuron's step is written once against `Arith`; `Float` and `Fixed` are two of
+its implementations (the third, torch's, is in training/arith.py), so that what was trained, the reference and the chip's
+integers cannot drift apart.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+
+class Arith(Protocol):
+    """The operations that a neuron's step may use; arrays in, arrays out, shapes broadcast."""
+
+    def lift(self, x: Any) -> Any:
+        """From the units of weights and thresholds to the units of the state."""
+
+    def decay(self, x: Any, decay: Any) -> Any:
+        """What is left of state ``x`` after one step in which the fraction ``decay`` leaks."""
+
+    def wrap(self, x: Any) -> Any:
+        """``x`` in a register that wraps around."""
+
+    def saturate(self, x: Any) -> Any:
+        """``x`` in a register that saturates."""
+
+    def above(self, v: Any, threshold: Any) -> Any:
+        """Spikes: 1 where v > threshold, else 0."""
+
+    def clear(self, v: Any, spikes: Any) -> Any:
+        """0 where a spike was fired, else v."""
+
+
+@dataclass(frozen=True)
+class Float:
+    """Real numbers (float64); nothing is rounded, wrapped or saturated."""
+
+    kind: ClassVar[str] = "float"
+    dtype: ClassVar[type] = np.float64
+
+    def lift(self, x: Any) -> Any:
+        return x
+
+    def decay(self, x: Any, decay: Any) -> Any:
+        return x * (1 - decay)
+
+    def wrap(self, x: Any) -> Any:
+        return x
+
+    def saturate(self, x: Any) -> Any:
+        return x
+
+    def above(self, v: Any, threshold: Any) -> Any:
+        return (v > threshold).astype(np.uint8)
+
+    def clear(self, v: Any, spikes: Any) -> Any:
+        return np.where(spikes, 0, v)
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A chip's integers (int64 arrays that hold the chip's narrower registers).
+
+    The rules are those of Lava 0.10.0's fixed_pt models (lava/proc/lif/models.py, AbstractPyLifModelFixed); the widths
+    come from the profile that the network was quantised for.
+    """
+
+    profile: str  # the chip whose format this is
+    weight_bits: int  # magnitude bits of a weight whose sign is shared by the layer; mixed signs cost the lowest bit
+    weight_exponent_min: int
+    weight_exponent_max: int
+    decay_bits: int
+    threshold_bits: int
+    bias_mantissa_bits: int  # including the sign
+    bias_exponent_max: int
+    state_bits: int  # including the sign
+    state_shift: int  # weights and thresholds are 2**state_shift state units
+
+    kind: ClassVar[str] = "fixed"
+    dtype: ClassVar[type] = np.int64
+
+    @property
+    def state_limit(self) -> int:
+        """2**(state_bits - 1): the first magnitude that a state cannot hold (but see `wrap`)."""
+        return 1 << (self.state_bits - 1)
+
+    def lift(self, x: Any) -> Any:
+        return x << self.state_shift
+
+    def decay(self, x: Any, decay: Any) -> Any:
+        """Sign-magnitude decay: the product is truncated toward zero."""
+        kept = np.abs(x) * ((1 << self.decay_bits) - decay)
+        return np.sign(x) * (kept >> self.decay_bits)
+
+    def wrap(self, x: Any) -> Any:
+        """Wraps once. The range is -limit + 1 .. +limit: Lava keeps +limit and turns -limit into +limit."""
+        limit = self.state_limit
+        return np.where(x > limit, x - 2 * limit, np.where(x <= -limit, x + 2 * limit, x))
+
+    def saturate(self, x: Any) -> Any:
+        return np.clip(x, 1 - self.state_limit, self.state_limit - 1)
+
+    def above(self, v: Any, threshold: Any) -> Any:
+        return (v > threshold).astype(np.uint8)
+
+    def clear(self, v: Any, spikes: Any) -> Any:
+        return np.where(spikes, 0, v)
+
+    def shift(self, total: Any, exponent: int) -> Any:
+        """The weight exponent, applied to the sum of a step's weights: negative exponents round to minus infinity
+        (lava/proc/dense/models.py, lava/utils/weightutils.py)."""
+        return total << exponent if exponent > 0 else total >> -exponent
+
+
+Numeric = Float | Fixed

@@ -1,0 +1,66 @@
+"""The command line: one file a verb, thin over the library. Nothing imports it."""
+
+import importlib
+import json
+import pkgutil
+import sys
+from typing import Any
+
+import click
+
+from snnc import __version__
+from snnc.errors import SnncError, nearest
+
+VERBS = tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")))
+
+
+class _Verbs(click.Group):
+    """Finds verbs by file, and turns every failure that snnc can explain into one message and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"snnc.cli.{name}").command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in VERBS:
+            ctx.fail(f"no command {args[0]!r}; {nearest(args[0], VERBS)}")
+        return super().resolve_command(ctx, args)
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        extra["standalone_mode"] = False
+        words = list(args[0] if args else extra.get("args") or sys.argv[1:])
+        try:
+            result = super().main(*args, **extra)
+            code = result if isinstance(result, int) else 0
+        except SnncError as error:
+            code = _fail(words, str(error), error.exit_code, what=error.what, where=error.where, fix=error.fix)
+        except click.ClickException as error:
+            code = _fail(words, error.format_message(), error.exit_code)
+        except click.Abort:
+            code = _fail(words, "interrupted", 130)
+        except OSError as error:
+            code = _fail(words, f"{error.filename or 'the system'}: {error.strerror or error}", 1)
+        sys.exit(code)
+
+
+def _fail(words: list[str], message: str, code: int, **detail: str) -> int:
+    """One sentence on stderr; one JSON object on stdout for scripts."""
+    click.echo(f"error: {message}", err=True)
+    if "--json" in words:
+        body = {"schema": "snnc.error/1", "ok": False, "exit_code": code, "message": message, **detail}
+        click.echo(json.dumps(body))
+    return code
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="snnc")
+def main() -> None:
+    """From a trained spiking network to a neuromorphic chip, proved spike for spike.
+
+    train -> prune -> quantise -> check -> export -> verify; `snnc run CONFIG.toml` does all of it.
+    """

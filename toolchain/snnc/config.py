@@ -1,0 +1,78 @@
+"""Settings of a stage: frozen dataclasses whose fields are the options of the command line and the keys of a TOML file."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from snnc.errors import ConfigError, FileError, nearest
+
+T = TypeVar("T")
+MAX_CONFIG_BYTES = 1 << 20
+
+
+def setting(default: Any, help: str, *, flags: tuple[str, ...] = (), low: float | None = None, high: float | None = None) -> Any:
+    """A field of a configuration: its default, its help text, further flags, and the range of its numbers."""
+    return field(default=default, metadata={"help": help, "flags": flags, "low": low, "high": high})
+
+
+@dataclass(frozen=True)
+class Config:
+    """Base of all configurations: checks the range and the choices of every field."""
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            _check_value(f, kind(type(self), f), getattr(self, f.name))
+
+
+def kind(cls: type[Config], f: Field[Any]) -> Any:
+    """The type of a field without its ``| None``; a Literal stays one."""
+    hint = get_type_hints(cls)[f.name]
+    if isinstance(hint, UnionType):
+        return next(a for a in get_args(hint) if a is not NoneType)
+    return hint
+
+
+def from_table(cls: type[T], table: Mapping[str, Any], where: str) -> T:
+    """A configuration from a TOML table. Raises ConfigError that names the key, with the nearest known one."""
+    known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+    for key in table:
+        if key not in known:
+            raise ConfigError(f"unknown key {key!r}", where=where, fix=nearest(key, list(known)))
+    try:
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in table.items()})
+    except ConfigError as error:
+        raise ConfigError(error.what, where=where, fix=error.fix) from error
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file as a dict. Raises FileError if it is missing or too large, ConfigError if it is not TOML."""
+    try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise FileError(f"has {path.stat().st_size} bytes, a configuration has at most {MAX_CONFIG_BYTES}", where=str(path))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileError(f"cannot be read: {error.strerror}", where=str(path), fix="check the path") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"is not TOML: {error}", where=str(path)) from error
+
+
+def _check_value(f: Field[Any], hint: Any, value: Any) -> None:
+    if value is None and f.default is None:
+        return
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            raise ConfigError(f"{f.name} = {value!r} is not possible", fix=f"use one of: {', '.join(map(str, get_args(hint)))}")
+        return
+    expected = get_origin(hint) or hint
+    fits = isinstance(value, (int, float) if expected is float else expected) and (expected is bool) == isinstance(value, bool)
+    if not fits:
+        raise ConfigError(f"{f.name} = {value!r} is no {expected.__name__}", fix=f"{f.name}: {f.metadata['help']}")
+    low, high = f.metadata["low"], f.metadata["high"]
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
+        raise ConfigError(
+            f"{f.name} = {value!r} is out of range",
+            fix=f"use {low} to {high}" if high is not None else f"use {low} or more",
+        )

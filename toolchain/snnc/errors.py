@@ -1,0 +1,77 @@
+"""Every failure that a user can meet: what happened, where, and what to do. Used by all stages."""
+
+
+class SnncError(Exception):
+    """A failure that snnc can explain in one sentence.
+
+    ``what`` holds the numbers, ``where`` the place (file, population, connection, core), ``fix`` the remedy.
+    ``exit_code`` is what the command line returns; the codes are documented in README.md.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
+        super().__init__(what)
+        self.what, self.where, self.fix = what, where, fix
+
+    def __str__(self) -> str:
+        head = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{head}; {self.fix}" if self.fix else head
+
+
+class RunError(SnncError):
+    """A program that we ran for the user (Lava, say) failed or took too long."""
+
+    exit_code = 1
+
+
+class UsageError(SnncError):
+    """A wrong option, configuration, file, network or data set."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A configuration has an unknown key or a value that cannot be."""
+
+
+class FileError(UsageError):
+    """A file is missing, truncated, foreign, or would be overwritten."""
+
+
+class NetworkError(UsageError):
+    """A network contradicts itself: shapes, names, ranges, NaN."""
+
+
+class DataError(UsageError):
+    """A data set is missing, damaged or of the wrong shape."""
+
+
+class ProfileError(UsageError):
+    """A hardware profile is missing, or says something impossible."""
+
+
+class DoesNotFitError(SnncError):
+    """The network exceeds a limit of the chip."""
+
+    exit_code = 3
+
+
+class UnsupportedError(SnncError):
+    """A target or a chip cannot express what the network says."""
+
+    exit_code = 4
+
+
+class MissingDependencyError(SnncError):
+    """An optional package is not installed; ``fix`` holds the line that installs it."""
+
+    exit_code = 5
+
+
+def nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
+    """A remedy for a misspelt name: the nearest known one, or all of them."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(known)}"

@@ -1,0 +1,88 @@
+"""Writing so that nothing existing is lost: into a temporary name, synced, then renamed. Used wherever files are written."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from snnc.errors import FileError
+
+
+def must_be_free(path: Path, force: bool) -> None:
+    """Raises FileError if ``path`` exists and may not be overwritten. Called before long work, too."""
+    if path.exists() and not force:
+        raise FileError("exists already", where=str(path), fix="pick another --out or add --force to replace it")
+    if not path.absolute().parent.is_dir():
+        raise FileError("the folder does not exist", where=str(path.absolute().parent), fix="create it first")
+
+
+def write_bytes(path: Path, content: bytes, *, force: bool = False) -> None:
+    """Write a file whole or not at all. Raises FileError if it exists (without ``force``) or cannot be written."""
+    must_be_free(path, force)
+    with _file_errors(path):
+        handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync(path.absolute().parent)
+
+
+@contextmanager
+def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
+    """A folder to fill that appears under ``path`` when the block ends without an error, and not at all otherwise."""
+    must_be_free(path, force)
+    with _file_errors(path):
+        temporary = Path(tempfile.mkdtemp(dir=path.absolute().parent, prefix=f".{path.name}."))
+        try:
+            temporary.chmod(0o777 & ~_umask())
+            yield temporary
+            for inside in [*temporary.rglob("*"), temporary]:
+                _sync(inside)
+            _swap(temporary, path)
+            _sync(path.absolute().parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _swap(new: Path, path: Path) -> None:
+    """Put the folder ``new`` in the place of ``path``; the old content goes only after the new one stands."""
+    if not path.exists():
+        new.rename(path)
+        return
+    old = Path(tempfile.mkdtemp(dir=path.absolute().parent, prefix=f".{path.name}."))
+    path.rename(old / "old")
+    new.rename(path)
+    shutil.rmtree(old)
+
+
+@contextmanager
+def _file_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise FileError(
+            f"cannot write: {error.strerror or error}", where=str(path), fix="free some space or pick another place"
+        ) from error
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

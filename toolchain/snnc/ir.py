@@ -1,0 +1,229 @@
+"""The network that every stage reads and returns: populations joined by weighted connections."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from math import prod
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.arith import Fixed, Float, Numeric
+from snnc.encode import Encoding
+from snnc.errors import NetworkError
+from snnc.neurons._base import Neuron
+from snnc.ops import Op
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """Neurons of one model, or an input."""
+
+    name: str
+    shape: tuple[int, ...]
+    neuron: Neuron | None  # None: an input
+    message_bits: int = 0  # of what it sends: 0 = spikes (0 or 1), n = integers below 2**n (inputs only)
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Connection:
+    """Synapses from one population to another. ``delay_steps`` 0: a spike acts within its step."""
+
+    name: str
+    src: str
+    dst: str
+    op: Op
+    delay_steps: int = 0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What was done to a network: the verb, its settings, its seeds. Provenance."""
+
+    name: str
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Read-only; each stage returns a new one. Raises NetworkError if it contradicts itself."""
+
+    name: str
+    populations: tuple[Population, ...]
+    connections: tuple[Connection, ...]
+    dt_s: float
+    numeric: Numeric = Float()
+    encoding: Encoding | None = None  # how samples of a data set become its input
+    done: tuple[Stage, ...] = ()
+
+    def __post_init__(self) -> None:
+        if found := problems(self):
+            raise NetworkError(
+                found[0] if len(found) == 1 else "\n  ".join([f"{len(found)} problems", *found]),
+                where=f"network {self.name!r}",
+            )
+
+    def __getitem__(self, name: str) -> Population:
+        return next(p for p in self.populations if p.name == name)
+
+    @property
+    def inputs(self) -> tuple[Population, ...]:
+        return tuple(p for p in self.populations if p.neuron is None)
+
+    @property
+    def output(self) -> Population:
+        """The population that is read out: the last in the order of computation."""
+        return self.ordered[-1]
+
+    def into(self, population: str) -> tuple[Connection, ...]:
+        """The connections that end in a population."""
+        return tuple(c for c in self.connections if c.dst == population)
+
+    def out_of(self, population: str) -> tuple[Connection, ...]:
+        """The connections that start in a population."""
+        return tuple(c for c in self.connections if c.src == population)
+
+    @cached_property
+    def ordered(self) -> tuple[Population, ...]:
+        """The populations in an order in which each can be computed within one step."""
+        return tuple(self[name] for name in _order(self))
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 over everything that decides what the network computes (not over its name and provenance)."""
+        digest = hashlib.sha256(json.dumps(structure(self), sort_keys=True).encode())
+        for key, array in sorted(arrays(self)):
+            digest.update(f"{key} {array.dtype.str} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def after(self, stage: Stage, **changes: Any) -> Self:
+        """A changed copy that remembers the stage."""
+        return replace(self, done=(*self.done, stage), **changes)
+
+
+def structure(net: Network) -> dict[str, Any]:
+    """All of a network but its arrays, name and provenance, as JSON values."""
+    return {
+        "dt_s": net.dt_s,
+        "numeric": {"kind": net.numeric.kind, **asdict(net.numeric)},
+        "encoding": asdict(net.encoding) if net.encoding else None,
+        "populations": [
+            {"name": p.name, "shape": list(p.shape), "neuron": p.neuron and p.neuron.model(), "message_bits": p.message_bits}
+            for p in net.populations
+        ],
+        "connections": [
+            {
+                "name": c.name, "src": c.src, "dst": c.dst, "delay_steps": c.delay_steps,
+                "op": c.op.kind, "shape": list(c.op.synapses.shape), "exponent": c.op.exponent, "sign_mode": c.op.sign_mode,
+            }
+            for c in net.connections
+        ],
+    }  # fmt: skip
+
+
+def arrays(net: Network) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Every array of a network under a key of its own."""
+    for p in net.populations:
+        if p.neuron:
+            for name in p.neuron.parameters():
+                yield f"population/{p.name}/{name}", getattr(p.neuron, name)
+    for c in net.connections:
+        for name in ("indptr", "indices", "values"):
+            yield f"connection/{c.name}/{name}", getattr(c.op.synapses, name)
+
+
+def problems(net: Network) -> list[str]:
+    """Every contradiction in a network, each as a sentence that names its place."""
+    found = _name_problems(net)
+    if found:
+        return found
+    for p in net.populations:
+        found += [f"population {p.name!r} {problem}" for problem in _population_problems(p, net.numeric)]
+    for c in net.connections:
+        found += [f"connection {c.name!r} {problem}" for problem in _connection_problems(c, net)]
+    if not found and len(_order(net)) < len(net.populations):
+        found.append("has a loop of connections without delay; give one of them delay_steps >= 1")
+    return found
+
+
+def _name_problems(net: Network) -> list[str]:
+    names = [p.name for p in net.populations]
+    found = [f"has two populations named {n!r}" for n in sorted(set(names)) if names.count(n) > 1]
+    wires = [c.name for c in net.connections]
+    found += [f"has two connections named {n!r}" for n in sorted(set(wires)) if wires.count(n) > 1]
+    found += [
+        f"has the name {n!r}; names are letters, digits and _, at most 64" for n in [*names, *wires] if not _NAME.fullmatch(n)
+    ]
+    for c in net.connections:
+        found += [f"connection {c.name!r} joins {end!r}, which is no population" for end in (c.src, c.dst) if end not in names]
+    if not net.inputs:
+        found.append("has no input population")
+    return found
+
+
+def _population_problems(p: Population, numeric: Numeric) -> list[str]:
+    if not p.shape or any(n < 1 for n in p.shape):
+        return [f"has shape {p.shape}"]
+    if p.neuron is None:
+        return [] if 0 <= p.message_bits <= 24 else [f"sends {p.message_bits}-bit messages, 0 to 24 are possible"]
+    if p.message_bits:
+        return ["sends graded messages, which only inputs do"]
+    return [q for name, f in p.neuron.parameters().items() for q in _parameter_problems(p, name, f.metadata, numeric)]
+
+
+def _parameter_problems(p: Population, name: str, meta: Any, numeric: Numeric) -> list[str]:
+    value = getattr(p.neuron, name)
+    if value.shape not in ((), (p.size,)):
+        return [f"has {name} of shape {value.shape}, expected () or ({p.size},)"]
+    if not np.isfinite(value).all():
+        return [f"has a {name} that is NaN or infinite"]
+    if isinstance(numeric, Fixed) and value.dtype.kind != "i":
+        return [f"has {name} = {value.flat[0]} in a fixed network, expected an integer"]
+    low, high = parameter_range(meta["unit"], meta["offset"], numeric)
+    if value.min() < low or value.max() > high:
+        return [f"has {name} in {value.min()} .. {value.max()}, allowed is {low} .. {high}"]
+    return []
+
+
+def parameter_range(unit: str, offset: int, numeric: Numeric) -> tuple[float, float]:
+    """The smallest and the largest value of a neuron parameter of this unit."""
+    if isinstance(numeric, Float):
+        return (0.0, 1.0) if unit == "decay" else ((0.0, np.inf) if unit == "threshold" else (-np.inf, np.inf))
+    if unit == "decay":
+        return offset, (1 << numeric.decay_bits) - 1 + offset
+    if unit == "threshold":
+        return 0, (1 << numeric.threshold_bits) - 1
+    mantissa = 1 << (numeric.bias_mantissa_bits - 1)
+    return -mantissa << numeric.bias_exponent_max, (mantissa - 1) << numeric.bias_exponent_max
+
+
+def _connection_problems(c: Connection, net: Network) -> list[str]:
+    src, dst = net[c.src], net[c.dst]
+    if dst.neuron is None:
+        return [f"ends in {c.dst!r}, which is an input"]
+    if (c.op.n_src, c.op.n_dst) != (src.size, dst.size):
+        return [f"has weights for {c.op.n_src} -> {c.op.n_dst} neurons, {c.src!r} -> {c.dst!r} has {src.size} -> {dst.size}"]
+    if c.delay_steps < 0:
+        return [f"has a delay of {c.delay_steps} steps"]
+    return c.op.problems(net.numeric)
+
+
+def _order(net: Network) -> list[str]:
+    """Names in an order of computation (inputs first); populations on a loop without delay are left out."""
+    waiting = [p.name for p in net.populations]
+    order: list[str] = []
+    while ready := [n for n in waiting if all(c.src in order for c in net.into(n) if c.delay_steps == 0)]:
+        order += ready
+        waiting = [n for n in waiting if n not in ready]
+    return order

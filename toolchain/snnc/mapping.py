@@ -1,0 +1,36 @@
+"""A network on a chip: slices of populations on cores, with what they use."""
+
+from collections.abc import Mapping as Table
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, order=True)
+class Slice:
+    """Neurons start .. stop - 1 of a population."""
+
+    population: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Core:
+    """One core of the chip: what lies on it and what it uses, resource by resource."""
+
+    index: int
+    slices: tuple[Slice, ...]
+    used: Table[str, int]  # resource (a key of Profile.limits) -> amount
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """Which neurons lie on which core. Deterministic for network, profile and seed."""
+
+    profile: str
+    seed: int
+    cores: tuple[Core, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values, for mapping.json of an artifact."""
+        return {"schema": "snnc.mapping/1", **asdict(self)}

@@ -1,0 +1,50 @@
+"""Current-based leaky integrate-and-fire (CUBA-LIF), the neuron of Loihi.
+
+    u[t] = (1 - decay_u) u[t-1] + I[t]
+    v[t] = (1 - decay_v) v[t-1] + u[t] + bias
+    s[t] = v[t] > threshold;   v[t] <- 0 where s[t];   u is not reset
+
+The eight answers: strict ``>``; reset to zero; in the same step; decay first, then input; decays truncate toward zero;
+u wraps and v saturates; no refractory period; states start at 0. Source: Lava 0.10.0, lava/proc/lif/models.py,
+PyLifModelBitAcc (integers) and PyLifModelFloat (reals, where nothing is shifted or limited).
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, final
+
+from snnc.arith import Arith
+from snnc.neurons._base import Neuron, Parameter, SpikeRule, State, parameter
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Cuba(Neuron):
+    threshold: Parameter = parameter("threshold", 1.0)
+    decay_u: Parameter = parameter("decay", 0.5, offset=1)
+    decay_v: Parameter = parameter("decay", 0.125)
+    bias: Parameter = parameter("bias", 0.0)
+
+    state: ClassVar[tuple[str, ...]] = ("u", "v")
+    rule: ClassVar[SpikeRule] = SpikeRule(
+        comparator=">",
+        reset="zero",
+        reset_step="same",
+        order="decay, then input",
+        decay_rounding="toward zero",
+        overflow={"u": "wrap", "v": "saturate"},
+        refractory_steps=0,
+        initial_state=0,
+    )
+
+    def step(self, state: State, current: Any, a: Arith) -> tuple[State, Any]:
+        u = a.wrap(a.decay(state["u"], self.decay_u) + a.lift(current))
+        v = a.saturate(a.decay(state["v"], self.decay_v) + u + self.bias)
+        spikes = a.above(v, a.lift(self.threshold))
+        return {"u": u, "v": a.clear(v, spikes)}, spikes
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls()
+
+
+MODEL = Cuba

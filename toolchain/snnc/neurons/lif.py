@@ -1,0 +1,50 @@
+"""Leaky integrate-and-fire without a synaptic current: the CUBA neuron whose current has no memory.
+
+    u[t] = I[t]
+    v[t] = (1 - decay_v) v[t-1] + u[t] + bias
+    s[t] = v[t] > threshold;   v[t] <- 0 where s[t]
+
+u is kept only so that it can be compared. The eight answers: strict ``>``; reset to zero; in the same step; decay first,
+then input; decays truncate toward zero; u wraps and v saturates; no refractory period; states start at 0. Source: Lava
+0.10.0, lava/proc/lif/models.py, PyLifModelBitAcc with du = 4095; snnTorch 1.0, snntorch/_neurons/leaky.py with
+reset_mechanism="zero".
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, final
+
+from snnc.arith import Arith
+from snnc.neurons._base import Neuron, Parameter, SpikeRule, State, parameter
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class LIF(Neuron):
+    threshold: Parameter = parameter("threshold", 1.0)
+    decay_v: Parameter = parameter("decay", 0.125)
+    bias: Parameter = parameter("bias", 0.0)
+
+    state: ClassVar[tuple[str, ...]] = ("u", "v")
+    rule: ClassVar[SpikeRule] = SpikeRule(
+        comparator=">",
+        reset="zero",
+        reset_step="same",
+        order="decay, then input",
+        decay_rounding="toward zero",
+        overflow={"u": "wrap", "v": "saturate"},
+        refractory_steps=0,
+        initial_state=0,
+    )
+
+    def step(self, state: State, current: Any, a: Arith) -> tuple[State, Any]:
+        u = a.wrap(a.lift(current))
+        v = a.saturate(a.decay(state["v"], self.decay_v) + u + self.bias)
+        spikes = a.above(v, a.lift(self.threshold))
+        return {"u": u, "v": a.clear(v, spikes)}, spikes
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls()
+
+
+MODEL = LIF

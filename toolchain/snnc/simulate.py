@@ -1,0 +1,74 @@
+"""The reference simulator: what a network means, in floats or in a chip's integers. Plain and slow; samples run side by
+side, each from a fresh state.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.errors import DataError
+from snnc.ir import Connection, Network, Population
+from snnc.neurons._base import State
+from snnc.run import Rasters, Run
+
+
+def simulate(net: Network, inputs: Rasters, *, record: bool = False) -> Run:
+    """Run a network on input rasters, one (samples, steps, n) array of integers for each input population.
+
+    ``record`` keeps the states (u, v) of every step. Raises DataError if an input is missing, has the wrong shape, or
+    holds messages that its population cannot send.
+    """
+    samples, steps = _check_inputs(net, inputs)
+    spikes = {p.name: inputs[p.name] if p.neuron is None else np.zeros((samples, steps, p.size), np.uint8) for p in net.ordered}
+    state = {p.name: _initial(p, samples, net) for p in net.populations if p.neuron}
+    trace: dict[str, dict[str, NDArray[Any]]] = {}
+    if record:
+        trace = {n: {k: np.zeros((samples, steps, net[n].size), net.numeric.dtype) for k in s} for n, s in state.items()}
+    for step in range(steps):
+        for p in net.ordered:
+            if p.neuron is None:
+                continue
+            current = sum(
+                (_current(c, spikes, step, net) for c in net.into(p.name)),
+                np.zeros((samples, p.size), net.numeric.dtype),
+            )
+            state[p.name], spikes[p.name][:, step] = p.neuron.step(state[p.name], current, net.numeric)
+            for variable in trace.get(p.name, ()):
+                trace[p.name][variable][:, step] = state[p.name][variable]
+    return Run("reference", net.dt_s, spikes, trace, {p.name: 0 for p in net.populations})
+
+
+def _initial(p: Population, samples: int, net: Network) -> State:
+    assert p.neuron is not None  # noqa: S101 - for the type checker; callers ask for neurons only
+    return {k: np.full((samples, p.size), p.neuron.rule.initial_state, net.numeric.dtype) for k in p.neuron.state}
+
+
+def _current(c: Connection, spikes: Rasters, step: int, net: Network) -> NDArray[Any]:
+    """What connection ``c`` adds to its destination in ``step``: (samples, n_dst), in weight units."""
+    sent = step - c.delay_steps
+    if sent < 0:
+        return np.zeros((len(spikes[c.src]), c.op.n_dst), net.numeric.dtype)
+    return c.op.apply(spikes[c.src][:, sent], net.numeric)
+
+
+def _check_inputs(net: Network, inputs: Rasters) -> tuple[int, int]:
+    """(samples, steps) of the inputs, which must agree."""
+    for p in net.inputs:
+        where = f"input {p.name!r}"
+        if p.name not in inputs:
+            raise DataError("got no raster", where=where, fix=f"pass one of shape (samples, steps, {p.size})")
+        raster = inputs[p.name]
+        if raster.ndim != 3 or raster.shape[2] != p.size or raster.dtype.kind not in "uib":
+            raise DataError(
+                f"got {raster.dtype} of shape {raster.shape}, expected integers of shape (samples, steps, {p.size})",
+                where=where,
+            )
+        highest = 2 ** max(p.message_bits, 1) - 1
+        if raster.size and (raster.min() < 0 or raster.max() > highest):
+            raise DataError(f"got messages {raster.min()} .. {raster.max()}, it sends 0 .. {highest}", where=where)
+    shapes = {inputs[p.name].shape[:2] for p in net.inputs}
+    if len(shapes) != 1:
+        raise DataError(f"inputs differ in samples and steps: {sorted(shapes)}")
+    samples, steps = shapes.pop()
+    return samples, steps

@@ -1,0 +1,108 @@
+"""Network <-> one ``.snnc`` file. The only module that knows the format.
+
+A file is a safetensors container: the arrays, and one metadata entry ``snnc`` with the rest as JSON. Nothing in it is
+ever executed, sizes are checked against the file's own length, and equal networks give equal bytes.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc import neurons
+from snnc.arith import Fixed, Float, Numeric
+from snnc.encode import Encoding
+from snnc.errors import FileError, SnncError
+from snnc.files import write_bytes
+from snnc.ir import Connection, Network, Population, Stage, arrays, structure
+from snnc.ops import KINDS
+from snnc.synapses import Synapses
+
+SCHEMA = "snnc.network/1"
+
+
+def dumps(net: Network) -> bytes:
+    """The bytes of a network's file."""
+    from safetensors.numpy import save as pack
+
+    header = {"schema": SCHEMA, "name": net.name, **structure(net), "done": [asdict(s) for s in net.done]}
+    tensors = {key: np.array(array, order="C") for key, array in arrays(net)}
+    return pack(tensors, {"snnc": json.dumps(header, sort_keys=True, separators=(",", ":"))})
+
+
+def save(net: Network, path: Path, *, force: bool = False) -> None:
+    """Write a network. Raises FileError if the file exists (without ``force``) or cannot be written."""
+    write_bytes(path, dumps(net), force=force)
+
+
+def load(path: Path) -> Network:
+    """Read a network. Raises FileError for a file that is missing, truncated, or no network of ours."""
+    header, tensors = _read(path)
+    if header.get("schema") != SCHEMA:
+        raise FileError(
+            f"has schema {header.get('schema')!r}, this version reads {SCHEMA!r}",
+            where=str(path),
+            fix="write it again with this version",
+        )
+    try:
+        return _network(header, tensors)
+    except SnncError as error:
+        raise type(error)(error.what, where=f"{path}: {error.where}".rstrip(": "), fix=error.fix) from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FileError(f"is damaged: {error!r}", where=str(path), fix="write it again") from error
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise FileError("no such file", where=str(path), fix="check the path")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = json.loads((file.metadata() or {}).get("snnc", "{}"))
+            return header, {key: file.get_tensor(key) for key in file.keys()}
+    except (SafetensorError, json.JSONDecodeError, RecursionError) as error:
+        raise FileError(
+            f"is not an snnc network, or is truncated ({error})",
+            where=str(path),
+            fix="make one with snnc train or snnc import",
+        ) from error
+    except OSError as error:
+        raise FileError(f"cannot be read: {error.strerror or error}", where=str(path), fix="check the file") from error
+
+
+def _network(header: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Network:
+    return Network(
+        name=header["name"],
+        populations=tuple(_population(p, tensors) for p in header["populations"]),
+        connections=tuple(_connection(c, tensors) for c in header["connections"]),
+        dt_s=float(header["dt_s"]),
+        numeric=_numeric(dict(header["numeric"])),
+        encoding=Encoding(**header["encoding"]) if header["encoding"] else None,
+        done=tuple(Stage(**stage) for stage in header["done"]),
+    )
+
+
+def _numeric(fields: dict[str, Any]) -> Numeric:
+    kinds: dict[str, type[Numeric]] = {Float.kind: Float, Fixed.kind: Fixed}
+    return kinds[fields.pop("kind")](**fields)
+
+
+def _population(fields: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Population:
+    name, neuron = fields["name"], None
+    if fields["neuron"] is not None:
+        model = neurons.get(fields["neuron"])
+        neuron = model(**{p: tensors[f"population/{name}/{p}"] for p in model.parameters()})
+    return Population(name, tuple(int(n) for n in fields["shape"]), neuron, fields["message_bits"])
+
+
+def _connection(fields: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Connection:
+    name = fields["name"]
+    indptr, indices, values = (tensors[f"connection/{name}/{part}"] for part in ("indptr", "indices", "values"))
+    sizes = fields["shape"]
+    synapses = Synapses((int(sizes[0]), int(sizes[1])), indptr, indices, values)
+    op = KINDS[fields["op"]](synapses, int(fields["exponent"]), fields["sign_mode"])
+    return Connection(name, fields["src"], fields["dst"], op, int(fields["delay_steps"]))

@@ -1,0 +1,86 @@
+"""The synapses that exist between two populations. Part of every operator that has weights."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Synapses:
+    """Compressed sparse rows: row = destination neuron, column = source neuron, columns ascending in a row.
+
+    What is stored exists, what is not stored was pruned: a stored 0 is a synapse that was kept and whose weight rounds to
+    zero. Memory is O(synapses). The arrays are read-only.
+    """
+
+    shape: tuple[int, int]  # (n_dst, n_src)
+    indptr: NDArray[np.int64]  # (n_dst + 1,)
+    indices: NDArray[np.int32]  # (synapses,)
+    values: NDArray[Any]  # (synapses,), float64 or int64
+
+    def __post_init__(self) -> None:
+        for array in (self.indptr, self.indices, self.values):
+            array.setflags(write=False)
+
+    @classmethod
+    def from_dense(cls, weight: NDArray[Any], mask: NDArray[np.bool_] | None = None) -> Self:
+        """From a (n_dst, n_src) array; ``mask`` says which synapses exist (default: those that are not 0)."""
+        dtype = np.int64 if weight.dtype.kind in "iu" else np.float64
+        exists = weight != 0 if mask is None else mask
+        rows, columns = np.nonzero(exists)
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=weight.shape[0]))])
+        values = weight[rows, columns].astype(dtype)
+        n_dst, n_src = weight.shape
+        return cls((n_dst, n_src), indptr.astype(np.int64), columns.astype(np.int32), values)
+
+    @property
+    def count(self) -> int:
+        """The number of synapses that exist."""
+        return len(self.values)
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """The destination neuron of each synapse, in storage order: shape (synapses,)."""
+        return np.repeat(np.arange(self.shape[0]), np.diff(self.indptr))
+
+    def with_values(self, values: NDArray[Any]) -> Self:
+        """The same synapses with other weights: shape (synapses,)."""
+        return replace(self, values=values)
+
+    def to_dense(self) -> NDArray[Any]:
+        """A (n_dst, n_src) array in which pruned synapses are 0."""
+        dense = np.zeros(self.shape, self.values.dtype)
+        dense[self.rows, self.indices] = self.values
+        return dense
+
+    def mask(self) -> NDArray[np.bool_]:
+        """A (n_dst, n_src) array: which synapses exist."""
+        dense = np.zeros(self.shape, np.bool_)
+        dense[self.rows, self.indices] = True
+        return dense
+
+    def to_scipy(self) -> Any:
+        """A scipy.sparse.csr_array that shares this memory."""
+        from scipy.sparse import csr_array
+
+        return csr_array((self.values, self.indices, self.indptr), shape=self.shape)
+
+    def problems(self) -> list[str]:
+        """What is wrong with the arrays, if anything: sizes, order, range, NaN."""
+        n_dst, n_src = self.shape
+        if len(self.indptr) != n_dst + 1 or len(self.indices) != len(self.values):
+            return [f"holds {len(self.indptr)} row pointers for {n_dst} rows"]
+        if self.indptr[0] != 0 or self.indptr[-1] != self.count or (np.diff(self.indptr) < 0).any():
+            return ["holds row pointers that do not ascend from 0 to the number of synapses"]
+        if self.count == 0:
+            return []
+        if self.indices.min() < 0 or self.indices.max() >= n_src:
+            return [f"names source neuron {int(self.indices.max())} of {n_src}"]
+        key = self.rows * n_src + self.indices
+        if (np.diff(key) <= 0).any():
+            return ["holds a synapse twice or out of order"]
+        if bad := np.count_nonzero(~np.isfinite(self.values)):
+            return [f"holds {bad} weights that are NaN or infinite"]
+        return []
