@@ -41,12 +41,9 @@ def save(net: Network, path: Path, *, force: bool = False) -> None:
 def load(path: Path) -> Network:
     """Read a network. Raises FileError for a file that is missing, truncated, or no network of ours."""
     header, tensors = _read(path)
-    if header.get("schema") != SCHEMA:
-        raise FileError(
-            f"has schema {header.get('schema')!r}, this version reads {SCHEMA!r}",
-            where=str(path),
-            fix="write it again with this version",
-        )
+    if not isinstance(header, dict) or header.get("schema") != SCHEMA:
+        found = header.get("schema") if isinstance(header, dict) else None
+        raise FileError(f"has schema {found!r}, this version reads {SCHEMA!r}", where=str(path), fix="write it again")
     try:
         return _network(header, tensors)
     except SnncError as error:

@@ -19,10 +19,12 @@ from snnc.neurons._base import Neuron, Parameter, SpikeRule, State, parameter
 @final
 @dataclass(frozen=True, eq=False)
 class Cuba(Neuron):
+    """CUBA-LIF; its equations are in the docstring of the module."""
+
     threshold: Parameter = parameter("threshold", 1.0)
     decay_u: Parameter = parameter("decay", 0.5, offset=1)
     decay_v: Parameter = parameter("decay", 0.125)
-    bias: Parameter = parameter("bias", 0.0)
+    bias: Parameter = parameter("bias", 0)
 
     state: ClassVar[tuple[str, ...]] = ("u", "v")
     rule: ClassVar[SpikeRule] = SpikeRule(

@@ -1,0 +1,79 @@
+"""The rules of the house that a linter does not know."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+
+import pytest
+from conftest import ROOT
+
+SOURCE = ROOT / "toolchain" / "snnc"
+MODULES = sorted([*SOURCE.rglob("*.py"), *(ROOT / "exporters").glob("*.py")])
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def name(path):
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_torch_stays_in_training(path):
+    if "training" not in path.parts:
+        assert not {m.split(".")[0] for m in imports(path)} & {"torch", "snntorch"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_imports_run_downward(path):
+    inside = set(path.relative_to(ROOT).parts)
+    for module in imports(path):
+        assert not module.startswith("snnc.exporters"), "exporters are found by name"
+        assert "cli" in inside or not module.startswith("snnc.cli"), "nothing imports the command line"
+        assert inside & {"cli", "training"} or not module.startswith("snnc.training"), "training is the top of the library"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_files_and_functions_are_short(path):
+    text = path.read_text()
+    assert text.count("\n") <= 300
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 45, node.name
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_modules_and_public_functions_say_what_they_are_for(path):
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree)
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), node.name
+
+
+def test_every_package_is_shipped():
+    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+    found = {".".join(p.parent.relative_to(ROOT / "toolchain").parts) for p in SOURCE.rglob("__init__.py")}
+    assert listed == found | {"snnc.exporters", "snnc.hw_profiles"}
+
+
+@pytest.mark.parametrize("words", [["--help"], ["check", "--help"], ["export", "--help"], ["verify", "--help"], ["profiles"]])
+def test_the_command_line_starts_without_heavy_packages(words):
+    code = f"""
+import sys
+sys.argv = ["snnc", *{words!r}]
+from snnc.cli import main
+try:
+    main()
+except SystemExit as end:
+    print("code", end.code)
+print(sorted(set(sys.modules) & {{"torch", "snntorch", "lava", "sklearn", "scipy", "onnx", "matplotlib"}}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-2:] == ["code 0", "[]"], done.stdout + done.stderr
