@@ -100,5 +100,8 @@ def from_table(name: str, table: Mapping[str, Any], where: str) -> Profile:
 def _storage(values: Mapping[str, Any]) -> Storage | None:
     if "storage.model" not in values:
         return None
-    parts: dict[str, Any] = {f.name: values[f"storage.{f.name}"] for f in fields(Storage)}
-    return Storage(**{key: tuple(value) if isinstance(value, list) else value for key, value in parts.items()})
+    parts: dict[str, Any] = {}
+    for f in fields(Storage):
+        value = values[f"storage.{f.name}"]
+        parts[f.name] = tuple(value) if isinstance(value, list) else value
+    return Storage(**parts)

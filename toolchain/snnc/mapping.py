@@ -1,7 +1,7 @@
 """A network on a chip: slices of populations on cores, with what they use."""
 
 from collections.abc import Mapping as Table
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -21,6 +21,7 @@ class Core:
     index: int
     slices: tuple[Slice, ...]
     used: Table[str, int]  # resource (a key of Profile.limits) -> amount
+    formats: Table[str, str] = field(default_factory=dict)  # connection -> how this core stores its synapses
 
 
 @dataclass(frozen=True)
