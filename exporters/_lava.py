@@ -1,0 +1,184 @@
+"""What the targets `lava` and `loihi` share: which networks Lava can express, and the folder that is written."""
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.arith import Fixed
+from snnc.ir import Connection, Network, Population
+
+PROGRAM = "run.py"
+SCHEMA = "snnc.lava/1"
+NEURONS = ("cuba", "lif")
+NO_MEMORY = 4095  # the register du whose neuron forgets its current within a step
+FORMAT = {"decay_bits": 12, "state_bits": 24, "state_shift": 6}  # fixed in Lava's models, lava/proc/lif/models.py
+
+
+def neuron_problem(model: str) -> str:
+    """Why Lava cannot run a neuron model; empty if it can."""
+    return "" if model in NEURONS else f"no fixed-point process of Lava 0.10.0 is known to compute {model!r} exactly"
+
+
+def problems(net: Network, *, graded: bool) -> list[str]:
+    """Everything in a network that the exported program could not do exactly. ``graded``: inputs may send integers."""
+    if not isinstance(net.numeric, Fixed):
+        return ["it is a float network; quantise it first (snnc quantise)"]
+    found = [
+        f"its numbers have {name} = {getattr(net.numeric, name)}, Lava's fixed-point neurons have {value}"
+        for name, value in FORMAT.items()
+        if getattr(net.numeric, name) != value
+    ]
+    for p in net.populations:
+        found += [f"population {p.name!r} {problem}" for problem in _population_problems(p, graded)]
+    for c in net.connections:
+        found += [f"connection {c.name!r} {problem}" for problem in _connection_problems(c)]
+    return found or _path_problems(net) or _overflow_problems(net)
+
+
+def _population_problems(p: Population, graded: bool) -> Iterator[str]:
+    if p.neuron is None:
+        if p.message_bits and not graded:
+            yield f"sends {p.message_bits}-bit messages, the target has binary spikes only; encode as rate or latency"
+        return
+    if why := neuron_problem(p.neuron.model()):
+        yield f"has neurons {p.neuron.model()!r}: {why}"
+        return
+    bias = np.atleast_1d(p.neuron.bias)  # type: ignore[attr-defined]
+    if bad := [int(b) for b in bias if factored(int(b)) is None]:
+        yield (
+            f"has a bias of {bad[0]} ({len(bad)} such), which is no 13-bit mantissa times 2**0 .. 2**7; "
+            "quantise again, which rounds biases to that grid"
+        )
+
+
+def _connection_problems(c: Connection) -> Iterator[str]:
+    if c.op.kind != "dense":
+        yield f"has operator {c.op.kind!r}, only 'dense' can be exported"
+    if c.src == c.dst:
+        yield "is recurrent, which cannot be exported yet"
+    elif c.delay_steps:
+        yield f"has a delay of {c.delay_steps} steps, connections with delays cannot be exported yet"
+
+
+def _path_problems(net: Network) -> list[str]:
+    """Each hop costs one step in Lava, so that all paths into a population must have equally many."""
+    hops = latencies(net)
+    found = []
+    for p in net.populations:
+        into = {c.src: hops[c.src] for c in net.into(p.name)}
+        if len(set(into.values())) > 1:
+            found.append(
+                f"population {p.name!r} is reached over paths of different length ({into}), which cannot be exported yet"
+            )
+    return found
+
+
+def latencies(net: Network) -> dict[str, int]:
+    """By how many steps each population runs late: one for every connection between it and the input."""
+    hops: dict[str, int] = {}
+    for p in net.ordered:
+        hops[p.name] = max((hops[c.src] + 1 for c in net.into(p.name)), default=0)
+    return hops
+
+
+def _overflow_problems(net: Network) -> list[str]:
+    """Lava wraps the register u once a step, in 32-bit arithmetic: enough only while a step adds less than one turn."""
+    turn = 1 << FORMAT["state_bits"]
+    found = []
+    for p in net.populations:
+        largest = sum((_largest_sum(c, net) for c in net.into(p.name)), np.zeros(p.size, np.int64))
+        added = int(largest.max()) << FORMAT["state_shift"]
+        if added > turn:
+            found.append(
+                f"population {p.name!r} can get a current of {added} in one step, "
+                f"the register u wraps around at most {turn}; use a smaller weight exponent"
+            )
+    return found
+
+
+def _largest_sum(c: Connection, net: Network) -> NDArray[np.int64]:
+    """A bound on |current| in weight units: every source sends its largest message. Shape (n_dst,)."""
+    message = (1 << max(net[c.src].message_bits, 1)) - 1
+    total = np.bincount(c.op.synapses.rows, np.abs(c.op.synapses.values), c.op.n_dst).astype(np.int64) * message
+    return total << c.op.exponent if c.op.exponent > 0 else (total >> -c.op.exponent) + 1
+
+
+def factored(bias: int) -> tuple[int, int] | None:
+    """A bias as (mantissa, exponent) with bias = mantissa << exponent: 13 bits signed, 0 .. 7. None if there is none."""
+    for exponent in range(8):
+        if bias % (1 << exponent) == 0 and -4096 <= bias >> exponent <= 4095:
+            return bias >> exponent, exponent
+    return None
+
+
+def write(net: Network, folder: Path) -> dict[str, int]:
+    """Fill ``folder`` with the program, the processes and the weights; returns the latency of each population in steps."""
+    late = latencies(net)
+    program = Path(__file__).with_name("_lava_program.py").read_bytes()
+    (folder / PROGRAM).write_bytes(program)
+    network = {
+        "schema": SCHEMA,
+        "populations": [_population(p, late[p.name]) for p in net.ordered],
+        "connections": [_connection(c, net) for c in net.connections],
+    }
+    (folder / "network.json").write_text(json.dumps(network, indent=1) + "\n")
+    (folder / "weights.npz").write_bytes(_npz(net))
+    return late
+
+
+def _population(p: Population, latency: int) -> dict[str, Any]:
+    return {
+        "name": p.name,
+        "n": p.size,
+        "registers": None if p.neuron is None else _registers(p.neuron),
+        # Lava counts steps from 1, and the first input of a sample arrives `latency` steps after the sample began.
+        "reset_offset": latency + 1,
+    }
+
+
+def _registers(neuron: Any) -> dict[str, Any]:
+    """The registers of Lava's LIF: numbers where all neurons share one, else lists."""
+    decay_u = neuron.parameters().get("decay_u")
+    du = neuron.decay_u - decay_u.metadata["offset"] if decay_u else np.array(NO_MEMORY)
+    pairs = np.array([factored(int(b)) for b in np.atleast_1d(neuron.bias)]).reshape(*neuron.bias.shape, 2)
+    return {
+        "du": du.tolist(),
+        "dv": neuron.decay_v.tolist(),
+        "vth": neuron.threshold.tolist(),
+        "bias_mant": pairs[..., 0].tolist(),
+        "bias_exp": pairs[..., 1].tolist(),
+    }
+
+
+def _connection(c: Connection, net: Network) -> dict[str, Any]:
+    assert isinstance(net.numeric, Fixed)  # noqa: S101 - for the type checker; `problems` refuses float networks
+    assert c.op.sign_mode  # noqa: S101 - for the type checker; a fixed network states it
+    return {
+        "name": c.name,
+        "src": c.src,
+        "dst": c.dst,
+        "shape": list(c.op.synapses.shape),
+        "sign_mode": c.op.sign_mode.upper(),
+        "num_weight_bits": net.numeric.weight_bits,
+        "weight_exp": c.op.exponent,
+        "num_message_bits": net[c.src].message_bits,
+    }
+
+
+def _npz(net: Network) -> bytes:
+    """All synapses as an .npz file whose bytes depend on nothing else: not compressed, every date 1980-01-01."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as file:
+        for c in net.connections:
+            s = c.op.synapses
+            for part, array, dtype in (("data", s.values, "<i2"), ("indices", s.indices, "<i4"), ("indptr", s.indptr, "<i4")):
+                member = io.BytesIO()
+                np.save(member, array.astype(dtype), allow_pickle=False)
+                file.writestr(zipfile.ZipInfo(f"{c.name}.{part}.npy"), member.getvalue())
+    return content.getvalue()

@@ -1,0 +1,214 @@
+"""Runs an exported spiking network as Lava processes: python run.py INPUTS.npz OUTPUTS.npz
+
+INPUTS.npz   one array of integers (samples, steps, n) for each input population, named as the population.
+OUTPUTS.npz  for each population its spikes (samples, steps, n) under its name; for each population of neurons also its
+             states after every step, under NAME.u and NAME.v. All are moved back by the population's latency.
+
+Lies in every artifact of the targets lava and loihi as run.py, beside network.json (the processes and their registers),
+weights.npz (the synapses, compressed sparse rows) and manifest.json (by how many steps each population runs late). Needs
+Lava 0.10.0, NumPy and SciPy, nothing else: Python 3.10 as it is, 3.11 and later through `hashable_dataclasses`.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import json
+import mmap
+import multiprocessing
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+
+@contextlib.contextmanager
+def hashable_dataclasses() -> Iterator[None]:
+    """Python 3.11 and later refuse unhashable defaults in dataclasses, which Lava 0.10.0 has. Its own dataclasses get a
+    hash while it is imported; those of everybody else stay as they are."""
+    original: Any = dataclasses.dataclass
+
+    def dataclass(cls: Any = None, /, **options: Any) -> Any:
+        if cls is None:
+            return functools.partial(dataclass, **options)
+        if cls.__module__.startswith("lava.") and not {"eq", "frozen"} & options.keys() and "__hash__" not in cls.__dict__:
+            options.setdefault("unsafe_hash", True)
+        return original(cls, **options)
+
+    dataclasses.dataclass = dataclass
+    try:
+        yield
+    finally:
+        dataclasses.dataclass = original
+
+
+with hashable_dataclasses():
+    from lava.magma.core.decorator import implements, requires
+    from lava.magma.core.model.py.model import PyLoihiProcessModel
+    from lava.magma.core.model.py.ports import PyInPort, PyRefPort
+    from lava.magma.core.model.py.type import LavaPyType
+    from lava.magma.core.process.ports.ports import InPort, RefPort
+    from lava.magma.core.process.process import AbstractProcess
+    from lava.magma.core.resources import CPU
+    from lava.magma.core.run_conditions import RunSteps
+    from lava.magma.core.run_configs import Loihi2SimCfg
+    from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+    from lava.magma.runtime.message_infrastructure.multiprocessing import SystemProcess
+    from lava.proc.io.source import RingBuffer
+    from lava.proc.lif.process import LIFReset
+    from lava.proc.sparse.process import Sparse
+    from lava.utils.weightutils import SignMode
+
+
+class Recorder(AbstractProcess):  # type: ignore[misc]
+    """Keeps the spikes of a population, and its states u and v at the end of every step.
+
+    ``memory`` maps s, u, v to arrays (steps, n) that the operating system shares between Lava's processes. Lava's own
+    Monitor and RingBuffer sink send what they kept number by number, which takes longer than the run itself.
+    """
+
+    def __init__(self, n: int, memory: "dict[str, Any]") -> None:
+        super().__init__(memory=memory)
+        self.s = InPort(shape=(n,))
+        self.u = RefPort(shape=(n,))
+        self.v = RefPort(shape=(n,))
+
+
+@implements(proc=Recorder, protocol=LoihiProtocol)
+@requires(CPU)
+class RecorderModel(PyLoihiProcessModel):  # type: ignore[misc]
+    s: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    u: PyRefPort = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
+    v: PyRefPort = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
+
+    def run_spk(self) -> None:
+        self.proc_params["memory"]["s"][self.time_step - 1] = self.s.recv()
+
+    def post_guard(self) -> bool:
+        return "u" in self.proc_params["memory"]
+
+    def run_post_mgmt(self) -> None:
+        for name in ("u", "v"):
+            self.proc_params["memory"][name][self.time_step - 1] = getattr(self, name).read()
+
+
+def shared(steps: int, n: int) -> Any:
+    """An array (steps, n) of zeros which Lava's processes, being forks of this one, write to."""
+    return np.frombuffer(mmap.mmap(-1, 4 * steps * n), np.int32).reshape(steps, n)
+
+
+def source(raster: Any, steps: int) -> Any:
+    """Plays the samples of a raster (samples, steps, n) back to back, then silence."""
+    rows = raster.reshape(-1, raster.shape[2])
+    silence = np.zeros((steps - len(rows), rows.shape[1]), np.int32)
+    return RingBuffer(data=np.concatenate([rows, silence]).T.astype(np.int32))
+
+
+def neurons(population: "dict[str, Any]", interval: int) -> Any:
+    """LIF neurons with their registers, set back to 0 just before the first input of each sample arrives."""
+    registers = {name: np.array(value) if isinstance(value, list) else value for name, value in population["registers"].items()}
+    return LIFReset(shape=(population["n"],), reset_interval=interval, reset_offset=population["reset_offset"], **registers)
+
+
+def synapses(connection: "dict[str, Any]", weights: Any) -> Any:
+    """The weights as they are: `sign_mode` is stated, so that Lava guesses nothing from the values."""
+    parts = tuple(weights[f"{connection['name']}.{part}"] for part in ("data", "indices", "indptr"))
+    return Sparse(
+        weights=csr_matrix(parts, shape=tuple(connection["shape"])),
+        sign_mode=SignMode[connection["sign_mode"]],
+        num_weight_bits=connection["num_weight_bits"],
+        weight_exp=connection["weight_exp"],
+        num_message_bits=connection["num_message_bits"],
+    )
+
+
+def build(network: "dict[str, Any]", weights: Any, inputs: Any, interval: int, steps: int) -> "tuple[dict[str, Any], ...]":
+    """All processes, connected: (populations by name, recorders by name)."""
+    populations, recorders = {}, {}
+    for p in network["populations"]:
+        is_input = p["registers"] is None
+        process = source(inputs[p["name"]], steps) if is_input else neurons(p, interval)
+        memory = {name: shared(steps, p["n"]) for name in ("s" if is_input else "suv")}
+        recorder = Recorder(p["n"], memory)
+        process.s_out.connect(recorder.s)
+        for name in memory.keys() - {"s"}:
+            getattr(recorder, name).connect_var(getattr(process, name))
+        populations[p["name"]], recorders[p["name"]] = process, recorder
+    for c in network["connections"]:
+        process = synapses(c, weights)
+        populations[c["src"]].s_out.connect(process.s_in)
+        process.a_out.connect(populations[c["dst"]].a_in)
+    return populations, recorders
+
+
+def end_together(*_: Any) -> None:
+    """Ends this program with all its Lava processes, which would wait for each other forever."""
+    for child in multiprocessing.active_children():
+        if isinstance(child, SystemProcess):
+            child.kill()
+    sys.exit("the run was ended")
+
+
+def show_failures() -> None:
+    """A Lava process that fails says why on stderr and ends the run. Lava itself keeps the message and waits for the rest."""
+    run = SystemProcess.run
+
+    def run_and_show(self: Any) -> None:
+        target = self._target
+
+        def shown(*args: Any, **options: Any) -> Any:
+            try:
+                return target(*args, **options)
+            except Exception:
+                traceback.print_exc()
+                os.kill(os.getppid(), signal.SIGTERM)
+                raise
+
+        self._target = shown
+        run(self)
+
+    SystemProcess.run = run_and_show
+    signal.signal(signal.SIGTERM, end_together)
+    signal.signal(signal.SIGINT, end_together)
+
+
+def run_network(folder: Path, inputs: "dict[str, Any]") -> "dict[str, Any]":
+    """Run the network in ``folder`` on rasters (samples, steps, n); each population is moved back by its latency."""
+    network = json.loads((folder / "network.json").read_text())
+    latency = json.loads((folder / "manifest.json").read_text())["latency"]
+    weights = np.load(folder / "weights.npz", allow_pickle=False)
+    samples, interval = next(iter(inputs.values())).shape[:2]
+    steps = samples * interval + max(latency.values())
+    populations, recorders = build(network, weights, inputs, interval, steps)
+    models = dict.fromkeys(recorders.values(), RecorderModel)
+    any_process = next(iter(populations.values()))
+    any_process.run(
+        condition=RunSteps(num_steps=steps),
+        run_cfg=Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map=models),
+    )
+    any_process.stop()
+    outputs = {}
+    for name, recorder in recorders.items():
+        for variable, rows in recorder.proc_params["memory"].items():
+            moved = rows[latency[name] : latency[name] + samples * interval]
+            outputs[name if variable == "s" else f"{name}.{variable}"] = moved.reshape(samples, interval, -1)
+    return {**outputs, "_by": np.array(f"lava {metadata.version('lava-nc')}")}
+
+
+def main() -> None:
+    if len(sys.argv) != 3:
+        sys.exit(f"usage: python {sys.argv[0]} INPUTS.npz OUTPUTS.npz")
+    show_failures()
+    with np.load(sys.argv[1], allow_pickle=False) as file:
+        inputs = dict(file)
+    np.savez(sys.argv[2], **run_network(Path(__file__).resolve().parent, inputs))
+
+
+if __name__ == "__main__":
+    main()

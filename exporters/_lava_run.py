@@ -1,0 +1,112 @@
+"""Runs the program of an artifact with Lava, in a process group of its own that leaves nothing behind."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snnc.errors import MissingDependencyError, RunError
+from snnc.run import Rasters, Run
+from snnc.targets import Artifact
+
+from ._lava import PROGRAM
+
+INSTALL = 'pip install "snnc[lava]" && pip install --no-deps --ignore-requires-python lava-nc==0.10.0'
+MESSAGE_CHARACTERS = 600
+GRACE_S = 3.0
+
+
+def python() -> str:
+    """The interpreter that runs Lava: SNNC_LAVA_PYTHON if set, else this one."""
+    return os.environ.get("SNNC_LAVA_PYTHON") or sys.executable
+
+
+def run(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> Run:
+    """Run the artifact on input rasters (samples, steps, n); ``record`` keeps the states.
+
+    Raises RunError with Lava's own message if it fails or takes longer than ``timeout_s``, MissingDependencyError if Lava
+    is not installed.
+    """
+    with tempfile.TemporaryDirectory(prefix="snnc-lava-") as place:
+        folder = Path(place)
+        rasters: dict[str, Any] = {name: np.asarray(raster, np.int32) for name, raster in inputs.items()}
+        np.savez(folder / "inputs.npz", **rasters)
+        command = [python(), str(artifact.root / PROGRAM), str(folder / "inputs.npz"), str(folder / "outputs.npz")]
+        call(command, folder, timeout_s)
+        return _result(artifact, inputs, record, folder / "outputs.npz")
+
+
+def call(command: list[str], folder: Path, timeout_s: float) -> None:
+    """Run a command in ``folder`` and end every process that it started. Raises RunError or MissingDependencyError."""
+    with (folder / "messages.txt").open("wb") as messages:
+        try:
+            program = subprocess.Popen(  # noqa: S603 - the user asked to run this artifact
+                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages, start_new_session=True,
+                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+            )  # fmt: skip
+        except OSError as error:
+            raise RunError(f"cannot be started: {error.strerror}", where=command[0], fix="correct SNNC_LAVA_PYTHON") from error
+        try:
+            code: int | None = program.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            code = None
+        finally:
+            _end_group(program)
+    said = (folder / "messages.txt").read_text(errors="replace")
+    if code is None:
+        raise RunError(f"Lava did not finish within {timeout_s:g} s{_quoted(said)}", fix="allow more with --timeout")
+    if code:
+        _explain(code, said)
+
+
+def _end_group(program: subprocess.Popen[bytes]) -> None:
+    """First politely, so that shared memory is given back; then for good."""
+    for how, patience_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, GRACE_S)):
+        give_up = time.monotonic() + patience_s
+        try:
+            os.killpg(program.pid, how)
+            while time.monotonic() < give_up:
+                program.poll()
+                os.killpg(program.pid, 0)
+                time.sleep(0.02)
+        except (ProcessLookupError, PermissionError):
+            break
+    program.wait()
+
+
+def _explain(code: int, said: str) -> None:
+    if missing := re.search(r"^ModuleNotFoundError: (No module named '(\w+)[^\n]*)", said, re.MULTILINE):
+        raise MissingDependencyError(f"{python()} cannot run Lava: {missing[1]}", fix=f"install it: {INSTALL}")
+    raise RunError(f"Lava failed with exit code {code}{_quoted(said)}", fix="snnc doctor --run tests Lava by itself")
+
+
+def _quoted(said: str) -> str:
+    """The first error that was printed, which is the cause: those that follow are consequences. Else the last line."""
+    errors = re.findall(r"^(?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)\b.*$", said, re.MULTILINE)
+    lines = errors or said.strip().splitlines()[-1:]
+    return f"; it says: {lines[0][:MESSAGE_CHARACTERS]}" if lines else ""
+
+
+def _result(artifact: Artifact, inputs: Rasters, record: bool, outputs: Path) -> Run:
+    samples, steps = next(iter(inputs.values())).shape[:2]
+    spikes, states = {}, {}
+    try:
+        with np.load(outputs, allow_pickle=False) as file:
+            for name in artifact.latency:
+                spikes[name] = file[name]
+                kept = [v for v in ("u", "v") if record and f"{name}.{v}" in file]
+                states[name] = {v: file[f"{name}.{v}"] for v in kept}
+            by = str(file["_by"])
+    except (OSError, KeyError, ValueError) as error:
+        raise RunError(f"the program left no usable outputs: {error}", where=str(artifact.root), fix="export again") from error
+    for name, raster in spikes.items():
+        if raster.shape[:2] != (samples, steps):
+            raise RunError(f"gave {raster.shape[:2]} samples and steps of {(samples, steps)}", where=f"population {name!r}")
+    return Run(by, artifact.dt_s, spikes, {k: v for k, v in states.items() if v}, artifact.latency)

@@ -1,0 +1,25 @@
+"""Target `lava`: Lava 0.10.0 processes and a program that runs them on the CPU, with no chip in mind."""
+
+from pathlib import Path
+
+from snnc.ir import Network
+from snnc.mapping import Mapping
+
+from . import _lava
+from ._lava_run import run
+
+__all__ = ["NEEDS_MAPPING", "SUMMARY", "export", "neuron_problem", "problems", "run"]
+
+SUMMARY = "Lava 0.10.0 processes and a program that runs them on the CPU"
+NEEDS_MAPPING = False
+neuron_problem = _lava.neuron_problem
+
+
+def problems(net: Network, mapping: Mapping | None) -> list[str]:
+    """Everything that cannot be exported, each as a sentence. Lava's synapses take graded messages."""
+    return _lava.problems(net, graded=True)
+
+
+def export(net: Network, mapping: Mapping | None, folder: Path) -> dict[str, int]:
+    """Fill ``folder``; returns the latency of each population in steps."""
+    return _lava.write(net, folder)

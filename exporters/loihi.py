@@ -1,0 +1,48 @@
+"""Target `loihi`: what `lava` writes, and which neurons lie on which core of the chip (mapping.json).
+
+The spikes are those of Lava 0.10.0's bit-accurate CPU models; nothing here was run on a chip.
+"""
+
+import json
+from pathlib import Path
+
+from snnc import hw
+from snnc.ir import Network
+from snnc.mapping import Mapping
+
+from . import _lava
+from ._lava_run import run
+
+__all__ = ["NEEDS_MAPPING", "SUMMARY", "export", "neuron_problem", "problems", "run"]
+
+SUMMARY = "the same, with a mapping to the cores of Loihi 1 or 2"
+NEEDS_MAPPING = True
+neuron_problem = _lava.neuron_problem
+
+
+def problems(net: Network, mapping: Mapping | None) -> list[str]:
+    """Everything that cannot be exported, each as a sentence: what Lava cannot express, and what the mapping leaves out."""
+    if mapping is None:
+        return ["it has no mapping to cores"]
+    known = mapping.profile in hw.names()
+    graded = not known or hw.load(mapping.profile).graded_spikes  # a profile of the user's own was checked when it was mapped
+    return _lava.problems(net, graded=graded) + _uncovered(net, mapping)
+
+
+def _uncovered(net: Network, mapping: Mapping) -> list[str]:
+    """Every neuron must lie on exactly one core."""
+    slices = sorted(s for core in mapping.cores for s in core.slices)
+    found = []
+    for p in net.populations:
+        bounds = [(s.start, s.stop) for s in slices if s.population == p.name]
+        ends = [0, *(stop for _, stop in bounds)]
+        if p.neuron and (ends[-1] != p.size or any(start != end for (start, _), end in zip(bounds, ends, strict=False))):
+            found.append(f"population {p.name!r} has neurons 0 .. {p.size - 1}, the mapping puts {bounds} on cores")
+    return found
+
+
+def export(net: Network, mapping: Mapping | None, folder: Path) -> dict[str, int]:
+    """Fill ``folder``; returns the latency of each population in steps."""
+    assert mapping is not None  # noqa: S101 - for the type checker; `problems` refuses it
+    (folder / "mapping.json").write_text(json.dumps(mapping.to_json(), indent=1, sort_keys=True) + "\n")
+    return _lava.write(net, folder)

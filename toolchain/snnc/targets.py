@@ -1,0 +1,197 @@
+"""From a network to a program for a target, and back: find targets by name, export, read an artifact, run it, prove it.
+
+A target is one file in exporters/; adding a file adds a target.
+"""
+
+import hashlib
+import importlib
+import json
+import pkgutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path, PurePosixPath
+from types import ModuleType
+from typing import Any, Protocol, cast
+
+from snnc import __version__, neurons
+from snnc.errors import FileError, UnsupportedError, nearest
+from snnc.files import new_folder
+from snnc.ir import Network
+from snnc.mapping import Mapping as CoreMapping
+from snnc.run import Rasters, Run
+
+SCHEMA = "snnc.artifact/1"
+MANIFEST = "manifest.json"
+MAX_MANIFEST_BYTES = 16 << 20
+MAX_FILE_BYTES = 4 << 30
+MAX_LATENCY_STEPS = 10_000
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What was exported: a folder with its manifest."""
+
+    target: str
+    root: Path
+    files: Mapping[str, str]  # path inside the folder -> sha256 when it was exported
+    network_hash: str
+    latency: Mapping[str, int]  # population, in the order of computation -> steps by which it runs late
+    dt_s: float
+
+
+class Target(Protocol):
+    """What a file in exporters/ offers. Its first docstring line says where in the pipeline it stands."""
+
+    SUMMARY: str
+    NEEDS_MAPPING: bool
+
+    def neuron_problem(self, model: str) -> str:
+        """Why the target cannot compute a neuron model, for any name; empty if it can."""
+
+    def problems(self, net: Network, mapping: CoreMapping | None) -> list[str]:
+        """Everything that cannot be exported, each as a sentence."""
+
+    def export(self, net: Network, mapping: CoreMapping | None, folder: Path) -> dict[str, int]:
+        """Fill an empty folder; returns the latency of every population in steps."""
+
+
+class RunnableTarget(Target, Protocol):
+    """A target whose artifacts can be run here, and so be verified."""
+
+    def run(self, artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> Run:
+        """Run an artifact on input rasters (samples, steps, n), each sample from a fresh state."""
+
+
+def _exporters() -> ModuleType:
+    return importlib.import_module("snnc.exporters")
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """All targets, by file name."""
+    return tuple(sorted(m.name for m in pkgutil.iter_modules(_exporters().__path__) if not m.name.startswith("_")))
+
+
+def load(name: str) -> Target:
+    """A target by its name. Raises UnsupportedError for an unknown one."""
+    if name not in names():
+        raise UnsupportedError(f"no target {name!r}", fix=nearest(name, names()))
+    return cast(Target, importlib.import_module(f"snnc.exporters.{name}"))
+
+
+def is_runnable(target: Target) -> bool:
+    """Whether artifacts of the target can be run here, and so be verified."""
+    return hasattr(target, "run")
+
+
+def support_matrix() -> dict[str, dict[str, str]]:
+    """target -> neuron model -> "" or the reason why not."""
+    return {name: {model: load(name).neuron_problem(model) for model in neurons.names()} for name in names()}
+
+
+def export(target: str, net: Network, mapping: CoreMapping | None, out: Path, *, force: bool = False) -> Artifact:
+    """Write a network for a target into the folder ``out``, whole or not at all; equal input gives equal bytes.
+
+    Raises UnsupportedError with everything that the target cannot express, FileError if ``out`` exists (without
+    ``force``) or cannot be written.
+    """
+    chosen = load(target)
+    if found := chosen.problems(net, mapping):
+        what = found[0] if len(found) == 1 else "\n  ".join([f"{len(found)} problems", *found])
+        raise UnsupportedError(what, where=f"network {net.name!r} for target {target!r}")
+    with new_folder(out, force=force) as folder:
+        latency = chosen.export(net, mapping, folder)
+        files = {path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+        manifest = _manifest(target, net, mapping, latency, files)
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+    return Artifact(target, out, files, net.hash, latency, net.dt_s)
+
+
+def _manifest(
+    target: str, net: Network, mapping: CoreMapping | None, latency: Mapping[str, int], files: Mapping[str, str]
+) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "snnc": __version__,
+        "target": target,
+        "network": {"name": net.name, "hash": net.hash},
+        "dt_s": net.dt_s,
+        "encoding": asdict(net.encoding) if net.encoding else None,
+        "profile": mapping.profile if mapping else None,
+        "latency": dict(latency),
+        "files": dict(files),
+        "done": [asdict(stage) for stage in net.done],
+    }
+
+
+def read_artifact(path: Path) -> Artifact:
+    """The artifact in a folder. Its files are not opened, see `altered_files`.
+
+    Raises FileError if the folder holds no manifest of ours, or one that is damaged or names files outside.
+    """
+    manifest = _read_manifest(path / MANIFEST)
+    try:
+        artifact = Artifact(
+            target=str(manifest["target"]),
+            root=path,
+            files={str(k): str(v) for k, v in manifest["files"].items()},
+            network_hash=str(manifest["network"]["hash"]),
+            latency={str(k): int(v) for k, v in manifest["latency"].items()},
+            dt_s=float(manifest["dt_s"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise FileError(f"is damaged: {error!r}", where=str(path / MANIFEST), fix="export again") from error
+    if found := list(_manifest_problems(artifact)):
+        raise FileError(found[0], where=str(path / MANIFEST), fix="export again")
+    return artifact
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise FileError("no such file", where=str(path), fix="name a folder that snnc export wrote")
+    try:
+        if path.stat().st_size > MAX_MANIFEST_BYTES:
+            raise FileError(f"has {path.stat().st_size} bytes, a manifest has at most {MAX_MANIFEST_BYTES}", where=str(path))
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileError(f"cannot be read: {error.strerror}", where=str(path), fix="check the file") from error
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"is not JSON ({error})", where=str(path), fix="export again") from error
+    schema = manifest.get("schema") if isinstance(manifest, dict) else None
+    if schema != SCHEMA:
+        raise FileError(f"has schema {schema!r}, this version reads {SCHEMA!r}", where=str(path), fix="export again")
+    return cast(dict[str, Any], manifest)
+
+
+def _manifest_problems(artifact: Artifact) -> Iterator[str]:
+    for name in artifact.files:
+        inside = PurePosixPath(name)
+        if inside.is_absolute() or ".." in inside.parts or "\\" in name or "\0" in name:
+            yield f"names the file {name!r}, which is outside of the artifact"
+            return
+        if not (artifact.root / name).resolve().is_relative_to(artifact.root.resolve()):
+            yield f"names the file {name!r}, which leads out of the artifact"
+    for population, steps in artifact.latency.items():
+        if not 0 <= steps <= MAX_LATENCY_STEPS:
+            yield f"gives population {population!r} a latency of {steps} steps"
+    if not artifact.latency:
+        yield "names no population"
+
+
+def altered_files(artifact: Artifact) -> list[str]:
+    """The files that are missing, or no longer what was exported."""
+    return [name for name, digest in artifact.files.items() if _digest(artifact.root / name) != digest]
+
+
+def _digest(path: Path) -> str:
+    """The sha256 of a regular file; empty if it cannot be read, or is larger than any artifact's."""
+    try:
+        return _sha256(path) if path.is_file() and path.stat().st_size <= MAX_FILE_BYTES else ""
+    except OSError:
+        return ""
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
