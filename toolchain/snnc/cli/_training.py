@@ -1,0 +1,46 @@
+"""What the verbs that train share: interruption, and the report at the end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from snnc.cli._common import PATH, print_json, print_table, say
+from snnc.connectivity import parameter_connectivity, synapse_connectivity
+from snnc.ir import Network
+
+resume_option = click.option("--resume", type=PATH, help="Continue from this checkpoint, with the same settings.")
+
+
+@contextmanager
+def interruptible(checkpoint: Path | None) -> Iterator[None]:
+    """Says after Ctrl-C where training can go on; the exit code stays that of an interruption."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if checkpoint and checkpoint.exists():
+            say(f"stopped; continue from the last whole epoch with the same options and --resume {checkpoint}")
+        raise
+
+
+def report(as_json: bool, verb: str, out: Path, net: Network, metrics: list[dict[str, Any]], seconds: float) -> None:
+    """The result of a training, for a person or for a script."""
+    body = {
+        "network": str(out),
+        "epochs": len(metrics),
+        "train_accuracy": metrics[-1]["train_accuracy"],
+        "test_accuracy": metrics[-1]["test_accuracy"],
+        "parameter_connectivity": parameter_connectivity(net),
+        "synapse_connectivity": synapse_connectivity(net),
+        "seconds": round(seconds, 1),
+    }
+    if as_json:
+        print_json(f"{verb}/1", **body, network_hash=net.hash)
+        return
+    print_table(verb, ("result", "value"), [(key.replace("_", " "), _shown(key, value)) for key, value in body.items()])
+
+
+def _shown(key: str, value: Any) -> str:
+    return f"{100 * value:.2f} %" if key.endswith(("accuracy", "connectivity")) else str(value)

@@ -1,0 +1,63 @@
+"""`snnc train`: a data set -> a float network."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from snnc import data, store
+from snnc.cli._common import PATH, config_from, config_options, force_option, json_option, out_option, quiet_option
+from snnc.cli._data import data_options, download_option, fetch
+from snnc.cli._training import interruptible, report, resume_option
+from snnc.files import must_be_free, write_bytes
+from snnc.training.settings import TrainConfig, must_have_torch
+
+
+@click.command("train")
+@data_options
+@download_option
+@config_options(TrainConfig)
+@click.option("--state-dict", type=PATH, help="Also write the torch state dict, as safetensors.")
+@resume_option
+@out_option
+@force_option
+@json_option
+@quiet_option
+def command(
+    data_name: str,
+    data_dir: Path | None,
+    download: bool,
+    state_dict: Path | None,
+    resume: Path | None,
+    out: Path,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Train a fully connected spiking network.
+
+    Writes the network (--out), and beside it the metrics of every epoch (.metrics.jsonl) and a checkpoint (.ckpt).
+    """
+    config: TrainConfig = config_from(TrainConfig, options)
+    must_have_torch()
+    from safetensors.torch import save as pack
+
+    from snnc.training.fit import train
+    from snnc.training.record import Record
+
+    record = Record.beside(out, quiet)
+    record.must_be_free(force or resume is not None)
+    for path in filter(None, (out, state_dict)):
+        must_be_free(path, force)
+    if download:
+        fetch(data_name, data_dir)
+    started = time.perf_counter()
+    with interruptible(record.checkpoint):
+        images, test = (data.load(data_name, split, data_dir) for split in ("train", "test"))
+        net, model, metrics = train(images, test, config, record, resume)
+    store.save(net, out, force=force)
+    if state_dict:
+        write_bytes(state_dict, pack({k: v.contiguous() for k, v in model.state_dict().items()}), force=force)
+    report(as_json, "train", out, net, metrics, time.perf_counter() - started)

@@ -1,0 +1,92 @@
+"""The settings of training and pruning: without torch, so that the command line can show them without loading it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from snnc.config import Config, setting
+from snnc.errors import ConfigError, MissingDependencyError
+
+Loss = Literal["rate", "counts"]
+
+
+@dataclass(frozen=True)
+class FitConfig(Config):
+    """A training loop: epochs of mini-batches with Adam and a learning rate that falls as a cosine to 0."""
+
+    epochs: int = setting(10, "Times that every sample is seen.", low=1, high=100_000)
+    batch_size: int = setting(128, "Samples in a step of the optimizer.", low=1)
+    lr: float = setting(1e-3, "Learning rate at the start.", low=0)
+    loss: Loss = setting(
+        "rate", "rate: squared error of the firing rates against one-hot; counts: cross-entropy over the spike counts."
+    )
+    seed: int = setting(0, "Seed of initial weights, order of samples and training noise.", low=0, high=2**32 - 1)
+    threads: int = setting(1, "Threads of torch; equal threads give equal results.", low=1, high=256)
+
+
+@dataclass(frozen=True)
+class TrainConfig(FitConfig):
+    """A fully connected network, how its input is encoded, and how it is trained."""
+
+    hidden: tuple[int, ...] = setting((128,), "Neurons of a hidden layer; once for each layer.")
+    neuron: Literal["leaky", "synaptic"] = setting("leaky", "snnTorch neuron: leaky, or synaptic with a decaying current.")
+    beta: float = setting(0.875, "Part of the voltage that is left after a step; rounded to 1/4096.", low=0, high=1)
+    alpha: float = setting(0.5, "Part of a synaptic current that is left after a step; rounded to 1/4096.", low=0, high=1)
+    threshold: float = setting(1.0, "Voltage above which a neuron fires.", low=0)
+    bias: bool = setting(False, "A constant that each leaky neuron adds to its voltage in every step.")
+    dt_s: float = setting(1e-3, "Duration of a time step in seconds.", low=0)
+    encoding: Literal["rate", "latency", "constant"] = setting(
+        "rate", "rate: random spikes; latency: one spike a pixel; constant: the pixel as an integer in every step."
+    )
+    steps: int = setting(16, "Time steps a sample.", flags=("-T", "--timesteps"), low=1, high=100_000)
+    encoding_seed: int = setting(0, "Seed of the spikes into which rate coding turns test samples.", low=0, high=2**32 - 1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if any(n < 1 for n in self.hidden):
+            raise ConfigError(f"hidden = {self.hidden} has a layer without neurons", fix="use 1 neuron or more a layer")
+        if self.bias and self.neuron == "synaptic":
+            raise ConfigError(
+                "synaptic neurons with a bias: snnTorch adds it to the current, the chip to the voltage",
+                fix="leave out the bias or use leaky neurons",
+            )
+
+
+@dataclass(frozen=True)
+class PruneConfig(FitConfig):
+    """How far to prune, and the training during which that happens."""
+
+    connectivity: float | None = setting(None, "Part of the weights to keep, 0.05 say.")
+    sparsity: float | None = setting(None, "Part of the weights to prune, 0.95 say.", flags=("-s",))
+    prior: Literal["schedule", "paper"] = setting(
+        "schedule",
+        "schedule: the pull on the weights is set so that the connectivity is reached exactly; "
+        "paper: the fixed prior of the publication, which does not reach it.",
+    )
+    alpha: float = setting(1e-3, "Strength of the paper's prior.", low=0)
+    rewire: float = setting(0.75, "Part of the training during which synapses come and go; then they stay.", low=0.01, high=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.connectivity is None) == (self.sparsity is None):
+            raise ConfigError("needs either a connectivity or a sparsity", fix="give --connectivity 0.05, say")
+        if not 0 < self.target <= 1:
+            raise ConfigError(f"a connectivity of {self.target:g} cannot be", fix="keep more than 0 and at most 1 of the weights")
+        if self.prior == "paper" and self.target > 0.5:
+            raise ConfigError(
+                f"the paper's prior has no centre for a connectivity of {self.target:g}",
+                fix="use 0.5 or less, or --prior schedule",
+            )
+
+    @property
+    def target(self) -> float:
+        """The parameter connectivity asked for."""
+        return self.connectivity if self.connectivity is not None else 1 - (self.sparsity or 0.0)
+
+
+def must_have_torch() -> None:
+    """Raises MissingDependencyError if torch or snnTorch cannot be imported; called before the modules that need them."""
+    try:
+        import snntorch  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise MissingDependencyError(f"training needs {error.name or 'torch'}", fix="pip install 'snnc[train]'") from error
