@@ -39,6 +39,21 @@ class Profile:
         """The integers that the chip computes with."""
         return replace(self.numeric, profile=self.name)
 
+    @property
+    def resources(self) -> tuple[str, ...]:
+        """What a budget reports: the resources of every chip, and the further limits of this one.
+
+        ``weight_bytes_per_core`` is for chips whose synapse format is not public: all memory of a core, which the bits of
+        the weights alone must not exceed. It is necessary, not sufficient.
+        """
+        return (*RESOURCES, *(r for r in self.limits if r not in RESOURCES))
+
+    @property
+    def not_public(self) -> tuple[str, ...]:
+        """What the budget needs and nobody has published."""
+        absent = [resource for resource in RESOURCES if resource not in self.limits]
+        return (*absent, *([] if self.storage else ["storage"]))
+
 
 @cache
 def folder() -> Path:
@@ -85,7 +100,7 @@ def from_table(name: str, table: Mapping[str, Any], where: str) -> Profile:
         name=name,
         title=title,
         cores=values["chip.cores"],
-        limits={r: values[f"limits.{r}"] for r in RESOURCES if f"limits.{r}" in values},
+        limits={r: values[f"limits.{r}"] for r in KEYS["limits"] if f"limits.{r}" in values},
         neurons=tuple(values["features.neurons"]),
         graded_spikes=values["features.graded_spikes"],
         message_bits_max=values["features.message_bits_max"],

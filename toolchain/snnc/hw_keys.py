@@ -89,6 +89,7 @@ KEYS: dict[str, dict[str, _Kind]] = {
         "input_axons_per_core": _MANY,
         "output_axons_per_core": _MANY,
         "synapse_words_per_core": _MANY,
+        "weight_bytes_per_core": _MANY,
     },
     "features": {
         "neurons": _Words(_Choice(neurons.names())),
@@ -118,12 +119,13 @@ KEYS: dict[str, dict[str, _Kind]] = {
         "formats": _Words(_Choice(FORMATS)),
     },
 }
-RESOURCES = tuple(KEYS["limits"])
+RESOURCES = tuple(KEYS["limits"])[:4]  # what every core runs out of; see `Profile.resources`
 _OPTIONAL = {
     "storage",
     "limits.input_axons_per_core",
     "limits.output_axons_per_core",
     "limits.synapse_words_per_core",
+    "limits.weight_bytes_per_core",
     "features.full_core_delay_steps_max",
 }
 

@@ -103,6 +103,9 @@ class Meter:
         if self.profile.storage:
             words = (self._words(name, n, piece) for name, n in counts.items())
             used["synapse_words_per_core"] = sum(min(w.values(), default=INEXPRESSIBLE) for w in words)
+        if "weight_bytes_per_core" in self.profile.limits:
+            synapses = sum(int(n.sum()) for n in counts.values())
+            used["weight_bytes_per_core"] = -(-synapses * self.weight_bits // 8)
         return used
 
     def formats(self, piece: Slice) -> dict[str, Format]:

@@ -1,0 +1,87 @@
+"""What a network asks of a chip beyond room: numbers, neurons, messages, delays. Part of check."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from snnc.arith import Fixed
+from snnc.errors import UnsupportedError
+from snnc.hw import Profile
+from snnc.ir import Network, Population
+from snnc.latency import chip_delays
+from snnc.usage import stored_weight_bits
+
+_SAME = ("decay_bits", "state_bits", "state_shift")  # another value computes other spikes
+_AT_MOST = ("weight_bits", "weight_exponent_max", "threshold_bits", "bias_mantissa_bits", "bias_exponent_max")
+
+
+def missing(net: Network, profile: Profile) -> tuple[str, ...]:
+    """Everything that the chip cannot express, each as a sentence with its place and remedy; empty if it can all."""
+    found = [*_numeric_problems(net, profile)]
+    for p in net.populations:
+        found += _population_problems(p, net, profile)
+    found += _delay_problems(net, profile)
+    return tuple(found)
+
+
+def _numeric_problems(net: Network, profile: Profile) -> Iterator[str]:
+    if not isinstance(net.numeric, Fixed):
+        return
+    have, need = profile.fixed(), net.numeric
+    wrong = [f for f in _SAME if getattr(need, f) != getattr(have, f)]
+    wrong += [f for f in _AT_MOST if getattr(need, f) > getattr(have, f)]
+    wrong += ["weight_exponent_min"] if need.weight_exponent_min < have.weight_exponent_min else []
+    if wrong:
+        differing = ", ".join(f"{f} {getattr(need, f)} (chip: {getattr(have, f)})" for f in wrong)
+        yield f"the network was quantised for {need.profile!r} with {differing}; quantise it for {profile.name}"
+    try:
+        stored_weight_bits(net, profile)
+    except UnsupportedError as error:
+        yield str(error)
+
+
+def _population_problems(p: Population, net: Network, profile: Profile) -> Iterator[str]:
+    where = f"population {p.name!r}"
+    if p.message_bits and not profile.graded_spikes:
+        yield (
+            f"{where} sends {p.message_bits}-bit messages, {profile.name} has no graded spikes;"
+            " use the rate or the latency encoding"
+        )
+    elif p.message_bits > profile.message_bits_max:
+        yield f"{where} sends {p.message_bits}-bit messages, {profile.name} carries {profile.message_bits_max} bits; use fewer"
+    if p.neuron is None:
+        return
+    if p.neuron.model() not in profile.neurons:
+        models = ", ".join(profile.neurons)
+        yield f"{where} has neurons {p.neuron.model()!r}, {profile.name} computes {models}; train with one of those"
+    if isinstance(net.numeric, Fixed) and (bad := _biases_off_grid(p, profile.fixed())):
+        bits, exponent = profile.numeric.bias_mantissa_bits, profile.numeric.bias_exponent_max
+        yield (
+            f"{where} has biases like {bad[0]} ({len(bad)} of them) that are no {bits}-bit number times 2**0 .. 2**{exponent};"
+            f" quantise it for {profile.name}"
+        )
+
+
+def _biases_off_grid(p: Population, numeric: Fixed) -> list[int]:
+    """The biases that are no mantissa shifted by an exponent of the chip."""
+    bias = np.atleast_1d(getattr(p.neuron, "bias", np.int64(0)))
+    limit = 1 << (numeric.bias_mantissa_bits - 1)
+    exact = np.zeros(bias.shape, np.bool_)
+    for exponent in range(numeric.bias_exponent_max + 1):
+        mantissa = bias >> exponent
+        exact |= (mantissa << exponent == bias) & (-limit <= mantissa) & (mantissa < limit)
+    return [int(b) for b in bias[~exact]]
+
+
+def _delay_problems(net: Network, profile: Profile) -> Iterator[str]:
+    try:
+        delays = chip_delays(net)
+    except UnsupportedError as error:
+        yield str(error)
+        return
+    for name, steps in delays.items():
+        if steps > profile.delay_steps_max:
+            yield (
+                f"connection {name!r} needs a delay of {steps} steps on the chip, {profile.name} has at most"
+                f" {profile.delay_steps_max}; shorten it, or even out the lengths of the paths"
+            )

@@ -1,0 +1,136 @@
+"""What would make a network fit a chip, computed by trying it. Part of check."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc import hw
+from snnc.errors import DoesNotFitError, UnsupportedError
+from snnc.features import missing
+from snnc.hw import Profile
+from snnc.ir import Connection, Network
+from snnc.split import split
+from snnc.usage import Usage
+
+Keep = dict[str, int]  # connection -> how many of its synapses are kept, those of largest magnitude
+
+
+def remedies(net: Network, profile: Profile, binding: Usage | None) -> tuple[str, ...]:
+    """Sentences, each with the numbers that were tried and fit. ``binding``: the limit that is exceeded most, if any."""
+    found: list[str] = []
+    if binding is not None and binding.status == "over":
+        found += _core_needs(net, profile, binding)
+        found += _pruning(net, profile)
+    return (*found, *_other_profiles(net, profile))
+
+
+def has_room(net: Network, profile: Profile) -> bool:
+    """Whether the network can be split and the chip has cores enough."""
+    return _cores_needed(net, profile) is not None
+
+
+def _cores_needed(net: Network, profile: Profile) -> int | None:
+    try:
+        cores = len(split(net, profile))
+    except (DoesNotFitError, UnsupportedError):
+        return None
+    return cores if cores <= profile.cores else None
+
+
+def _core_needs(net: Network, profile: Profile, binding: Usage) -> Iterator[str]:
+    if binding.resource != "cores":
+        return
+    slices = split(net, profile)
+    needs = {p.name: sum(s.population == p.name for s in slices) for p in net.ordered if p.neuron}
+    yield f"{', '.join(f'{name} needs {_cores(n)}' for name, n in needs.items())}; {profile.name} has {profile.cores}"
+
+
+def _cores(count: int) -> str:
+    return f"{count} core{'s' if count != 1 else ''}"
+
+
+def _pruning(net: Network, profile: Profile) -> Iterator[str]:
+    """For each connection the largest connectivity at which it alone makes the network fit; if there is none, of all."""
+    ranks = {c.name: _ranks(c) for c in net.connections}
+    alone = 0
+    for c in net.connections:
+        count, total = c.op.synapses.count, c.op.parameters
+
+        def fits(kept: int, name: str = c.name) -> bool:
+            return has_room(pruned(net, {name: kept}, ranks), profile)
+
+        if kept := _largest(fits, count, tolerance=max(1, total // 2000)):
+            alone += 1
+            yield (
+                f"fits from {_percent(kept, total)} parameter connectivity of {c.name}"
+                f" ({kept:,} of {total:,} parameters), now {_percent(count, total)}"
+            )
+    if not alone:
+        yield from _pruning_all(net, profile, ranks)
+
+
+def _pruning_all(net: Network, profile: Profile, ranks: dict[str, NDArray[np.int64]]) -> Iterator[str]:
+    counts = {c.name: c.op.synapses.count for c in net.connections}
+    total, parameters = sum(counts.values()), sum(c.op.parameters for c in net.connections)
+    largest = max(counts.values())
+
+    def shares(kept: int) -> Keep:
+        return {name: max(1, count * kept // largest) for name, count in counts.items()}
+
+    if kept := _largest(lambda k: has_room(pruned(net, shares(k), ranks), profile), largest, tolerance=max(1, largest // 1000)):
+        left = sum(shares(kept).values())
+        yield (
+            f"fits from {_percent(left, parameters)} parameter connectivity of the network, every connection pruned in"
+            f" proportion ({left:,} of {parameters:,} parameters), now {_percent(total, parameters)}"
+        )
+
+
+def _largest(fits: Callable[[int], bool], count: int, tolerance: int) -> int:
+    """The largest number of kept synapses that fits, by bisection up to ``tolerance``; 0 if not even 1 does."""
+    if not fits(1):
+        return 0
+    good, bad = 1, count
+    while bad - good > tolerance:
+        middle = (good + bad) // 2
+        good, bad = (middle, bad) if fits(middle) else (good, middle)
+    return good
+
+
+def _ranks(c: Connection) -> NDArray[np.int64]:
+    """The rank of each synapse by magnitude, 0 the largest; of equals the first in storage order. Shape (synapses,)."""
+    ranks = np.empty(c.op.synapses.count, np.int64)
+    ranks[np.argsort(-np.abs(c.op.synapses.values), kind="stable")] = np.arange(len(ranks))
+    return ranks
+
+
+def pruned(net: Network, keep: Keep, ranks: dict[str, NDArray[np.int64]] | None = None) -> Network:
+    """The network with only the ``keep`` synapses of largest magnitude in each of the connections that are named."""
+
+    def shorter(c: Connection) -> Connection:
+        s = c.op.synapses
+        kept = (ranks[c.name] if ranks else _ranks(c)) < keep[c.name]
+        before = np.concatenate([[0], np.cumsum(kept)])
+        fewer = replace(s, indptr=before[s.indptr], indices=s.indices[kept], values=s.values[kept])
+        return replace(c, op=replace(c.op, synapses=fewer))
+
+    return replace(net, connections=tuple(shorter(c) if c.name in keep else c for c in net.connections))
+
+
+def _percent(part: int, whole: int) -> str:
+    """Rounded down, so that what is printed still fits: 3.1 %, 0.042 %."""
+    digits = 1
+    while digits < 6 and part * 1000 < whole * 10 ** (1 - digits):
+        digits += 1
+    scaled = part * 100 * 10**digits // whole
+    return f"{scaled / 10**digits:.{digits}f} %"
+
+
+def _other_profiles(net: Network, profile: Profile) -> Iterator[str]:
+    for name in hw.names():
+        other = hw.load(name)
+        if name == profile.name or missing(net, other):
+            continue
+        if (cores := _cores_needed(net, other)) is not None:
+            yield f"{name} holds it on {_cores(cores)}{', by the limits that are public' if other.not_public else ''}"
