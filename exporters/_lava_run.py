@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from snnc.errors import MissingDependencyError, RunError
+from snnc.errors import FileError, MissingDependencyError, RunError
 from snnc.run import Rasters, Run
 from snnc.targets import Artifact
 
@@ -31,14 +31,17 @@ def python() -> str:
 def run(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> Run:
     """Run the artifact on input rasters (samples, steps, n); ``record`` keeps the states.
 
-    Raises RunError with Lava's own message if it fails or takes longer than ``timeout_s``, MissingDependencyError if Lava
+    Raises FileError if the program is missing, RunError with Lava's own message if it fails or takes longer than ``timeout_s``, MissingDependencyError if Lava
     is not installed.
     """
+    program = artifact.root.resolve() / PROGRAM
+    if not program.is_file():
+        raise FileError("no such file", where=str(artifact.root / PROGRAM), fix="export again")
     with tempfile.TemporaryDirectory(prefix="snnc-lava-") as place:
         folder = Path(place)
         rasters: dict[str, Any] = {name: np.asarray(raster, np.int32) for name, raster in inputs.items()}
         np.savez(folder / "inputs.npz", **rasters)
-        command = [python(), str(artifact.root / PROGRAM), str(folder / "inputs.npz"), str(folder / "outputs.npz")]
+        command = [python(), str(program), str(folder / "inputs.npz"), str(folder / "outputs.npz")]
         call(command, folder, timeout_s)
         return _result(artifact, inputs, record, folder / "outputs.npz")
 
@@ -58,8 +61,8 @@ def call(command: list[str], folder: Path, timeout_s: float) -> None:
         except subprocess.TimeoutExpired:
             code = None
         finally:
+            said = (folder / "messages.txt").read_text(errors="replace")
             _end_group(program)
-    said = (folder / "messages.txt").read_text(errors="replace")
     if code is None:
         raise RunError(f"Lava did not finish within {timeout_s:g} s{_quoted(said)}", fix="allow more with --timeout")
     if code:
@@ -67,9 +70,10 @@ def call(command: list[str], folder: Path, timeout_s: float) -> None:
 
 
 def _end_group(program: subprocess.Popen[bytes]) -> None:
-    """First politely, so that shared memory is given back; then for good."""
-    for how, patience_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, GRACE_S)):
-        give_up = time.monotonic() + patience_s
+    """End what is left of a program and its children: politely, so that shared memory is given back, then for good."""
+    done = program.poll() == 0  # then nothing computes any more, and what tidies up shared memory ends by itself
+    for how in (signal.SIGTERM,) if done else (signal.SIGTERM, signal.SIGKILL):
+        give_up = time.monotonic() + (0 if done else GRACE_S)
         try:
             os.killpg(program.pid, how)
             while time.monotonic() < give_up:
@@ -84,7 +88,7 @@ def _end_group(program: subprocess.Popen[bytes]) -> None:
 def _explain(code: int, said: str) -> None:
     if missing := re.search(r"^ModuleNotFoundError: (No module named '(\w+)[^\n]*)", said, re.MULTILINE):
         raise MissingDependencyError(f"{python()} cannot run Lava: {missing[1]}", fix=f"install it: {INSTALL}")
-    raise RunError(f"Lava failed with exit code {code}{_quoted(said)}", fix="snnc doctor --run tests Lava by itself")
+    raise RunError(f"Lava failed with exit code {code}{_quoted(said)}", fix="snnc doctor tries Lava by itself")
 
 
 def _quoted(said: str) -> str:

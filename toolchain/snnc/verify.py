@@ -1,7 +1,7 @@
 """Are two runs of one network the same? Exactly, or where do they first part."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,18 +26,26 @@ class Divergence:
 
 @dataclass(frozen=True)
 class Verdict:
-    """``exact`` is what scripts read. Counts are (slots compared, slots that differ) by population."""
+    """``exact`` is what scripts read: nothing differs, and every population fired, as silent rasters prove nothing.
+
+    Counts are (slots compared, slots that differ) by population.
+    """
 
     reference: str
     candidate: str
     spikes: Mapping[str, tuple[int, int]]
     states: Mapping[str, tuple[int, int]]
-    fired: Mapping[str, int]  # spikes in the reference: a comparison of silent rasters proves nothing
+    fired: Mapping[str, int]  # spikes in the reference
     first: Divergence | None
 
     @property
     def exact(self) -> bool:
-        return self.first is None
+        return self.first is None and not self.silent
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """Populations that never fired, about which nothing is proved."""
+        return tuple(name for name, count in self.fired.items() if not count)
 
     @property
     def mismatches(self) -> int:
@@ -71,6 +79,29 @@ def compare(reference: Run, candidate: Run) -> Verdict:
         differing[name] = differs
     fired = {name: int(np.count_nonzero(want)) for name, want in reference.spikes.items()}
     return Verdict(reference.by, candidate.by, spikes, states, fired, _first(reference, candidate, differing))
+
+
+def join(parts: Sequence[tuple[int, Verdict]]) -> Verdict:
+    """One verdict out of those on successive samples, each with the number of its first sample.
+
+    Raises DataError if there is none.
+    """
+    if not parts:
+        raise DataError("there are no samples to compare", fix="ask for at least one")
+    verdicts = [verdict for _, verdict in parts]
+    diverged = [replace(v.first, sample=first + v.first.sample) for first, v in parts if v.first]
+    return Verdict(
+        verdicts[0].reference,
+        verdicts[0].candidate,
+        _total([v.spikes for v in verdicts]),
+        _total([v.states for v in verdicts]),
+        {name: sum(v.fired[name] for v in verdicts) for name in verdicts[0].fired},
+        diverged[0] if diverged else None,
+    )
+
+
+def _total(counts: Sequence[Mapping[str, tuple[int, int]]]) -> dict[str, tuple[int, int]]:
+    return {name: (sum(c[name][0] for c in counts), sum(c[name][1] for c in counts)) for name in counts[0]}
 
 
 def _recorded_in_both(reference: Run, candidate: Run, name: str) -> list[str]:

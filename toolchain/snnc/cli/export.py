@@ -1,0 +1,50 @@
+"""snnc export: a network becomes a program for a target."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from snnc import targets
+from snnc.cli._common import PATH, force_option, json_option, out_option, print_json
+from snnc.errors import UnsupportedError
+from snnc.files import must_be_free
+from snnc.ir import Network
+from snnc.mapping import Mapping
+
+
+@click.command("export", short_help="Write a network as a program for a target.")
+@click.argument("model", type=PATH)
+@click.option("-t", "--target", required=True, help="What to write for; `snnc targets` lists them.")
+@click.option("--hw", "profile", help="The chip to map to.  [default: the one the network was quantised for]")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the mapping.")
+@out_option
+@force_option
+@json_option
+def command(model: Path, target: str, profile: str | None, seed: int, out: Path, force: bool, as_json: bool) -> None:
+    """Write MODEL as a program for a target, into a new folder."""
+    from snnc import store
+
+    must_be_free(out, force)
+    net = store.load(model)
+    mapping = _mapping(net, profile, seed) if targets.load(target).NEEDS_MAPPING else None
+    artifact = targets.export(target, net, mapping, out, force=force)
+    cores = {"profile": mapping.profile, "cores": len(mapping.cores)} if mapping else {}
+    if as_json:
+        print_json("export/1", target=target, path=str(out), network_hash=net.hash, files=dict(artifact.files), **cores)
+        return
+    on: Any = f", on {cores['cores']} cores of {cores['profile']}" if cores else ""
+    click.echo(f"{out}: {len(artifact.files) + 1} files for target {target}{on}")
+    click.echo(f"prove it with: snnc verify {out} --against {model} --data ...")
+
+
+def _mapping(net: Network, profile: str | None, seed: int) -> Mapping:
+    from snnc import hw
+    from snnc.arith import Fixed
+    from snnc.place import place
+    from snnc.split import split
+
+    if not isinstance(net.numeric, Fixed):
+        raise UnsupportedError("is a float network", where=f"network {net.name!r}", fix="quantise it first (snnc quantise)")
+    chip = hw.load(profile or net.numeric.profile)
+    return place(net, split(net, chip), chip, seed)

@@ -1,0 +1,120 @@
+"""snnc verify: is what was exported, spike for spike, what the network means?"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from snnc.cli._common import PATH, json_option, print_json, print_table, quiet_option, say
+from snnc.errors import UsageError
+from snnc.ir import Network
+from snnc.proof import Proof, Source, from_images, from_noise, verify_artifact
+from snnc.verify import Divergence, Verdict
+
+
+@click.command("verify", short_help="Run an artifact and compare it with its network, spike for spike.")
+@click.argument("artifact", type=PATH)
+@click.option("--against", "model", type=PATH, required=True, help="The network that was exported.")
+@click.option("--data", help="Data set for the input: digits or mnist.")
+@click.option("--data-dir", type=PATH, help="Folder of the data set.")
+@click.option("--split", type=click.Choice(["train", "test"]), default="test", show_default=True, help="Part of the data set.")
+@click.option("--random", "rate", type=click.FloatRange(0, 1, min_open=True), help="Random input at this rate instead of data.")
+@click.option("--samples", type=click.IntRange(min=1), default=100, show_default=True, help="How many samples to compare.")
+@click.option("--steps", type=click.IntRange(1, 100_000), help="Steps of a random sample.  [default: those of the encoding]")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of random input.")
+@click.option(
+    "--timeout", "timeout_s", type=click.FloatRange(min=1), default=600, show_default=True, help="Seconds for each run."
+)
+@json_option
+@quiet_option
+def command(artifact: Path, model: Path, samples: int, timeout_s: float, as_json: bool, quiet: bool, **given: Any) -> int:
+    """Run ARTIFACT and the reference simulator on the same input and compare every spike and every state of all
+    populations, moved by the declared latency only. Exit code 1 if anything differs or nothing was proved.
+
+    The program in ARTIFACT is executed: verify only what you trust.
+    """
+    from snnc import store, targets
+
+    net = store.load(model)
+    exported = targets.read_artifact(artifact)
+    source, labels = _input(net, **given)
+    samples = min(samples, len(labels)) if labels is not None else samples
+    say(f"running {artifact} on {samples} samples", quiet)
+    proof = verify_artifact(exported, net, source, samples, timeout_s=timeout_s)
+    accuracy = _accuracy(proof, labels)
+    if as_json:
+        _print_json(proof, accuracy, samples)
+    else:
+        _print(proof, accuracy, samples)
+    return 0 if proof.verdict.exact else 1
+
+
+def _input(
+    net: Network, data: str | None, data_dir: Path | None, split: Any, rate: float | None, steps: int | None, seed: int
+) -> tuple[Source, Any]:
+    if (data is None) == (rate is None):
+        raise UsageError("needs one kind of input", where="snnc verify", fix="give either --data digits or --random 0.3")
+    if rate is not None:
+        return from_noise(net, steps or (net.encoding.steps if net.encoding else 16), rate, seed), None
+    from snnc.data import load
+
+    assert data is not None  # noqa: S101 - for the type checker; one of the two was given
+    dataset = load(data, split, data_dir)
+    return from_images(net, dataset.images), dataset.labels
+
+
+def _accuracy(proof: Proof, labels: Any) -> dict[str, float]:
+    if labels is None:
+        return {}
+    right = {"reference": proof.reference_classes, "candidate": proof.candidate_classes}
+    return {name: float(np.mean(found == labels[: len(found)])) for name, found in right.items()}
+
+
+def _print_json(proof: Proof, accuracy: dict[str, float], samples: int) -> None:
+    verdict = proof.verdict
+    counts = {
+        name: {"compared": compared, "mismatches": differing, "fired": verdict.fired[name]}
+        for name, (compared, differing) in verdict.spikes.items()
+    }
+    print_json(
+        "verdict/1", ok=verdict.exact, exact=verdict.exact, reference=verdict.reference, candidate=verdict.candidate,
+        samples=samples, mismatches=verdict.mismatches, spikes=counts,
+        states={name: {"compared": c, "mismatches": d} for name, (c, d) in verdict.states.items()},
+        silent=verdict.silent, first=asdict(verdict.first) if verdict.first else None, accuracy=accuracy, notes=proof.notes,
+    )  # fmt: skip
+
+
+def _print(proof: Proof, accuracy: dict[str, float], samples: int) -> None:
+    verdict = proof.verdict
+    rows: list[tuple[Any, ...]] = [(name, *counts, verdict.fired[name]) for name, counts in verdict.spikes.items()]
+    rows += [(name, *counts, "") for name, counts in verdict.states.items()]
+    title = f"{verdict.candidate} against the {verdict.reference}, {samples} samples"
+    print_table(title, ("population", "compared", "mismatches", "spikes"), rows)
+    for name, value in accuracy.items():
+        click.echo(f"accuracy of the {verdict.reference if name == 'reference' else verdict.candidate}: {value:.2%}")
+    for note in proof.notes:
+        click.echo(f"note: {note}")
+    click.echo(sentence(verdict))
+
+
+def sentence(verdict: Verdict) -> str:
+    """The verdict in words."""
+    if verdict.first:
+        return f"NOT EXACT: {_where(verdict.first, verdict)}"
+    if verdict.silent:
+        return f"PROVES NOTHING: {', '.join(verdict.silent)} never fired; use more samples or a higher rate"
+    compared = sum(c for c, _ in verdict.spikes.values())
+    return f"EXACT: {compared:,} spike slots and {sum(c for c, _ in verdict.states.values()):,} states are equal"
+
+
+def _where(first: Divergence, verdict: Verdict) -> str:
+    values = [("spike", first.spike), *first.states.items()]
+    pairs = "; ".join(
+        f"{name} is {want} in the {verdict.reference}, {got} in {verdict.candidate}" for name, (want, got) in values
+    )
+    return (
+        f"first at sample {first.sample}, population {first.population!r}, step {first.step}, neuron {first.neuron}: "
+        f"{pairs}; look at {first.cause}"
+    )

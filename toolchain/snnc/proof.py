@@ -1,0 +1,103 @@
+"""Prove an artifact: run it and the reference on the same input and compare every spike and state. After export."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.encode import Images, encode
+from snnc.errors import DataError, NetworkError, UnsupportedError
+from snnc.ir import Network
+from snnc.run import Rasters, classes
+from snnc.simulate import simulate
+from snnc.targets import Artifact, RunnableTarget, altered_files, load
+from snnc.verify import Verdict, compare, join
+
+Source = Callable[[int, int], Rasters]  # (first sample, number of samples) -> rasters (samples, steps, n) by input
+BYTES_AT_ONCE = 256 << 20
+BYTES_PER_SLOT = 32  # spikes, u and v of one neuron in one step, in both runs
+
+
+@dataclass(frozen=True, eq=False)
+class Proof:
+    """A verdict with what else is worth knowing: (samples,) arrays of classes, and remarks about the artifact."""
+
+    verdict: Verdict
+    reference_classes: NDArray[np.int64]
+    candidate_classes: NDArray[np.int64]
+    notes: tuple[str, ...]
+
+
+def verify_artifact(artifact: Artifact, net: Network, source: Source, samples: int, *, timeout_s: float = 600) -> Proof:
+    """Run ``samples`` samples of ``source`` through the artifact and through the reference simulator, as many at once as
+    fit in memory; each run of the artifact may take ``timeout_s``.
+
+    The program in the artifact is executed, altered or not, so that the verdict can say what an alteration does. Raises
+    NetworkError if the artifact holds other populations than the network, UnsupportedError if it cannot be run here, and
+    what the run raises.
+    """
+    target = _runnable(artifact, net)
+    parts, reference_classes, candidate_classes = [], [], []
+    at_once = max(1, BYTES_AT_ONCE // (BYTES_PER_SLOT * _slots(net, source)))
+    for first in range(0, samples, at_once):
+        inputs = source(first, min(at_once, samples - first))
+        reference = simulate(net, inputs, record=True)
+        candidate = target.run(artifact, inputs, True, timeout_s)
+        parts.append((first, compare(reference, candidate)))
+        reference_classes.append(classes(reference.spikes[net.output.name]))
+        candidate_classes.append(classes(candidate.spikes[net.output.name]))
+    verdict = join(parts)
+    return Proof(verdict, np.concatenate(reference_classes), np.concatenate(candidate_classes), _notes(artifact, net))
+
+
+def _runnable(artifact: Artifact, net: Network) -> RunnableTarget:
+    have, want = sorted(artifact.latency), sorted(p.name for p in net.populations)
+    if have != want:
+        raise NetworkError(
+            f"has populations {', '.join(have)}, the network {net.name!r} has {', '.join(want)}",
+            where=str(artifact.root),
+            fix="name the model that was exported",
+        )
+    target = load(artifact.target)
+    if not hasattr(target, "run"):
+        raise UnsupportedError(f"artifacts of target {artifact.target!r} cannot be run here", fix="see snnc targets")
+    return target  # type: ignore[return-value]
+
+
+def _slots(net: Network, source: Source) -> int:
+    """Neurons times steps of one sample."""
+    steps: int = source(0, 1)[net.inputs[0].name].shape[1]
+    return steps * sum(p.size for p in net.populations)
+
+
+def _notes(artifact: Artifact, net: Network) -> tuple[str, ...]:
+    notes = [f"{name} is not what was exported" for name in altered_files(artifact)]
+    if artifact.network_hash != net.hash:
+        notes.append(f"the artifact was made from network {artifact.network_hash[:12]}, this one is {net.hash[:12]}")
+    return tuple(notes)
+
+
+def from_images(net: Network, images: Images) -> Source:
+    """Samples of a data set in the network's own encoding. Raises DataError if they do not suit the network."""
+    if net.encoding is None:
+        raise DataError("does not say how samples become input", where=f"network {net.name!r}", fix="use --random")
+    if len(net.inputs) != 1 or net.inputs[0].size != images.shape[1]:
+        sizes = {p.name: p.size for p in net.inputs}
+        raise DataError(f"samples have {images.shape[1]} pixels, the network's inputs are {sizes}", fix="pick another data set")
+    encoding, name = net.encoding, net.inputs[0].name
+    return lambda first, count: {name: encode(encoding, images[first : first + count], first)}
+
+
+def from_noise(net: Network, steps: int, rate: float, seed: int) -> Source:
+    """Random rasters: each slot of an input holds a message with probability ``rate``, as large as any that it sends."""
+
+    def sample(number: int, size: int, bits: int) -> NDArray[np.int64]:
+        rng = np.random.default_rng([seed, number])
+        message = rng.integers(1, 2 ** max(bits, 1), (steps, size))
+        return np.where(rng.random((steps, size)) < rate, message, 0)
+
+    def source(first: int, count: int) -> Rasters:
+        return {p.name: np.stack([sample(first + i, p.size, p.message_bits) for i in range(count)]) for p in net.inputs}
+
+    return source
