@@ -18,7 +18,7 @@ from snnc.targets import Artifact
 
 from ._lava import PROGRAM
 
-INSTALL = 'pip install "snnc[lava]" && pip install --no-deps --ignore-requires-python lava-nc==0.10.0'
+INSTALL = "pip install scikit-learn networkx asteval && pip install --no-deps --ignore-requires-python lava-nc==0.10.0"
 MESSAGE_CHARACTERS = 600
 GRACE_S = 3.0
 
@@ -31,8 +31,8 @@ def python() -> str:
 def run(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> Run:
     """Run the artifact on input rasters (samples, steps, n); ``record`` keeps the states.
 
-    Raises FileError if the program is missing, RunError with Lava's own message if it fails or takes longer than ``timeout_s``, MissingDependencyError if Lava
-    is not installed.
+    Raises FileError if the program is missing, RunError with Lava's own message if it fails or takes longer than
+    ``timeout_s``, MissingDependencyError if Lava is not installed.
     """
     program = artifact.root.resolve() / PROGRAM
     if not program.is_file():

@@ -90,8 +90,8 @@ def _print(proof: Proof, accuracy: dict[str, float], samples: int) -> None:
     verdict = proof.verdict
     rows: list[tuple[Any, ...]] = [(name, *counts, verdict.fired[name]) for name, counts in verdict.spikes.items()]
     rows += [(name, *counts, "") for name, counts in verdict.states.items()]
-    title = f"{verdict.candidate} against the {verdict.reference}, {samples} samples"
-    print_table(title, ("population", "compared", "mismatches", "spikes"), rows)
+    click.echo(f"{verdict.candidate} against the {verdict.reference}, {samples} samples")
+    print_table("", ("population", "compared", "mismatches", "spikes"), rows)
     for name, value in accuracy.items():
         click.echo(f"accuracy of the {verdict.reference if name == 'reference' else verdict.candidate}: {value:.2%}")
     for note in proof.notes:

@@ -1,0 +1,70 @@
+"""snnc doctor: what is installed, what is missing, and does Lava run."""
+
+import platform
+import sys
+from collections.abc import Mapping
+
+import click
+
+from snnc import __version__
+from snnc.cli._common import json_option, print_json, print_table
+from snnc.errors import MissingDependencyError, SnncError
+from snnc.installed import Feature, features, try_lava
+
+
+@click.command("doctor", short_help="Say what is installed, what is missing, and whether Lava runs.")
+@click.option("--need", multiple=True, type=click.Choice(sorted(features())), help="Fail with exit code 5 if this is missing.")
+@click.option("--run/--no-run", default=True, show_default=True, help="Run one neuron in Lava.")
+@json_option
+def command(need: tuple[str, ...], run: bool, as_json: bool) -> int:
+    """Say what is installed, what is missing with the line that installs it, and whether Lava computes the right spikes."""
+    found = features()
+    runs, said = _try() if run else (None, "not tried")
+    unmet = [name for name in need if not _works(found[name], runs)]
+    if as_json:
+        _print_json(found, runs, said, unmet)
+    else:
+        _print(found, said)
+    if unmet:
+        click.echo(f"error: needed, but not working: {', '.join(unmet)}", err=True)
+    return MissingDependencyError.exit_code if unmet else 0
+
+
+def _works(feature: Feature, lava_runs: bool | None) -> bool:
+    """A trial says more about Lava than the list of packages: it may run in another interpreter."""
+    return not feature.missing if feature.name != "lava" or lava_runs is None else lava_runs
+
+
+def _try() -> tuple[bool, str]:
+    try:
+        return True, f"{try_lava()} computes the right spikes"
+    except SnncError as error:
+        return False, str(error)
+
+
+def _print(found: Mapping[str, Feature], said: str) -> None:
+    click.echo(f"snnc {__version__}, Python {platform.python_version()} ({sys.executable}), {platform.system()}")
+    rows = [
+        (f.name, p.name, p.requirement.removeprefix(p.name), p.version or "missing") for f in found.values() for p in f.packages
+    ]
+    print_table("", ("feature", "package", "needs", "installed"), rows)
+    for feature in found.values():
+        if feature.missing:
+            click.echo(f"to add {feature.name}: {feature.install}")
+    click.echo(f"Lava: {said}")
+
+
+def _print_json(found: Mapping[str, Feature], runs: bool | None, said: str, unmet: list[str]) -> None:
+    print_json(
+        "doctor/1",
+        ok=not unmet,
+        unmet=unmet,
+        snnc=__version__,
+        python=platform.python_version(),
+        executable=sys.executable,
+        features={
+            name: {"packages": {p.name: p.version for p in f.packages}, "missing": f.missing, "install": f.install}
+            for name, f in found.items()
+        },
+        lava={"runs": runs, "message": said},
+    )
