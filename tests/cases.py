@@ -1,5 +1,7 @@
 """Networks and inputs that the tests share. No test builds a network by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from snnc.arith import Fixed
@@ -63,3 +65,21 @@ def spikes(net, samples=3, rate=0.3, seed=0, steps=None):
     rng = np.random.default_rng(seed + 1000)
     steps = steps or net.encoding.steps
     return {p.name: (rng.random((samples, steps, p.size)) < rate).astype(np.uint8) for p in net.inputs}
+
+
+def fixed_loops(seed=0, sizes=(12, 20, 5), *, density=0.5):
+    """`fixed_chain` with every shape of path: a recurrence, a loop of two hops, paths of unequal length, two in parallel."""
+    rng = np.random.default_rng(seed + 1)
+    net = fixed_chain(seed, sizes, density=density)
+    first, last = net.populations[1].name, net.populations[-1].name
+    extra = [
+        ("again", first, first, 1),
+        ("back", last, first, len(sizes)),
+        ("skip", "input", last, 0),
+        ("twin", "input", first, 3),
+    ]
+    wires = tuple(
+        Connection(name, src, dst, fixed_dense(rng, net[dst].size, net[src].size, density=density), delay_steps)
+        for name, src, dst, delay_steps in extra
+    )
+    return replace(net, connections=(*net.connections, *wires))
