@@ -25,13 +25,14 @@ def interruptible(checkpoint: Path | None) -> Iterator[None]:
         raise
 
 
-def report(as_json: bool, verb: str, out: Path, net: Network, metrics: list[dict[str, Any]], seconds: float) -> None:
-    """The result of a training, for a person or for a script."""
+def report(as_json: bool, out: Path, net: Network, seconds: float) -> None:
+    """The result of a network's last stage, for a person or for a script."""
+    verb, reached = net.done[-1].name, net.done[-1].settings["reached"]
     body = {
         "network": str(out),
-        "epochs": len(metrics),
-        "train_accuracy": metrics[-1]["train_accuracy"],
-        "test_accuracy": metrics[-1]["test_accuracy"],
+        "epochs": reached["epoch"],
+        "train_accuracy": reached["train_accuracy"],
+        "test_accuracy": reached["test_accuracy"],
         "parameter_connectivity": parameter_connectivity(net),
         "synapse_connectivity": synapse_connectivity(net),
         "seconds": round(seconds, 1),

@@ -45,6 +45,7 @@ def command(
     from safetensors.torch import save as pack
 
     from snnc.training.fit import train
+    from snnc.training.models import from_network
     from snnc.training.record import Record
 
     record = Record.beside(out, quiet)
@@ -56,8 +57,9 @@ def command(
     started = time.perf_counter()
     with interruptible(record.checkpoint):
         images, test = (data.load(data_name, split, data_dir) for split in ("train", "test"))
-        net, model, metrics = train(images, test, config, record, resume)
+        net = train(images, test, config, record, resume)
     store.save(net, out, force=force)
     if state_dict:
-        write_bytes(state_dict, pack({k: v.contiguous() for k, v in model.state_dict().items()}), force=force)
-    report(as_json, "train", out, net, metrics, time.perf_counter() - started)
+        tensors = {k: v.contiguous() for k, v in from_network(net).state_dict().items()}
+        write_bytes(state_dict, pack(tensors), force=force)
+    report(as_json, out, net, time.perf_counter() - started)

@@ -26,8 +26,8 @@ EVALUATION_BATCH = 500
 
 def train(
     data: Dataset, test: Dataset | None, config: TrainConfig, record: Record | None = None, resume: Path | None = None
-) -> tuple[Network, nn.Module, list[Metrics]]:
-    """A trained float network, its snnTorch model, and the metrics of every epoch.
+) -> Network:
+    """A trained float network, of which `from_network` makes the snnTorch model again.
 
     Equal data, configuration and threads give an equal network. Raises RunError if the loss diverges, FileError if the
     checkpoint ``resume`` cannot be used.
@@ -45,7 +45,7 @@ def train(
         )
         metrics = fit(model, data, encoding, config, test=test, record=record, resume=resume)
     stage = Stage("train", provenance(config, data, metrics))
-    return to_network(model, encoding, data.name, config.dt_s, (stage,)), model, metrics
+    return to_network(model, encoding, data.name, config.dt_s, (stage,))
 
 
 def provenance(config: FitConfig, data: Dataset, metrics: list[Metrics]) -> dict[str, Any]:

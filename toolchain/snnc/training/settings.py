@@ -7,6 +7,7 @@ from snnc.config import Config, setting
 from snnc.errors import ConfigError, MissingDependencyError
 
 Loss = Literal["rate", "counts"]
+Prior = Literal["schedule", "paper"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class PruneConfig(FitConfig):
 
     connectivity: float | None = setting(None, "Part of the weights to keep, 0.05 say.")
     sparsity: float | None = setting(None, "Part of the weights to prune, 0.95 say.", flags=("-s",))
-    prior: Literal["schedule", "paper"] = setting(
+    prior: Prior = setting(
         "schedule",
         "schedule: the pull on the weights is set so that the connectivity is reached exactly; "
         "paper: the fixed prior of the publication, which does not reach it.",
