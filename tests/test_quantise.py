@@ -21,7 +21,6 @@ from snnc.scaling import bias_parts, decode_parameter, decode_weights, encode_pa
 from snnc.simulate import simulate
 from snnc.synapses import Synapses
 
-
 CHIP = hw.load("loihi1")
 SCALE = st.floats(1.0, 5000.0)
 
