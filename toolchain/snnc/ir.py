@@ -82,8 +82,9 @@ class Network:
 
     @property
     def output(self) -> Population:
-        """The population that is read out: the last in the order of computation."""
-        return self.ordered[-1]
+        """The population that is read out: the last in the order of computation that feeds no other."""
+        ends = [p for p in self.ordered if all(c.dst == p.name for c in self.out_of(p.name))]
+        return (ends or self.ordered)[-1]
 
     def into(self, population: str) -> tuple[Connection, ...]:
         """The connections that end in a population."""
