@@ -101,6 +101,11 @@ def test_what_check_accepts_is_mapped_within_every_limit(net, profile):
     if not budget.fits:
         assert budget.binding.status == "over"
         return
+    must_be_mapped_exactly(net, profile, budget)
+
+
+def must_be_mapped_exactly(net, profile, budget):
+    """Deterministic, complete, within every limit, and measured as by hand."""
     slices = split(net, profile)
     assert slices == split(net, profile)
     mapping = place(net, slices, profile, seed=3)
@@ -115,6 +120,29 @@ def test_what_check_accepts_is_mapped_within_every_limit(net, profile):
         assert covered == (list(range(p.size)) if p.neuron else [])
     off_chip = sum(use_by_hand(net, slices, s)["input_axons_per_core"] for s in slices) - _axons_of_inputs(net, slices)
     assert off_chip == sum(core.used["output_axons_per_core"] for core in mapping.cores)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("neurons", [1, 3, 64])
+def test_loops_and_delays_are_mapped_exactly(seed, neurons):
+    net = fixed_loops(seed, (30, 20, 5), density=(0.1, 1.0)[seed % 2])
+    budget = check(net, chip(neurons=neurons))
+    assert budget.fits
+    must_be_mapped_exactly(net, chip(neurons=neurons), budget)
+
+
+@pytest.mark.parametrize(("axons_out", "cores"), [(24, None), (26, [10, 3]), (28, [5, 2])])
+def test_a_recurrent_population_is_cut_until_its_own_slices_are_reached(axons_out, cores):
+    """Each neuron reaches every slice of its own population: 4 neurons need 4 * (5 + 2) output axons, 2 need 2 * (10 + 3),
+    and a single one 20 + 5."""
+    net, profile = fixed_loops(0, (12, 20, 5), density=1.0), chip(neurons=4, axons_out=axons_out)
+    budget = check(net, profile)
+    assert budget.fits is (cores is not None)
+    if cores:
+        must_be_mapped_exactly(net, profile, budget)
+        assert [layer.cores for layer in budget.layers] == cores
+    else:
+        assert (budget.binding.resource, budget.binding.used) == ("output_axons_per_core", 25)
 
 
 def _axons_of_inputs(net, slices):
@@ -295,6 +323,12 @@ def test_a_bias_must_be_a_mantissa_and_an_exponent(bias, fits):
     budget = check(fixed_chain(0, (12, 20, 5), bias=bias), LOIHI1)
     assert budget.fits is fits
     assert fits or f"biases like {bias}" in budget.problems[0]
+
+
+def test_a_bias_that_needs_the_exponent_needs_a_chip_with_one():
+    net = fixed_chain(0, (12, 20, 5), bias=4096)
+    profile = replace(LOIHI1, numeric=replace(LOIHI1.numeric, bias_exponent_max=0))
+    assert any("biases like 4096" in problem for problem in check(net, profile).problems)
 
 
 def test_what_is_not_public_is_unknown_and_never_ok():
