@@ -17,8 +17,9 @@ from snnc.simulate import simulate
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 from snnc.training.arith import DTYPE, TorchFixed, with_tensors  # noqa: E402
-from snnc.training.finetune import FinetuneConfig, finetune, latent_weights  # noqa: E402
+from snnc.training.finetune import finetune, latent_weights  # noqa: E402
 from snnc.training.integer import IntegerModel  # noqa: E402
+from snnc.training.settings import FinetuneConfig  # noqa: E402
 
 CHIP = hw.load("loihi1")
 STEPS, SAMPLES, N = 200, 4, 16

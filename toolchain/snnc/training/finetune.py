@@ -1,30 +1,18 @@
 """Short quantisation-aware fine-tuning: fixed network -> better fixed network. An option of quantising."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import torch
 
 from snnc.bounds import current_bound
-from snnc.config import setting
 from snnc.data import Dataset
 from snnc.errors import DataError, NetworkError
 from snnc.ir import Network, Stage
 from snnc.training.fit import accuracy, fit
 from snnc.training.integer import IntegerModel
 from snnc.training.record import Metrics, Record
-from snnc.training.settings import FitConfig
-
-
-@dataclass(frozen=True)
-class FinetuneConfig(FitConfig):
-    """Settings of `finetune`."""
-
-    epochs: int = setting(3, "Times that every sample is seen.", low=1, high=100_000)
-    lr: float = setting(1e-4, "Learning rate at the start, in the unit of the float weights.", low=0)
-    validation: float = setting(
-        0.1, "Part of the training samples, at their end, that chooses the epoch to keep.", low=0.001, high=0.5
-    )
+from snnc.training.settings import FinetuneConfig
 
 
 def finetune(

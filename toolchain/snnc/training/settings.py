@@ -34,7 +34,7 @@ class TrainConfig(FitConfig):
     alpha: float = setting(0.5, "Part of a synaptic current that is left after a step; rounded to 1/4096.", low=0, high=1)
     threshold: float = setting(1.0, "Voltage above which a neuron fires.", low=0)
     bias: bool = setting(False, "A constant that each leaky neuron adds to its voltage in every step.")
-    dt_s: float = setting(1e-3, "Duration of a time step in seconds.", low=0)
+    dt_s: float = setting(1e-3, "Duration of a time step in seconds.", low=1e-12)
     encoding: Literal["rate", "latency", "constant"] = setting(
         "rate", "rate: random spikes; latency: one spike a pixel; constant: the pixel as an integer in every step."
     )
@@ -82,6 +82,17 @@ class PruneConfig(FitConfig):
     def target(self) -> float:
         """The parameter connectivity asked for."""
         return self.connectivity if self.connectivity is not None else 1 - (self.sparsity or 0.0)
+
+
+@dataclass(frozen=True)
+class FinetuneConfig(FitConfig):
+    """A short training of a quantised network in the chip's own integers."""
+
+    epochs: int = setting(3, "Times that every sample is seen.", low=1, high=100_000)
+    lr: float = setting(1e-4, "Learning rate at the start, in the unit of the float weights.", low=0)
+    validation: float = setting(
+        0.1, "Part of the training samples, at their end, that chooses the epoch to keep.", low=0.001, high=0.5
+    )
 
 
 def must_have_torch() -> None:
