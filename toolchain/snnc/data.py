@@ -198,13 +198,13 @@ def download(folder: Path, *, force: bool = False) -> None:
 
 
 def _fetch(url: str, limit: int) -> bytes:
-    from urllib.error import URLError
+    from http.client import HTTPException
     from urllib.request import urlopen
 
     try:
         with urlopen(url, timeout=DOWNLOAD_TIMEOUT_S) as answer:  # noqa: S310 - the mirror above is https
             return bytes(answer.read(limit))
-    except (URLError, TimeoutError, OSError) as error:
+    except (HTTPException, OSError) as error:
         reason = getattr(error, "reason", None) or error
         raise DataError(f"cannot be downloaded: {reason}", where=url, fix="check the network, or " + _FOLDER_HELP) from error
 

@@ -72,7 +72,7 @@ def fit(
 
     Rate coding takes fresh noise in every epoch; evaluation takes the encoding's own, so that it sees the rasters that every
     later stage sees. ``after_epoch`` adds to the line of metrics. ``record`` keeps a checkpoint an epoch, from which
-    ``resume`` continues to the same result. Raises RunError if the loss is no longer a number.
+    ``resume`` continues to the same result. Raises RunError if the loss or a weight is no longer a number.
     """
     optimizer = optimizer or torch.optim.Adam(model.parameters(), lr=config.lr)
     record = record or Record(quiet=True)
@@ -112,15 +112,22 @@ def _epoch(
         _set_lr(optimizer, config, (epoch - 1) + i / len(starts))
         spikes = model(_messages(noise, data.images[chosen], start))
         loss = _LOSSES[config.loss](spikes, labels)
-        if not math.isfinite(loss.item()):
-            raise RunError(f"the loss became {loss.item()} in epoch {epoch}", fix=f"use a learning rate below {config.lr:g}")
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         total += loss.item() * len(chosen)
         right += int((spikes.sum(1).argmax(1) == labels).sum())
         step_done()
+    _must_be_finite(model, total, epoch, config)
     return {"epoch": epoch, "loss": total / len(data), "train_accuracy": right / len(data)}
+
+
+def _must_be_finite(model: nn.Module, loss: float, epoch: int, config: FitConfig) -> None:
+    """A neuron whose voltage is NaN just stays silent, so the weights are looked at, too."""
+    if not math.isfinite(loss) or not all(p.isfinite().all() for p in model.parameters()):
+        raise RunError(
+            f"the loss or a weight became NaN or infinite in epoch {epoch}", fix=f"use a learning rate below {config.lr:g}"
+        )
 
 
 def accuracy(model: nn.Module, data: Dataset, encoding: Encoding) -> float:

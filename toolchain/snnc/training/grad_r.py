@@ -6,10 +6,11 @@ theta is redefined as s * dL/dw for pruned synapses too, so that one that would 
 theta pulls it down outside Adam's normaliser, whose moments are those of dL/dw.
 
 The publication's prior is a Laplace distribution whose centre is to set the sparsity; at practical strengths that centre
-lies far below every theta, and what is reached depends on strength times steps. Here the strength follows from feedback
-instead: every few steps the pull is set so that the connectivity meets a cubic schedule (Zhu, Gupta, "To prune, or not to
-prune", arXiv 1710.01878), in units of each layer's mean initial weight. Then the synapses settle: exactly the number asked
-for is kept, the rest is 0 for good, and the kept weights go on training.
+lies far below every theta, and what is reached depends on strength times steps. Here the prior has the width of the layer's
+weights (1 / alpha is their mean magnitude at the start), so that pruned theta gather around its centre, from where they can
+return; and its strength follows from feedback: every few steps the pull is set so that the connectivity meets a cubic
+schedule (Zhu, Gupta, "To prune, or not to prune", arXiv 1710.01878). Then the synapses settle: exactly the number asked for
+is kept, the rest is 0 for good, and the kept weights go on training.
 """
 
 import math
@@ -24,6 +25,7 @@ from torch.nn import Parameter
 from snnc.errors import ConfigError
 from snnc.training.settings import Prior
 
+NEAREST_CENTRE = -1.0  # of a layer's scale: above a connectivity of a half the centre would be at or above 0
 FAINT = 1e-6  # of a layer's scale: the weight of a synapse that is kept although theta says otherwise
 CONTROLS = 50  # times at least that the pull is set during rewiring
 LONGEST_CONTROL = 20  # steps
@@ -186,17 +188,22 @@ class GradR(torch.optim.Optimizer):
             self._rewire(p, group)
 
     def _rewire(self, p: Parameter, group: dict[str, Any]) -> None:
-        """The redefined gradient moves every theta, the pruned ones too; then the prior pulls."""
-        theta, sign, scale = (self.state[p][key] for key in ("theta", "sign", "scale"))
-        theta.sub_(sign * self._adam(p, group))
-        if self._prior == "paper":
-            centre = math.log(2 * self._connectivity) / self._alpha  # 2 - 2 * sparsity
-            theta.sub_(group["lr"] * self._alpha * torch.sign(theta - centre))
-        else:
-            theta.sub_(group["pull"] * scale)
+        """The redefined gradient moves every theta, the pruned ones too, and the prior pulls it towards its centre."""
+        state = self.state[p]
+        theta, sign = state["theta"], state["sign"]
+        centre, strength = self._prior_of(group, state["scale"])
+        pull = strength * torch.sign(theta - centre)
+        theta.sub_(sign * self._adam(p, group)).sub_(pull)
         if not (theta > 0).any():
-            theta.view(-1)[theta.argmax()] = FAINT * scale
+            theta.view(-1)[theta.argmax()] = FAINT * state["scale"]
         p.copy_(sign * theta.clamp(min=0))
+
+    def _prior_of(self, group: dict[str, Any], scale: Tensor) -> tuple[Any, Any]:
+        """Centre of the Laplace prior, ln(2 - 2 * sparsity) / alpha, and what it moves theta by in a step."""
+        centre = math.log(2 * self._connectivity)
+        if self._prior == "paper":
+            return centre / self._alpha, group["lr"] * self._alpha
+        return min(centre, NEAREST_CENTRE) * scale, group["pull"] * scale
 
     def _adam(self, p: Parameter, group: dict[str, Any]) -> Tensor:
         """What Adam subtracts (Kingma, Ba, arXiv 1412.6980). Settled weights that do not exist leave no moments."""
