@@ -1,0 +1,80 @@
+"""The tables of an inspection, which quantise and inspect print."""
+
+from typing import Any
+
+from snnc.cli._common import print_table
+from snnc.inspection import Inspection
+
+
+def print_populations(found: Inspection) -> None:
+    """Populations with shape and neuron; in fixed networks with scale and the reach of the current."""
+    rows = [
+        (
+            p.name,
+            "x".join(map(str, p.shape)),
+            p.neuron or "input",
+            _number(p.scale),
+            p.limited_by or "-",
+            f"{p.current_reach:,} ({100 * p.current_reach / p.current_limit:.0f} %)"
+            if p.current_reach and p.current_limit
+            else "-",
+        )
+        for p in found.populations
+    ]
+    columns = ("population", "shape", "neuron", "scale", "scale limited by", "reach of u (of its register)")
+    print_table(f"{found.name}: {found.numeric}", columns, rows)
+
+
+def print_connections(found: Inspection) -> None:
+    """Connections with their synapses, and in fixed networks how well the integers stand for the floats."""
+    rows = [
+        (
+            c.name,
+            f"{c.src} -> {c.dst}",
+            c.delay_steps,
+            c.synapses,
+            f"{100 * c.parameter_connectivity:.2f} %",
+            f"{100 * c.synapse_connectivity:.2f} %",
+            c.kept_but_zero,
+        )
+        for c in found.connections
+    ]
+    columns = ("connection", "from -> to", "delay", "synapses", "parameter connectivity", "synapse connectivity", "kept but 0")
+    print_table("connections", columns, rows)
+    rounded = [
+        (
+            c.name,
+            span(c.weights),
+            c.sign_mode or "-",
+            "-" if c.exponent is None else c.exponent,
+            span(c.decoded),
+            _number(c.max_error),
+            _number(c.mean_error),
+            _number(c.half_step),
+        )
+        for c in found.connections
+    ]
+    titles = ("connection", "weights", "signs", "exponent", "as float", "largest error", "mean error", "half a step")
+    print_table("weights", titles, rounded)
+
+
+def print_parameters(found: Inspection) -> None:
+    """Neuron parameters: float, integer, float again, error."""
+    rows = [
+        (f"{p.population}.{p.name}", span(p.before), span(p.value), span(p.decoded), _number(p.max_error), _number(p.half_step))
+        for p in found.parameters
+    ]
+    print_table("parameters", ("parameter", "float", "value", "as float", "error", "half a step"), rows)
+
+
+def span(values: tuple[float, float] | None) -> str:
+    """A range as text; one number if both ends are equal."""
+    if values is None:
+        return "-"
+    return _number(values[0]) if values[0] == values[1] else f"{_number(values[0])} .. {_number(values[1])}"
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"

@@ -1,0 +1,88 @@
+"""snnc quantise: a float network -> a chip's integers."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from snnc import data, hw, store
+from snnc.cli._common import (
+    PATH,
+    config_from,
+    config_options,
+    force_option,
+    json_option,
+    out_option,
+    print_json,
+    quiet_option,
+    say,
+)
+from snnc.cli._data import data_options
+from snnc.cli._inspection import print_connections, print_parameters, print_populations
+from snnc.files import must_be_free
+from snnc.inspection import inspect
+from snnc.ir import Network
+from snnc.quantise import QuantiseConfig, quantise
+from snnc.training.settings import FinetuneConfig, must_have_torch
+
+_DEFAULT = FinetuneConfig()
+
+
+@click.command("quantise")
+@click.argument("model", type=PATH)
+@click.option("--hw", "profile", required=True, help="Hardware profile: a name (see snnc profiles) or a .toml file.")
+@config_options(QuantiseConfig)
+@click.option(
+    "--finetune-epochs", type=click.IntRange(0, 100_000), default=0, show_default=True,
+    help="Then train this often over the training split of --data, in the chip's integers.",
+)  # fmt: skip
+@click.option("--finetune-lr", type=click.FloatRange(min=0), default=_DEFAULT.lr, show_default=True, help="Its learning rate.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=_DEFAULT.seed, show_default=True, help="Seed of fine-tuning.")
+@click.option("--threads", type=click.IntRange(1, 256), default=_DEFAULT.threads, show_default=True, help="Threads of torch.")
+@data_options
+@out_option
+@force_option
+@json_option
+@quiet_option
+def command(
+    model: Path, profile: str, data_name: str, data_dir: Path | None, out: Path, force: bool, as_json: bool, **options: Any
+) -> None:
+    """Round MODEL to the integers of a chip, and show what that cost each parameter.
+
+    Nothing is clipped: a value that the chip cannot hold is an error, and a scale at which a current could wrap around is
+    made smaller. --finetune-epochs wins back accuracy that rounding lost.
+    """
+    config = config_from(QuantiseConfig, options)
+    must_be_free(out, force)
+    net = store.load(model)
+    fixed = quantise(net, hw.load(profile), config)
+    if options["finetune_epochs"]:
+        fixed = _finetuned(net, fixed, data_name, data_dir, options)
+    store.save(fixed, out, force=force)
+    found = inspect(fixed, net)
+    if as_json:
+        tuned = {s.name: s.settings for s in fixed.done if s.name == "finetune"}
+        print_json("quantise/1", **asdict(found), **tuned, out=str(out), network_hash=fixed.hash)
+        return
+    print_populations(found)
+    print_connections(found)
+    print_parameters(found)
+
+
+def _finetuned(net: Network, fixed: Network, data_name: str, data_dir: Path | None, options: dict[str, Any]) -> Network:
+    must_have_torch()
+    from snnc.training.finetune import finetune
+    from snnc.training.record import Record
+
+    config = FinetuneConfig(
+        epochs=options["finetune_epochs"], lr=options["finetune_lr"], seed=options["seed"], threads=options["threads"]
+    )
+    tuned = finetune(net, fixed, data.load(data_name, "train", data_dir), config, Record(quiet=options["quiet"]))
+    kept = tuned.done[-1].settings
+    say(
+        f"kept epoch {kept['kept_epoch']} of {config.epochs}: validation accuracy {100 * kept['validation_accuracy']:.2f} %, "
+        f"before {100 * kept['validation_accuracy_before']:.2f} %",
+        options["quiet"],
+    )
+    return tuned

@@ -1,0 +1,178 @@
+"""snnc simulate: run a network on a data set with the reference simulator."""
+
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc import data, store
+from snnc.cli._common import PATH, force_option, json_option, print_json, print_table, quiet_option, say
+from snnc.cli._data import data_options
+from snnc.errors import UsageError
+from snnc.evaluate import Comparison, Evaluation, Watch, contrast, evaluate
+from snnc.files import must_be_free, write_bytes
+from snnc.ir import Network
+from snnc.run import Run
+
+MAX_RASTER_BYTES = 4 << 30
+
+
+def _samples(ctx: click.Context, option: click.Parameter, value: str) -> int | None:
+    if value == "all":
+        return None
+    if not value.isdecimal() or int(value) < 1:
+        raise click.BadParameter(f"{value!r} is no number of samples; use 1 or more, or all")
+    return int(value)
+
+
+@click.command("simulate")
+@click.argument("model", type=PATH)
+@data_options
+@click.option("--split", type=click.Choice(["train", "test"]), default="test", show_default=True, help="Part of the data set.")
+@click.option("--samples", callback=_samples, default="all", show_default=True, help="The first N samples, or all.")
+@click.option("--against", type=PATH, help="Count how spikes and classes differ from those of this network (float, say).")
+@click.option("-o", "--out", type=PATH, help="Write the rasters of all populations, the classes and the labels (.npz).")
+@force_option
+@json_option
+@quiet_option
+def command(
+    model: Path, data_name: str, data_dir: Path | None, split: Any, samples: int | None, against: Path | None,
+    out: Path | None, force: bool, as_json: bool, quiet: bool,
+) -> None:  # fmt: skip
+    """Run MODEL on a data set: accuracy, spikes, firing rates, synaptic operations.
+
+    A synaptic operation is a message that reaches a synapse which exists.
+    """
+    if out:
+        must_be_free(out, force)
+    net, other = store.load(model), store.load(against) if against else None
+    images = data.load(data_name, split, data_dir)
+    total = min(samples or len(images), len(images))
+    if out:
+        _must_be_storable(net, total)
+    rasters: dict[str, list[NDArray[np.uint8]]] = {}
+    with _progress(total, quiet) as done:
+
+        def watch(first: int, runs: tuple[Run, ...]) -> None:
+            if out:
+                _collect(rasters, runs[-1])
+            done(len(runs[-1].spikes[net.output.name]))
+
+        found, comparison = _simulated(net, other, images, total, watch)
+    if out:
+        _write(out, rasters, found, force)
+    _report(net, found, comparison, as_json, out)
+
+
+def _simulated(
+    net: Network, other: Network | None, images: data.Dataset, samples: int, watch: Watch
+) -> tuple[Evaluation, Comparison | None]:
+    if other is None:
+        return evaluate(net, images, samples, watch=watch), None
+    comparison = contrast(other, net, images, samples, watch=watch)
+    return comparison.candidate, comparison
+
+
+def _must_be_storable(net: Network, samples: int) -> None:
+    steps = net.encoding.steps if net.encoding else 1
+    need = samples * steps * sum(p.size for p in net.populations)
+    if need > MAX_RASTER_BYTES:
+        raise UsageError(
+            f"rasters of {samples} samples take {need:,} bytes, at most {MAX_RASTER_BYTES:,} are collected",
+            where="snnc simulate --out",
+            fix=f"use --samples {max(1, samples * MAX_RASTER_BYTES // need)} or fewer",
+        )
+
+
+def _collect(rasters: dict[str, list[NDArray[np.uint8]]], run: Run) -> None:
+    for name, spikes in run.spikes.items():
+        rasters.setdefault(name, []).append(spikes)
+
+
+def _write(out: Path, rasters: dict[str, list[NDArray[np.uint8]]], found: Evaluation, force: bool) -> None:
+    """Rasters as ``spikes/<population>``, (samples, steps, n)."""
+    arrays: dict[str, NDArray[Any]] = {f"spikes/{name}": np.concatenate(parts) for name, parts in rasters.items()}
+    packed = io.BytesIO()
+    np.savez_compressed(packed, classes=found.classes, labels=found.labels, **arrays)  # type: ignore[arg-type]
+    write_bytes(out, packed.getvalue(), force=force)
+
+
+@contextmanager
+def _progress(samples: int, quiet: bool) -> Iterator[Any]:
+    """A bar on a terminal, one line elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        say(f"simulating {samples:,} samples", quiet)
+        yield lambda count: None
+        return
+    with click.progressbar(length=samples, label="simulating", file=sys.stderr) as bar:
+        yield bar.update
+
+
+def _report(net: Network, found: Evaluation, comparison: Comparison | None, as_json: bool, out: Path | None) -> None:
+    if as_json:
+        body = {"rasters": str(out) if out else None, "network_hash": net.hash, **_evaluation_json(found)}
+        print_json("simulate/1", **body, against=_comparison_json(comparison) if comparison else None)
+        return
+    print_table(
+        f"{net.name}: {found.correct:,} of {found.samples:,} right = {100 * found.accuracy:.2f} %, {found.steps} steps a sample",
+        ("population", "neurons", "spikes", "spikes a sample", "spikes a neuron and step"),
+        [
+            (name, found.neurons[name], count, round(count / found.samples, 1), round(found.rates[name], 4))
+            for name, count in found.spikes.items()
+        ],
+    )
+    print_table(
+        "synaptic operations",
+        ("connection", "operations", "a sample"),
+        [(name, count, round(count / found.samples, 1)) for name, count in found.synaptic_operations.items()],
+    )
+    if comparison:
+        _print_comparison(comparison)
+
+
+def _evaluation_json(found: Evaluation) -> dict[str, Any]:
+    return {
+        "samples": found.samples, "steps": found.steps, "correct": found.correct, "accuracy": found.accuracy,
+        "spikes": dict(found.spikes), "rates": found.rates, "synaptic_operations": dict(found.synaptic_operations),
+    }  # fmt: skip
+
+
+def _comparison_json(comparison: Comparison) -> dict[str, Any]:
+    populations = {
+        name: {
+            "slots": d.slots, "slots_differing": d.slots_differing, "spikes": list(d.spikes),
+            "count_difference": d.count_difference, "samples_differing": d.samples_differing,
+            "first_step_median": median(d.first_steps) if d.first_steps else None,
+            "first_step_min": min(d.first_steps, default=None),
+        }
+        for name, d in comparison.differences.items()
+    }  # fmt: skip
+    return {
+        "reference": _evaluation_json(comparison.reference), "classes_differing": comparison.classes_differing,
+        "populations": populations,
+    }  # fmt: skip
+
+
+def _print_comparison(comparison: Comparison) -> None:
+    a, b = comparison.reference, comparison.candidate
+    rows = [
+        (
+            name, f"{d.slots_differing:,} of {d.slots:,}", f"{d.spikes[0]:,} / {d.spikes[1]:,}", d.count_difference,
+            f"{d.samples_differing:,} of {a.samples:,}", str(median(d.first_steps)) if d.first_steps else "-",
+        )
+        for name, d in comparison.differences.items()
+    ]  # fmt: skip
+    print_table(
+        f"against the other network: accuracy {100 * a.accuracy:.2f} % there, {100 * b.accuracy:.2f} % here; "
+        f"{comparison.classes_differing:,} of {a.samples:,} samples classified differently",
+        ("population", "slots that differ", "spikes there / here", "sum of |count - count|", "samples that differ",
+         "first step that differs (median)"),
+        rows,
+    )  # fmt: skip
