@@ -135,7 +135,8 @@ def test_simulate_prints_one_object(files, net, digits):
 
 def test_simulate_writes_the_rasters(files, tmp_path, digits):
     out = tmp_path / "r.npz"
-    assert run("simulate", files / "fixed.snnc", "--samples", 30, "-o", out, "-q").exit_code == 0
+    words = ("simulate", files / "fixed.snnc", "--samples", 30, "--against", files / "float.snnc", "-o", out, "-q")
+    assert run(*words).exit_code == 0
     with np.load(out, allow_pickle=False) as saved:
         want = simulate(store.load(files / "fixed.snnc"), {"input": saved["spikes/input"]})
         assert saved["spikes/input"].shape == (30, 8, 64)
