@@ -51,9 +51,13 @@ class Record:
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """A checkpoint: tensors and plain values, nothing that is executed. Raises FileError if it is none of ours."""
     from pickle import UnpicklingError
+    from zipfile import is_zipfile
 
     try:
-        state = torch.load(path, weights_only=True)
+        with path.open("rb") as file:
+            whole = is_zipfile(file)
+            file.seek(0)
+            state = torch.load(file, weights_only=True) if whole else None
     except OSError as error:
         raise FileError(f"cannot be read: {error.strerror or error}", where=str(path), fix="check the path") from error
     except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:

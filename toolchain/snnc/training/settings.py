@@ -6,7 +6,7 @@ from typing import Literal
 from snnc.config import Config, setting
 from snnc.errors import ConfigError, MissingDependencyError
 
-Loss = Literal["rate", "counts"]
+Loss = Literal["counts", "rate"]
 Prior = Literal["schedule", "paper"]
 
 
@@ -16,9 +16,9 @@ class FitConfig(Config):
 
     epochs: int = setting(10, "Times that every sample is seen.", low=1, high=100_000)
     batch_size: int = setting(128, "Samples in a step of the optimizer.", low=1)
-    lr: float = setting(1e-3, "Learning rate at the start.", low=0)
+    lr: float = setting(3e-3, "Learning rate at the start.", low=0, high=1000)
     loss: Loss = setting(
-        "rate", "rate: squared error of the firing rates against one-hot; counts: cross-entropy over the spike counts."
+        "counts", "counts: cross-entropy over the spike counts; rate: squared error of the firing rates against one-hot."
     )
     seed: int = setting(0, "Seed of initial weights, order of samples and training noise.", low=0, high=2**32 - 1)
     threads: int = setting(1, "Threads of torch; equal threads give equal results.", low=1, high=256)
