@@ -143,7 +143,7 @@ def _unknown(net: Network, profile: Profile) -> tuple[str, ...]:
     """The checks that cannot be made, as their numbers are not public."""
     found = [f"{words_for(r)}: the limit of {profile.name} is not public" for r in RESOURCES if r not in profile.limits]
     if profile.storage is None:
-        found.append(f"synapse words: how {profile.name} stores synapses is not public; only what its weights take at least is checked")
+        found.append(f"synapse words: how {profile.name} stores synapses is not public; only the bits of the weights are checked")
     try:
         longest = max(chip_delays(net).values(), default=0)
     except UnsupportedError:
