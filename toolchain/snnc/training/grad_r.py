@@ -138,11 +138,8 @@ class GradR(torch.optim.Optimizer):
             group["settled"], group["pull"] = True, 0.0
 
     def _keep(self, p: Parameter, mask: Tensor) -> None:
-        """The moments of what goes are cleared: they would bring it back."""
         state = self.state[p]
         state["mask"] = mask
-        state["exp_avg"].mul_(mask)
-        state["exp_avg_sq"].mul_(mask)
         p.copy_(state["sign"] * state["theta"].clamp(min=FAINT * float(state["scale"])) * mask)
 
     def _split(self, generator: torch.Generator) -> None:
@@ -180,6 +177,7 @@ class GradR(torch.optim.Optimizer):
             raise ConfigError(f"{empty} layers have no weight other than 0", fix="start from a network that has synapses")
 
     def _move(self, p: Parameter, group: dict[str, Any]) -> None:
+        """The mask comes last: the moments of a weight that is gone would bring it back."""
         if not group["prune"]:
             p.sub_(self._adam(p, group))
         elif group["settled"]:
@@ -206,10 +204,8 @@ class GradR(torch.optim.Optimizer):
         return min(centre, NEAREST_CENTRE) * scale, group["pull"] * scale
 
     def _adam(self, p: Parameter, group: dict[str, Any]) -> Tensor:
-        """What Adam subtracts (Kingma, Ba, arXiv 1412.6980). Settled weights that do not exist leave no moments."""
+        """What Adam subtracts (Kingma, Ba, arXiv 1412.6980)."""
         state, gradient = self.state[p], p.grad
-        if group["prune"] and group["settled"]:
-            gradient = state["mask"] * gradient
         fast, slow = group["betas"]
         mean = state["exp_avg"].mul_(fast).add_(gradient, alpha=1 - fast)
         square = state["exp_avg_sq"].mul_(slow).addcmul_(gradient, gradient, value=1 - slow)
