@@ -165,8 +165,11 @@ class GradR(torch.optim.Optimizer):
             raise ConfigError("GradR has nothing to prune", fix='mark a parameter group with "prune": True')
         if not 0 < self._connectivity <= 1:
             raise ConfigError(f"a connectivity of {self._connectivity:g} cannot be", fix="use more than 0 and at most 1")
-        if self._prior == "paper" and self._connectivity > 0.5:
-            raise ConfigError("the paper's prior has no centre above a connectivity of 0.5", fix="use prior='schedule'")
+        if self._prior == "paper" and (self._connectivity > 0.5 or self._alpha <= 0):
+            raise ConfigError(
+                f"the paper's prior has no centre for connectivity {self._connectivity:g} and alpha {self._alpha:g}",
+                fix="use a connectivity up to 0.5 and an alpha above 0, or prior='schedule'",
+            )
         if self.target < len(self.pruned):
             raise ConfigError(
                 f"a connectivity of {self._connectivity:g} keeps {self.target} of {self._total} weights, "

@@ -63,7 +63,7 @@ class PruneConfig(FitConfig):
         "schedule: the pull on the weights is set so that the connectivity is reached exactly; "
         "paper: the fixed prior of the publication, which does not reach it.",
     )
-    alpha: float = setting(1e-3, "Strength of the paper's prior.", low=0)
+    alpha: float = setting(1e-3, "Strength of the paper's prior.", low=1e-12)
     rewire: float = setting(0.75, "Part of the training during which synapses come and go; then they stay.", low=0.01, high=1)
 
     def __post_init__(self) -> None:
