@@ -83,6 +83,8 @@ class Recorder(AbstractProcess):  # type: ignore[misc]
 @implements(proc=Recorder, protocol=LoihiProtocol)
 @requires(CPU)
 class RecorderModel(PyLoihiProcessModel):  # type: ignore[misc]
+    """What a Recorder does in each step: spikes as they arrive, states when all neurons have finished the step."""
+
     s: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     u: PyRefPort = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
     v: PyRefPort = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
@@ -202,6 +204,7 @@ def run_network(folder: Path, inputs: "dict[str, Any]") -> "dict[str, Any]":
 
 
 def main() -> None:
+    """Read the inputs, run, write the outputs."""
     if len(sys.argv) != 3:
         sys.exit(f"usage: python {sys.argv[0]} INPUTS.npz OUTPUTS.npz")
     show_failures()

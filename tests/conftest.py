@@ -1,6 +1,7 @@
 """What all tests share: where the data is, and that nothing is skipped in continuous integration."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,12 @@ def mnist() -> Path:
     if folder is None:
         pytest.skip(NO_MNIST)
     return folder
+
+
+def pytest_runtest_setup(item):
+    """Tests that run Lava are skipped, with the reason, where it is not installed."""
+    if item.get_closest_marker("lava") and not find_spec("lava") and "SNNC_LAVA_PYTHON" not in os.environ:
+        pytest.skip("Lava is not installed; snnc doctor says how to install it")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -35,7 +35,7 @@ def command(model: Path, target: str, profile: str | None, seed: int, out: Path,
         return
     on: Any = f", on {cores['cores']} cores of {cores['profile']}" if cores else ""
     click.echo(f"{out}: {len(artifact.files) + 1} files for target {target}{on}")
-    click.echo(f"prove it with: snnc verify {out} --against {model} --data ...")
+    click.echo(f"prove it with: snnc verify {out} --against {model}")
 
 
 def _mapping(net: Network, profile: str | None, seed: int) -> Mapping:

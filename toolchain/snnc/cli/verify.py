@@ -8,7 +8,7 @@ import click
 import numpy as np
 
 from snnc.cli._common import PATH, json_option, print_json, print_table, quiet_option, say
-from snnc.errors import UsageError
+from snnc.cli._data import data_options
 from snnc.ir import Network
 from snnc.proof import Proof, Source, from_images, from_noise, verify_artifact
 from snnc.verify import Divergence, Verdict
@@ -17,8 +17,7 @@ from snnc.verify import Divergence, Verdict
 @click.command("verify", short_help="Run an artifact and compare it with its network, spike for spike.")
 @click.argument("artifact", type=PATH)
 @click.option("--against", "model", type=PATH, required=True, help="The network that was exported.")
-@click.option("--data", help="Data set for the input: digits or mnist.")
-@click.option("--data-dir", type=PATH, help="Folder of the data set.")
+@data_options
 @click.option("--split", type=click.Choice(["train", "test"]), default="test", show_default=True, help="Part of the data set.")
 @click.option("--random", "rate", type=click.FloatRange(0, 1, min_open=True), help="Random input at this rate instead of data.")
 @click.option("--samples", type=click.IntRange(min=1), default=100, show_default=True, help="How many samples to compare.")
@@ -52,16 +51,13 @@ def command(artifact: Path, model: Path, samples: int, timeout_s: float, as_json
 
 
 def _input(
-    net: Network, data: str | None, data_dir: Path | None, split: Any, rate: float | None, steps: int | None, seed: int
+    net: Network, data_name: str, data_dir: Path | None, split: Any, rate: float | None, steps: int | None, seed: int
 ) -> tuple[Source, Any]:
-    if (data is None) == (rate is None):
-        raise UsageError("needs one kind of input", where="snnc verify", fix="give either --data digits or --random 0.3")
     if rate is not None:
         return from_noise(net, steps or (net.encoding.steps if net.encoding else 16), rate, seed), None
     from snnc.data import load
 
-    assert data is not None  # noqa: S101 - for the type checker; one of the two was given
-    dataset = load(data, split, data_dir)
+    dataset = load(data_name, split, data_dir)
     return from_images(net, dataset.images), dataset.labels
 
 

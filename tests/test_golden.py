@@ -1,0 +1,29 @@
+"""The reference says what real Lava 0.10.0 said when it was recorded. Needs no Lava."""
+
+from collections import Counter
+
+import golden
+import pytest
+from lava_networks import counted
+
+from snnc.simulate import simulate
+from snnc.verify import compare
+
+
+@pytest.mark.parametrize("path", golden.FILES, ids=lambda path: path.stem)
+def test_the_reference_says_what_lava_said(path, tmp_path):
+    net, inputs, recorded = golden.read(path, tmp_path)
+    verdict = compare(simulate(net, inputs, record=True), recorded)
+    assert verdict.candidate == "lava 0.10.0"
+    assert verdict.first is None, verdict.first
+
+
+def test_the_recordings_are_all_there_and_reach_every_limit(tmp_path):
+    seen = Counter()
+    for path in golden.FILES:
+        net, inputs, _ = golden.read(path, tmp_path)
+        with counted() as limits:
+            seen.update(compare(reference := simulate(net, inputs), reference).fired)
+        seen.update(limits)
+    assert {path.stem for path in golden.FILES} == set(golden.RECIPES)
+    assert min(seen[name] for name in ("wrap", "saturate", "many", "alike", "output")) >= 20, seen

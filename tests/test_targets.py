@@ -1,0 +1,324 @@
+"""Export and artifacts, without Lava."""
+
+import json
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from cases import fixed_chain, fixed_loops, float_chain
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lava_networks import Wire, network
+from snnc.exporters import _lava
+
+from snnc import hw, neurons, store, targets
+from snnc.cli import main
+from snnc.errors import FileError, MissingDependencyError, RunError, UnsupportedError
+from snnc.ir import Connection, Stage
+from snnc.place import place
+from snnc.proof import from_images, from_noise, verify_artifact
+from snnc.split import split
+from snnc.synapses import Synapses
+
+
+def mapped(net, chip="loihi1"):
+    profile = hw.load(chip)
+    return place(net, split(net, profile), profile)
+
+
+def export(target, net, out, **options):
+    return targets.export(target, net, mapped(net) if targets.load(target).NEEDS_MAPPING else None, out, **options)
+
+
+def content(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", targets.names())
+@pytest.mark.parametrize("model", neurons.names())
+def test_every_target_answers_for_every_neuron(name, model):
+    """A pair that is declared to work exports; one that is not gives its reason."""
+    target = targets.load(name)
+    assert target.SUMMARY
+    assert target.neuron_problem("no such model")
+    assert targets.support_matrix()[name][model] == target.neuron_problem(model)
+
+
+@pytest.mark.parametrize("name", targets.names())
+def test_two_exports_are_byte_identical(name, tmp_path):
+    net = fixed_chain(bias=640).after(Stage("quantise", {"seed": 3}))
+    a, b = export(name, net, tmp_path / "a"), export(name, store.load(saved(net, tmp_path)), tmp_path / "b")
+    assert content(a.root) == content(b.root)
+    assert a.files == b.files
+    assert set(content(a.root)) == {*a.files, "manifest.json"}
+    assert targets.altered_files(a) == []
+
+
+def saved(net, folder):
+    store.save(net, folder / "net.snnc")
+    return folder / "net.snnc"
+
+
+@pytest.mark.parametrize("name", targets.names())
+def test_what_was_written_is_read_again(name, tmp_path):
+    net = fixed_chain().after(Stage("train", {"epochs": 2}))
+    written = export(name, net, tmp_path / "a")
+    assert targets.read_artifact(tmp_path / "a") == written
+    manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
+    assert manifest["done"] == [{"name": "train", "settings": {"epochs": 2}}]
+    assert manifest["network"]["hash"] == net.hash
+    assert manifest["latency"] == {"input": 0, "hidden1": 1, "output": 2}
+    assert manifest["encoding"]["kind"] == "rate"
+
+
+def test_the_mapping_is_written(tmp_path):
+    net = fixed_chain()
+    export("loihi", net, tmp_path / "a")
+    assert json.loads((tmp_path / "a" / "mapping.json").read_text()) == json.loads(json.dumps(mapped(net).to_json()))
+
+
+def test_an_artifact_is_replaced_only_when_asked(tmp_path):
+    first = export("lava", fixed_chain(), tmp_path / "a")
+    before = content(first.root)
+    with pytest.raises(FileError, match="exists already"):
+        export("lava", fixed_chain(bias=64), tmp_path / "a")
+    assert content(first.root) == before
+    export("lava", fixed_chain(bias=64), tmp_path / "a", force=True)
+    assert content(first.root) != before
+
+
+def test_a_failing_export_leaves_nothing(tmp_path, monkeypatch):
+    def full(net, folder):
+        (folder / "network.json").write_text("{}")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("snnc.exporters._lava.write", full)
+    with pytest.raises(FileError, match="No space left"):
+        export("lava", fixed_chain(), tmp_path / "a")
+    with pytest.raises(UnsupportedError):
+        targets.export("lava", float_chain(), None, tmp_path / "b")
+    assert list(tmp_path.iterdir()) == []
+
+
+def all_at_once():
+    """A network with several things that cannot be exported."""
+    net = fixed_loops()
+    populations = tuple(replace(p, neuron=p.neuron and replace(p.neuron, bias=8191)) for p in net.populations)
+    return replace(net, populations=populations)
+
+
+@pytest.mark.parametrize(
+    ("net", "said"),
+    [
+        (float_chain(), ["float network; quantise it first"]),
+        (
+            all_at_once(),
+            ["'again' is recurrent", "'back' has a delay", "'twin' has a delay of 3", "'hidden1' has a bias of 8191"],
+        ),
+        (
+            replace(fixed_chain(), connections=(*fixed_chain().connections, fixed_loops().connections[4])),
+            ["'output' is reached over paths of different length"],
+        ),
+        (
+            replace(fixed_chain(), numeric=replace(fixed_chain().numeric, state_bits=23, state_shift=5)),
+            ["state_bits = 23", "state_shift = 5"],
+        ),
+    ],
+)
+def test_everything_unsupported_is_said_at_once(net, said, tmp_path):
+    with pytest.raises(UnsupportedError) as caught:
+        targets.export("lava", net, None, tmp_path / "a")
+    assert caught.value.exit_code == 4
+    for part in said:
+        assert part in str(caught.value)
+
+
+def test_a_current_that_wraps_twice_is_refused(tmp_path):
+    """Lava wraps once a step, so that 8 synapses of 254 << 7 are just possible, and 9 are not."""
+    for count, fits in ((8, True), (9, False)):
+        net = fixed_chain(sizes=(count, 2, 2))
+        op = replace(net.connections[0].op, synapses=Synapses.from_dense(np.full((2, count), 254)), exponent=7)
+        net = replace(net, connections=(Connection("fc1", "input", "hidden1", op), net.connections[1]))
+        assert bool(_lava.problems(net, graded=True)) != fits
+
+
+def test_graded_input_needs_a_target_that_has_it(tmp_path):
+    net = network(0, [Wire()] * 6, message_bits=4)
+    targets.export("lava", net, None, tmp_path / "a")
+    with pytest.raises(UnsupportedError, match="4-bit messages"):
+        targets.export("loihi", net, replace(mapped(fixed_chain()), cores=()), tmp_path / "b")
+
+
+def test_a_mapping_of_another_network_is_refused(tmp_path):
+    with pytest.raises(UnsupportedError, match=r"'hidden1' has neurons 0 .. 19, the mapping puts \[\(0, 9\)\]"):
+        targets.export("loihi", fixed_chain(), mapped(fixed_chain(sizes=(12, 9, 5))), tmp_path / "a")
+    with pytest.raises(UnsupportedError, match="no mapping"):
+        targets.export("loihi", fixed_chain(), None, tmp_path / "a")
+
+
+@settings(max_examples=300, derandomize=True, deadline=None, database=None)
+@given(st.one_of(st.integers(-(1 << 20), 1 << 20), st.builds(lambda m, e: m << e, st.integers(-4096, 4095), st.integers(0, 7))))
+def test_a_bias_is_factored_exactly_or_refused(bias):
+    possible = any(bias % (1 << e) == 0 and -4096 <= bias // (1 << e) <= 4095 for e in range(8))
+    found = _lava.factored(bias)
+    assert (found is not None) == possible
+    if found:
+        mantissa, exponent = found
+        assert mantissa * 2**exponent == bias
+        assert -4096 <= mantissa <= 4095
+        assert 0 <= exponent <= 7
+
+
+@pytest.fixture
+def artifact(tmp_path):
+    return export("lava", fixed_chain(), tmp_path / "a").root
+
+
+def test_altered_files_are_named(artifact):
+    (artifact / "weights.npz").write_bytes(b"x")
+    (artifact / "run.py").unlink()
+    assert targets.altered_files(targets.read_artifact(artifact)) == ["run.py", "weights.npz"]
+
+
+def edited(artifact, **changes):
+    manifest = json.loads((artifact / "manifest.json").read_text()) | changes
+    (artifact / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"schema": "snnc.artifact/9"}, "schema"),
+        ({"files": {"../../etc/passwd": "0"}}, "outside"),
+        ({"files": {"/etc/passwd": "0"}}, "outside"),
+        ({"files": {"link/x": "0"}}, "leads out"),
+        ({"files": 3}, "damaged"),
+        ({"latency": {"input": -1}}, "latency of -1"),
+        ({"latency": {"input": 10**9}}, "latency of 1000000000"),
+        ({"latency": {"input": "soon"}}, "damaged"),
+        ({"latency": {}}, "no population"),
+        ({"network": None}, "damaged"),
+        ({"dt_s": []}, "damaged"),
+    ],
+)
+def test_a_hostile_manifest_is_one_sentence(artifact, changes, said):
+    (artifact / "link").symlink_to("/")
+    edited(artifact, **changes)
+    with pytest.raises(FileError, match=said) as caught:
+        targets.read_artifact(artifact)
+    assert "manifest.json" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "null", "[" * 100_000, "\ud800".encode("utf-8", "surrogatepass")])
+def test_a_manifest_that_is_no_manifest(artifact, text):
+    (artifact / "manifest.json").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(FileError):
+        targets.read_artifact(artifact)
+
+
+def test_a_folder_without_a_manifest(tmp_path):
+    with pytest.raises(FileError, match="no such file; name a folder that snnc export wrote"):
+        targets.read_artifact(tmp_path)
+
+
+def test_a_manifest_too_large(artifact, monkeypatch):
+    monkeypatch.setattr(targets, "MAX_MANIFEST_BYTES", 10)
+    with pytest.raises(FileError, match="at most 10"):
+        targets.read_artifact(artifact)
+
+
+def proof(artifact, net=None):
+    net = net or fixed_chain()
+    return verify_artifact(targets.read_artifact(artifact), net, from_noise(net, 4, 0.5, 0), 1, timeout_s=20)
+
+
+def test_verify_against_another_network(artifact):
+    with pytest.raises(Exception, match="has populations hidden1, input, output, the network 'case' has hidden1, hidden2"):
+        proof(artifact, fixed_chain(sizes=(12, 20, 9, 5)))
+
+
+def test_verify_without_a_program(artifact):
+    (artifact / "run.py").unlink()
+    with pytest.raises(FileError, match=r"run\.py: no such file"):
+        proof(artifact)
+
+
+def without_packages(folder):
+    """An interpreter that finds no installed package."""
+    script = folder / "python"
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "$@"\n')
+    script.chmod(0o755)
+    return str(script)
+
+
+def test_without_lava_export_works_and_verify_says_how_to_get_it(tmp_path, monkeypatch, capsys):
+    path = saved(fixed_chain(), tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main(["export", str(path), "-t", "loihi", "-o", str(tmp_path / "a")])
+    assert end.value.code == 0
+    assert "on 2 cores of loihi1" in capsys.readouterr().out
+    monkeypatch.setenv("SNNC_LAVA_PYTHON", without_packages(tmp_path))
+    with pytest.raises(SystemExit) as end:
+        main(["verify", str(tmp_path / "a"), "--against", str(path), "--random", "0.3", "--samples", "2", "--json"])
+    assert end.value.code == MissingDependencyError.exit_code
+    said = json.loads(capsys.readouterr().out)
+    assert "No module named 'numpy'" in said["message"]
+    assert "pip install --no-deps --ignore-requires-python lava-nc==0.10.0" in said["fix"]
+
+
+def test_an_interpreter_that_is_not_there(artifact, monkeypatch):
+    monkeypatch.setenv("SNNC_LAVA_PYTHON", "/no/such/python")
+    with pytest.raises(RunError, match="SNNC_LAVA_PYTHON"):
+        proof(artifact)
+
+
+def test_a_program_that_leaves_no_outputs(artifact):
+    (artifact / "run.py").write_text("print('nothing to see')\n")
+    with pytest.raises(RunError, match="no usable outputs"):
+        proof(artifact)
+
+
+def test_a_program_that_speaks_before_it_dies(artifact):
+    (artifact / "run.py").write_text("import sys\nprint('first')\nsys.exit('the last words')\n")
+    with pytest.raises(RunError, match="exit code 1; it says: the last words"):
+        proof(artifact)
+
+
+def test_images_must_suit_the_network():
+    net = fixed_chain()
+    source = from_images(net, np.full((4, 12), 200, np.uint8))
+    np.testing.assert_array_equal(source(0, 4)["input"][2:], source(2, 2)["input"])
+    with pytest.raises(Exception, match="samples have 9 pixels"):
+        from_images(net, np.zeros((4, 9), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["export", "NET", "-t", "lova", "-o", "OUT"], 4, "did you mean 'lava'?"),
+        (["export", "NET", "-t", "loihi", "--hw", "loihi9", "-o", "OUT"], 2, "loihi9"),
+        (["export", "FLOAT", "-t", "loihi", "-o", "OUT"], 4, "quantise it first"),
+        (["export", "NONE", "-t", "lava", "-o", "OUT"], 2, "no such file"),
+        (["verify", "NONE", "--against", "NET"], 2, "no such file"),
+    ],
+)
+def test_mistakes_get_one_sentence_and_a_code(words, code, said, tmp_path, capsys):
+    store.save(fixed_chain(), tmp_path / "net")
+    store.save(float_chain(), tmp_path / "float")
+    places = {"NET": "net", "FLOAT": "float", "NONE": "none", "OUT": "out"}
+    with pytest.raises(SystemExit) as end:
+        main([str(tmp_path / places[w]) if w in places else w for w in words])
+    assert end.value.code == code
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_targets_are_listed(capsys):
+    with pytest.raises(SystemExit):
+        main(["targets", "--json"])
+    listed = json.loads(capsys.readouterr().out)["targets"]
+    assert set(listed) == set(targets.names())
+    assert listed["loihi"]["needs_mapping"]
+    assert listed["lava"]["neurons"] == dict.fromkeys(neurons.names(), "")
