@@ -89,7 +89,7 @@ class FinetuneConfig(FitConfig):
     """A short training of a quantised network in the chip's own integers."""
 
     epochs: int = setting(3, "Times that every sample is seen.", low=1, high=100_000)
-    lr: float = setting(1e-4, "Learning rate at the start, in the unit of the float weights.", low=0)
+    lr: float = setting(3e-4, "Learning rate at the start, in the unit of the float weights.", low=0)
     validation: float = setting(
         0.1, "Part of the training samples, at their end, that chooses the epoch to keep.", low=0.001, high=0.5
     )
