@@ -1,7 +1,7 @@
 """Prove an artifact: run it and the reference on the same input and compare every spike and state. After export."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from snnc.encode import Images, encode
 from snnc.errors import DataError, NetworkError, UnsupportedError
 from snnc.ir import Network
-from snnc.run import Rasters, classes
+from snnc.run import Rasters, Run, classes
 from snnc.simulate import simulate
 from snnc.targets import Artifact, RunnableTarget, altered_files, load
 from snnc.verify import Verdict, compare, join
@@ -29,26 +29,33 @@ class Proof:
     notes: tuple[str, ...]
 
 
+def prove(net: Network, run: Callable[[Rasters], Run], source: Source, samples: int) -> Proof:
+    """Hold ``run`` against the reference simulator on ``samples`` samples of ``source``, as many at once as fit in memory.
+
+    Raises what ``run`` raises.
+    """
+    parts, reference_classes, candidate_classes = [], [], []
+    at_once = max(1, BYTES_AT_ONCE // (BYTES_PER_SLOT * _slots(net, source)))
+    for first in range(0, samples, at_once):
+        inputs = source(first, min(at_once, samples - first))
+        reference = simulate(net, inputs, record=True)
+        candidate = run(inputs)
+        parts.append((first, compare(reference, candidate)))
+        reference_classes.append(classes(reference.spikes[net.output.name]))
+        candidate_classes.append(classes(candidate.spikes[net.output.name]))
+    return Proof(join(parts), np.concatenate(reference_classes), np.concatenate(candidate_classes), ())
+
+
 def verify_artifact(artifact: Artifact, net: Network, source: Source, samples: int, *, timeout_s: float = 600) -> Proof:
-    """Run ``samples`` samples of ``source`` through the artifact and through the reference simulator, as many at once as
-    fit in memory; each run of the artifact may take ``timeout_s``.
+    """Hold an exported program against the reference simulator; each run of the program may take ``timeout_s``.
 
     The program in the artifact is executed, altered or not, so that the verdict can say what an alteration does. Raises
     NetworkError if the artifact holds other populations than the network, UnsupportedError if it cannot be run here, and
     what the run raises.
     """
     target = _runnable(artifact, net)
-    parts, reference_classes, candidate_classes = [], [], []
-    at_once = max(1, BYTES_AT_ONCE // (BYTES_PER_SLOT * _slots(net, source)))
-    for first in range(0, samples, at_once):
-        inputs = source(first, min(at_once, samples - first))
-        reference = simulate(net, inputs, record=True)
-        candidate = target.run(artifact, inputs, True, timeout_s)
-        parts.append((first, compare(reference, candidate)))
-        reference_classes.append(classes(reference.spikes[net.output.name]))
-        candidate_classes.append(classes(candidate.spikes[net.output.name]))
-    verdict = join(parts)
-    return Proof(verdict, np.concatenate(reference_classes), np.concatenate(candidate_classes), _notes(artifact, net))
+    proof = prove(net, lambda inputs: target.run(artifact, inputs, True, timeout_s), source, samples)
+    return replace(proof, notes=_notes(artifact, net))
 
 
 def _runnable(artifact: Artifact, net: Network) -> RunnableTarget:
