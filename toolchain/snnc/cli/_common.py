@@ -60,11 +60,13 @@ def print_json(schema: str, **body: Any) -> None:
 
 
 def print_table(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    """A table on stdout; numbers to the right."""
+    """A table on stdout under a title; numbers to the right."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    if title:
+        click.echo(f"\n{title}")
+    table = Table(show_edge=False, pad_edge=False)
     for i, column in enumerate(columns):
         numeric = all(isinstance(row[i], int | float) for row in rows) and bool(rows)
         table.add_column(column, justify="right" if numeric else "left", no_wrap=i == 0)

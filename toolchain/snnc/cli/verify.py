@@ -101,8 +101,8 @@ def sentence(verdict: Verdict) -> str:
         return f"NOT EXACT: {_where(verdict.first, verdict)}"
     if verdict.silent:
         return f"PROVES NOTHING: {', '.join(verdict.silent)} never fired; use more samples or a higher rate"
-    compared = sum(c for c, _ in verdict.spikes.values())
-    return f"EXACT: {compared:,} spike slots and {sum(c for c, _ in verdict.states.values()):,} states are equal"
+    spikes, states = (sum(c for c, _ in counts.values()) for counts in (verdict.spikes, verdict.states))
+    return f"EXACT: {spikes:,} spike slots{f' and {states:,} states' if states else ''} are equal"
 
 
 def _where(first: Divergence, verdict: Verdict) -> str:

@@ -1,0 +1,242 @@
+"""The whole chain from one configuration: train -> prune -> quantise -> check -> export -> verify, each stage in a file of
+its own, so that it can be interrupted and resumed. The only module outside the command line that calls training.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from snnc import __version__, hw, store, targets
+from snnc.check import Budget, check
+from snnc.config import Config, from_table, read_toml, setting
+from snnc.connectivity import parameter_connectivity, synapse_connectivity
+from snnc.data import Dataset
+from snnc.errors import ConfigError, DoesNotFitError, nearest
+from snnc.evaluate import Comparison, contrast
+from snnc.files import must_be_free, write_bytes
+from snnc.ir import Network
+from snnc.place import place
+from snnc.proof import Proof, from_images, prove, verify_artifact
+from snnc.quantise import QuantiseConfig, quantise
+from snnc.split import split
+from snnc.training.settings import FinetuneConfig, PruneConfig, TrainConfig, must_have_torch
+
+
+@dataclass(frozen=True)
+class GoalConfig(Config):
+    """The first lines of a chain's TOML file: what is made of what."""
+
+    name: str = setting("network", "Name of the network.")
+    data: str = setting("digits", "Data set.")
+    hw: str = setting("loihi1", "Hardware profile.")
+    target: str = setting("loihi", "Target of the export.")
+    samples: int = setting(100, "Test samples on which runs are compared spike for spike.", low=1)
+    timeout_s: float = setting(600.0, "Seconds that a run of the exported program may take.", low=1)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A configuration: the goal, and a table for each stage. Without [prune] or [finetune] the stage is left out."""
+
+    goal: GoalConfig
+    train: TrainConfig
+    prune: PruneConfig | None
+    quantise: QuantiseConfig
+    finetune: FinetuneConfig | None
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a chain came to; ``exact`` if all that was run is spike for spike what was trained."""
+
+    trained: Network
+    pruned: Network
+    fixed: Network
+    budget: Budget
+    rounding: Comparison  # fixed against float, on all test samples
+    float_proof: Proof  # float against torch
+    target_proof: Proof  # target against fixed
+    artifact: Path
+
+    @property
+    def exact(self) -> bool:
+        return self.float_proof.verdict.exact and self.target_proof.verdict.exact
+
+
+def read_chain(path: Path) -> Chain:
+    """A chain from a TOML file. Raises FileError, or ConfigError that names file, table and key."""
+    table = read_toml(path)
+    stages = {f.name: f for f in fields(Chain) if f.name != "goal"}
+    own = {f.name for f in fields(GoalConfig)}
+    for key in table:
+        if key not in own and key not in stages:
+            raise ConfigError(f"unknown key {key!r}", where=str(path), fix=nearest(key, sorted(own | stages.keys())))
+        if (key in stages) != isinstance(table[key], dict):
+            raise ConfigError(
+                f"{key!r} is {'no' if key in stages else 'a'} table", where=str(path), fix=f"see [{key}] in examples/"
+            )
+
+    def stage(name: str, kind: Any, optional: bool = False) -> Any:
+        return None if optional and name not in table else from_table(kind, table.get(name, {}), f"{path} [{name}]")
+
+    return Chain(
+        goal=from_table(GoalConfig, {k: v for k, v in table.items() if k in own}, str(path)),
+        train=stage("train", TrainConfig),
+        prune=stage("prune", PruneConfig, optional=True),
+        quantise=stage("quantise", QuantiseConfig),
+        finetune=stage("finetune", FinetuneConfig, optional=True),
+    )
+
+
+def run_chain(
+    chain: Chain, training: Dataset, test: Dataset, out: Path, say: Callable[[str], None], *, resume: bool, force: bool
+) -> Outcome:
+    """Run all stages into the folder ``out``; with ``resume`` those whose file is there are taken as they are.
+
+    Raises FileError if ``out`` exists (without ``resume`` or ``force``), ConfigError if it belongs to another
+    configuration, DoesNotFitError if the network does not fit the chip, and what the stages raise.
+    """
+    must_have_torch()
+    profile, chip = hw.load(chain.goal.hw), targets.load(chain.goal.target)
+    _open(chain, out, resume, force)
+    stages = _Stages(out, resume, say)
+    trained = stages.network("trained", lambda: _train(chain, training, test, out / "trained.snnc", resume))
+    pruned = trained
+    if chain.prune:
+        pruned = stages.network("pruned", lambda: _prune(chain, trained, training, test, out / "pruned.snnc", resume))
+    fixed = stages.network("fixed", lambda: _quantise(chain, pruned, training))
+    say("check")
+    budget = check(fixed, profile)
+    if not budget.fits:
+        raise DoesNotFitError(_misfit(budget), where=f"{out / 'fixed.snnc'}", fix="; ".join(budget.remedies))
+    mapping = place(fixed, split(fixed, profile), profile) if chip.NEEDS_MAPPING else None
+    say(f"export for {chain.goal.target}")
+    artifact = targets.export(chain.goal.target, fixed, mapping, out / chain.goal.target, force=True)
+    say("verify: fixed against float")
+    rounding = contrast(pruned, fixed, test)
+    say("verify: float against torch")
+    float_proof = _prove_float(pruned, test, chain.goal.samples)
+    say(f"verify: {chain.goal.target} against fixed, {min(chain.goal.samples, len(test))} samples")
+    samples = min(chain.goal.samples, len(test))
+    proof = verify_artifact(artifact, fixed, from_images(fixed, test.images), samples, timeout_s=chain.goal.timeout_s)
+    return Outcome(trained, pruned, fixed, budget, rounding, float_proof, proof, artifact.root)
+
+
+def _misfit(budget: Budget) -> str:
+    b = budget.binding
+    if budget.problems or b is None:
+        return f"{budget.profile} lacks what it needs: {'; '.join(budget.problems)}"
+    return f"needs {b.used:,} {b.resource} at {b.place}, {budget.profile} has {b.limit:,}"
+
+
+def _open(chain: Chain, out: Path, resume: bool, force: bool) -> None:
+    """Make the folder, and note in it which configuration it belongs to."""
+    note = out / "chain.json"
+    text = json.dumps({"snnc": __version__, **asdict(chain)}, indent=1) + "\n"
+    if resume and out.exists():
+        if not note.is_file() or note.read_text() != text:
+            raise ConfigError(
+                "belongs to another configuration or version", where=str(out), fix="pick another --out or use --force"
+            )
+        return
+    must_be_free(out, force)
+    out.mkdir(exist_ok=True)
+    write_bytes(note, text.encode(), force=True)
+
+
+@dataclass(frozen=True)
+class _Stages:
+    """Networks that are made once and then read from their files."""
+
+    out: Path
+    resume: bool
+    say: Callable[[str], None]
+
+    def network(self, name: str, make: Callable[[], Network]) -> Network:
+        path = self.out / f"{name}.snnc"
+        if self.resume and path.exists():
+            self.say(f"{name}: taken from {path}")
+            return store.load(path)
+        self.say(name)
+        net = make()
+        store.save(net, path, force=True)
+        return net
+
+
+def _train(chain: Chain, training: Dataset, test: Dataset, out: Path, resume: bool) -> Network:
+    from snnc.training.fit import train
+    from snnc.training.record import Record
+
+    record = Record.beside(out)
+    return train(training, test, chain.train, record, _checkpoint(record.checkpoint, resume))
+
+
+def _prune(chain: Chain, net: Network, training: Dataset, test: Dataset, out: Path, resume: bool) -> Network:
+    from snnc.training.prune import prune
+    from snnc.training.record import Record
+
+    record = Record.beside(out)
+    config: Any = chain.prune
+    return prune(net, training, config, test, record, _checkpoint(record.checkpoint, resume))
+
+
+def _checkpoint(path: Path | None, resume: bool) -> Path | None:
+    return path if resume and path and path.exists() else None
+
+
+def _quantise(chain: Chain, net: Network, training: Dataset) -> Network:
+    fixed = quantise(net, hw.load(chain.goal.hw), chain.quantise)
+    if chain.finetune is None:
+        return fixed
+    from snnc.training.finetune import finetune
+    from snnc.training.record import Record
+
+    return finetune(net, fixed, training, chain.finetune, Record())
+
+
+def _prove_float(net: Network, test: Dataset, samples: int) -> Proof:
+    from snnc.training.torch_run import torch_run
+
+    return prove(net, lambda inputs: torch_run(net, inputs), from_images(net, test.images), min(samples, len(test)))
+
+
+def summary(outcome: Outcome) -> dict[str, Any]:
+    """The outcome as JSON values, for summary.json and scripts."""
+    budget, rounding = outcome.budget, outcome.rounding
+    stages = {
+        name: {"parameter_connectivity": parameter_connectivity(net), "synapse_connectivity": synapse_connectivity(net)}
+        for name, net in (("trained", outcome.trained), ("pruned", outcome.pruned), ("fixed", outcome.fixed))
+    }
+    for name, net in (("trained", outcome.trained), ("pruned", outcome.pruned)):
+        stages[name]["test_accuracy_torch"] = net.done[-1].settings["reached"]["test_accuracy"]
+    stages["pruned"]["test_accuracy"] = rounding.reference.accuracy
+    stages["fixed"]["test_accuracy"] = rounding.candidate.accuracy
+    return {
+        "stages": stages,
+        "test_samples": rounding.candidate.samples,
+        "profile": budget.profile,
+        "chip": [budget.chip.to_json() if budget.chip else None, *(u.to_json() for u in fullest(budget))],
+        "fixed_against_float": {"classes_differing": rounding.classes_differing},
+        "float_against_torch": _verdict(outcome.float_proof),
+        "target_against_fixed": _verdict(outcome.target_proof),
+        "network_hash": outcome.fixed.hash,
+        "done": [asdict(stage) for stage in outcome.fixed.done],
+    }
+
+
+def fullest(budget: Budget) -> list[Any]:
+    """For each resource the core that uses most of it."""
+    by_resource = zip(*(core.uses for core in budget.cores), strict=True)
+    return [max(uses, key=lambda u: u.used or 0) for uses in by_resource]
+
+
+def _verdict(proof: Proof) -> dict[str, Any]:
+    v = proof.verdict
+    return {
+        "reference": v.reference, "candidate": v.candidate, "exact": v.exact, "samples": len(proof.reference_classes),
+        "spike_slots": sum(n for n, _ in v.spikes.values()), "mismatches": v.mismatches,
+        "states": sum(n for n, _ in v.states.values()), "state_mismatches": sum(d for _, d in v.states.values()),
+        "fired": dict(v.fired), "first": asdict(v.first) if v.first else None,
+    }  # fmt: skip

@@ -1,0 +1,78 @@
+"""snnc run: the whole chain from one configuration."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from snnc import data
+from snnc.chain import Outcome, fullest, read_chain, run_chain, summary
+from snnc.cli._common import PATH, force_option, json_option, out_option, print_json, print_table, quiet_option, say
+from snnc.cli._training import interruptible
+from snnc.cli.verify import sentence
+from snnc.files import write_bytes
+from snnc.usage import Usage, words_for
+
+
+@click.command("run", short_help="Do all of it from one configuration: train ... verify.")
+@click.argument("config", type=PATH)
+@click.option("--data-dir", type=PATH, envvar=data.FOLDER_VARIABLE, help="Folder with the data set's files.")
+@click.option("--resume", is_flag=True, help="Go on where --out stopped.")
+@out_option
+@force_option
+@json_option
+@quiet_option
+def command(config: Path, data_dir: Path | None, resume: bool, out: Path, force: bool, as_json: bool, quiet: bool) -> int:
+    """Train, prune, quantise, check, export and verify as CONFIG says, into the folder --out.
+
+    Exit code 1 if a run is not, spike for spike, what it has to be; 3 if the network does not fit the chip.
+    """
+    chain = read_chain(config)
+    training, test = (data.load(chain.goal.data, split, data_dir) for split in ("train", "test"))
+    with interruptible(None):
+        outcome = run_chain(chain, training, test, out, lambda text: say(text, quiet), resume=resume, force=force)
+    body = summary(outcome)
+    write_bytes(out / "summary.json", (json.dumps(body, indent=1) + "\n").encode(), force=True)
+    if as_json:
+        print_json("run/1", **{"ok": outcome.exact, "out": str(out), **body})
+    else:
+        _print(outcome, body, out)
+    return 0 if outcome.exact else 1
+
+
+def _print(outcome: Outcome, body: dict[str, Any], out: Path) -> None:
+    rows = [(name, *_stage(body["stages"][name])) for name in ("trained", "pruned", "fixed")]
+    title = f"accuracy on {body['test_samples']:,} test samples"
+    print_table(title, ("stage", "torch, float32", "snnc", "parameter connectivity", "synapse connectivity"), rows)
+    chip = outcome.budget.chip
+    print_table(
+        f"{outcome.budget.profile}: {chip.used if chip else '?'} of {chip.limit if chip else '?'} cores; the fullest core",
+        ("resource", "used", "limit", "share"),
+        [_usage(u) for u in fullest(outcome.budget)],
+    )
+    proofs = (("float against torch", outcome.float_proof), ("target against fixed", outcome.target_proof))
+    print_table(
+        "spike for spike",
+        ("verdict", "samples", "spikes compared", "mismatches", "states compared"),
+        [
+            (f"{name} ({p.verdict.candidate})", len(p.reference_classes), sum(n for n, _ in p.verdict.spikes.values()),
+             p.verdict.mismatches, sum(n for n, _ in p.verdict.states.values()))
+            for name, p in proofs
+        ],
+    )  # fmt: skip
+    for name, proof in proofs:
+        click.echo(f"{name}: {sentence(proof.verdict)}")
+    differing = outcome.rounding.classes_differing
+    click.echo(f"fixed against float: {differing:,} of {body['test_samples']:,} test samples are classified differently")
+    click.echo(f"files: {out}: trained.snnc, pruned.snnc, fixed.snnc, {outcome.artifact.name}/, summary.json")
+
+
+def _stage(stage: dict[str, Any]) -> tuple[str, ...]:
+    keys = ("test_accuracy_torch", "test_accuracy", "parameter_connectivity", "synapse_connectivity")
+    return tuple(f"{stage[key]:.2%}" if key in stage else "" for key in keys)
+
+
+def _usage(u: Usage) -> tuple[Any, ...]:
+    used, limit = (f"{n:,}" if n is not None else "unknown" for n in (u.used, u.limit))
+    return words_for(u.resource), used, limit, f"{u.share:.1%}" if u.share is not None else "unknown"
