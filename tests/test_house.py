@@ -37,7 +37,7 @@ def test_imports_run_downward(path):
         assert not module.startswith("snnc.exporters"), "exporters are found by name"
         assert "cli" in inside or not module.startswith("snnc.cli"), "nothing imports the command line"
         on_top = inside & {"cli", "training", "chain.py"}
-        assert on_top or not module.startswith(("snnc.training", "snnc.chain")), "training and the chain are the top of the library"
+        assert on_top or not module.startswith(("snnc.training", "snnc.chain")), "training and chain stand on top"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
