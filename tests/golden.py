@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from lava_networks import Wire, network, rasters
+from lava_networks import Wire, edges, network, rasters
 
 from snnc import store, targets
 from snnc.run import Run
@@ -22,6 +22,7 @@ RECIPES = {  # name: (seed, sign mode and exponent of the six connections, messa
     "one_step": (5, [(M, 3), (E, 2), (M, 4), (E, 0), (M, 5), (E, 5)], 4, 8, 40, 1),
     "long": (6, [(M, 2), (M, 0), (E, 1), (INH, 0), (M, 1), (M, 0)], 8, 8, 1, 100),
 }
+NAMES = sorted([*RECIPES, "edges"])
 
 
 def read(path, folder):
@@ -35,11 +36,19 @@ def read(path, folder):
         return net, inputs, Run(str(file["by"]), net.dt_s, spikes, states, {})
 
 
-def record(name):
-    """Run a recipe in Lava and keep what it says."""
+def made(name):
+    """The network of a recipe, and its input."""
+    if name == "edges":
+        net = edges()
+        return net, {"spikes": np.ones((1, 4, 6), np.uint8)}
     seed, ends, message_bits, weight_bits, samples, steps = RECIPES[name]
     net = network(seed, [Wire(*end) for end in ends], message_bits=message_bits, weight_bits=weight_bits)
-    inputs = rasters(net, seed, samples, steps)
+    return net, rasters(net, seed, samples, steps)
+
+
+def record(name):
+    """Run a recipe in Lava and keep what it says."""
+    net, inputs = made(name)
     with tempfile.TemporaryDirectory() as folder:
         artifact = targets.export("lava", net, None, Path(folder) / "artifact")
         run = targets.load("lava").run(artifact, inputs, True, 120)
@@ -53,5 +62,5 @@ def record(name):
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    for recipe in RECIPES:
+    for recipe in NAMES:
         record(recipe)

@@ -86,6 +86,27 @@ def network(seed, wires, *, message_bits=8, weight_bits=8):
     return Network(f"random{seed}", populations, connections, 1e-3, numeric)
 
 
+def edges():
+    """Sums at, just above and just below the two ends of u, where wrapping is easily wrong by one: 2**17 is 1024 << 7."""
+    sums = np.array([-1026, -1024, -1022, 1022, 1024, 1026])
+    weight = np.sign(sums)[:, None] * np.clip(np.abs(sums)[:, None] - 200 * np.arange(6), 0, 200)
+    signs = Dense(Synapses.from_dense(weight), 7, "mixed")
+    relay = Dense(Synapses.from_dense(np.eye(6, dtype=np.int64) * 200), 0, "mixed")
+    populations = (
+        Population("spikes", (6,), None),
+        Population("forgetful", (6,), LIF(0, 0, 0)),
+        Population("lasting", (6,), Cuba(0, 1, 0, 0)),
+        Population("output", (6,), LIF(1, 4095, 0)),
+    )
+    connections = (
+        Connection("a", "spikes", "forgetful", signs),
+        Connection("b", "spikes", "lasting", signs),
+        Connection("c", "forgetful", "output", relay),
+        Connection("d", "lasting", "output", relay),
+    )
+    return Network("edges", populations, connections, 1e-3, LOIHI)
+
+
 def rasters(net, seed, samples, steps):
     """Busy and calm samples, so that states both overflow and decay."""
     rng = np.random.default_rng(seed + 1)

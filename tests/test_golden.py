@@ -25,5 +25,13 @@ def test_the_recordings_are_all_there_and_reach_every_limit(tmp_path):
         with counted() as limits:
             seen.update(compare(reference := simulate(net, inputs), reference).fired)
         seen.update(limits)
-    assert {path.stem for path in golden.FILES} == set(golden.RECIPES)
+    assert [path.stem for path in golden.FILES] == golden.NAMES
     assert min(seen[name] for name in ("wrap", "saturate", "many", "alike", "output")) >= 20, seen
+
+
+def test_the_edges_of_u_are_met_exactly(tmp_path):
+    """+2**23 stays and -2**23 becomes +2**23, which only these recorded sums reach."""
+    path = next(path for path in golden.FILES if path.stem == "edges")
+    u = golden.read(path, tmp_path)[2].states["forgetful"]["u"][0, 0]
+    unit = 2 << 13
+    assert u.tolist() == [2**23 - unit, 2**23, -(2**23) + unit, 2**23 - unit, 2**23, -(2**23) + unit]
