@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from snnc.arith import Fixed
 from snnc.encode import Images, encode
 from snnc.errors import DataError, NetworkError, UnsupportedError
 from snnc.ir import Network
@@ -59,6 +60,10 @@ def verify_artifact(artifact: Artifact, net: Network, source: Source, samples: i
 
 
 def _runnable(artifact: Artifact, net: Network) -> RunnableTarget:
+    if not isinstance(net.numeric, Fixed):
+        raise NetworkError(
+            "is a float network, an artifact holds integers", where=f"network {net.name!r}", fix="name the quantised one"
+        )
     have, want = sorted(artifact.latency), sorted(p.name for p in net.populations)
     if have != want:
         raise NetworkError(

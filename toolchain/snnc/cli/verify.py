@@ -7,16 +7,24 @@ from typing import Any
 import click
 import numpy as np
 
+from snnc import targets
 from snnc.cli._common import PATH, json_option, print_json, print_table, quiet_option, say
 from snnc.cli._data import data_options
 from snnc.ir import Network
-from snnc.proof import Proof, Source, from_images, from_noise, verify_artifact
+from snnc.proof import Proof, Source, from_images, from_noise, prove, verify_artifact
+from snnc.training.settings import must_have_torch
 from snnc.verify import Divergence, Verdict
 
 
 @click.command("verify", short_help="Run an artifact and compare it with its network, spike for spike.")
 @click.argument("artifact", type=PATH)
-@click.option("--against", "model", type=PATH, required=True, help="The network that was exported.")
+@click.option(
+    "--against",
+    "model",
+    type=PATH,
+    required=True,
+    help="The network that was exported; or the word torch, for a float network that is held against its snnTorch model.",
+)
 @data_options
 @click.option("--split", type=click.Choice(["train", "test"]), default="test", show_default=True, help="Part of the data set.")
 @click.option("--random", "rate", type=click.FloatRange(0, 1, min_open=True), help="Random input at this rate instead of data.")
@@ -32,22 +40,34 @@ def command(artifact: Path, model: Path, samples: int, timeout_s: float, as_json
     """Run ARTIFACT and the reference simulator on the same input and compare every spike and every state of all
     populations, moved by the declared latency only. Exit code 1 if anything differs or nothing was proved.
 
+    With --against torch, ARTIFACT is a float network (.snnc), and what runs is its snnTorch model in float64.
+
     The program in ARTIFACT is executed: verify only what you trust.
     """
-    from snnc import store, targets
+    from snnc import store
 
-    net = store.load(model)
-    exported = targets.read_artifact(artifact)
+    with_torch = str(model) == "torch"
+    net = store.load(artifact if with_torch else model)
     source, labels = _input(net, **given)
     samples = min(samples, len(labels)) if labels is not None else samples
     say(f"running {artifact} on {samples} samples", quiet)
-    proof = verify_artifact(exported, net, source, samples, timeout_s=timeout_s)
+    if with_torch:
+        proof = _prove_float(net, source, samples)
+    else:
+        proof = verify_artifact(targets.read_artifact(artifact), net, source, samples, timeout_s=timeout_s)
     accuracy = _accuracy(proof, labels)
     if as_json:
         _print_json(proof, accuracy, samples)
     else:
         _print(proof, accuracy, samples)
     return 0 if proof.verdict.exact else 1
+
+
+def _prove_float(net: Network, source: Source, samples: int) -> Proof:
+    must_have_torch()
+    from snnc.training.torch_run import torch_run
+
+    return prove(net, lambda inputs: torch_run(net, inputs), source, samples)
 
 
 def _input(
