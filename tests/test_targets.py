@@ -2,11 +2,12 @@
 
 import json
 import sys
+import zipfile
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from cases import fixed_chain, fixed_loops, float_chain
+from cases import fixed_chain, fixed_loops, float_chain, spikes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lava_networks import Wire, network
@@ -14,12 +15,14 @@ from snnc.exporters import _lava
 
 from snnc import hw, neurons, store, targets
 from snnc.cli import main
-from snnc.errors import FileError, MissingDependencyError, RunError, UnsupportedError
+from snnc.errors import DataError, FileError, MissingDependencyError, RunError, UnsupportedError
 from snnc.ir import Connection, Stage
 from snnc.place import place
 from snnc.proof import from_images, from_noise, verify_artifact
+from snnc.simulate import simulate
 from snnc.split import split
 from snnc.synapses import Synapses
+from snnc.verify import compare, join
 
 
 def mapped(net, chip="loihi1"):
@@ -53,6 +56,8 @@ def test_two_exports_are_byte_identical(name, tmp_path):
     assert a.files == b.files
     assert set(content(a.root)) == {*a.files, "manifest.json"}
     assert targets.altered_files(a) == []
+    with zipfile.ZipFile(a.root / "weights.npz") as file:
+        assert {entry.date_time for entry in file.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 def saved(net, folder):
@@ -322,3 +327,19 @@ def test_targets_are_listed(capsys):
     assert set(listed) == set(targets.names())
     assert listed["loihi"]["needs_mapping"]
     assert listed["lava"]["neurons"] == dict.fromkeys(neurons.names(), "")
+
+
+def test_verdicts_on_successive_samples_become_one():
+    net = fixed_chain()
+    first, second = (simulate(net, spikes(net, samples=3, seed=seed), record=True) for seed in (0, 1))
+    output = second.spikes["output"].copy()
+    output[1, 2, 3] ^= 1
+    wrong = replace(second, spikes={**second.spikes, "output": output})
+    joined = join([(0, compare(first, first)), (3, compare(second, wrong)), (6, compare(second, wrong))])
+    assert (joined.first.sample, joined.first.population, joined.first.step, joined.first.neuron) == (4, "output", 2, 3)
+    assert joined.mismatches == 2
+    assert joined.spikes["output"] == (3 * output.size, 2)
+    assert joined.fired["output"] == first.spikes["output"].sum() + 2 * second.spikes["output"].sum()
+    assert not joined.exact
+    with pytest.raises(DataError):
+        join([])
