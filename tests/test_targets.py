@@ -306,7 +306,7 @@ def test_images_must_suit_the_network():
         (["export", "NET", "-t", "loihi", "--hw", "loihi9", "-o", "OUT"], 2, "loihi9"),
         (["export", "FLOAT", "-t", "loihi", "-o", "OUT"], 4, "quantise it first"),
         (["export", "NONE", "-t", "lava", "-o", "OUT"], 2, "no such file"),
-        (["verify", "NONE", "--against", "NET"], 2, "no such file"),
+        (["verify", "NONE", "--against", "NET", "--random", "0.3"], 2, "no such file"),
     ],
 )
 def test_mistakes_get_one_sentence_and_a_code(words, code, said, tmp_path, capsys):
