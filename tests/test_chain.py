@@ -44,7 +44,7 @@ def ran(tmp_path_factory):
     """A small chain that was run once."""
     folder = tmp_path_factory.mktemp("chain")
     (folder / "small.toml").write_text(SMALL)
-    done = snnc("run", folder / "small.toml", "-o", folder / "out", "--json", "-q")
+    done = snnc("run", folder / "small.toml", "-o", folder / "new" / "out", "--json", "-q")
     assert done.exit_code == 0, done.output
     return folder, json.loads(done.stdout)
 
@@ -52,12 +52,12 @@ def ran(tmp_path_factory):
 @pytest.mark.lava
 def test_all_stages_leave_their_files_and_a_summary(ran):
     folder, printed = ran
-    kept = json.loads((folder / "out" / "summary.json").read_text())
+    kept = json.loads((folder / "new" / "out" / "summary.json").read_text())
     assert {k: printed[k] for k in kept} == kept
     assert printed["schema"] == "snnc.run/1"
     assert printed["ok"]
     for name in ("trained", "pruned", "fixed"):
-        assert store.load(folder / "out" / f"{name}.snnc").done[-1].name == {"trained": "train", "pruned": "prune"}.get(
+        assert store.load(folder / "new" / "out" / f"{name}.snnc").done[-1].name == {"trained": "train", "pruned": "prune"}.get(
             name, "quantise"
         )
     assert kept["stages"]["pruned"]["parameter_connectivity"] == pytest.approx(0.25, abs=0.001)
@@ -73,7 +73,7 @@ def test_all_stages_leave_their_files_and_a_summary(ran):
 @pytest.mark.lava
 def test_an_existing_folder_is_kept_and_resuming_takes_what_is_there(ran):
     folder, _ = ran
-    config, out = folder / "small.toml", folder / "out"
+    config, out = folder / "small.toml", folder / "new" / "out"
     refused = snnc("run", config, "-o", out)
     assert refused.exit_code == 2
     assert "exists already" in refused.stderr
@@ -111,7 +111,7 @@ def test_an_interrupted_chain_ends_with_130_and_keeps_its_checkpoint(tmp_path):
 
 def test_verbs_by_hand(ran, tmp_path):
     folder, _ = ran
-    out = folder / "out"
+    out = folder / "new" / "out"
     checked = snnc("check", out / "fixed.snnc", "--hw", "loihi1", "--json")
     assert (checked.exit_code, json.loads(checked.stdout)["ok"]) == (0, True)
     exported = snnc("export", out / "fixed.snnc", "--target", "lava", "-o", tmp_path / "lava")
@@ -132,7 +132,7 @@ def test_torch_that_spikes_otherwise_is_seen(ran, monkeypatch):
 
     folder, _ = ran
     monkeypatch.setattr(snntorch.Leaky, "forward", _other_threshold(snntorch.Leaky.forward))
-    done = snnc("verify", folder / "out" / "pruned.snnc", "--against", "torch", "--samples", 5)
+    done = snnc("verify", folder / "new" / "out" / "pruned.snnc", "--against", "torch", "--samples", 5)
     assert done.exit_code == 1
     assert "NOT EXACT: first at sample 0, population 'hidden1'" in done.stdout
 

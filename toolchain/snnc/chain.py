@@ -141,6 +141,7 @@ def _open(chain: Chain, out: Path, resume: bool, force: bool) -> None:
                 "belongs to another configuration or version", where=str(out), fix="pick another --out or use --force"
             )
         return
+    out.absolute().parent.mkdir(parents=True, exist_ok=True)
     must_be_free(out, force)
     out.mkdir(exist_ok=True)
     write_bytes(note, text.encode(), force=True)
