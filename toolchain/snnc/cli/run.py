@@ -8,6 +8,7 @@ import click
 
 from snnc import data
 from snnc.chain import Outcome, fullest, read_chain, run_chain, summary
+from snnc.check import Budget
 from snnc.cli._common import PATH, force_option, json_option, out_option, print_json, print_table, quiet_option, say
 from snnc.cli._training import interruptible
 from snnc.cli.verify import sentence
@@ -45,9 +46,8 @@ def _print(outcome: Outcome, body: dict[str, Any], out: Path) -> None:
     rows = [(name, *_stage(body["stages"][name])) for name in ("trained", "pruned", "fixed")]
     title = f"accuracy on {body['test_samples']:,} test samples"
     print_table(title, ("stage", "torch, float32", "snnc", "parameter connectivity", "synapse connectivity"), rows)
-    chip = outcome.budget.chip
     print_table(
-        f"{outcome.budget.profile}: {chip.used if chip else '?'} of {chip.limit if chip else '?'} cores; the fullest core",
+        f"{outcome.budget.profile}: {', '.join(_whole_chip(outcome.budget))}; the fullest core",
         ("resource", "used", "limit", "share"),
         [_usage(u) for u in fullest(outcome.budget)],
     )
@@ -71,6 +71,15 @@ def _print(outcome: Outcome, body: dict[str, Any], out: Path) -> None:
 def _stage(stage: dict[str, Any]) -> tuple[str, ...]:
     keys = ("test_accuracy_torch", "test_accuracy", "parameter_connectivity", "synapse_connectivity")
     return tuple(f"{stage[key]:.2%}" if key in stage else "" for key in keys)
+
+
+def _whole_chip(budget: Budget) -> list[str]:
+    """Cores, and the synapse memory of all cores together, used of what the chip has."""
+    words = [f"{budget.chip.used} of {budget.chip.limit} cores"] if budget.chip else []
+    memory = [u for core in budget.cores for u in core.uses if u.resource == "synapse_words_per_core" and u.used is not None]
+    if memory and budget.chip and memory[0].limit:
+        words.append(f"{sum(u.used or 0 for u in memory):,} of {memory[0].limit * budget.chip.limit:,} synapse words")
+    return words
 
 
 def _usage(u: Usage) -> tuple[Any, ...]:
