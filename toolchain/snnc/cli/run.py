@@ -75,9 +75,11 @@ def _stage(stage: dict[str, Any]) -> tuple[str, ...]:
 
 def _whole_chip(budget: Budget) -> list[str]:
     """Cores, and the synapse memory of all cores together, used of what the chip has."""
-    words = [f"{budget.chip.used} of {budget.chip.limit} cores"] if budget.chip else []
-    memory = [u for core in budget.cores for u in core.uses if u.resource == "synapse_words_per_core" and u.used is not None]
-    if memory and budget.chip and memory[0].limit:
+    if budget.chip is None or budget.chip.limit is None:
+        return ["cores unknown"]
+    words = [f"{budget.chip.used} of {budget.chip.limit} cores"]
+    memory = [u for core in budget.cores for u in core.uses if u.resource == "synapse_words_per_core"]
+    if memory and memory[0].limit is not None:
         words.append(f"{sum(u.used or 0 for u in memory):,} of {memory[0].limit * budget.chip.limit:,} synapse words")
     return words
 
