@@ -1,6 +1,7 @@
 """The whole chain on real digits, as a user runs it: from one configuration, interrupted, resumed, verb by verb."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 from conftest import ROOT
 
-from snnc import store
-from snnc.chain import read_chain
+from snnc import data, store
+from snnc.chain import read_chain, run_chain
 from snnc.cli import main
 from snnc.errors import ConfigError
 
@@ -107,6 +108,44 @@ def test_an_interrupted_chain_ends_with_130_and_keeps_its_checkpoint(tmp_path):
     assert "Traceback" not in stderr
     assert not (tmp_path / "out" / "trained.snnc").exists()
     assert (tmp_path / "out" / "trained.ckpt").exists()
+
+
+@pytest.mark.lava
+def test_forcing_another_configuration_forgets_the_old_networks(ran, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(ran[0] / "new" / "out", out)
+    (tmp_path / "other.toml").write_text(SMALL.replace("[32]", "[40]"))
+    assert store.load(out / "fixed.snnc")["hidden1"].size == 32
+    chain, (training, test) = read_chain(tmp_path / "other.toml"), (data.load("digits", s) for s in ("train", "test"))
+
+    def stop(text):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_chain(chain, training, test, out, stop, resume=False, force=True)
+    again = snnc("run", tmp_path / "other.toml", "-o", out, "--resume", "-q")
+    assert again.exit_code == 0, again.output
+    assert store.load(out / "fixed.snnc")["hidden1"].size == 40
+    assert store.load(out / "fixed.snnc").name == "small"
+
+
+def test_what_the_chip_cannot_express_is_said_before_training(tmp_path):
+    path = tmp_path / "graded.toml"
+    path.write_text(SMALL.replace("steps = 8", 'steps = 8\nencoding = "constant"'))
+    done = snnc("run", path, "-o", tmp_path / "out", "-q")
+    assert done.exit_code == 4
+    assert "encoding 'constant' sends 8-bit messages, loihi1 takes spikes only; use encoding = 'rate'" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_network_too_large_for_the_chip_exits_as_check_does(tmp_path):
+    chip = tmp_path / "tiny.toml"
+    chip.write_text((ROOT / "hw_profiles" / "loihi1.toml").read_text().replace("value = 128", "value = 1", 1))
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL.replace("samples = 8", f'samples = 8\nhw = "{chip}"'))
+    done = snnc("run", path, "-o", tmp_path / "out", "-q")
+    assert done.exit_code == 3
+    assert "needs 2 cores at network 'small', tiny has 1" in done.stderr
 
 
 def test_verbs_by_hand(ran, tmp_path):

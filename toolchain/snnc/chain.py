@@ -4,7 +4,8 @@ its own, so that it can be interrupted and resumed. The only module outside the 
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,20 @@ from snnc.check import Budget, check
 from snnc.config import Config, from_table, read_toml, setting
 from snnc.connectivity import parameter_connectivity, synapse_connectivity
 from snnc.data import Dataset
-from snnc.errors import ConfigError, DoesNotFitError, nearest
+from snnc.encode import Encoding
+from snnc.errors import ConfigError, DoesNotFitError, UnsupportedError, nearest
 from snnc.evaluate import Comparison, contrast
 from snnc.files import must_be_free, write_bytes
+from snnc.hw import Profile
 from snnc.ir import Network
 from snnc.place import place
 from snnc.proof import Proof, from_images, prove, verify_artifact
 from snnc.quantise import QuantiseConfig, quantise
 from snnc.split import split
 from snnc.training.settings import FinetuneConfig, PruneConfig, TrainConfig, must_have_torch
+from snnc.usage import words_for
+
+STAGES = ("trained", "pruned", "fixed")
 
 
 @dataclass(frozen=True)
@@ -96,10 +102,11 @@ def run_chain(
     """Run all stages into the folder ``out``; with ``resume`` those whose file is there are taken as they are.
 
     Raises FileError if ``out`` exists (without ``resume`` or ``force``), ConfigError if it belongs to another
-    configuration, DoesNotFitError if the network does not fit the chip, and what the stages raise.
+    configuration, UnsupportedError or DoesNotFitError if the chip cannot hold the network, and what the stages raise.
     """
     must_have_torch()
     profile, chip = hw.load(chain.goal.hw), targets.load(chain.goal.target)
+    _must_express(chain, profile)
     _open(chain, out, resume, force)
     stages = _Stages(out, resume, say)
     trained = stages.network("trained", lambda: _train(chain, training, test, out / "trained.snnc", resume))
@@ -109,8 +116,7 @@ def run_chain(
     fixed = stages.network("fixed", lambda: _quantise(chain, pruned, training))
     say("check")
     budget = check(fixed, profile)
-    if not budget.fits:
-        raise DoesNotFitError(_misfit(budget), where=f"{out / 'fixed.snnc'}", fix="; ".join(budget.remedies))
+    _must_fit(budget, out / "fixed.snnc")
     mapping = place(fixed, split(fixed, profile), profile) if chip.NEEDS_MAPPING else None
     say(f"export for {chain.goal.target}")
     artifact = targets.export(chain.goal.target, fixed, mapping, out / chain.goal.target, force=True)
@@ -124,11 +130,26 @@ def run_chain(
     return Outcome(trained, pruned, fixed, budget, rounding, float_proof, proof, artifact.root)
 
 
-def _misfit(budget: Budget) -> str:
+def _must_express(chain: Chain, profile: Profile) -> None:
+    """What can be known before hours of training."""
+    encoding = Encoding(chain.train.encoding, chain.train.steps)
+    if encoding.message_bits and not profile.graded_spikes:
+        raise UnsupportedError(
+            f"encoding {encoding.kind!r} sends {encoding.message_bits}-bit messages, {profile.name} takes spikes only",
+            where="[train]",
+            fix="use encoding = 'rate' or 'latency', or a chip with graded spikes",
+        )
+
+
+def _must_fit(budget: Budget, path: Path) -> None:
+    """Raises as `snnc check` exits: 4 for what the chip cannot express, 3 for what it has no room for."""
+    if budget.fits:
+        return
     b = budget.binding
-    if budget.problems or b is None:
-        return f"{budget.profile} lacks what it needs: {'; '.join(budget.problems)}"
-    return f"needs {b.used:,} {b.resource} at {b.place}, {budget.profile} has {b.limit:,}"
+    if budget.has_room or b is None:
+        raise UnsupportedError(f"{budget.profile} lacks what it needs: {'; '.join(budget.problems)}", where=str(path))
+    what = f"needs {b.used:,} {words_for(b.resource)} at {b.place}, {budget.profile} has {b.limit:,}"
+    raise DoesNotFitError(what, where=str(path), fix="; ".join(budget.remedies))
 
 
 def _open(chain: Chain, out: Path, resume: bool, force: bool) -> None:
@@ -144,6 +165,8 @@ def _open(chain: Chain, out: Path, resume: bool, force: bool) -> None:
     out.absolute().parent.mkdir(parents=True, exist_ok=True)
     must_be_free(out, force)
     out.mkdir(exist_ok=True)
+    for stage, ending in product(STAGES, (".snnc", ".ckpt", ".metrics.jsonl")):
+        (out / f"{stage}{ending}").unlink(missing_ok=True)  # what another configuration left must not be resumed
     write_bytes(note, text.encode(), force=True)
 
 
@@ -171,7 +194,8 @@ def _train(chain: Chain, training: Dataset, test: Dataset, out: Path, resume: bo
     from snnc.training.record import Record
 
     record = Record.beside(out)
-    return train(training, test, chain.train, record, _checkpoint(record.checkpoint, resume))
+    net = train(training, test, chain.train, record, _checkpoint(record.checkpoint, resume))
+    return replace(net, name=chain.goal.name)
 
 
 def _prune(chain: Chain, net: Network, training: Dataset, test: Dataset, out: Path, resume: bool) -> Network:

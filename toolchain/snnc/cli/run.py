@@ -7,10 +7,9 @@ from typing import Any
 import click
 
 from snnc import data
-from snnc.chain import Outcome, fullest, read_chain, run_chain, summary
+from snnc.chain import STAGES, Outcome, fullest, read_chain, run_chain, summary
 from snnc.check import Budget
 from snnc.cli._common import PATH, force_option, json_option, out_option, print_json, print_table, quiet_option, say
-from snnc.cli._training import interruptible
 from snnc.cli.verify import sentence
 from snnc.files import write_bytes
 from snnc.usage import Usage, words_for
@@ -31,8 +30,11 @@ def command(config: Path, data_dir: Path | None, resume: bool, out: Path, force:
     """
     chain = read_chain(config)
     training, test = (data.load(chain.goal.data, split, data_dir) for split in ("train", "test"))
-    with interruptible(None):
+    try:
         outcome = run_chain(chain, training, test, out, lambda text: say(text, quiet), resume=resume, force=force)
+    except KeyboardInterrupt:
+        say(f"stopped; continue with: snnc run {config} -o {out} --resume")
+        raise
     body = summary(outcome)
     write_bytes(out / "summary.json", (json.dumps(body, indent=1) + "\n").encode(), force=True)
     if as_json:
@@ -43,7 +45,7 @@ def command(config: Path, data_dir: Path | None, resume: bool, out: Path, force:
 
 
 def _print(outcome: Outcome, body: dict[str, Any], out: Path) -> None:
-    rows = [(name, *_stage(body["stages"][name])) for name in ("trained", "pruned", "fixed")]
+    rows = [(name, *_stage(body["stages"][name])) for name in STAGES]
     title = f"accuracy on {body['test_samples']:,} test samples"
     print_table(title, ("stage", "torch, float32", "snnc", "parameter connectivity", "synapse connectivity"), rows)
     print_table(
