@@ -19,7 +19,7 @@ from safetensors.numpy import save
 
 from snnc import store
 from snnc.errors import FileError, NetworkError, SnncError
-from snnc.files import new_folder, write_bytes
+from snnc.files import write_bytes
 
 
 def test_an_existing_file_is_kept_without_force(tmp_path):
@@ -68,26 +68,6 @@ except FileError as error:
     assert "cannot write: File too large" in done.stdout
     assert path.read_text() == "precious"
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_folder_appears_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "out"
-
-    def fill_and_fail():
-        with new_folder(path) as folder:
-            (folder / "half").write_text("x")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        fill_and_fail()
-    assert list(tmp_path.iterdir()) == []
-    with new_folder(path) as folder:
-        (folder / "whole").write_text("x")
-    with pytest.raises(FileError, match="exists already"), new_folder(path):
-        pass
-    with new_folder(path, force=True) as folder:
-        (folder / "new").write_text("y")
-    assert [p.name for p in tmp_path.rglob("*")] == ["out", "new"]
 
 
 def test_a_missing_folder_is_named(tmp_path):

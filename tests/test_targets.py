@@ -93,6 +93,19 @@ def test_an_artifact_is_replaced_only_when_asked(tmp_path):
     assert content(first.root) != before
 
 
+def test_a_foreign_folder_is_never_replaced(tmp_path, capsys):
+    path, home = saved(fixed_chain(), tmp_path), tmp_path / "home"
+    home.mkdir()
+    (home / "thesis.tex").write_text("years of work")
+    (home / "manifest.json").write_text('{"name": "of another program"}')
+    with pytest.raises(FileError, match="is not a folder that snnc wrote"):
+        export("lava", fixed_chain(), home, force=True)
+    with pytest.raises(SystemExit) as end:
+        main(["export", str(path), "-t", "lava", "-o", str(home), "--force"])
+    assert end.value.code == 2
+    assert set(content(home)) == {"thesis.tex", "manifest.json"}
+
+
 def test_a_failing_export_leaves_nothing(tmp_path, monkeypatch):
     def full(net, folder):
         (folder / "network.json").write_text("{}")

@@ -3,19 +3,30 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from snnc.errors import FileError
 
 
-def must_be_free(path: Path, force: bool) -> None:
-    """Raises FileError if ``path`` exists and may not be overwritten. Called before long work, too."""
+def must_be_free(path: Path, force: bool, ours: Callable[[Path], bool] | None = None) -> None:
+    """Raises FileError if ``path`` exists and may not be overwritten. Called before long work, too.
+
+    ``ours`` is given for folders, which are replaced with all that they hold: only an empty one, or one of which it says
+    that we wrote it.
+    """
     if path.exists() and not force:
         raise FileError("exists already", where=str(path), fix="pick another --out or add --force to replace it")
+    if path.exists() and ours and not _is_replaceable(path, ours):
+        raise FileError("is not a folder that snnc wrote, so it is not replaced", where=str(path), fix="pick another --out")
     if not path.absolute().parent.is_dir():
         raise FileError("the folder does not exist", where=str(path.absolute().parent), fix="create it first")
+
+
+def _is_replaceable(path: Path, ours: Callable[[Path], bool]) -> bool:
+    with _file_errors(path):
+        return path.is_dir() and (ours(path) or not any(path.iterdir()))
 
 
 def write_bytes(path: Path, content: bytes, *, force: bool = False) -> None:
@@ -37,9 +48,12 @@ def write_bytes(path: Path, content: bytes, *, force: bool = False) -> None:
 
 
 @contextmanager
-def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
-    """A folder to fill that appears under ``path`` when the block ends without an error, and not at all otherwise."""
-    must_be_free(path, force)
+def new_folder(path: Path, *, ours: Callable[[Path], bool], force: bool = False) -> Iterator[Path]:
+    """A folder to fill that appears under ``path`` when the block ends without an error, and not at all otherwise.
+
+    Raises FileError as `must_be_free` does, and if it cannot be written; then what was there before is there again.
+    """
+    must_be_free(path, force, ours)
     with _file_errors(path):
         temporary = Path(tempfile.mkdtemp(dir=path.absolute().parent, prefix=f".{path.name}."))
         try:
@@ -58,10 +72,17 @@ def _swap(new: Path, path: Path) -> None:
     if not path.exists():
         new.rename(path)
         return
-    old = Path(tempfile.mkdtemp(dir=path.absolute().parent, prefix=f".{path.name}."))
-    path.rename(old / "old")
-    new.rename(path)
-    shutil.rmtree(old)
+    aside = Path(tempfile.mkdtemp(dir=path.absolute().parent, prefix=f".{path.name}."))
+    old = aside / "old"
+    try:
+        path.rename(old)
+        new.rename(path)
+    except BaseException:
+        if old.exists():
+            old.rename(path)
+        aside.rmdir()
+        raise
+    shutil.rmtree(aside)
 
 
 @contextmanager

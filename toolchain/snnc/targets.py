@@ -16,7 +16,7 @@ from typing import Any, Protocol, cast
 
 from snnc import __version__, neurons
 from snnc.errors import FileError, UnsupportedError, nearest
-from snnc.files import new_folder
+from snnc.files import must_be_free, new_folder
 from snnc.ir import Network
 from snnc.mapping import Mapping as CoreMapping
 from snnc.run import Rasters, Run
@@ -94,18 +94,31 @@ def export(target: str, net: Network, mapping: CoreMapping | None, out: Path, *,
     """Write a network for a target into the folder ``out``, whole or not at all; equal input gives equal bytes.
 
     Raises UnsupportedError with everything that the target cannot express, FileError if ``out`` exists (without
-    ``force``) or cannot be written.
+    ``force``, which replaces artifacts and empty folders only) or cannot be written.
     """
     chosen = load(target)
     if found := chosen.problems(net, mapping):
         what = found[0] if len(found) == 1 else "\n  ".join([f"{len(found)} problems", *found])
         raise UnsupportedError(what, where=f"network {net.name!r} for target {target!r}")
-    with new_folder(out, force=force) as folder:
+    with new_folder(out, ours=_is_artifact, force=force) as folder:
         latency = chosen.export(net, mapping, folder)
         files = {path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
         manifest = _manifest(target, net, mapping, latency, files)
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
     return Artifact(target, out, files, net.hash, latency, net.dt_s)
+
+
+def must_be_exportable(out: Path, force: bool) -> None:
+    """Raises FileError if an artifact cannot be written to ``out``, as `export` does. Called before long work, too."""
+    must_be_free(out, force, _is_artifact)
+
+
+def _is_artifact(path: Path) -> bool:
+    try:
+        _read_manifest(path / MANIFEST)
+    except FileError:
+        return False
+    return True
 
 
 def _manifest(

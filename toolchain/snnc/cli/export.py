@@ -6,9 +6,8 @@ from typing import Any
 import click
 
 from snnc import targets
-from snnc.cli._common import PATH, force_option, json_option, out_option, print_json
+from snnc.cli._common import PATH, json_option, out_option, print_json
 from snnc.errors import UnsupportedError
-from snnc.files import must_be_free
 from snnc.ir import Network
 from snnc.mapping import Mapping
 
@@ -19,13 +18,13 @@ from snnc.mapping import Mapping
 @click.option("--hw", "profile", help="The chip to map to.  [default: the one the network was quantised for]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the mapping.")
 @out_option
-@force_option
+@click.option("--force", is_flag=True, help="Replace the artifact that is at --out.")
 @json_option
 def command(model: Path, target: str, profile: str | None, seed: int, out: Path, force: bool, as_json: bool) -> None:
     """Write MODEL as a program for a target, into a new folder."""
     from snnc import store
 
-    must_be_free(out, force)
+    targets.must_be_exportable(out, force)
     net = store.load(model)
     mapping = _mapping(net, profile, seed) if targets.load(target).NEEDS_MAPPING else None
     artifact = targets.export(target, net, mapping, out, force=force)
