@@ -8,6 +8,20 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from snnc.errors import NetworkError
+
+RANGES = {  # of the numbers of `Fixed`: far beyond every chip, and nothing overflows int64
+    "weight_bits": (1, 8),
+    "weight_exponent_min": (-16, 0),
+    "weight_exponent_max": (0, 16),
+    "decay_bits": (1, 24),
+    "threshold_bits": (1, 31),
+    "bias_mantissa_bits": (2, 31),
+    "bias_exponent_max": (0, 16),
+    "state_bits": (2, 32),
+    "state_shift": (0, 16),
+}
+
 
 class Arith(Protocol):
     """The operations that a neuron's step may use; arrays in, arrays out, shapes broadcast."""
@@ -62,7 +76,7 @@ class Fixed:
     """A chip's integers (int64 arrays that hold the chip's narrower registers).
 
     The rules are those of Lava 0.10.0's fixed_pt models (lava/proc/lif/models.py, AbstractPyLifModelFixed); the widths
-    come from the profile that the network was quantised for.
+    come from the profile that the network was quantised for. Raises NetworkError for a width that cannot be.
     """
 
     profile: str  # the chip whose format this is
@@ -78,6 +92,12 @@ class Fixed:
 
     kind: ClassVar[str] = "fixed"
     dtype: ClassVar[type] = np.int64
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in RANGES.items():
+            value = getattr(self, name)
+            if type(value) is not int or not low <= value <= high:
+                raise NetworkError(f"has {name} {value!r}, expected a whole number {low} to {high}", fix="quantise it again")
 
     @property
     def state_limit(self) -> int:

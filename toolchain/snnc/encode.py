@@ -28,8 +28,10 @@ class Encoding:
     def __post_init__(self) -> None:
         if self.kind not in _ENCODERS:
             raise ConfigError(f"unknown encoding {self.kind!r}", fix=f"use one of: {', '.join(_ENCODERS)}")
-        if not 1 <= self.steps <= 100_000:
-            raise ConfigError(f"an encoding of {self.steps} steps", fix="use 1 to 100000 steps")
+        if type(self.steps) is not int or not 1 <= self.steps <= 100_000:
+            raise ConfigError(f"an encoding of {self.steps!r} steps", fix="use 1 to 100000 steps")
+        if type(self.seed) is not int or not 0 <= self.seed < 1 << 64:
+            raise ConfigError(f"an encoding with the seed {self.seed!r}", fix="use a whole number from 0 to 2**64 - 1")
 
     @property
     def message_bits(self) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from snnc import neurons
+from snnc.arith import RANGES
 from snnc.errors import ProfileError, nearest
 from snnc.storage import FORMATS, MODELS
 
@@ -98,17 +99,7 @@ KEYS: dict[str, dict[str, _Kind]] = {
         "delay_steps_max": _Whole(0, 1 << 16),
         "full_core_delay_steps_max": _Whole(0, 1 << 16),
     },
-    "numeric": {
-        "weight_bits": _Whole(1, 8),
-        "weight_exponent_min": _Whole(-16, 0),
-        "weight_exponent_max": _Whole(0, 16),
-        "decay_bits": _Whole(1, 24),
-        "threshold_bits": _Whole(1, 31),
-        "bias_mantissa_bits": _Whole(2, 31),
-        "bias_exponent_max": _Whole(0, 16),
-        "state_bits": _Whole(2, 32),
-        "state_shift": _Whole(0, 16),
-    },
+    "numeric": {name: _Whole(*bounds) for name, bounds in RANGES.items()},
     "storage": {
         "model": _Choice(MODELS),
         "word_bits": _Whole(1, 4096),

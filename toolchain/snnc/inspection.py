@@ -13,7 +13,7 @@ from snnc.connectivity import parameter_connectivity, synapse_connectivity
 from snnc.errors import NetworkError
 from snnc.ir import Connection, Network, Population, Stage
 from snnc.ops import weight_grid
-from snnc.quantise import scales
+from snnc.quantise import recorded, scales
 from snnc.scaling import bias_exponent, decode_parameter, decode_weights, unit_scale
 
 Range = tuple[float, float]  # least and most over all neurons or synapses
@@ -126,7 +126,7 @@ def _floats(net: Network, source: Network) -> dict[str, NDArray[Any]]:
 
 
 def _populations(net: Network) -> tuple[PopulationFacts, ...]:
-    stage = next((s.settings for s in reversed(net.done) if s.name == "quantise"), {})
+    limited_by = recorded(net, "limited_by")
     bounds = current_bound(net) if isinstance(net.numeric, Fixed) else {}
     return tuple(
         PopulationFacts(
@@ -135,7 +135,7 @@ def _populations(net: Network) -> tuple[PopulationFacts, ...]:
             p.neuron.model() if p.neuron else None,
             p.message_bits,
             scales(net).get(p.name),
-            stage.get("limited_by", {}).get(p.name),
+            limited_by.get(p.name),
             bounds[p.name].reach if p.name in bounds else None,
             bounds[p.name].limit if p.name in bounds else None,
         )

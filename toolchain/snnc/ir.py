@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -19,6 +20,8 @@ from snnc.neurons._base import Neuron
 from snnc.ops import Op
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+MAX_NEURONS = 1 << 24  # of a population
+MAX_DELAY_STEPS = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +72,7 @@ class Network:
     def __post_init__(self) -> None:
         if found := problems(self):
             raise NetworkError(
-                found[0] if len(found) == 1 else "\n  ".join([f"{len(found)} problems", *found]),
+                found[0] if len(found) == 1 else f"{len(found)} problems: {'; '.join(found)}",
                 where=f"network {self.name!r}",
             )
 
@@ -146,8 +149,7 @@ def arrays(net: Network) -> Iterator[tuple[str, NDArray[Any]]]:
 
 def problems(net: Network) -> list[str]:
     """Every contradiction in a network, each as a sentence that names its place."""
-    found = _name_problems(net)
-    if found:
+    if found := _kind_problems(net) or _name_problems(net):
         return found
     for p in net.populations:
         found += [f"population {p.name!r} {problem}" for problem in _population_problems(p, net.numeric)]
@@ -155,6 +157,24 @@ def problems(net: Network) -> list[str]:
         found += [f"connection {c.name!r} {problem}" for problem in _connection_problems(c, net)]
     if not found and len(_order(net)) < len(net.populations):
         found.append("has a loop of connections without delay; give one of them delay_steps >= 1")
+    return found
+
+
+def _kind_problems(net: Network) -> list[str]:
+    """Values of a wrong type, as a file can hold them."""
+    if not isinstance(net.name, str) or not net.name.isprintable():
+        return [f"has the name {net.name!r}, expected a line of text"]
+    if type(net.dt_s) is not float or not 0 < net.dt_s < math.inf:
+        return [f"has a time step of {net.dt_s!r} s, expected a number above 0"]
+    texts = [p.name for p in net.populations] + [text for c in net.connections for text in (c.name, c.src, c.dst)]
+    found = [f"has the name {text!r}, expected text" for text in texts if not isinstance(text, str)]
+    wholes = [("shape", n, p.name) for p in net.populations for n in p.shape]
+    wholes += [("message_bits", p.message_bits, p.name) for p in net.populations]
+    wholes += [("delay_steps", c.delay_steps, c.name) for c in net.connections]
+    wholes += [("exponent", c.op.exponent, c.name) for c in net.connections]
+    found += [f"has a {what} of {n!r} in {name!r}, expected a whole number" for what, n, name in wholes if type(n) is not int]
+    if not all(isinstance(s.name, str) and isinstance(s.settings, dict) for s in net.done):
+        found.append("has a history that is no list of stages with settings")
     return found
 
 
@@ -176,6 +196,8 @@ def _name_problems(net: Network) -> list[str]:
 def _population_problems(p: Population, numeric: Numeric) -> list[str]:
     if not p.shape or any(n < 1 for n in p.shape):
         return [f"has shape {p.shape}"]
+    if p.size > MAX_NEURONS:
+        return [f"has {p.size:,} neurons, at most {MAX_NEURONS:,} are possible"]
     if p.neuron is None:
         return [] if 0 <= p.message_bits <= 24 else [f"sends {p.message_bits}-bit messages, 0 to 24 are possible"]
     if p.message_bits:
@@ -189,8 +211,8 @@ def _parameter_problems(p: Population, name: str, meta: Any, numeric: Numeric) -
         return [f"has {name} of shape {value.shape}, expected () or ({p.size},)"]
     if not np.isfinite(value).all():
         return [f"has a {name} that is NaN or infinite"]
-    if isinstance(numeric, Fixed) and value.dtype.kind != "i":
-        return [f"has {name} = {value.flat[0]} in a fixed network, expected an integer"]
+    if value.dtype not in ((np.int64,) if isinstance(numeric, Fixed) else (np.float64, np.int64)):
+        return [f"has {name} = {value.flat[0]} of type {value.dtype} in a {numeric.kind} network"]
     low, high = parameter_range(meta["unit"], meta["offset"], numeric)
     if value.min() < low or value.max() > high:
         return [f"has {name} in {value.min()} .. {value.max()}, allowed is {low} .. {high}"]
@@ -215,8 +237,8 @@ def _connection_problems(c: Connection, net: Network) -> list[str]:
         return [f"ends in {c.dst!r}, which is an input"]
     if (c.op.n_src, c.op.n_dst) != (src.size, dst.size):
         return [f"has weights for {c.op.n_src} -> {c.op.n_dst} neurons, {c.src!r} -> {c.dst!r} has {src.size} -> {dst.size}"]
-    if c.delay_steps < 0:
-        return [f"has a delay of {c.delay_steps} steps"]
+    if not 0 <= c.delay_steps <= MAX_DELAY_STEPS:
+        return [f"has a delay of {c.delay_steps} steps, 0 to {MAX_DELAY_STEPS} are possible"]
     return c.op.problems(net.numeric)
 
 

@@ -8,7 +8,7 @@ errors of weights and thresholds together are least; nothing is ever clipped.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil, log2
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,9 +108,22 @@ def quantise(net: Network, profile: Profile, config: QuantiseConfig = QuantiseCo
 
 
 def scales(net: Network) -> Mapping[str, float]:
-    """Integers per float of each population of a fixed network, as recorded when it was quantised; empty if it was not."""
-    recorded: Mapping[str, float] = next((s.settings["scales"] for s in reversed(net.done) if s.name == "quantise"), {})
-    return recorded
+    """Integers per float of each population of a fixed network, as recorded when it was quantised; empty if it was not.
+
+    Raises NetworkError if the record, which a file may make up, holds no positive numbers.
+    """
+    found = recorded(net, "scales")
+    if not all(isinstance(scale, float) and 0 < scale < np.inf for scale in found.values()):
+        raise NetworkError("records scales that are no positive numbers", where=f"network {net.name!r}", fix="quantise it again")
+    return found
+
+
+def recorded(net: Network, key: str) -> Mapping[str, Any]:
+    """What `quantise` recorded of each population; empty if it did not. Raises NetworkError if that is no table."""
+    found: Any = next((s.settings.get(key, {}) for s in reversed(net.done) if s.name == "quantise"), {})
+    if not isinstance(found, dict):
+        raise NetworkError(f"records {key} = {found!r}, expected a table", where=f"network {net.name!r}", fix="quantise it again")
+    return found
 
 
 def _population(p: Population, scale: float, numeric: Fixed) -> Population:

@@ -48,7 +48,7 @@ def load(path: Path) -> Network:
         return _network(header, tensors)
     except SnncError as error:
         raise type(error)(error.what, where=f"{path}: {error.where}".rstrip(": "), fix=error.fix) from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise FileError(f"is damaged: {error!r}", where=str(path), fix="write it again") from error
 
 
@@ -61,7 +61,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {}).get("snnc", "{}"))
             return header, {key: file.get_tensor(key) for key in file.keys()}
-    except (SafetensorError, json.JSONDecodeError, RecursionError) as error:
+    except (SafetensorError, ValueError, TypeError, AttributeError, RecursionError) as error:  # of types numpy has not, too
         raise FileError(
             f"is not an snnc network, or is truncated ({error})",
             where=str(path),
@@ -93,7 +93,7 @@ def _population(fields: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Pop
     if fields["neuron"] is not None:
         model = neurons.get(fields["neuron"])
         neuron = model(**{p: tensors[f"population/{name}/{p}"] for p in model.parameters()})
-    return Population(name, tuple(int(n) for n in fields["shape"]), neuron, fields["message_bits"])
+    return Population(name, tuple(fields["shape"]), neuron, fields["message_bits"])
 
 
 def _connection(fields: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Connection:
@@ -101,5 +101,5 @@ def _connection(fields: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Con
     indptr, indices, values = (tensors[f"connection/{name}/{part}"] for part in ("indptr", "indices", "values"))
     sizes = fields["shape"]
     synapses = Synapses((int(sizes[0]), int(sizes[1])), indptr, indices, values)
-    op = KINDS[fields["op"]](synapses, int(fields["exponent"]), fields["sign_mode"])
-    return Connection(name, fields["src"], fields["dst"], op, int(fields["delay_steps"]))
+    op = KINDS[fields["op"]](synapses, fields["exponent"], fields["sign_mode"])
+    return Connection(name, fields["src"], fields["dst"], op, fields["delay_steps"])

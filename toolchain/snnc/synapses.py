@@ -6,6 +6,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+_DTYPES = {"indptr": ("int64",), "indices": ("int32",), "values": ("float64", "int64")}
+
 
 @dataclass(frozen=True, eq=False)
 class Synapses:
@@ -70,6 +72,10 @@ class Synapses:
     def problems(self) -> list[str]:
         """What is wrong with the arrays, if anything: sizes, order, range, NaN."""
         n_dst, n_src = self.shape
+        for name, dtypes in _DTYPES.items():
+            array = getattr(self, name)
+            if array.ndim != 1 or array.dtype not in dtypes:
+                return [f"holds {name} of shape {array.shape} and type {array.dtype}, expected one row of {dtypes[0]}"]
         if len(self.indptr) != n_dst + 1 or len(self.indices) != len(self.values):
             return [f"holds {len(self.indptr)} row pointers for {n_dst} rows"]
         if self.indptr[0] != 0 or self.indptr[-1] != self.count or (np.diff(self.indptr) < 0).any():
