@@ -29,10 +29,10 @@ def python() -> str:
 
 
 def run(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> Run:
-    """Run the artifact on input rasters (samples, steps, n); ``record`` keeps the states.
+    """Run the artifact on input rasters (samples, steps, n); ``record`` keeps the states of all neurons.
 
-    Raises FileError if the program is missing, RunError with Lava's own message if it fails or takes longer than
-    ``timeout_s``, MissingDependencyError if Lava is not installed.
+    Raises FileError if the program is missing, RunError with Lava's own message if it fails, takes longer than
+    ``timeout_s`` or leaves a spike or state out, MissingDependencyError if Lava is not installed.
     """
     program = artifact.root.resolve() / PROGRAM
     if not program.is_file():
@@ -105,12 +105,12 @@ def _result(artifact: Artifact, inputs: Rasters, record: bool, outputs: Path) ->
         with np.load(outputs, allow_pickle=False) as file:
             for name in artifact.latency:
                 spikes[name] = file[name]
-                kept = [v for v in ("u", "v") if record and f"{name}.{v}" in file]
-                states[name] = {v: file[f"{name}.{v}"] for v in kept}
+                if record and name not in inputs:
+                    states[name] = {v: file[f"{name}.{v}"] for v in ("u", "v")}
             by = str(file["_by"])
     except (OSError, KeyError, ValueError) as error:
         raise RunError(f"the program left no usable outputs: {error}", where=str(artifact.root), fix="export again") from error
     for name, raster in spikes.items():
         if raster.shape[:2] != (samples, steps):
             raise RunError(f"gave {raster.shape[:2]} samples and steps of {(samples, steps)}", where=f"population {name!r}")
-    return Run(by, artifact.dt_s, spikes, {k: v for k, v in states.items() if v}, artifact.latency)
+    return Run(by, artifact.dt_s, spikes, states, artifact.latency)

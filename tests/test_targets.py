@@ -199,6 +199,14 @@ def test_altered_files_are_named(artifact):
     assert targets.altered_files(targets.read_artifact(artifact)) == ["run.py", "weights.npz"]
 
 
+def test_files_that_the_manifest_does_not_list_are_named(artifact):
+    edited(artifact, files={})
+    (artifact / "more").mkdir()
+    (artifact / "more" / "x.so").write_bytes(b"x")
+    assert targets.altered_files(targets.read_artifact(artifact)) == []
+    assert targets.foreign_files(targets.read_artifact(artifact)) == ["more/x.so", "network.json", "run.py", "weights.npz"]
+
+
 def edited(artifact, **changes):
     manifest = json.loads((artifact / "manifest.json").read_text()) | changes
     (artifact / "manifest.json").write_text(json.dumps(manifest))
@@ -296,6 +304,30 @@ def test_a_program_that_leaves_no_outputs(artifact):
     (artifact / "run.py").write_text("print('nothing to see')\n")
     with pytest.raises(RunError, match="no usable outputs"):
         proof(artifact)
+
+
+def outputs_of(net):
+    """What a right program leaves."""
+    run = simulate(net, from_noise(net, 4, 0.5, 0)(0, 1), record=True)
+    states = {f"{name}.{v}": value for name, kept in run.states.items() for v, value in kept.items()}
+    return {**run.spikes, **states, "_by": np.array("a program")}
+
+
+def that_leaves(artifact, **arrays):
+    """Replace the program of an artifact by one that leaves these outputs."""
+    np.savez(artifact.parent / "outputs.npz", **arrays)
+    (artifact / "run.py").write_text(f"import shutil, sys\nshutil.copy({str(artifact.parent / 'outputs.npz')!r}, sys.argv[2])\n")
+
+
+def test_a_program_must_leave_every_state(artifact):
+    net = fixed_chain()
+    that_leaves(artifact, **outputs_of(net))
+    assert proof(artifact).verdict.first is None
+    assert proof(artifact).notes == ("run.py is not what was exported",)
+    for missing in ("hidden1.u", "output.v"):
+        that_leaves(artifact, **{name: array for name, array in outputs_of(net).items() if name != missing})
+        with pytest.raises(RunError, match=f"no usable outputs: .*{missing}"):
+            proof(artifact)
 
 
 def test_a_program_that_speaks_before_it_dies(artifact):

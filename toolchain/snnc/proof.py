@@ -12,7 +12,7 @@ from snnc.errors import DataError, NetworkError, UnsupportedError
 from snnc.ir import Network
 from snnc.run import Rasters, Run, classes
 from snnc.simulate import simulate
-from snnc.targets import Artifact, RunnableTarget, altered_files, load
+from snnc.targets import Artifact, RunnableTarget, altered_files, foreign_files, load
 from snnc.verify import Verdict, compare, join
 
 Source = Callable[[int, int], Rasters]  # (first sample, number of samples) -> rasters (samples, steps, n) by input
@@ -85,6 +85,7 @@ def _slots(net: Network, source: Source) -> int:
 
 def _notes(artifact: Artifact, net: Network) -> tuple[str, ...]:
     notes = [f"{name} is not what was exported" for name in altered_files(artifact)]
+    notes += [f"{name} is no file of the export" for name in foreign_files(artifact)]
     if artifact.network_hash != net.hash:
         notes.append(f"the artifact was made from network {artifact.network_hash[:12]}, this one is {net.hash[:12]}")
     return tuple(notes)

@@ -6,6 +6,7 @@ A target is one file in exporters/; adding a file adds a target.
 import hashlib
 import importlib
 import json
+import os
 import pkgutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -195,6 +196,12 @@ def _manifest_problems(artifact: Artifact) -> Iterator[str]:
 def altered_files(artifact: Artifact) -> list[str]:
     """The files that are missing, or no longer what was exported."""
     return [name for name, digest in artifact.files.items() if _digest(artifact.root / name) != digest]
+
+
+def foreign_files(artifact: Artifact) -> list[str]:
+    """The files in the folder that the manifest does not list: they were added, or taken off the list."""
+    here = (Path(folder, name) for folder, _, found in os.walk(artifact.root) for name in found)
+    return sorted({p.relative_to(artifact.root).as_posix() for p in here} - {MANIFEST, *artifact.files})
 
 
 def _digest(path: Path) -> str:
