@@ -7,6 +7,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -99,18 +101,30 @@ def _quoted(said: str) -> str:
 
 
 def _result(artifact: Artifact, inputs: Rasters, record: bool, outputs: Path) -> Run:
-    samples, steps = next(iter(inputs.values())).shape[:2]
-    spikes, states = {}, {}
+    where = str(artifact.root)
     try:
+        if not zipfile.is_zipfile(outputs):
+            raise RunError("the program left no usable outputs: no .npz file", where=where, fix="export again")
         with np.load(outputs, allow_pickle=False) as file:
-            for name in artifact.latency:
-                spikes[name] = file[name]
-                if record and name not in inputs:
-                    states[name] = {v: file[f"{name}.{v}"] for v in ("u", "v")}
+            spikes = {name: file[name] for name in artifact.latency}
+            neurons = [name for name in artifact.latency if record and name not in inputs]
+            states = {name: {v: file[f"{name}.{v}"] for v in ("u", "v")} for name in neurons}
             by = str(file["_by"])
-    except (OSError, KeyError, ValueError) as error:
-        raise RunError(f"the program left no usable outputs: {error}", where=str(artifact.root), fix="export again") from error
+    except (OSError, EOFError, KeyError, TypeError, ValueError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        raise RunError(f"the program left no usable outputs: {error}", where=where, fix="export again") from error
+    samples_and_steps = next(iter(inputs.values())).shape[:2]
     for name, raster in spikes.items():
-        if raster.shape[:2] != (samples, steps):
-            raise RunError(f"gave {raster.shape[:2]} samples and steps of {(samples, steps)}", where=f"population {name!r}")
+        _must_be_numbers({"spikes": raster, **states.get(name, {})}, name, samples_and_steps)
     return Run(by, artifact.dt_s, spikes, states, artifact.latency)
+
+
+def _must_be_numbers(arrays: dict[str, Any], population: str, samples_and_steps: tuple[int, ...]) -> None:
+    """Integers, for these samples and steps, and of one shape."""
+    shape = (*samples_and_steps, *arrays["spikes"].shape[2:3])
+    for what, array in arrays.items():
+        if array.shape != shape or array.dtype.kind not in "iu":
+            raise RunError(
+                f"gave {what} of shape {array.shape} and type {array.dtype}, not integers of shape {shape}",
+                where=f"population {population!r}",
+                fix="export again",
+            )

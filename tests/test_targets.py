@@ -1,5 +1,6 @@
 """Export and artifacts, without Lava."""
 
+import io
 import json
 import sys
 import zipfile
@@ -328,6 +329,52 @@ def test_a_program_must_leave_every_state(artifact):
         that_leaves(artifact, **{name: array for name, array in outputs_of(net).items() if name != missing})
         with pytest.raises(RunError, match=f"no usable outputs: .*{missing}"):
             proof(artifact)
+
+
+def npz_of(**arrays):
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    return content.getvalue()
+
+
+def npy():
+    content = io.BytesIO()
+    np.save(content, np.arange(3))
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"PK\x03\x04garbage", b"PK\x05\x06" + bytes(18), npy(), npz_of(hidden1=np.zeros(3))[:-40], b"\x80\x04N."],
+    ids=["empty", "garbage", "empty archive", "npy", "truncated", "pickle"],
+)
+def test_outputs_that_are_none_are_one_error(artifact, content, capsys):
+    path = saved(fixed_chain(), artifact.parent)
+    (artifact / "run.py").write_text(f"import sys\nopen(sys.argv[2], 'wb').write({content!r})\n")
+    with pytest.raises(SystemExit) as end:
+        main(["verify", str(artifact), "--against", str(path), "--random", "0.3", "--samples", "1"])
+    assert end.value.code == 1
+    assert "error: " + str(artifact) + ": the program left no usable outputs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["hidden1", "hidden1.v"])
+@pytest.mark.parametrize(
+    "array", [np.zeros((1, 4, 7), np.int32), np.zeros((1, 4, 20), "U1"), np.zeros(()), np.zeros((1, 4, 20), "i4,i4")]
+)
+def test_outputs_of_another_shape_or_type_are_one_error(artifact, name, array):
+    that_leaves(artifact, **{**outputs_of(fixed_chain()), name: array})
+    with pytest.raises((RunError, DataError), match="population 'hidden1'"):
+        proof(artifact)
+
+
+def test_the_end_of_a_file_is_no_interruption(tmp_path, monkeypatch, capsys):
+    def empty(path):
+        raise EOFError("No data left in file")
+
+    monkeypatch.setattr(store, "load", empty)
+    with pytest.raises(SystemExit) as end:
+        main(["export", str(tmp_path / "net"), "-t", "lava", "-o", str(tmp_path / "a")])
+    assert (end.value.code, capsys.readouterr().err.strip()) == (1, "error: a file ends too early: No data left in file")
 
 
 def test_a_program_that_speaks_before_it_dies(artifact):

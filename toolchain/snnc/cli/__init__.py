@@ -41,8 +41,9 @@ class _Verbs(click.Group):
             code = _fail(words, str(error), error.exit_code, what=error.what, where=error.where, fix=error.fix)
         except click.ClickException as error:
             code = _fail(words, error.format_message(), error.exit_code)
-        except click.Abort:
-            code = _fail(words, "interrupted", 130)
+        except click.Abort as abort:
+            ended = isinstance(abort.__cause__, EOFError)  # click takes it for Ctrl-D, but nothing here asks the user
+            code = _fail(words, f"a file ends too early: {abort.__cause__}", 1) if ended else _fail(words, "interrupted", 130)
         except OSError as error:
             code = _fail(words, f"{error.filename or 'the system'}: {error.strerror or error}", 1)
         sys.exit(code)
