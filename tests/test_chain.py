@@ -192,7 +192,7 @@ def _other_threshold(forward):
         (("samples = 8", "samples = 0"), "samples = 0 is out of range"),
         (("connectivity = 0.25", "connectivity = 0"), "[prune]: a connectivity of 0 cannot be"),
         (("connectivity = 0.25", "connectivity = 1.5"), "a connectivity of 1.5 cannot be"),
-        (("lr = 1e-2", 'lr = "fast"'), "lr = 'fast' is no float"),
+        (("lr = 1e-2", 'lr = "fast"'), "lr = 'fast' is no number"),
         (("[train]", "train = 3\n[other]"), "'train' is no table"),
         (('samples = 8', 'hw = "loihi9"'), "no hardware profile 'loihi9'"),
         (('samples = 8', 'target = "lohi"'), "no target 'lohi'; did you mean 'loihi'?"),

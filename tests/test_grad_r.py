@@ -310,7 +310,7 @@ def test_what_cannot_be_pruned_is_explained(trained):
         ({"connectivity": 0.0}, "cannot be"),
         ({"sparsity": 1.0}, "cannot be"),
         ({"connectivity": 1.5}, "cannot be"),
-        ({"connectivity": float("nan")}, "cannot be"),
+        ({"connectivity": float("nan")}, "not finite"),
         ({"connectivity": 0.6, "prior": "paper"}, "no centre"),
     ],
 )

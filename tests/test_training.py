@@ -240,7 +240,7 @@ def test_train_and_prune_on_the_command_line(tmp_path, capsys):
     [
         (("train", "--data", "mnist"), 2, "--data-dir"),
         (("train", "--bias", "--neuron", "synaptic"), 2, "leaky"),
-        (("train", "--hidden", 0), 2, "without neurons"),
+        (("train", "--hidden", 0), 2, "hidden = 0 is out of range"),
         (("train", "--download"), 2, "no files to download"),
         (("train", "--epochs", 0), 2, "out of range"),
         (("prune", "missing.snnc", "-s", 0.9), 2, "no such file"),

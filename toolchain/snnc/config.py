@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
+from math import isfinite
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -11,10 +12,11 @@ from snnc.errors import ConfigError, FileError, nearest
 
 T = TypeVar("T")
 MAX_CONFIG_BYTES = 1 << 20
+_WORDS = {int: "whole number", float: "number", bool: "switch (true or false)", str: "text"}
 
 
 def setting(default: Any, help: str, *, flags: tuple[str, ...] = (), low: float | None = None, high: float | None = None) -> Any:
-    """A field of a configuration: its default, its help text, further flags, and the range of its numbers."""
+    """A field of a configuration: its default, its help text, further flags, and the range of its numbers, in a list of each."""
     return field(default=default, metadata={"help": help, "flags": flags, "low": low, "high": high})
 
 
@@ -62,14 +64,25 @@ def read_toml(path: Path) -> dict[str, Any]:
 def _check_value(f: Field[Any], hint: Any, value: Any) -> None:
     if value is None and f.default is None:
         return
+    listed = get_origin(hint) is tuple
+    if listed and not isinstance(value, tuple):
+        example = ", ".join(map(str, f.default))  # type: ignore[arg-type]
+        raise ConfigError(f"{f.name} = {value!r} is no list", fix=f"write a list such as [{example}]")
+    for item in value if listed else (value,):
+        _check_item(f, get_args(hint)[0] if listed else hint, item)
+
+
+def _check_item(f: Field[Any], hint: Any, value: Any) -> None:
+    """A single value, or one of a list. Numbers are finite and within their range, and true is no number."""
     if get_origin(hint) is Literal:
         if value not in get_args(hint):
             raise ConfigError(f"{f.name} = {value!r} is not possible", fix=f"use one of: {', '.join(map(str, get_args(hint)))}")
         return
-    expected = get_origin(hint) or hint
-    fits = isinstance(value, (int, float) if expected is float else expected) and (expected is bool) == isinstance(value, bool)
+    fits = isinstance(value, (int, float) if hint is float else hint) and (hint is bool) == isinstance(value, bool)
     if not fits:
-        raise ConfigError(f"{f.name} = {value!r} is no {expected.__name__}", fix=f"{f.name}: {f.metadata['help']}")
+        raise ConfigError(f"{f.name} = {value!r} is no {_WORDS[hint]}", fix=f"{f.name}: {f.metadata['help']}")
+    if hint is float and not isfinite(value):
+        raise ConfigError(f"{f.name} = {value!r} is not finite", fix=f"{f.name}: {f.metadata['help']}")
     low, high = f.metadata["low"], f.metadata["high"]
     if (low is not None and not value >= low) or (high is not None and not value <= high):
         raise ConfigError(

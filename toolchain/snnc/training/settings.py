@@ -1,6 +1,7 @@
 """The settings of training and pruning: without torch, so that the command line can show them without loading it."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from snnc.config import Config, setting
@@ -8,6 +9,7 @@ from snnc.errors import ConfigError, MissingDependencyError
 
 Loss = Literal["counts", "rate"]
 Prior = Literal["schedule", "paper"]
+MAX_WEIGHTS = 1 << 28  # of a network to train: with gradients and averages 4 GB
 
 
 @dataclass(frozen=True)
@@ -15,7 +17,7 @@ class FitConfig(Config):
     """A training loop: epochs of mini-batches with Adam and a learning rate that falls as a cosine to 0."""
 
     epochs: int = setting(10, "Times that every sample is seen.", low=1, high=100_000)
-    batch_size: int = setting(128, "Samples in a step of the optimizer.", low=1)
+    batch_size: int = setting(128, "Samples in a step of the optimizer.", low=1, high=1_000_000)
     lr: float = setting(3e-3, "Learning rate at the start.", low=0, high=1000)
     loss: Loss = setting(
         "counts", "counts: cross-entropy over the spike counts; rate: squared error of the firing rates against one-hot."
@@ -28,13 +30,13 @@ class FitConfig(Config):
 class TrainConfig(FitConfig):
     """A fully connected network, how its input is encoded, and how it is trained."""
 
-    hidden: tuple[int, ...] = setting((128,), "Neurons of a hidden layer; once for each layer.")
+    hidden: tuple[int, ...] = setting((128,), "Neurons of a hidden layer; once for each layer.", low=1, high=100_000)
     neuron: Literal["leaky", "synaptic"] = setting("leaky", "snnTorch neuron: leaky, or synaptic with a decaying current.")
     beta: float = setting(0.875, "Part of the voltage that is left after a step; rounded to 1/4096.", low=0, high=1)
     alpha: float = setting(0.5, "Part of a synaptic current that is left after a step; rounded to 1/4096.", low=0, high=1)
-    threshold: float = setting(1.0, "Voltage above which a neuron fires.", low=0)
+    threshold: float = setting(1.0, "Voltage above which a neuron fires.", low=1e-3, high=1000)
     bias: bool = setting(False, "A constant that each leaky neuron adds to its voltage in every step.")
-    dt_s: float = setting(1e-3, "Duration of a time step in seconds.", low=1e-12)
+    dt_s: float = setting(1e-3, "Duration of a time step in seconds.", low=1e-12, high=1000)
     encoding: Literal["rate", "latency", "constant"] = setting(
         "rate", "rate: random spikes; latency: one spike a pixel; constant: the pixel as an integer in every step."
     )
@@ -43,8 +45,11 @@ class TrainConfig(FitConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if any(n < 1 for n in self.hidden):
-            raise ConfigError(f"hidden = {self.hidden} has a layer without neurons", fix="use 1 neuron or more a layer")
+        if (weights := sum(a * b for a, b in pairwise(self.hidden))) > MAX_WEIGHTS:
+            raise ConfigError(
+                f"hidden = {self.hidden} has {weights:,} weights between hidden layers",
+                fix=f"use smaller layers, with at most {MAX_WEIGHTS:,} together",
+            )
         if self.bias and self.neuron == "synaptic":
             raise ConfigError(
                 "synaptic neurons with a bias: snnTorch adds it to the current, the chip to the voltage",
@@ -63,7 +68,7 @@ class PruneConfig(FitConfig):
         "schedule: the pull on the weights is set so that the connectivity is reached exactly; "
         "paper: the fixed prior of the publication, which does not reach it.",
     )
-    alpha: float = setting(1e-3, "Strength of the paper's prior.", low=1e-12)
+    alpha: float = setting(1e-3, "Strength of the paper's prior.", low=1e-12, high=1000)
     rewire: float = setting(0.75, "Part of the training during which synapses come and go; then they stay.", low=0.01, high=1)
 
     def __post_init__(self) -> None:
@@ -89,7 +94,7 @@ class FinetuneConfig(FitConfig):
     """A short training of a quantised network in the chip's own integers."""
 
     epochs: int = setting(3, "Times that every sample is seen.", low=1, high=100_000)
-    lr: float = setting(3e-4, "Learning rate at the start, in the unit of the float weights.", low=0)
+    lr: float = setting(3e-4, "Learning rate at the start, in the unit of the float weights.", low=0, high=1000)
     validation: float = setting(
         0.1, "Part of the training samples, at their end, that chooses the epoch to keep.", low=0.001, high=0.5
     )
