@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from ._lava import PROGRAM
 
 INSTALL = "pip install scikit-learn networkx asteval && pip install --no-deps --ignore-requires-python lava-nc==0.10.0"
 MESSAGE_CHARACTERS = 600
+READ_BYTES = 32 << 10  # of what a program says: as much of its beginning, and of its end
+MAX_WRITTEN_BYTES = 1 << 30  # by a program, in one file: ten times the outputs of as many samples as are run at once
 GRACE_S = 3.0
 
 
@@ -54,7 +57,7 @@ def call(command: list[str], folder: Path, timeout_s: float) -> None:
         try:
             program = subprocess.Popen(  # noqa: S603 - the user asked to run this artifact
                 command, cwd=folder, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages, start_new_session=True,
-                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, preexec_fn=_limit_files,
             )  # fmt: skip
         except OSError as error:
             raise RunError(f"cannot be started: {error.strerror}", where=command[0], fix="correct SNNC_LAVA_PYTHON") from error
@@ -63,12 +66,24 @@ def call(command: list[str], folder: Path, timeout_s: float) -> None:
         except subprocess.TimeoutExpired:
             code = None
         finally:
-            said = (folder / "messages.txt").read_text(errors="replace")
             _end_group(program)
+    said = _head_and_tail(folder / "messages.txt")
     if code is None:
         raise RunError(f"Lava did not finish within {timeout_s:g} s{_quoted(said)}", fix="allow more with --timeout")
     if code:
         _explain(code, said)
+
+
+def _limit_files() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_WRITTEN_BYTES, MAX_WRITTEN_BYTES))
+
+
+def _head_and_tail(path: Path) -> str:
+    """The text of a file, or where it is long its beginning and its end: the cause of a failure and the last words."""
+    with path.open("rb") as file:
+        said = file.read(READ_BYTES)
+        file.seek(max(file.tell(), path.stat().st_size - READ_BYTES))
+        return (said + file.read(READ_BYTES)).decode(errors="replace")
 
 
 def _end_group(program: subprocess.Popen[bytes]) -> None:
@@ -90,6 +105,8 @@ def _end_group(program: subprocess.Popen[bytes]) -> None:
 def _explain(code: int, said: str) -> None:
     if missing := re.search(r"^ModuleNotFoundError: (No module named '(\w+)[^\n]*)", said, re.MULTILINE):
         raise MissingDependencyError(f"{python()} cannot run Lava: {missing[1]}", fix=f"install it: {INSTALL}")
+    if code == -signal.SIGXFSZ:
+        raise RunError(f"the program wrote more than {MAX_WRITTEN_BYTES} bytes{_quoted(said)}", fix="export again")
     raise RunError(f"Lava failed with exit code {code}{_quoted(said)}", fix="snnc doctor tries Lava by itself")
 
 
@@ -106,6 +123,8 @@ def _result(artifact: Artifact, inputs: Rasters, record: bool, outputs: Path) ->
         if not zipfile.is_zipfile(outputs):
             raise RunError("the program left no usable outputs: no .npz file", where=where, fix="export again")
         with np.load(outputs, allow_pickle=False) as file:
+            if (total := sum(part.file_size for part in file.zip.infolist())) > MAX_WRITTEN_BYTES:
+                raise ValueError(f"{total} bytes")
             spikes = {name: file[name] for name in artifact.latency}
             neurons = [name for name in artifact.latency if record and name not in inputs]
             states = {name: {v: file[f"{name}.{v}"] for v in ("u", "v")} for name in neurons}
