@@ -2,7 +2,11 @@
 
 import io
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 import zipfile
 from dataclasses import replace
 
@@ -12,7 +16,7 @@ from cases import fixed_chain, fixed_loops, float_chain, spikes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lava_networks import Wire, network
-from snnc.exporters import _lava
+from snnc.exporters import _lava, _lava_run
 
 from snnc import hw, neurons, store, targets
 from snnc.cli import main
@@ -331,6 +335,39 @@ def test_a_program_must_leave_every_state(artifact):
             proof(artifact)
 
 
+def test_what_a_program_says_is_bounded(artifact, monkeypatch):
+    """One that never stops talking is ended, and neither fills the disk nor the memory."""
+    limit = 1 << 20
+    monkeypatch.setattr("snnc.exporters._lava_run.MAX_WRITTEN_BYTES", limit)
+    (artifact / "run.py").write_text("import os\nwhile True:\n    print('y' * 1000, flush=True)\n")
+    with pytest.raises(RunError, match=r"exit code 1; it says: OSError: .*File too large|exit code 1; it says: y"):
+        proof(artifact)
+    monkeypatch.setenv("SNNC_LAVA_PYTHON", "/usr/bin/yes")
+    with pytest.raises(RunError, match=f"wrote more than {limit} bytes; it says: .*run.py"):
+        proof(artifact)
+
+
+def test_the_first_error_and_the_last_words_are_read(tmp_path):
+    path = tmp_path / "messages"
+    for filling in (0, 10, _lava_run.READ_BYTES, 10 * _lava_run.READ_BYTES):
+        path.write_text(f"ValueError: the cause\n{'x' * filling}\nthe last words")
+        said = _lava_run._head_and_tail(path)
+        assert said.startswith("ValueError: the cause\n")
+        assert said.endswith("\nthe last words")
+        assert said.count("the last words") == 1
+        assert len(said) <= 2 * _lava_run.READ_BYTES
+
+
+def test_outputs_that_swell_are_refused(artifact, monkeypatch):
+    outputs = outputs_of(fixed_chain())
+    np.savez_compressed(artifact.parent / "small.npz", **outputs)
+    (artifact / "run.py").write_text(f"import shutil, sys\nshutil.copy({str(artifact.parent / 'small.npz')!r}, sys.argv[2])\n")
+    assert proof(artifact).verdict.first is None
+    monkeypatch.setattr("snnc.exporters._lava_run.MAX_WRITTEN_BYTES", (artifact.parent / "small.npz").stat().st_size)
+    with pytest.raises(RunError, match=r"no usable outputs: .* bytes"):
+        proof(artifact)
+
+
 def npz_of(**arrays):
     content = io.BytesIO()
     np.savez(content, **arrays)
@@ -435,3 +472,27 @@ def test_verdicts_on_successive_samples_become_one():
     assert not joined.exact
     with pytest.raises(DataError):
         join([])
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_ends_the_program_too_and_leaves_nothing(artifact, number, code):
+    path, temporary = saved(fixed_chain(), artifact.parent), artifact.parent / "tmp"
+    temporary.mkdir()
+    program = "import os, sys, time\nopen(sys.argv[0] + '.pid', 'w').write(f'{os.getpid()} ')\ntime.sleep(1000)\n"
+    (artifact / "run.py").write_text(program)
+    command = [sys.executable, "-m", "snnc", "verify", artifact, "--against", path, "--random", "0.3", "--json"]
+    verb = subprocess.Popen(
+        command, env={**os.environ, "TMPDIR": str(temporary)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    started, give_up = artifact / "run.py.pid", time.monotonic() + 60
+    while not (started.exists() and started.read_text().endswith(" ")) and time.monotonic() < give_up:
+        time.sleep(0.05)
+    verb.send_signal(number)
+    verb.send_signal(number)
+    out, err = verb.communicate(timeout=60)
+    assert verb.returncode == code
+    assert f"error: ended by {number.name}" in err
+    assert json.loads(out)["exit_code"] == code
+    assert list(temporary.iterdir()) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(started.read_text()), 0)

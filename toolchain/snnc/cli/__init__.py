@@ -3,7 +3,10 @@
 import importlib
 import json
 import pkgutil
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -12,6 +15,32 @@ from snnc import __version__
 from snnc.errors import SnncError, nearest
 
 VERBS = tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")))
+
+
+ENDING = {number: 128 + number for number in (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")) if number}
+
+
+class _Ended(BaseException):
+    """A signal asked the process to end: an exception, so that what was begun is tidied up on the way out."""
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Within, SIGTERM and SIGHUP raise `_Ended`, once; a signal that is ignored already (nohup) stays ignored."""
+    heard = [number for number in ENDING if signal.getsignal(number) is signal.SIG_DFL]
+
+    def end(number: int, _: object) -> None:
+        for again in heard:  # `timeout` sends its signal twice: the second must not break off the tidying up
+            signal.signal(again, signal.SIG_IGN)
+        raise _Ended(number)
+
+    try:
+        for number in heard:
+            signal.signal(number, end)
+        yield
+    finally:
+        for number in heard:
+            signal.signal(number, signal.SIG_DFL)
 
 
 class _Verbs(click.Group):
@@ -35,7 +64,8 @@ class _Verbs(click.Group):
         extra["standalone_mode"] = False
         words = list(args[0] if args else extra.get("args") or sys.argv[1:])
         try:
-            result = super().main(*args, **extra)
+            with _ended_by_signals():
+                result = super().main(*args, **extra)
             code = result if isinstance(result, int) else 0
         except SnncError as error:
             code = _fail(words, str(error), error.exit_code, what=error.what, where=error.where, fix=error.fix)
@@ -44,6 +74,9 @@ class _Verbs(click.Group):
         except click.Abort as abort:
             ended = isinstance(abort.__cause__, EOFError)  # click takes it for Ctrl-D, but nothing here asks the user
             code = _fail(words, f"a file ends too early: {abort.__cause__}", 1) if ended else _fail(words, "interrupted", 130)
+        except _Ended as ended:
+            number = signal.Signals(ended.args[0])
+            code = _fail(words, f"ended by {number.name}", ENDING[number])
         except OSError as error:
             code = _fail(words, f"{error.filename or 'the system'}: {error.strerror or error}", 1)
         sys.exit(code)
