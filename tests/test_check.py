@@ -215,6 +215,31 @@ def test_a_neuron_that_no_core_can_hold_is_named(resource, limit, message):
     assert (budget.binding.used, budget.binding.limit) == (limit + 1, limit)
 
 
+def test_a_neuron_that_no_core_can_hold_leaves_the_other_layers_measured():
+    net = fixed_chain(0, (20, 12, 8, 5), density=1.0)
+    profile = chip(axons_in=11, neurons=4)
+    layers = {layer.population: layer for layer in check(net, profile).layers}  # fc1 and fc2 bring too many axons
+    assert [layer.cores for layer in layers.values()] == [None, None, 2]
+    axons = {name: next(u for u in x.uses if u.resource == "input_axons_per_core") for name, x in layers.items()}
+    assert {name: (u.used, u.status) for name, u in axons.items()} == {
+        "hidden1": (20, "over"),
+        "hidden2": (12, "over"),
+        "output": (8, "ok"),
+    }
+    assert axons["hidden2"].place == "population 'hidden2', neuron 0"
+    assert [u.used for u in layers["hidden2"].uses] == [1, 12, 2, words_by_hand([1] * 12, 1, 8)]
+
+
+def test_what_fits_before_a_layer_that_does_not_is_said_to_fit():
+    net = fixed_chain(0, (64, 600, 400, 10), density=1.0)
+    budget = check(net, chip(axons_in=512, axons_out=1024))
+    first, second, last = budget.layers
+    assert (first.cores, second.cores, last.cores) == (1, None, 1)
+    assert {u.status for layer in (first, last) for u in layer.uses} == {"ok"}
+    assert (budget.binding.resource, budget.binding.used) == ("input_axons_per_core", 600)
+    assert (budget.chip, budget.cores) == (None, ())
+
+
 def test_place_rechecks_the_slices_it_is_given():
     net, profile = fixed_chain(0, (12, 20, 5)), chip(neurons=8)
     whole = (Slice("hidden1", 0, 20), Slice("output", 0, 5))

@@ -3,6 +3,7 @@
 What `check` accepts, `split` and `place` map: it asks them.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,8 +17,8 @@ from snnc.latency import chip_delays
 from snnc.mapping import Core
 from snnc.place import fill
 from snnc.remedies import remedies
-from snnc.split import split
-from snnc.usage import OverLimitError, Usage, words_for
+from snnc.split import NeuronTooLargeError, split
+from snnc.usage import Usage, words_for
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class ConnectionBudget:
 
 @dataclass(frozen=True)
 class LayerBudget:
-    """One population: the cores it takes and its worst core, resource by resource."""
+    """One population: the cores it takes and its worst core, resource by resource, or the neuron that no core holds."""
 
     population: str
     neurons: int
@@ -87,12 +88,12 @@ class Budget:
 
 def check(net: Network, profile: Profile) -> Budget:
     """Hold a network against a chip: every limit, per layer and per core, and every feature it needs, in one pass."""
-    filled, excess = _measure(net, profile)
-    cores = tuple(_core(core, profile) for core in filled)
-    chip = Usage("cores", f"network {net.name!r}", len(cores), profile.cores) if cores else None
+    filled, too_large = _measure(net, profile)
+    cores = tuple(_core(core, profile) for core in filled if core.slices[0].population not in too_large)
+    chip = Usage("cores", f"network {net.name!r}", len(cores), profile.cores) if cores and not too_large else None
     problems = missing(net, profile)
-    uses = [u for u in (excess, chip, *(u for core in cores for u in core.uses)) if u is not None and u.share is not None]
-    binding = max(uses, key=lambda u: u.share or 0, default=None)
+    uses = [error.usage for error in too_large.values()] + ([chip] if chip else []) + [u for core in cores for u in core.uses]
+    binding = max((u for u in uses if u.share is not None), key=lambda u: u.share or 0, default=None)
     fits = not problems and binding is not None and binding.status == "ok"
     return Budget(
         network=net.name,
@@ -100,8 +101,8 @@ def check(net: Network, profile: Profile) -> Budget:
         fits=fits,
         binding=binding,
         chip=chip,
-        layers=tuple(_layer(net, name, cores) for name in (p.name for p in net.ordered if p.neuron)),
-        cores=cores,
+        layers=tuple(_layer(net, p.name, cores, too_large.get(p.name), profile) for p in net.ordered if p.neuron),
+        cores=() if too_large else cores,
         problems=problems,
         unknown=_unknown(net, profile),
         assumptions=_assumptions(net, profile),
@@ -109,28 +110,40 @@ def check(net: Network, profile: Profile) -> Budget:
     )
 
 
-def _measure(net: Network, profile: Profile) -> tuple[tuple[Core, ...], Usage | None]:
-    """The filled cores, or the limit that a single neuron exceeds, or neither if the chip cannot express the network."""
-    try:
-        return fill(net, split(net, profile), profile), None
-    except OverLimitError as error:
-        return (), error.usage
-    except UnsupportedError:  # one of the `missing` features, which says it
-        return (), None
+def _measure(net: Network, profile: Profile) -> tuple[tuple[Core, ...], dict[str, NeuronTooLargeError]]:
+    """The filled cores, and the populations with a neuron that no core holds, each on one core that it exceeds.
+
+    No cores if the chip cannot express the network.
+    """
+    too_large: dict[str, NeuronTooLargeError] = {}
+    while True:
+        try:
+            return fill(net, split(net, profile, uncut=too_large), profile), too_large
+        except NeuronTooLargeError as error:
+            too_large[error.piece.population] = error
+        except UnsupportedError:  # one of the `missing` features, which says it
+            return (), {}
 
 
 def _core(core: Core, profile: Profile) -> CoreBudget:
     piece = core.slices[0]
     place = f"core {core.index} ({piece.population} {piece.start} .. {piece.stop - 1})"
-    uses = tuple(Usage(r, place, core.used.get(r), profile.limits.get(r)) for r in profile.resources)
-    return CoreBudget(core.index, piece.population, piece.start, piece.stop, uses, dict(core.formats))
+    return CoreBudget(core.index, piece.population, piece.start, piece.stop, _uses(core.used, place, profile), dict(core.formats))
 
 
-def _layer(net: Network, name: str, cores: tuple[CoreBudget, ...]) -> LayerBudget:
+def _uses(used: Mapping[str, int], place: str, profile: Profile) -> tuple[Usage, ...]:
+    return tuple(Usage(r, place, used.get(r), profile.limits.get(r)) for r in profile.resources)
+
+
+def _layer(
+    net: Network, name: str, cores: tuple[CoreBudget, ...], too_large: NeuronTooLargeError | None, profile: Profile
+) -> LayerBudget:
+    wires = tuple(map(_connection, net.into(name)))
+    if too_large:
+        return LayerBudget(name, net[name].size, None, _uses(too_large.used, too_large.where, profile), wires)
     mine = [core for core in cores if core.population == name]
     by_resource = zip(*(core.uses for core in mine), strict=True)
     worst = tuple(max(uses, key=lambda u: u.used or 0) for uses in by_resource)
-    wires = tuple(map(_connection, net.into(name)))
     return LayerBudget(name, net[name].size, len(mine) or None, worst, wires)
 
 

@@ -1,6 +1,6 @@
 """Cut populations into slices that fit a core. After quantise, before place."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,17 +13,26 @@ from snnc.usage import Meter, OverLimitError, Usage, fan_out, words_for
 Cuts = dict[str, tuple[Slice, ...]]
 
 
-def split(net: Network, profile: Profile) -> tuple[Slice, ...]:
+class NeuronTooLargeError(OverLimitError):
+    """No core holds this neuron, even alone. ``used``: what it uses of one, by resource."""
+
+    def __init__(self, piece: Slice, used: Mapping[str, int], usage: Usage, what: str, *, fix: str) -> None:
+        super().__init__(usage, what, fix=fix)
+        self.piece, self.used = piece, used
+
+
+def split(net: Network, profile: Profile, uncut: Collection[str] = ()) -> tuple[Slice, ...]:
     """Contiguous slices of every neuron population (inputs lie off chip), in order of computation; each fits a core.
 
     Each slice is as long as it can be, so the number of slices of a population is the least for contiguous ones. How many
-    cores there are is `place`'s concern. Raises DoesNotFitError if a single neuron exceeds a limit, UnsupportedError if
-    the chip cannot express the network.
+    cores there are is `place`'s concern. Populations in ``uncut`` stay whole, fit or not, so that the others can be
+    measured. Raises NeuronTooLargeError if a single neuron exceeds a limit, UnsupportedError if the chip cannot express
+    the network.
     """
     meter = Meter.of(net, profile)
     assumed = {c.dst: 1 for c in _backward(net)}
     while True:
-        cuts = _cut_all(meter, assumed)
+        cuts = _cut_all(meter, assumed, uncut)
         short = {name: len(cuts[name]) for name, slices in assumed.items() if len(cuts[name]) > slices}
         if not short:
             return tuple(piece for p in net.ordered if p.neuron for piece in cuts[p.name])
@@ -36,7 +45,7 @@ def _backward(net: Network) -> list[Connection]:
     return [c for c in net.connections if position[c.dst] <= position[c.src]]
 
 
-def _cut_all(meter: Meter, assumed: Mapping[str, int]) -> Cuts:
+def _cut_all(meter: Meter, assumed: Mapping[str, int], uncut: Collection[str]) -> Cuts:
     """Cut from the last population to the first, as output axons depend on the slices they lead to.
 
     ``assumed``: as many slices as the destination of a backward connection may get. A source neuron has then at most so
@@ -47,7 +56,7 @@ def _cut_all(meter: Meter, assumed: Mapping[str, int]) -> Cuts:
         axons = np.zeros(p.size, np.int64)
         for c in meter.net.out_of(p.name):
             axons += fan_out(c, cuts[c.dst]) if c.dst in cuts else _fan_out_bound(c, assumed[c.dst])
-        cuts[p.name] = _cut(meter, p, axons)
+        cuts[p.name] = (Slice(p.name, 0, p.size),) if p.name in uncut else _cut(meter, p, axons)
     return cuts
 
 
@@ -95,7 +104,7 @@ def _furthest(fits: Callable[[int, int], bool], start: int, end: int) -> int:
     return good
 
 
-def _neuron_too_large(meter: Meter, piece: Slice, used: Mapping[str, int]) -> OverLimitError:
+def _neuron_too_large(meter: Meter, piece: Slice, used: Mapping[str, int]) -> NeuronTooLargeError:
     limits = meter.profile.limits
     over = [r for r, amount in used.items() if amount > limits.get(r, amount)]
     resource = max(over, key=lambda r: used[r] / limits[r])
@@ -104,7 +113,9 @@ def _neuron_too_large(meter: Meter, piece: Slice, used: Mapping[str, int]) -> Ov
     if resource == "output_axons_per_core":
         ends = meter.net.out_of(piece.population)
     amount, limit = used[resource], limits[resource]
-    return OverLimitError(
+    return NeuronTooLargeError(
+        piece,
+        used,
         Usage(resource, place, amount, limit),
         f"needs {amount} {words_for(resource)}, a core of {meter.profile.name} has {limit}",
         fix=f"prune {' or '.join(repr(c.name) for c in ends)}, or pick a larger chip",
