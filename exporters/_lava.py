@@ -25,8 +25,8 @@ def neuron_problem(model: str) -> str:
     return "" if model in NEURONS else f"no fixed-point process of Lava 0.10.0 is known to compute {model!r} exactly"
 
 
-def problems(net: Network, *, graded: bool) -> list[str]:
-    """Everything in a network that the exported program could not do exactly. ``graded``: inputs may send integers."""
+def problems(net: Network) -> list[str]:
+    """Everything in a network that the exported program could not do exactly. Lava's synapses take graded messages."""
     if not isinstance(net.numeric, Fixed):
         return ["it is a float network; quantise it first (snnc quantise)"]
     found = [
@@ -35,16 +35,14 @@ def problems(net: Network, *, graded: bool) -> list[str]:
         if getattr(net.numeric, name) != value
     ]
     for p in net.populations:
-        found += [f"population {p.name!r} {problem}" for problem in _population_problems(p, graded)]
+        found += [f"population {p.name!r} {problem}" for problem in _population_problems(p)]
     for c in net.connections:
         found += [f"connection {c.name!r} {problem}" for problem in _connection_problems(c)]
     return found or _path_problems(net) or _overflow_problems(net)
 
 
-def _population_problems(p: Population, graded: bool) -> Iterator[str]:
+def _population_problems(p: Population) -> Iterator[str]:
     if p.neuron is None:
-        if p.message_bits and not graded:
-            yield f"sends {p.message_bits}-bit messages, the target has binary spikes only; encode as rate or latency"
         return
     if why := neuron_problem(p.neuron.model()):
         yield f"has neurons {p.neuron.model()!r}: {why}"

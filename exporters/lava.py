@@ -17,7 +17,7 @@ neuron_problem = _lava.neuron_problem
 
 def problems(net: Network, mapping: Mapping | None) -> list[str]:
     """Everything that cannot be exported, each as a sentence. Lava's synapses take graded messages."""
-    return _lava.problems(net, graded=True)
+    return _lava.problems(net)
 
 
 def export(net: Network, mapping: Mapping | None, folder: Path) -> dict[str, int]:

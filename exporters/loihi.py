@@ -6,7 +6,6 @@ The spikes are those of Lava 0.10.0's bit-accurate CPU models; nothing here was 
 import json
 from pathlib import Path
 
-from snnc import hw
 from snnc.ir import Network
 from snnc.mapping import Mapping
 
@@ -21,12 +20,13 @@ neuron_problem = _lava.neuron_problem
 
 
 def problems(net: Network, mapping: Mapping | None) -> list[str]:
-    """Everything that cannot be exported, each as a sentence: what Lava cannot express, and what the mapping leaves out."""
+    """Everything that cannot be exported, each as a sentence: what Lava cannot express, and what the mapping leaves out.
+
+    What the chip itself cannot express is said by `snnc.features.missing`, before a network is mapped to it.
+    """
     if mapping is None:
         return ["it has no mapping to cores"]
-    known = mapping.profile in hw.names()
-    graded = not known or hw.load(mapping.profile).graded_spikes  # a profile of the user's own was checked when it was mapped
-    return _lava.problems(net, graded=graded) + _uncovered(net, mapping)
+    return _lava.problems(net) + _uncovered(net, mapping)
 
 
 def _uncovered(net: Network, mapping: Mapping) -> list[str]:

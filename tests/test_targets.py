@@ -163,14 +163,54 @@ def test_a_current_that_wraps_twice_is_refused(tmp_path):
         net = fixed_chain(sizes=(count, 2, 2))
         op = replace(net.connections[0].op, synapses=Synapses.from_dense(np.full((2, count), 254)), exponent=7)
         net = replace(net, connections=(Connection("fc1", "input", "hidden1", op), net.connections[1]))
-        assert bool(_lava.problems(net, graded=True)) != fits
+        assert bool(_lava.problems(net)) != fits
 
 
-def test_graded_input_needs_a_target_that_has_it(tmp_path):
-    net = network(0, [Wire()] * 6, message_bits=4)
-    targets.export("lava", net, None, tmp_path / "a")
-    with pytest.raises(UnsupportedError, match="4-bit messages"):
-        targets.export("loihi", net, replace(mapped(fixed_chain()), cores=()), tmp_path / "b")
+def said_by_export(capsys, path, *words):
+    """The exit code of an export and its message."""
+    with pytest.raises(SystemExit) as end:
+        main(["export", str(path), "-o", str(path.parent / "exported"), *words])
+    assert (path.parent / "exported").exists() == (end.value.code == 0)
+    return end.value.code, capsys.readouterr().err
+
+
+def own_profile(folder, name, old, new):
+    """loihi1 with one line changed, as a profile of the user's own."""
+    text = (hw.folder() / "loihi1.toml").read_text()
+    assert old in text
+    (folder / f"{name}.toml").write_text(text.replace(old, new))
+    return str(folder / f"{name}.toml")
+
+
+def test_graded_input_needs_a_chip_that_has_it(tmp_path, capsys):
+    path = saved(network(0, [Wire()] * 6, message_bits=4), tmp_path)
+    code, said = said_by_export(capsys, path, "-t", "loihi")
+    assert code == 4
+    assert "sends 4-bit messages, loihi1 has no graded spikes" in said
+    assert said_by_export(capsys, path, "-t", "lava")[0] == 0
+
+
+def test_export_refuses_what_check_refuses(tmp_path, capsys):
+    """A profile of the user's own is asked, even one that is named as one of ours."""
+    path = saved(fixed_chain(), tmp_path)
+    for name in ("loihi1", "mychip"):
+        chip = own_profile(tmp_path, name, '["lif", "cuba"]', '["cuba"]')
+        with pytest.raises(SystemExit) as end:
+            main(["check", str(path), "--hw", chip, "--json"])
+        assert end.value.code == 4
+        capsys.readouterr()
+        code, said = said_by_export(capsys, path, "-t", "loihi", "--hw", chip)
+        assert code == 4
+        assert "has neurons 'lif'" in said
+
+
+def test_a_chip_that_export_cannot_know_or_use(tmp_path, capsys):
+    net = fixed_chain()
+    path = saved(replace(net, numeric=replace(net.numeric, profile="mychip")), tmp_path)
+    code, said = said_by_export(capsys, path, "-t", "loihi")
+    assert (code, "was quantised for 'mychip'" in said, "name its file with --hw" in said) == (2, True, True)
+    code, said = said_by_export(capsys, path, "-t", "lava", "--hw", "loihi1")
+    assert (code, "target 'lava' maps to no chip" in said) == (2, True)
 
 
 def test_a_mapping_of_another_network_is_refused(tmp_path):

@@ -6,8 +6,9 @@ from typing import Any
 import click
 
 from snnc import targets
+from snnc.arith import Fixed
 from snnc.cli._common import PATH, json_option, out_option, print_json
-from snnc.errors import UnsupportedError
+from snnc.errors import ProfileError, UnsupportedError, UsageError
 from snnc.ir import Network
 from snnc.mapping import Mapping
 
@@ -25,8 +26,11 @@ def command(model: Path, target: str, profile: str | None, seed: int, out: Path,
     from snnc import store
 
     targets.must_be_exportable(out, force)
+    maps = targets.load(target).NEEDS_MAPPING
+    if profile and not maps:
+        raise UsageError(f"target {target!r} maps to no chip", where="--hw", fix="leave --hw out, or see snnc targets")
     net = store.load(model)
-    mapping = _mapping(net, profile, seed) if targets.load(target).NEEDS_MAPPING else None
+    mapping = _mapping(net, profile, seed) if maps else None
     artifact = targets.export(target, net, mapping, out, force=force)
     cores = {"profile": mapping.profile, "cores": len(mapping.cores)} if mapping else {}
     if as_json:
@@ -39,11 +43,19 @@ def command(model: Path, target: str, profile: str | None, seed: int, out: Path,
 
 def _mapping(net: Network, profile: str | None, seed: int) -> Mapping:
     from snnc import hw
-    from snnc.arith import Fixed
+    from snnc.features import missing
     from snnc.place import place
     from snnc.split import split
 
     if not isinstance(net.numeric, Fixed):
         raise UnsupportedError("is a float network", where=f"network {net.name!r}", fix="quantise it first (snnc quantise)")
+    if profile is None and net.numeric.profile not in hw.names():
+        raise ProfileError(
+            f"was quantised for {net.numeric.profile!r}, which is no profile of snnc's own",
+            where=f"network {net.name!r}",
+            fix="name its file with --hw",
+        )
     chip = hw.load(profile or net.numeric.profile)
+    if found := missing(net, chip):
+        raise UnsupportedError("; ".join(found), where=f"network {net.name!r} on {chip.name}")
     return place(net, split(net, chip), chip, seed)
