@@ -8,6 +8,7 @@ from snnc.errors import ConfigError, MissingDependencyError
 
 Loss = Literal["counts", "rate"]
 Prior = Literal["schedule", "paper"]
+Augment = Literal["none", "affine", "crop_flip"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,11 @@ class FitConfig(Config):
     lr: float = setting(3e-3, "Learning rate at the start.", low=0, high=1000)
     loss: Loss = setting(
         "counts", "counts: cross-entropy over the spike counts; rate: squared error of the firing rates against one-hot."
+    )
+    augment: Augment = setting(
+        "none",
+        "affine: turned by up to 30 degrees, shifted by up to 15 %, scaled by 0.85 to 1.11; "
+        "crop_flip: shifted by up to 4 pixels, half of them mirrored.",
     )
     seed: int = setting(0, "Seed of initial weights, order of samples and training noise.", low=0, high=2**32 - 1)
     threads: int = setting(1, "Threads of torch; equal threads give equal results.", low=1, high=256)
