@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from snnc.errors import ConfigError
+from snnc.training import fused_adam
 from snnc.training.settings import Prior
 
 NEAREST_CENTRE = -1.0  # of a layer's scale: above a connectivity of a half the centre would be at or above 0
@@ -131,7 +132,7 @@ class GradR(torch.optim.Optimizer):
         for score in scores:
             score[score.argmax()] = math.inf
         kept = torch.sort(torch.cat(scores), descending=True, stable=True).indices[: self.target]
-        chosen = torch.zeros(self._total).index_fill_(0, kept, 1.0)
+        chosen = torch.zeros(self._total, device=kept.device).index_fill_(0, kept, 1.0)
         for p, mask in zip(self.pruned, torch.split(chosen, [p.numel() for p in self.pruned]), strict=True):
             self._keep(p, mask.view_as(p).to(p))
         for group in self.param_groups:
@@ -183,6 +184,8 @@ class GradR(torch.optim.Optimizer):
         """The mask comes last: the moments of a weight that is gone would bring it back."""
         if not group["prune"]:
             p.sub_(self._adam(p, group))
+        elif group["settled"] and fused_adam.applies(p):
+            fused_adam.masked(p, self.state[p], group)
         elif group["settled"]:
             p.sub_(self._adam(p, group)).mul_(self.state[p]["mask"])
         else:
@@ -193,11 +196,16 @@ class GradR(torch.optim.Optimizer):
         state = self.state[p]
         theta, sign = state["theta"], state["sign"]
         centre, strength = self._prior_of(group, state["scale"])
-        pull = strength * torch.sign(theta - centre)
-        theta.sub_(sign * self._adam(p, group)).sub_(pull)
-        if not (theta > 0).any():
+        if fused_adam.applies(p):
+            alive = fused_adam.rewire(p, state, group, float(centre), float(strength))
+        else:
+            pull = strength * torch.sign(theta - centre)
+            theta.sub_(sign * self._adam(p, group)).sub_(pull)
+            p.copy_(sign * theta.clamp(min=0))
+            alive = bool((theta > 0).any())
+        if not alive:
             theta.view(-1)[theta.argmax()] = FAINT * state["scale"]
-        p.copy_(sign * theta.clamp(min=0))
+            p.copy_(sign * theta.clamp(min=0))
 
     def _prior_of(self, group: dict[str, Any], scale: Tensor) -> tuple[Any, Any]:
         """Centre of the Laplace prior, ln(2 - 2 * sparsity) / alpha, and what it moves theta by in a step."""

@@ -8,6 +8,8 @@ from snnc.errors import ConfigError, MissingDependencyError
 
 Loss = Literal["counts", "rate"]
 Prior = Literal["schedule", "paper"]
+Kernel = Literal["auto", "fused", "snntorch"]
+Device = Literal["auto", "cpu", "cuda"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,17 @@ class FitConfig(Config):
 
 
 @dataclass(frozen=True)
-class TrainConfig(FitConfig):
+class TorchConfig(FitConfig):
+    """A training loop of snnTorch neurons, and where it runs."""
+
+    kernel: Kernel = setting(
+        "auto", "fused: neurons compiled over all steps (float32, CPU); snntorch: its own steps; auto: fused where possible."
+    )
+    device: Device = setting("auto", "auto: cuda if there is one, else cpu.")
+
+
+@dataclass(frozen=True)
+class TrainConfig(TorchConfig):
     """A fully connected network, how its input is encoded, and how it is trained."""
 
     hidden: tuple[int, ...] = setting((128,), "Neurons of a hidden layer; once for each layer.")
@@ -53,7 +65,7 @@ class TrainConfig(FitConfig):
 
 
 @dataclass(frozen=True)
-class PruneConfig(FitConfig):
+class PruneConfig(TorchConfig):
     """How far to prune, and the training during which that happens."""
 
     connectivity: float | None = setting(None, "Part of the weights to keep, 0.05 say.")
