@@ -27,7 +27,7 @@ import torch
 from snntorch import surrogate
 from torch import Tensor, nn
 
-from snnc.training.grad_r import GradR
+from snnc.training.methods.grad_r import GradR
 from snnc.training.models import build
 
 SIZES, STEPS, BATCH = (784, 800, 10), 8, 128

@@ -1,6 +1,6 @@
-"""Adam, Grad R's prior and the weights that follow from theta, in one pass over memory. Called by the optimizers.
+"""Adam, Grad R's prior and the weights that follow from theta, in one pass over memory. Called by methods.
 
-What the eager operations in grad_r compute, to within the rounding of a fused multiply-add there; independent of the number
+What the eager operations of the pruning methods compute, to within the rounding of a fused multiply-add there; independent of the number
 of threads.
 """
 
@@ -23,15 +23,16 @@ def applies(p: Tensor) -> bool:
     )
 
 
-def rewire(p: Tensor, state: dict[str, Any], group: dict[str, Any], centre: float, pull: float) -> bool:
-    """Move theta by Adam on the redefined gradient and by ``pull`` towards ``centre``; p = sign * max(theta, 0).
+def rewire(p: Tensor, state: dict[str, Any], group: dict[str, Any], pull: tuple[float, ...]) -> bool:
+    """Move theta by Adam on the redefined gradient and by Grad R's prior; p = sign * max(theta, 0).
 
+    ``pull`` = (strength, tail, weak, centre): down by strength / (1 + theta / tail) where theta > 0, else by weak to centre.
     ``state`` holds exp_avg, exp_avg_sq, theta and sign, of p's shape; ``group`` lr, betas, eps and step, which counts from 1.
     Returns whether a theta is above 0.
     """
     alive = np.zeros(1, np.int64)
     arrays = (*_moments(p, state), _flat(state["theta"]), _flat(state["sign"]), _flat(p))
-    prior = (np.float32(centre), np.float32(pull))
+    prior = tuple(np.float32(x) for x in pull)
     split(kernels().adam_rewire, p.numel(), *arrays, _adam(group), prior, alive)
     return bool(alive[0])
 

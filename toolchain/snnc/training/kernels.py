@@ -67,9 +67,9 @@ def fire_backward(first, last, gradient, voltage, alpha, beta, threshold, width,
 def adam_rewire(first, last, gradient, mean, square, theta, sign, weight, adam, prior, alive):  # type: ignore[no-untyped-def]
     """One step of Adam and of the prior on theta, and the weights that follow; all arrays flat.
 
-    ``adam`` as in `_adam`; ``prior`` = (centre, pull). ``alive[0]`` becomes 1 if a theta is above 0.
+    ``adam`` as in `_adam`, ``prior`` as in `fused_adam.rewire`. ``alive[0]`` becomes 1 if a theta is above 0.
     """
-    centre, pull = prior
+    strength, tail, weak, centre = prior
     step = np.empty(BLOCK, np.float32)
     any_alive = False
     for start in range(first, last, BLOCK):
@@ -77,8 +77,10 @@ def adam_rewire(first, last, gradient, mean, square, theta, sign, weight, adam, 
         _adam(gradient[start:end], mean[start:end], square[start:end], adam, step)
         th, s, w = theta[start:end], sign[start:end], weight[start:end]
         for i in range(end - start):
-            towards = pull if th[i] > centre else (-pull if th[i] < centre else ZERO)
-            now = th[i] - s[i] * step[i] - towards
+            was = th[i]
+            inner = weak if was > centre else (-weak if was < centre else ZERO)
+            outer = strength / (ONE + was / tail)
+            now = was - s[i] * step[i] - (outer if was > ZERO else inner)
             th[i] = now
             any_alive |= now > ZERO
             w[i] = ZERO if now <= ZERO else s[i] * now  # NaN passes, to be seen
