@@ -9,7 +9,7 @@ import click
 from snnc import data, store
 from snnc.cli._common import PATH, config_from, config_options, force_option, json_option, out_option, quiet_option
 from snnc.cli._data import data_options
-from snnc.cli._training import interruptible, report, resume_option
+from snnc.cli._training import interruptible, is_first, report, resume_option, tensorboard_option
 from snnc.files import must_be_free
 from snnc.training.settings import PruneConfig, must_have_torch
 
@@ -19,6 +19,7 @@ from snnc.training.settings import PruneConfig, must_have_torch
 @data_options
 @config_options(PruneConfig)
 @resume_option
+@tensorboard_option
 @out_option
 @force_option
 @json_option
@@ -28,6 +29,7 @@ def command(
     data_name: str,
     data_dir: Path | None,
     resume: Path | None,
+    tensorboard: Path | None,
     out: Path,
     force: bool,
     as_json: bool,
@@ -42,15 +44,18 @@ def command(
     config: PruneConfig = config_from(PruneConfig, options)
     must_have_torch()
     from snnc.training.prune import prune
+    from snnc.training.ranks import joined
     from snnc.training.record import Record
 
     net = store.load(model)
-    record = Record.beside(out, quiet)
-    record.must_be_free(force or resume is not None)
-    must_be_free(out, force)
+    record = Record.beside(out, quiet, tensorboard)
+    record.must_be_free(force or resume is not None or not is_first())
+    must_be_free(out, force or not is_first())
     started = time.perf_counter()
-    with interruptible(record.checkpoint):
+    with interruptible(record.checkpoint), joined(config):
         images, test = (data.load(data_name, split, data_dir) for split in ("train", "test"))
         pruned = prune(net, images, config, test, record, resume)
+    if not is_first():
+        return
     store.save(pruned, out, force=force)
     report(as_json, out, pruned, time.perf_counter() - started)

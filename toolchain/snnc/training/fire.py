@@ -20,39 +20,47 @@ from snnc.training.team import split
 def fire(neuron: nn.Module, currents: Tensor, steps: int, kernel: Kernel = "auto") -> Tensor:
     """The spikes of a layer from a fresh state, (batch, steps, ...), of the currents' type.
 
-    ``currents`` (batch, steps, ...), or (batch, 1, ...) for the same current in every step. Raises UnsupportedError if
-    ``kernel`` is "fused" and the neurons are none that it knows.
+    ``currents`` (batch, steps, ...), or (batch, 1, ...) for the same current in every step. On a GPU and in
+    float64 the steps are snnTorch's. Raises UnsupportedError if ``kernel`` is "fused" and these neurons have none.
     """
-    reason = "was not asked for" if kernel == "snntorch" else why_not_fused(neuron, currents)
-    if reason is None:
-        return _fused(neuron, currents, steps)
     if kernel == "fused":
-        raise UnsupportedError(f"has no fused kernel: {reason}", where=_kind(neuron), fix="use --kernel auto")
-    return _stepped(neuron, currents, steps)
+        must_fuse(neuron)
+    if kernel == "snntorch" or not _in_reach(currents) or why_not_fused(neuron):
+        return _stepped(neuron, currents, steps)
+    return _fused(neuron, currents, steps)
 
 
-def why_not_fused(neuron: nn.Module, currents: Tensor) -> str | None:
+def must_fuse(*neurons: nn.Module) -> None:
+    """Raises UnsupportedError, with the reason, if a layer of neurons has no compiled form."""
+    for neuron in neurons:
+        if reason := why_not_fused(neuron):
+            raise UnsupportedError(
+                f"has no fused kernel: {reason}", where=f"neuron {type(neuron).__name__}", fix="use --kernel auto"
+            )
+
+
+def _in_reach(currents: Tensor) -> bool:
+    return currents.device.type == "cpu" and currents.dtype == torch.float32
+
+
+def why_not_fused(neuron: Any) -> str | None:
     """What keeps a layer from its compiled form, in words; None if nothing does."""
+    if kernels() is None:
+        return "numba is not installed"
     if type(neuron) not in (snntorch.Leaky, snntorch.Synaptic):
         return "only Leaky and Synaptic have one"
-    if currents.device.type != "cpu" or currents.dtype != torch.float32:
-        return f"it computes in float32 on the CPU, not {currents.dtype} on {currents.device.type}"
+    if any(True for _ in neuron.parameters()):
+        return "a parameter of the neurons is learned"
     reasons = {
         "the reset is not to zero": neuron.state_function != neuron._base_zero,
         "Synaptic is reset a step late": isinstance(neuron, snntorch.Synaptic) and neuron.reset_delay,
         "the surrogate is not snntorch.surrogate.atan": _atan_width(neuron) is None,
-        "inhibition, quantised states or hidden states": neuron.inhibition or neuron.state_quant or neuron.init_hidden,
-        "a parameter of the neurons is learned": any(True for _ in neuron.parameters()),
-        "spikes are graded": neuron.graded_spikes_factor.shape != () or neuron.graded_spikes_factor.item() != 1,
+        "inhibition, quantised or hidden states": bool(neuron.inhibition or neuron.state_quant or neuron.init_hidden),
+        "spikes are graded": bool((neuron.graded_spikes_factor != 1).any()),
         "a threshold is below 0": bool((neuron.threshold < 0).any()),
         "the module has hooks": bool(neuron._forward_hooks or neuron._forward_pre_hooks),
-        "numba is not installed": kernels() is None,
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
-
-
-def _kind(neuron: nn.Module) -> str:
-    return f"neuron {type(neuron).__name__}"
 
 
 def _atan_width(neuron: Any) -> float | None:

@@ -1,7 +1,7 @@
 """Adam, Grad R's prior and the weights that follow from theta, in one pass over memory. Called by methods.
 
-What the eager operations of the pruning methods compute, to within the rounding of a fused multiply-add there; independent of the number
-of threads.
+These are the numbers of the methods' own eager operations, to within the rounding of a fused multiply-add there, and they do
+not depend on the number of threads.
 """
 
 from typing import Any

@@ -24,7 +24,7 @@ from snnc.neurons.cuba import Cuba
 from snnc.neurons.lif import LIF
 from snnc.ops import Dense
 from snnc.synapses import Synapses
-from snnc.training.fire import fire
+from snnc.training.fire import fire, must_fuse
 from snnc.training.settings import Kernel
 
 NeuronKind = Literal["leaky", "synaptic"]
@@ -40,6 +40,8 @@ class Feedforward(nn.Module):
     def __init__(self, linears: Sequence[nn.Linear], neurons: Sequence[nn.Module], kernel: Kernel = "auto") -> None:
         super().__init__()
         self.kernel: Kernel = kernel
+        if kernel == "fused":
+            must_fuse(*neurons)
         self.names = [f"hidden{i}" for i in range(1, len(linears))] + ["output"]
         for i, (name, linear, neuron) in enumerate(zip(self.names, linears, neurons, strict=True), 1):
             self.add_module(f"fc{i}", linear)
@@ -76,6 +78,7 @@ def build(
     threshold: float = 1.0,
     bias: bool = False,
     reset_delay: bool = True,
+    kernel: Kernel = "auto",
 ) -> Feedforward:
     """A network of ``sizes`` = (inputs, hidden ..., classes) with PyTorch's initial weights, biases 0, ATan surrogate.
 
@@ -91,7 +94,8 @@ def build(
     for linear in linears:
         if bias:
             nn.init.zeros_(linear.bias)
-    return Feedforward(linears, [_neuron(neuron, _snap(beta), _snap(alpha), threshold, reset_delay) for _ in linears])
+    neurons = [_neuron(neuron, _snap(beta), _snap(alpha), threshold, reset_delay) for _ in linears]
+    return Feedforward(linears, neurons, kernel)
 
 
 def _neuron(kind: NeuronKind, beta: Any, alpha: Any, threshold: Any, reset_delay: bool) -> nn.Module:
@@ -145,7 +149,7 @@ def _from_torch(neuron: Any, bias: Tensor | None) -> Neuron:
     return LIF(threshold, decay_v, np.zeros(()) if bias is None else _array(bias))
 
 
-def from_network(net: Network) -> Feedforward:
+def from_network(net: Network, kernel: Kernel = "auto") -> Feedforward:
     """The snnTorch model of a float network that is a chain of dense layers; pruned weights are exactly 0.
 
     Which synapses exist stays with the model (`pruned_masks`); `keep_pruned` holds the others at 0 in training.
@@ -157,7 +161,7 @@ def from_network(net: Network) -> Feedforward:
     for i, (c, p) in enumerate(zip(net.connections, net.ordered[1:], strict=True)):
         linears.append(_linear(c.op.synapses, _bias(p), unit if i == 0 else 1.0))
         neurons.append(_to_torch(p))
-    model = Feedforward(linears, neurons)
+    model = Feedforward(linears, neurons, kernel)
     for wire, c in zip(model.linears, net.connections, strict=True):
         model.register_buffer(f"{wire}_mask", torch.from_numpy(c.op.synapses.mask()), persistent=False)
     return model

@@ -42,6 +42,11 @@ class TorchConfig(FitConfig):
     )
     device: Device = setting("auto", "auto: cuda if there is one, else cpu.")
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kernel == "fused" and self.device == "cuda":
+            raise ConfigError("the fused kernel computes on the CPU only", fix="use --kernel auto or --device cpu")
+
 
 @dataclass(frozen=True)
 class TrainConfig(TorchConfig):

@@ -3,6 +3,7 @@
 import ctypes
 from collections.abc import Callable
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def split(kernel: Callable[..., None], count: int, *arguments: Any) -> None:
         kernel(0, count, *arguments)
         return
     edges = [count * i // shares for i in range(shares + 1)]
-    left = iter(zip(edges, edges[1:], strict=False))  # advanced under the GIL: no share is taken twice, or left over
+    left = pairwise(edges)  # advanced under the GIL: no share is taken twice, or left over
     failures: list[BaseException] = []
 
     def work(_: Any) -> None:
