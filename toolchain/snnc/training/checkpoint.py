@@ -53,10 +53,12 @@ class Checkpoints:
         }  # fmt: skip
         self._written = time.monotonic()
 
-    @property
-    def due(self) -> bool:
-        """Whether the last one is long ago."""
-        return time.monotonic() - self._written > EVERY_S
+    def keep_within(self, point: Point, metrics: list[Metrics], stopped: bool) -> None:
+        """Within an epoch: write if the last time is long ago, or if the user ``stopped``. Raises KeyboardInterrupt then."""
+        if stopped or time.monotonic() - self._written > EVERY_S:
+            self.keep(point, metrics)
+        if stopped:
+            raise KeyboardInterrupt
 
     def keep(self, point: Point, metrics: list[Metrics]) -> None:
         """Write the state of now, at ``point``."""

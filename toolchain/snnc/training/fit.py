@@ -103,12 +103,10 @@ def fit(
     ):
         kept.keep(point, metrics)
         while point.epoch < config.epochs:
-            for point in loop.epoch(point):  # noqa: B020 - each point follows from the last
+            for now in loop.epoch(point):
+                point = now
                 shown.step()
-                if stopped() or kept.due:
-                    kept.keep(point, metrics)
-                if stopped():
-                    raise KeyboardInterrupt
+                kept.keep_within(point, metrics, stopped())
             started = time.perf_counter()
             line = loop.metrics(point, test) | (after_epoch() if after_epoch else {})
             metrics.append(line | {"seconds": round(point.seconds + time.perf_counter() - started, 3)})
