@@ -9,8 +9,8 @@ import click
 from snnc import data, store
 from snnc.cli._common import PATH, config_from, config_options, force_option, json_option, out_option, quiet_option
 from snnc.cli._data import data_options
-from snnc.cli._own import must_not_be_given, prune_file
-from snnc.cli._training import interruptible, report, resume_option
+from snnc.cli._own import Run, must_not_be_given, prune_file
+from snnc.cli._training import interruptible, is_first, report, resume_option, tensorboard_option
 from snnc.files import must_be_free
 from snnc.training.own_settings import Factory, OwnConfig
 from snnc.training.settings import PruneConfig, must_have_torch
@@ -22,6 +22,7 @@ from snnc.training.settings import PruneConfig, must_have_torch
 @config_options(PruneConfig)
 @config_options(OwnConfig)
 @resume_option
+@tensorboard_option
 @out_option
 @force_option
 @json_option
@@ -31,6 +32,7 @@ def command(
     data_name: str,
     data_dir: Path | None,
     resume: Path | None,
+    tensorboard: Path | None,
     out: Path,
     force: bool,
     as_json: bool,
@@ -49,18 +51,22 @@ def command(
     own: OwnConfig = config_from(OwnConfig, options)
     must_have_torch()
     if factory := Factory.parse(str(model)):
-        return prune_file(factory, own, config, (data_name, data_dir), resume, out, force, as_json, quiet)
+        run = Run(data_name, data_dir, resume, tensorboard, out, force, as_json, quiet)
+        return prune_file(factory, own, config, run)
     must_not_be_given(own, model)
     from snnc.training.prune import prune
+    from snnc.training.ranks import joined
     from snnc.training.record import Record
 
     net = store.load(model)
-    record = Record.beside(out, quiet)
-    record.must_be_free(force or resume is not None)
-    must_be_free(out, force)
+    record = Record.beside(out, quiet, tensorboard)
+    record.must_be_free(force or resume is not None or not is_first())
+    must_be_free(out, force or not is_first())
     started = time.perf_counter()
-    with interruptible(record.checkpoint):
+    with interruptible(record.checkpoint), joined(config):
         images, test = (data.load(data_name, split, data_dir) for split in ("train", "test"))
         pruned = prune(net, images, config, test, record, resume)
+    if not is_first():
+        return None
     store.save(pruned, out, force=force)
     return report(as_json, out, pruned, time.perf_counter() - started)

@@ -12,6 +12,7 @@ from snntorch import surrogate
 from torch import Tensor, nn
 
 from snnc.config import Config, setting
+from snnc.training.fire import fire
 
 CONVOLUTIONS = 6
 POOLED_AFTER = (3, 6)
@@ -73,7 +74,7 @@ class ConvNet(nn.Module):
         return votes.view(*votes.shape[:2], CLASSES, -1).mean(3)
 
     def _fire(self, name: str, currents: Tensor) -> Tensor:
-        return _fire(self.get_submodule(name), currents * (1 - self.config.beta), self.config.steps)
+        return fire(self.get_submodule(name), currents * (1 - self.config.beta), self.config.steps)
 
 
 def _each_step(*layers: nn.Module, x: Tensor) -> Tensor:
@@ -89,13 +90,3 @@ def _neurons(config: ConvNetConfig) -> nn.Module:
     return snntorch.Leaky(  # type: ignore[no-any-return]
         config.beta, threshold=config.threshold, spike_grad=surrogate.atan(), reset_mechanism="zero"
     )
-
-
-def _fire(neuron: nn.Module, currents: Tensor, steps: int) -> Tensor:
-    """Spikes (batch, steps, ...) from currents (batch, steps, ...), or (batch, 1, ...) for the same current in every step."""
-    voltage = torch.zeros_like(currents[:, 0])
-    fired = []
-    for t in range(steps):
-        spikes, voltage = neuron(currents[:, t % currents.shape[1]], voltage)
-        fired.append(spikes)
-    return torch.stack(fired, 1)

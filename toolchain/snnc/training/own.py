@@ -6,7 +6,6 @@ equal answers. The weights of all linear layers and convolutions are pruned, not
 """
 
 import importlib.util
-import math
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -18,7 +17,8 @@ from torch import Tensor, nn
 
 from snnc.data import Dataset
 from snnc.errors import ConfigError, FileError, NetworkError, nearest
-from snnc.training.fit import fit, provenance
+from snnc.training import ranks
+from snnc.training.fit import fit, provenance, steps_in_epoch
 from snnc.training.own_settings import Factory, OwnConfig
 from snnc.training.prune import changes, pruner
 from snnc.training.record import Record
@@ -109,16 +109,17 @@ def prune_own(
 
     Raises ConfigError, before training starts, for a model that breaks the contract and for a connectivity that cannot be.
     """
-    fed = _Fed(model, data, own, config.batch_size)
-    per_weight = _tried(fed, data, own)
+    config = ranks.placed(config)
+    fed = _Fed(model, data, own, config.batch_size).to(config.device)
+    per_weight = _tried(fed, data, own, config.device)
     weights, rest = prunable(model), others(model)
     present = sum(int((w != 0).sum()) for w in weights.values()) / sum(w.numel() for w in weights.values())
-    optimizer = pruner(weights, list(rest.values()), config, config.epochs * math.ceil(len(data) / config.batch_size), present)
+    optimizer = pruner(weights, list(rest.values()), config, config.epochs * steps_in_epoch(data, config), present)
     metrics = fit(
         fed, data, own.encoding, config,
         test=test, optimizer=optimizer, after_epoch=lambda: changes(weights, optimizer), record=record, resume=resume,
     )  # fmt: skip
-    masks = {name: optimizer.exists(weight) for name, weight in weights.items()}
+    masks = {name: optimizer.exists(weight).cpu() for name, weight in weights.items()}
     parameters, synapses = connectivity(masks, per_weight)
     return {
         **provenance(config, data, metrics),
@@ -156,11 +157,11 @@ class _Fed(nn.Module):
         return torch.cat([self.model(part) for part in parts])
 
 
-def _tried(fed: _Fed, data: Dataset, own: OwnConfig) -> dict[str, Tensor]:
+def _tried(fed: _Fed, data: Dataset, own: OwnConfig, device: str) -> dict[str, Tensor]:
     """The model has seen two samples and keeps the contract; returns the synapses of each weight."""
     where = type(fed.model).__name__
     shape = (2, *fed.image) if fed.image else (2, own.steps, data.images.shape[1])
-    raster = torch.rand(2, own.encoding.steps, data.images.shape[1], generator=torch.Generator().manual_seed(0))
+    raster = torch.rand(2, own.encoding.steps, data.images.shape[1], generator=torch.Generator().manual_seed(0)).to(device)
     fed.eval()
     try:
         per_weight = synapses_per_weight(fed, raster)

@@ -1,6 +1,5 @@
 """`snnc prune`: train a float network on while a method takes its synapses away. Between training and quantising."""
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ from snnc.connectivity import parameter_connectivity
 from snnc.data import Dataset
 from snnc.errors import ConfigError, DataError, nearest
 from snnc.ir import Network, Stage
-from snnc.training import methods
-from snnc.training.fit import fit, provenance
+from snnc.training import methods, ranks
+from snnc.training.fit import fit, provenance, steps_in_epoch
 from snnc.training.methods._base import PruningOptimizer
 from snnc.training.models import from_network, to_network
 from snnc.training.record import Metrics, Record
@@ -42,10 +41,11 @@ def prune(
             where=data.name,
             fix="prune on the data that it was trained on",
         )
-    model = from_network(net)
+    config = ranks.placed(config)
+    model = from_network(net, config.kernel).to(config.device)
     weights = {name: linear.weight for name, linear in model.linears.items()}
     biases = [linear.bias for linear in model.linears.values() if linear.bias is not None]
-    steps = config.epochs * math.ceil(len(data) / config.batch_size)
+    steps = config.epochs * steps_in_epoch(data, config)
     present = parameter_connectivity(net)
     optimizer = pruner(weights, biases, config, steps, present)
     metrics = fit(

@@ -9,6 +9,8 @@ from snnc.training import methods
 
 Loss = Literal["counts", "rate"]
 Prior = Literal["schedule", "paper"]
+Kernel = Literal["auto", "fused", "snntorch"]
+Device = Literal["auto", "cpu", "cuda"]
 Augment = Literal["none", "affine", "crop_flip"]
 
 
@@ -32,7 +34,22 @@ class FitConfig(Config):
 
 
 @dataclass(frozen=True)
-class TrainConfig(FitConfig):
+class TorchConfig(FitConfig):
+    """A training loop of snnTorch neurons, and where it runs."""
+
+    kernel: Kernel = setting(
+        "auto", "fused: neurons compiled over all steps (float32, CPU); snntorch: its own steps; auto: fused where possible."
+    )
+    device: Device = setting("auto", "auto: cuda if there is one, else cpu.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kernel == "fused" and self.device == "cuda":
+            raise ConfigError("the fused kernel computes on the CPU only", fix="use --kernel auto or --device cpu")
+
+
+@dataclass(frozen=True)
+class TrainConfig(TorchConfig):
     """A fully connected network, how its input is encoded, and how it is trained."""
 
     hidden: tuple[int, ...] = setting((128,), "Neurons of a hidden layer; once for each layer.")
@@ -60,7 +77,7 @@ class TrainConfig(FitConfig):
 
 
 @dataclass(frozen=True)
-class PruneConfig(FitConfig):
+class PruneConfig(TorchConfig):
     """How far to prune and how, and the training during which that happens."""
 
     method: str = setting("grad_r", f"Pruning method: {', '.join(methods.names())} (trains on without pruning).")
