@@ -1,5 +1,6 @@
 """What the verbs that train share: interruption, and the report at the end."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,12 @@ from snnc.connectivity import parameter_connectivity, synapse_connectivity
 from snnc.ir import Network
 
 resume_option = click.option("--resume", type=PATH, help="Continue from this checkpoint, with the same settings.")
+tensorboard_option = click.option("--tensorboard", type=PATH, help="Folder for a TensorBoard log of the metrics.")
+
+
+def is_first() -> bool:
+    """Whether this process writes files and results: of those that torchrun started, only the first."""
+    return os.environ.get("RANK", "0") == "0" or "MASTER_ADDR" not in os.environ
 
 
 @contextmanager
@@ -21,7 +28,7 @@ def interruptible(checkpoint: Path | None) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         if checkpoint and checkpoint.exists():
-            say(f"stopped; continue from the last whole epoch with the same options and --resume {checkpoint}")
+            say(f"stopped; continue with the same options and --resume {checkpoint}")
         raise
 
 
@@ -37,8 +44,13 @@ def report(as_json: bool, out: Path, net: Network, seconds: float) -> None:
         "synapse_connectivity": synapse_connectivity(net),
         "seconds": round(seconds, 1),
     }
+    show(as_json, verb, body, network_hash=net.hash)
+
+
+def show(as_json: bool, verb: str, body: dict[str, Any], **more: Any) -> None:
+    """A table for a person; one object, with ``more``, for a script."""
     if as_json:
-        print_json(f"{verb}/1", **body, network_hash=net.hash)
+        print_json(f"{verb}/1", **body, **more)
         return
     print_table(verb, ("result", "value"), [(key.replace("_", " "), _shown(key, value)) for key, value in body.items()])
 

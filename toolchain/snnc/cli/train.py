@@ -8,8 +8,8 @@ import click
 
 from snnc import data, store
 from snnc.cli._common import PATH, config_from, config_options, force_option, json_option, out_option, quiet_option
-from snnc.cli._data import data_options, download_option, fetch
-from snnc.cli._training import interruptible, report, resume_option
+from snnc.cli._data import data_options, download_option
+from snnc.cli._training import interruptible, is_first, report, resume_option, tensorboard_option
 from snnc.files import must_be_free, write_bytes
 from snnc.training.settings import TrainConfig, must_have_torch
 
@@ -20,6 +20,7 @@ from snnc.training.settings import TrainConfig, must_have_torch
 @config_options(TrainConfig)
 @click.option("--state-dict", type=PATH, help="Also write the torch state dict, as safetensors.")
 @resume_option
+@tensorboard_option
 @out_option
 @force_option
 @json_option
@@ -30,6 +31,7 @@ def command(
     download: bool,
     state_dict: Path | None,
     resume: Path | None,
+    tensorboard: Path | None,
     out: Path,
     force: bool,
     as_json: bool,
@@ -46,18 +48,21 @@ def command(
 
     from snnc.training.fit import train
     from snnc.training.models import from_network
+    from snnc.training.ranks import joined
     from snnc.training.record import Record
 
-    record = Record.beside(out, quiet)
-    record.must_be_free(force or resume is not None)
+    record = Record.beside(out, quiet, tensorboard)
+    record.must_be_free(force or resume is not None or not is_first())
     for path in filter(None, (out, state_dict)):
-        must_be_free(path, force)
+        must_be_free(path, force or not is_first())
     if download:
-        fetch(data_name, data_dir)
+        data.download(data_name, data_dir)
     started = time.perf_counter()
-    with interruptible(record.checkpoint):
+    with interruptible(record.checkpoint), joined(config):
         images, test = (data.load(data_name, split, data_dir) for split in ("train", "test"))
         net = train(images, test, config, record, resume)
+    if not is_first():
+        return
     store.save(net, out, force=force)
     if state_dict:
         tensors = {k: v.contiguous() for k, v in from_network(net).state_dict().items()}

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,15 @@ from torch import Tensor, nn
 from snnc import __version__
 from snnc.data import Dataset
 from snnc.encode import Encoding, encode
-from snnc.errors import ConfigError, DataError, RunError
+from snnc.errors import DataError, RunError
 from snnc.ir import Network, Stage
+from snnc.training import ranks
+from snnc.training.augment import augmented
+from snnc.training.checkpoint import Checkpoints, Point
 from snnc.training.models import build, to_network
-from snnc.training.record import Metrics, Record, progress, read_checkpoint
+from snnc.training.record import Metrics, Record, board, progress
 from snnc.training.settings import FitConfig, TrainConfig
+from snnc.training.stopping import between_batches
 
 EVALUATION_BATCH = 500
 
@@ -32,6 +36,7 @@ def train(
     Equal data, configuration and threads give an equal network. Raises RunError if the loss diverges, FileError if the
     checkpoint ``resume`` cannot be used.
     """
+    config = ranks.placed(config)
     encoding = Encoding(config.encoding, config.steps, config.encoding_seed)
     with _threads(config.threads):
         torch.manual_seed(config.seed)
@@ -42,7 +47,8 @@ def train(
             alpha=config.alpha,
             threshold=config.threshold,
             bias=config.bias,
-        )
+            kernel=config.kernel,
+        ).to(config.device)
         metrics = fit(model, data, encoding, config, test=test, record=record, resume=resume)
     stage = Stage("train", provenance(config, data, metrics))
     return to_network(model, encoding, data.name, config.dt_s, (stage,))
@@ -53,7 +59,14 @@ def provenance(config: FitConfig, data: Dataset, metrics: list[Metrics]) -> dict
     settings = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(config).items()}
     reached = {k: v for k, v in metrics[-1].items() if k != "seconds"}
     versions = {"snnc": __version__, "torch": str(torch.__version__)}
-    return {**settings, "data": data.name, "data_sha256": data.sha256, "versions": versions, "reached": reached}
+    return {
+        **settings,
+        "processes": ranks.count(),
+        "data": data.name,
+        "data_sha256": data.sha256,
+        "versions": versions,
+        "reached": reached,
+    }
 
 
 def fit(
@@ -71,62 +84,104 @@ def fit(
     """Train ``model``, which maps (batch, steps, n) messages to (batch, steps, classes) spikes, in place.
 
     Rate coding takes fresh noise in every epoch; evaluation takes the encoding's own, so that it sees the rasters that every
-    later stage sees. ``after_epoch`` adds to the line of metrics. ``record`` keeps a checkpoint an epoch, from which
-    ``resume`` continues to the same result. Raises RunError if the loss or a weight is no longer a number.
+    later stage sees. ``after_epoch`` adds to the line of metrics. ``record`` keeps a checkpoint an epoch, every five minutes
+    and on Ctrl-C, from which ``resume`` continues to the same result. Where torch.distributed is initialised, each process
+    takes its part of every batch. Raises RunError if the loss or a weight is no longer a number, ConfigError for a checkpoint
+    of another training.
     """
     optimizer = optimizer or torch.optim.Adam(model.parameters(), lr=config.lr)
-    record = record or Record(quiet=True)
-    metrics = _resumed(model, optimizer, config, resume) if resume else []
-    batches = math.ceil(len(data) / config.batch_size)
-    with _threads(config.threads), progress(batches * (config.epochs - len(metrics)), record.quiet) as shown:
-        record.keep(_state(model, optimizer, config, len(metrics)), metrics)
-        for epoch in range(len(metrics) + 1, config.epochs + 1):
+    record = record if record and not ranks.rank() else Record(quiet=True)
+    kept = Checkpoints(model, optimizer, data, encoding, config, record)
+    point, metrics = kept.resume(resume) if resume else (Point(), [])
+    loop = _Loop(model, ranks.replicated(model), data, encoding, config, optimizer)
+    left = loop.batches * (config.epochs - point.epoch) - point.batch
+    with (
+        _threads(config.threads),
+        board(record.tensorboard, point.epoch) as note,
+        between_batches(record.quiet) as stopped,
+        progress(left, record.quiet) as shown,
+    ):
+        kept.keep(point, metrics)
+        while point.epoch < config.epochs:
+            for now in loop.epoch(point):
+                point = now
+                shown.step()
+                kept.keep_within(point, metrics, stopped())
             started = time.perf_counter()
-            line = _epoch(model, data, encoding, config, optimizer, epoch, shown.step)
-            line |= {"test_accuracy": accuracy(model, test, encoding)} if test else {}
-            line |= after_epoch() if after_epoch else {}
-            metrics.append(line | {"seconds": round(time.perf_counter() - started, 3)})
-            record.keep(_state(model, optimizer, config, epoch), metrics)
+            line = loop.metrics(point, test) | (after_epoch() if after_epoch else {})
+            metrics.append(line | {"seconds": round(point.seconds + time.perf_counter() - started, 3)})
+            point = Point(point.epoch + 1)
+            kept.keep(point, metrics)
+            note(metrics[-1])
             shown.epoch(metrics[-1])
     return metrics
 
 
-def _epoch(
-    model: nn.Module,
-    data: Dataset,
-    encoding: Encoding,
-    config: FitConfig,
-    optimizer: torch.optim.Optimizer,
-    epoch: int,
-    step_done: Callable[[], None],
-) -> Metrics:
-    """One pass over the data in an order that only seed and epoch decide."""
-    model.train()
-    noise = replace(encoding, seed=_derived(config.seed, epoch))
-    order = np.random.default_rng([config.seed, epoch]).permutation(len(data))
-    starts = range(0, len(data), config.batch_size)
-    total, right = 0.0, 0
-    for i, start in enumerate(starts):
-        chosen = order[start : start + config.batch_size]
-        labels = torch.from_numpy(data.labels[chosen])
-        _set_lr(optimizer, config, (epoch - 1) + i / len(starts))
-        spikes = model(_messages(noise, data.images[chosen], start))
-        loss = _LOSSES[config.loss](spikes, labels)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        total += loss.item() * len(chosen)
-        right += int((spikes.sum(1).argmax(1) == labels).sum())
-        step_done()
-    _must_be_finite(model, total, epoch, config)
-    return {"epoch": epoch, "loss": total / len(data), "train_accuracy": right / len(data)}
+def steps_in_epoch(data: Dataset, config: FitConfig) -> int:
+    """Steps of the optimizer in an epoch; every process takes ``batch_size`` samples a step."""
+    return math.ceil(len(data) / (config.batch_size * ranks.count()))
 
 
-def _must_be_finite(model: nn.Module, loss: float, epoch: int, config: FitConfig) -> None:
+@dataclass(frozen=True)
+class _Loop:
+    """Passes over the data in an order that only seed and epoch decide."""
+
+    model: nn.Module
+    replica: nn.Module  # of the model, whose gradients are averaged over all processes
+    data: Dataset
+    encoding: Encoding
+    config: FitConfig
+    optimizer: torch.optim.Optimizer
+
+    @property
+    def batches(self) -> int:
+        return steps_in_epoch(self.data, self.config)
+
+    def epoch(self, point: Point) -> Iterator[Point]:
+        """Train from ``point`` to the end of its epoch; yields the point after each batch."""
+        self.model.train()
+        seed, epoch = self.config.seed, point.epoch + 1
+        noise = replace(self.encoding, seed=_derived(seed, epoch))
+        order = np.random.default_rng([seed, epoch]).permutation(len(self.data))
+        images = augmented(self.data, self.config.augment, seed, epoch)
+        size = self.config.batch_size * ranks.count()
+        for i in range(point.batch, self.batches):
+            started = time.perf_counter()
+            _set_lr(self.optimizer, self.config, point.epoch + i / self.batches)
+            at, chosen, weight = ranks.share(order[i * size : (i + 1) * size])
+            loss, right = self._step(noise, images(chosen), self.data.labels[chosen], i * size + at, weight)
+            point = replace(
+                point, batch=i + 1, loss=point.loss + loss * len(chosen), right=point.right + right,
+                seconds=point.seconds + time.perf_counter() - started,
+            )  # fmt: skip
+            yield point
+
+    def _step(self, noise: Encoding, images: Any, labels: Any, first_sample: int, weight: float) -> tuple[float, int]:
+        """Mean loss, and how many samples are classified rightly. Samples of weight 0 count for nothing."""
+        device = _device(self.model)
+        wanted = torch.from_numpy(labels).to(device)
+        spikes = self.replica(_messages(noise, images, first_sample, device))
+        loss = _LOSSES[self.config.loss](spikes, wanted)
+        self.optimizer.zero_grad()
+        (loss if weight == 1 else loss * weight).backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        return (loss.item(), int((spikes.sum(1).argmax(1) == wanted).sum())) if weight else (0.0, 0)
+
+    def metrics(self, point: Point, test: Dataset | None) -> Metrics:
+        """Of a finished epoch, over all processes."""
+        loss, right = ranks.summed(point.loss, point.right)
+        line: Metrics = {"epoch": point.epoch + 1, "loss": loss / len(self.data), "train_accuracy": right / len(self.data)}
+        _must_be_finite(self.model, line, self.config)
+        ranks.align(self.model)
+        return line | ({"test_accuracy": _shared_accuracy(self.model, test, self.encoding)} if test else {})
+
+
+def _must_be_finite(model: nn.Module, line: Metrics, config: FitConfig) -> None:
     """A neuron whose voltage is NaN just stays silent, so the weights are looked at, too."""
-    if not math.isfinite(loss) or not all(p.isfinite().all() for p in model.parameters()):
+    if not math.isfinite(line["loss"]) or not all(p.isfinite().all() for p in model.parameters()):
         raise RunError(
-            f"the loss or a weight became NaN or infinite in epoch {epoch}", fix=f"use a learning rate below {config.lr:g}"
+            f"the loss or a weight became NaN or infinite in epoch {line['epoch']}",
+            fix=f"use a learning rate below {config.lr:g}",
         )
 
 
@@ -134,18 +189,35 @@ def accuracy(model: nn.Module, data: Dataset, encoding: Encoding) -> float:
     """Part of the samples whose class fires most (the first of equals), on the rasters of the encoding's own seed."""
     if not len(data):
         raise DataError("has no samples", where=f"{data.name} {data.split}")
+    return _right(model, data, encoding, 0, 1) / len(data)
+
+
+def _shared_accuracy(model: nn.Module, data: Dataset, encoding: Encoding) -> float:
+    """The same, each process having taken its part of the samples."""
+    return ranks.summed(_right(model, data, encoding, ranks.rank(), ranks.count()))[0] / len(data)
+
+
+def _right(model: nn.Module, data: Dataset, encoding: Encoding, part: int, parts: int) -> int:
     model.eval()
     right = 0
     with torch.no_grad():
-        for start in range(0, len(data), EVALUATION_BATCH):
-            spikes = model(_messages(encoding, data.images[start : start + EVALUATION_BATCH], start))
-            classes = spikes.sum(1).argmax(1).numpy()
+        for start in range(part * EVALUATION_BATCH, len(data), parts * EVALUATION_BATCH):
+            spikes = model(_messages(encoding, data.images[start : start + EVALUATION_BATCH], start, _device(model)))
+            classes = spikes.sum(1).argmax(1).cpu().numpy()
             right += int((classes == data.labels[start : start + EVALUATION_BATCH]).sum())
-    return right / len(data)
+    return right
 
 
-def _messages(encoding: Encoding, images: Any, first_sample: int) -> Tensor:
-    return torch.from_numpy(encode(encoding, images, first_sample)).float().mul_(encoding.unit)
+def _messages(encoding: Encoding, images: Any, first_sample: int, device: torch.device) -> Tensor:
+    """(batch, steps, n); the steps of a constant share their memory, by which the model knows it."""
+    if encoding.kind == "constant":
+        once = torch.from_numpy(images.astype(np.float32)).to(device).mul_(encoding.unit)
+        return once[:, None].expand(-1, encoding.steps, -1)
+    return torch.from_numpy(encode(encoding, images, first_sample)).to(device).float().mul_(encoding.unit)
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device
 
 
 def _derived(seed: int, epoch: int) -> int:
@@ -168,24 +240,6 @@ def _counts_loss(spikes: Tensor, labels: Tensor) -> Tensor:
 
 
 _LOSSES = {"rate": _rate_loss, "counts": _counts_loss}
-
-
-def _state(model: nn.Module, optimizer: torch.optim.Optimizer, config: FitConfig, epoch: int) -> dict[str, Any]:
-    settings = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(config).items()}
-    return {"epoch": epoch, "config": settings, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
-
-
-def _resumed(model: nn.Module, optimizer: torch.optim.Optimizer, config: FitConfig, path: Path) -> list[Metrics]:
-    """Put a checkpoint into model and optimizer; returns the metrics so far."""
-    state = read_checkpoint(path)
-    now = _state(model, optimizer, config, 0)["config"]
-    if unlike := sorted(k for k in now if now[k] != state["config"].get(k)):
-        raise ConfigError(
-            f"was made with other settings: {', '.join(unlike)}", where=str(path), fix="use the same settings or start anew"
-        )
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    return list(state["metrics"])
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import io
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
-from snnc.errors import FileError
+from snnc.errors import FileError, MissingDependencyError
 from snnc.files import must_be_free, write_bytes
 
-CHECKPOINT = "snnc.checkpoint/1"
+CHECKPOINT = "snnc.checkpoint/2"
 Metrics = dict[str, Any]
 
 
@@ -25,27 +25,43 @@ class Record:
     checkpoint: Path | None = None
     metrics: Path | None = None
     quiet: bool = False
+    best: Path | None = None
+    tensorboard: Path | None = None
 
     @classmethod
-    def beside(cls, out: Path, quiet: bool = False) -> "Record":
-        """``model.ckpt`` and ``model.metrics.jsonl`` beside ``model.snnc``."""
-        return cls(out.with_suffix(".ckpt"), out.with_suffix(".metrics.jsonl"), quiet)
+    def beside(cls, out: Path, quiet: bool = False, tensorboard: Path | None = None) -> "Record":
+        """``model.ckpt``, ``model.best.ckpt`` and ``model.metrics.jsonl`` beside ``model.snnc``."""
+        last, best, metrics = (out.with_suffix(s) for s in (".ckpt", ".best.ckpt", ".metrics.jsonl"))
+        return cls(last, metrics, quiet, best, tensorboard)
 
     def must_be_free(self, force: bool) -> None:
         """Raises FileError if one of the files exists and may not be replaced."""
-        for path in (self.checkpoint, self.metrics):
+        for path in (self.checkpoint, self.best, self.metrics):
             if path:
                 must_be_free(path, force)
 
     def keep(self, state: Mapping[str, Any], metrics: list[Metrics]) -> None:
-        """Replace checkpoint and metrics, each whole or not at all."""
-        if self.checkpoint:
-            packed = io.BytesIO()
+        """Replace the checkpoints and metrics, each whole or not at all; ``best`` only by an epoch that is better."""
+        packed = io.BytesIO()
+        if self.checkpoint or self.best:
             torch.save({"schema": CHECKPOINT, **state, "metrics": metrics}, packed)
+        if self.checkpoint:
             write_bytes(self.checkpoint, packed.getvalue(), force=True)
+        if self.best and metrics and not state["batch"] and _is_best(metrics):
+            write_bytes(self.best, packed.getvalue(), force=True)
         if self.metrics:
             lines = "".join(json.dumps(line, sort_keys=True) + "\n" for line in metrics)
             write_bytes(self.metrics, lines.encode(), force=True)
+
+
+def _is_best(metrics: list[Metrics]) -> bool:
+    """Whether the last epoch classifies best of those with the fewest synapses; on test samples, if there are any."""
+
+    def merit(line: Metrics) -> tuple[float, float]:
+        score = line["test_accuracy"] if "test_accuracy" in line else line["train_accuracy"]
+        return -float(line.get("parameter_connectivity", 1)), float(score)
+
+    return all(merit(metrics[-1]) > merit(line) for line in metrics[:-1])
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -102,3 +118,26 @@ def progress(batches: int, quiet: bool) -> Iterator[Progress]:
 
     with Bar(console=Console(stderr=True)) as bar:
         yield Progress(bar, bar.add_task("training", total=batches), quiet)
+
+
+@contextmanager
+def board(folder: Path | None, epochs_done: int) -> Iterator[Callable[[Metrics], None]]:
+    """A function that adds an epoch to the TensorBoard log in ``folder``, which goes on after ``epochs_done``.
+
+    Raises MissingDependencyError without tensorboard.
+    """
+    if folder is None:
+        yield lambda line: None
+        return
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise MissingDependencyError("the log needs tensorboard", fix="pip install 'snnc[tensorboard]'") from error
+    with SummaryWriter(str(folder), purge_step=epochs_done + 1) as writer:
+
+        def note(line: Metrics) -> None:
+            for key, value in line.items():
+                if isinstance(value, int | float) and key != "epoch":
+                    writer.add_scalar(key, value, line["epoch"])
+
+        yield note

@@ -5,10 +5,14 @@ from itertools import pairwise
 from typing import Literal
 
 from snnc.config import Config, setting
-from snnc.errors import ConfigError, MissingDependencyError
+from snnc.errors import ConfigError, MissingDependencyError, nearest
+from snnc.training import methods
 
 Loss = Literal["counts", "rate"]
 Prior = Literal["schedule", "paper"]
+Kernel = Literal["auto", "fused", "snntorch"]
+Device = Literal["auto", "cpu", "cuda"]
+Augment = Literal["none", "affine", "crop_flip"]
 MAX_WEIGHTS = 1 << 28  # of a network to train: with gradients and averages 4 GB
 
 
@@ -22,12 +26,32 @@ class FitConfig(Config):
     loss: Loss = setting(
         "counts", "counts: cross-entropy over the spike counts; rate: squared error of the firing rates against one-hot."
     )
+    augment: Augment = setting(
+        "none",
+        "affine: turned by up to 30 degrees, shifted by up to 15 %, scaled by 0.85 to 1.11; "
+        "crop_flip: shifted by up to 4 pixels, half of them mirrored.",
+    )
     seed: int = setting(0, "Seed of initial weights, order of samples and training noise.", low=0, high=2**32 - 1)
     threads: int = setting(1, "Threads of torch; equal threads give equal results.", low=1, high=256)
 
 
 @dataclass(frozen=True)
-class TrainConfig(FitConfig):
+class TorchConfig(FitConfig):
+    """A training loop of snnTorch neurons, and where it runs."""
+
+    kernel: Kernel = setting(
+        "auto", "fused: neurons compiled over all steps (float32, CPU); snntorch: its own steps; auto: fused where possible."
+    )
+    device: Device = setting("auto", "auto: cuda if there is one, else cpu.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kernel == "fused" and self.device == "cuda":
+            raise ConfigError("the fused kernel computes on the CPU only", fix="use --kernel auto or --device cpu")
+
+
+@dataclass(frozen=True)
+class TrainConfig(TorchConfig):
     """A fully connected network, how its input is encoded, and how it is trained."""
 
     hidden: tuple[int, ...] = setting((128,), "Neurons of a hidden layer; once for each layer.", low=1, high=100_000)
@@ -58,35 +82,58 @@ class TrainConfig(FitConfig):
 
 
 @dataclass(frozen=True)
-class PruneConfig(FitConfig):
-    """How far to prune, and the training during which that happens."""
+class PruneConfig(TorchConfig):
+    """How far to prune and how, and the training during which that happens."""
 
+    method: str = setting("grad_r", f"Pruning method: {', '.join(methods.names())} (trains on without pruning).")
     connectivity: float | None = setting(None, "Part of the weights to keep, 0.05 say.")
     sparsity: float | None = setting(None, "Part of the weights to prune, 0.95 say.", flags=("-s",))
+    layer: tuple[str, ...] = setting((), "Connectivity of one layer, fc1=0.03 say; the other layers share --connectivity.")
     prior: Prior = setting(
         "schedule",
-        "schedule: the pull on the weights is set so that the connectivity is reached exactly; "
+        "Of grad_r. schedule: the pull on the weights is set so that the connectivity is reached exactly; "
         "paper: the fixed prior of the publication, which does not reach it.",
     )
-    alpha: float = setting(1e-3, "Strength of the paper's prior.", low=1e-12, high=1000)
+    alpha: float | None = setting(None, "Strength of grad_r's prior of the paper, or of deep_r's L1 pull.", low=1e-12, high=1000)
+    temperature: float | None = setting(None, "Of deep_r and soft_deep_r: strength of the noise.", low=1e-30)
     rewire: float = setting(0.75, "Part of the training during which synapses come and go; then they stay.", low=0.01, high=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if (self.connectivity is None) == (self.sparsity is None):
+        if self.method not in methods.names():
+            raise ConfigError(f"no pruning method {self.method!r}", fix=nearest(self.method, methods.names()))
+        if self.connectivity is not None and self.sparsity is not None:
+            raise ConfigError("needs either a connectivity or a sparsity, not both", fix="leave one out")
+        if self.target is None and not self.layer and self.method != "none":
             raise ConfigError("needs either a connectivity or a sparsity", fix="give --connectivity 0.05, say")
-        if not 0 < self.target <= 1:
-            raise ConfigError(f"a connectivity of {self.target:g} cannot be", fix="keep more than 0 and at most 1 of the weights")
-        if self.prior == "paper" and self.target > 0.5:
+        shared = () if self.target is None else (self.target,)
+        for asked in (*shared, *self.layers.values()):
+            self._check_target(asked)
+
+    def _check_target(self, asked: float) -> None:
+        if not 0 < asked <= 1:
+            raise ConfigError(f"a connectivity of {asked:g} cannot be", fix="keep more than 0 and at most 1 of the weights")
+        if self.method == "grad_r" and self.prior == "paper" and asked > 0.5:
             raise ConfigError(
-                f"the paper's prior has no centre for a connectivity of {self.target:g}",
-                fix="use 0.5 or less, or --prior schedule",
+                f"the paper's prior has no centre for a connectivity of {asked:g}", fix="use 0.5 or less, or --prior schedule"
             )
 
     @property
-    def target(self) -> float:
-        """The parameter connectivity asked for."""
-        return self.connectivity if self.connectivity is not None else 1 - (self.sparsity or 0.0)
+    def target(self) -> float | None:
+        """The parameter connectivity asked for, of all layers that have none of their own."""
+        return self.connectivity if self.sparsity is None else 1 - self.sparsity
+
+    @property
+    def layers(self) -> dict[str, float]:
+        """The connectivity of layers that have their own. Raises ConfigError for what is no NAME=NUMBER."""
+        found = {}
+        for text in self.layer:
+            name, _, value = text.partition("=")
+            try:
+                found[name] = float(value)
+            except ValueError as error:
+                raise ConfigError(f"layer = {text!r} is no NAME=CONNECTIVITY", fix="write fc1=0.03, say") from error
+        return found
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,81 @@
+"""How many weights may stay: the part of a pruning method that counts. Torch, no training."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from snnc.errors import ConfigError
+
+
+@dataclass(frozen=True, eq=False)
+class Budget:
+    """Weights that share one connectivity, under the number that their parameter groups carry."""
+
+    number: int
+    names: tuple[str, ...]  # of the groups, for messages
+    params: tuple[Parameter, ...]
+    connectivity: float
+    existing: int  # weights at the start
+
+    @property
+    def total(self) -> int:
+        """Weights in all."""
+        return sum(p.numel() for p in self.params)
+
+    @property
+    def target(self) -> int:
+        """Weights to keep."""
+        return round(self.connectivity * self.total)
+
+    def check(self) -> None:
+        """Raises ConfigError if the connectivity cannot be, or would leave a layer without synapses."""
+        where = ", ".join(filter(None, self.names))
+        asked = f"a connectivity of {self.connectivity:g}"
+        if not 0 < self.connectivity <= 1:
+            raise ConfigError(f"{asked} cannot be", where=where, fix="use more than 0 and at most 1")
+        if self.target > self.existing:
+            present = self.existing / self.total
+            raise ConfigError(f"has a connectivity of {present:g}, below {self.connectivity:g}", where=where, fix="ask for less")
+        if self.target < len(self.params):
+            layers = "and the layer needs one" if len(self.params) == 1 else f"fewer than the {len(self.params)} layers"
+            raise ConfigError(
+                f"{asked} keeps {self.target} of {self.total} weights, {layers}",
+                where=where,
+                fix=f"use {len(self.params) / self.total:.2g} or more",
+            )
+
+    def scheduled(self, done: float) -> int:
+        """Weights to exist after the part ``done`` of the rewiring: falls as a cubic, steeply first, then gently.
+
+        Zhu, Gupta, "To prune, or not to prune", arXiv 1710.01878, section 3.
+        """
+        left = max(0.0, 1 - done)
+        return round(self.target + (self.existing - self.target) * left**3)
+
+
+def cut(scores: Sequence[Tensor], kept: int) -> float:
+    """The largest score that is not among the ``kept`` highest ones; minus infinity if all are kept."""
+    flat = torch.cat([score.flatten() for score in scores])
+    dropped = flat.numel() - kept
+    if dropped <= 0:
+        return -math.inf
+    return float(np.partition(flat.detach().cpu().numpy(), dropped - 1)[dropped - 1])  # ten times as fast as kthvalue
+
+
+def highest(scores: Sequence[Tensor], kept: int) -> list[Tensor]:
+    """Masks, 0 or 1, of exactly the ``kept`` highest scores over all layers; each layer keeps its best one.
+
+    Of equals the first is kept.
+    """
+    flat = [score.flatten().clone() for score in scores]
+    for one in flat:
+        one[one.argmax()] = math.inf
+    chosen = torch.sort(torch.cat(flat), descending=True, stable=True).indices[:kept]
+    sizes = [len(one) for one in flat]
+    mask = torch.zeros(sum(sizes), dtype=scores[0].dtype, device=scores[0].device).index_fill_(0, chosen, 1.0)
+    return [part.view_as(score).clone() for part, score in zip(torch.split(mask, sizes), scores, strict=True)]

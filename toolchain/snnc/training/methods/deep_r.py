@@ -1,0 +1,93 @@
+"""Deep R: exactly as many synapses as asked for from the first step on; one that goes is replaced by a random other.
+
+Bellec, Kappel, Maass, Legenstein, "Deep Rewiring: training very sparse deep networks", ICLR 2018, arXiv 1711.05136,
+algorithm 1. A weight is w = s * theta with a fixed sign s while theta >= 0. An active synapse moves by the gradient, by an L1
+pull of strength alpha, and by Gaussian noise:
+
+    theta <- theta - eta dE/dtheta - eta alpha + sqrt(2 eta T) nu
+
+One whose theta falls below 0 turns dormant, and a random dormant one is activated with theta = 0, so that the count stays.
+The gradient step is Adam's here, as for all methods (the publication, section 3, combines it with other optimizers, too).
+The publication starts from random synapses; here the largest weights are the first active ones, which in a network that was
+not trained are as random.
+"""
+
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from snnc.training.methods._base import PruningOptimizer
+from snnc.training.methods._budget import Budget, highest
+
+
+class DeepR(PruningOptimizer):
+    """Deep R on Adam. ``alpha`` is the L1 pull, ``temperature`` the T of the noise."""
+
+    OPTIONS: ClassVar[tuple[str, ...]] = ("alpha", "temperature")
+
+    def __init__(self, *args: Any, alpha: float = 1e-4, temperature: float = 1e-9, **common: Any) -> None:
+        self._alpha, self._temperature = alpha, temperature
+        super().__init__(*args, **common)
+
+    def _begin(self) -> None:
+        """All but the largest weights turn dormant."""
+        for budget in self._budgets:
+            masks = highest([self._score(p) for p in budget.params], budget.target)
+            for p, mask in zip(budget.params, masks, strict=True):
+                self._activate(p, mask)
+
+    def _exists(self, p: Tensor) -> Tensor:
+        found: Tensor = self.state[p]["mask"] > 0
+        return found
+
+    def _score(self, p: Tensor) -> Tensor:
+        """Dormant synapses come last."""
+        state = self.state[p]
+        score: Tensor = state["theta"] / state["scale"] + state["mask"]
+        return score
+
+    def _rewire(self, p: Parameter, group: dict[str, Any]) -> None:
+        state = self.state[p]
+        step = self._adam(p, group, state["mask"])
+        active = state["mask"].flatten().nonzero().flatten()
+        theta = state["theta"].view(-1)
+        moved = theta[active] - (state["sign"] * step).view(-1)[active] - group["lr"] * self._alpha
+        theta[active] = moved + math.sqrt(2 * group["lr"] * self._temperature) * self._noise(p, moved)
+        self._activate(p, state["mask"] * (state["theta"] >= 0))
+
+    def _after(self) -> None:
+        """Random dormant synapses take the places of those that went; first one for each layer that lost all of its own."""
+        for budget in self._budgets:
+            random = self._random(len(self.pruned) + budget.number)
+            for p in budget.params:
+                if not self.state[p]["mask"].any():
+                    self._wake(p, random.integers(p.numel(), size=1))
+            self._refill(budget, random)
+
+    def _refill(self, budget: Budget, random: np.random.Generator) -> None:
+        dormant = [(self.state[p]["mask"] == 0).flatten().nonzero().flatten() for p in budget.params]
+        missing = budget.target - budget.total + sum(map(len, dormant))
+        chosen = np.sort(random.choice(sum(map(len, dormant)), size=missing, replace=False, shuffle=False))
+        ends = np.cumsum([0, *map(len, dormant)])
+        for i, p in enumerate(budget.params):
+            within = chosen[(chosen >= ends[i]) & (chosen < ends[i + 1])] - ends[i]
+            self._wake(p, dormant[i].cpu().numpy()[within])
+
+    def _wake(self, p: Parameter, places: Any) -> None:
+        at = torch.as_tensor(places, device=p.device)
+        self.state[p]["theta"].view(-1)[at] = 0
+        self.state[p]["mask"].view(-1)[at] = 1
+
+    def _activate(self, p: Parameter, mask: Tensor) -> None:
+        """These synapses and no others are active."""
+        state = self.state[p]
+        state["mask"].copy_(mask)
+        state["theta"].mul_(mask)
+        p.copy_(state["sign"] * state["theta"])
+
+
+METHOD = DeepR
