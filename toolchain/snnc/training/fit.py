@@ -94,12 +94,11 @@ def fit(
     kept = Checkpoints(model, optimizer, data, encoding, config, record)
     point, metrics = kept.resume(resume) if resume else (Point(), [])
     loop = _Loop(model, ranks.replicated(model), data, encoding, config, optimizer)
-    left = loop.batches * (config.epochs - point.epoch) - point.batch
     with (
         _threads(config.threads),
         board(record.tensorboard, point.epoch) as note,
         between_batches(record.quiet) as stopped,
-        progress(left, record.quiet) as shown,
+        progress(loop.left(point), record.quiet) as shown,
     ):
         kept.keep(point, metrics)
         while point.epoch < config.epochs:
@@ -107,9 +106,7 @@ def fit(
                 point = now
                 shown.step()
                 kept.keep_within(point, metrics, stopped())
-            started = time.perf_counter()
-            line = loop.metrics(point, test) | (after_epoch() if after_epoch else {})
-            metrics.append(line | {"seconds": round(point.seconds + time.perf_counter() - started, 3)})
+            metrics.append(loop.metrics(point, test, after_epoch))
             point = Point(point.epoch + 1)
             kept.keep(point, metrics)
             note(metrics[-1])
@@ -167,13 +164,20 @@ class _Loop:
         self.optimizer.step()
         return (loss.item(), int((spikes.sum(1).argmax(1) == wanted).sum())) if weight else (0.0, 0)
 
-    def metrics(self, point: Point, test: Dataset | None) -> Metrics:
+    def left(self, point: Point) -> int:
+        """Batches to come."""
+        return self.batches * (self.config.epochs - point.epoch) - point.batch
+
+    def metrics(self, point: Point, test: Dataset | None, after_epoch: Callable[[], Metrics] | None) -> Metrics:
         """Of a finished epoch, over all processes."""
+        started = time.perf_counter()
         loss, right = ranks.summed(point.loss, point.right)
         line: Metrics = {"epoch": point.epoch + 1, "loss": loss / len(self.data), "train_accuracy": right / len(self.data)}
         _must_be_finite(self.model, line, self.config)
         ranks.align(self.model)
-        return line | ({"test_accuracy": _shared_accuracy(self.model, test, self.encoding)} if test else {})
+        line |= {"test_accuracy": _shared_accuracy(self.model, test, self.encoding)} if test else {}
+        line |= after_epoch() if after_epoch else {}
+        return line | {"seconds": round(point.seconds + time.perf_counter() - started, 3)}
 
 
 def _must_be_finite(model: nn.Module, line: Metrics, config: FitConfig) -> None:
