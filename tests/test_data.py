@@ -132,10 +132,10 @@ def served(monkeypatch, answer):
 def test_a_download_is_checked_before_it_is_written(monkeypatch, tmp_path):
     served(monkeypatch, lambda name: gzip.compress(HEADER))
     with pytest.raises(DataError, match="expected"):
-        data.download(tmp_path)
+        data.download("mnist", tmp_path)
     served(monkeypatch, lambda name: b"<html>")
     with pytest.raises(DataError, match="no gzip file"):
-        data.download(tmp_path)
+        data.download("mnist", tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -145,11 +145,11 @@ def test_a_download_without_network(monkeypatch, tmp_path):
 
     monkeypatch.setattr("urllib.request.urlopen", unreachable)
     with pytest.raises(DataError, match="no route to host"):
-        data.download(tmp_path)
+        data.download("mnist", tmp_path)
 
 
 def test_a_download_that_succeeds(mnist, monkeypatch, tmp_path):
     served(monkeypatch, lambda name: (mnist / name).read_bytes())
-    data.download(tmp_path)
+    data.download("mnist", tmp_path)
     assert len(list(tmp_path.iterdir())) == 4
     assert data.load("mnist", "test", tmp_path).sha256 == data.load("mnist", "test", mnist).sha256

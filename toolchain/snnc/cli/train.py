@@ -8,7 +8,7 @@ import click
 
 from snnc import data, store
 from snnc.cli._common import PATH, config_from, config_options, force_option, json_option, out_option, quiet_option
-from snnc.cli._data import data_options, download_option, fetch
+from snnc.cli._data import data_options, download_option
 from snnc.cli._training import interruptible, report, resume_option
 from snnc.files import must_be_free, write_bytes
 from snnc.training.settings import TrainConfig, must_have_torch
@@ -53,7 +53,7 @@ def command(
     for path in filter(None, (out, state_dict)):
         must_be_free(path, force)
     if download:
-        fetch(data_name, data_dir)
+        data.download(data_name, data_dir)
     started = time.perf_counter()
     with interruptible(record.checkpoint):
         images, test = (data.load(data_name, split, data_dir) for split in ("train", "test"))

@@ -17,6 +17,7 @@ from snnc.data import Dataset
 from snnc.encode import Encoding, encode
 from snnc.errors import ConfigError, DataError, RunError
 from snnc.ir import Network, Stage
+from snnc.training.augment import augmented
 from snnc.training.models import build, to_network
 from snnc.training.record import Metrics, Record, progress, read_checkpoint
 from snnc.training.settings import FitConfig, TrainConfig
@@ -104,13 +105,14 @@ def _epoch(
     model.train()
     noise = replace(encoding, seed=_derived(config.seed, epoch))
     order = np.random.default_rng([config.seed, epoch]).permutation(len(data))
+    images = augmented(data, config.augment, config.seed, epoch)
     starts = range(0, len(data), config.batch_size)
     total, right = 0.0, 0
     for i, start in enumerate(starts):
         chosen = order[start : start + config.batch_size]
         labels = torch.from_numpy(data.labels[chosen])
         _set_lr(optimizer, config, (epoch - 1) + i / len(starts))
-        spikes = model(_messages(noise, data.images[chosen], start))
+        spikes = model(_messages(noise, images(chosen), start))
         loss = _LOSSES[config.loss](spikes, labels)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

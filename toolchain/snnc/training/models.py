@@ -24,6 +24,8 @@ from snnc.neurons.cuba import Cuba
 from snnc.neurons.lif import LIF
 from snnc.ops import Dense
 from snnc.synapses import Synapses
+from snnc.training.fire import fire
+from snnc.training.settings import Kernel
 
 NeuronKind = Literal["leaky", "synaptic"]
 DECAY_STEPS = 4096  # decays are multiples of 1/4096, which a 12-bit register holds exactly
@@ -35,8 +37,9 @@ class Feedforward(nn.Module):
     The modules are ordinary ones, under these names; ``state_dict`` holds nothing of ours.
     """
 
-    def __init__(self, linears: Sequence[nn.Linear], neurons: Sequence[nn.Module]) -> None:
+    def __init__(self, linears: Sequence[nn.Linear], neurons: Sequence[nn.Module], kernel: Kernel = "auto") -> None:
         super().__init__()
+        self.kernel: Kernel = kernel
         self.names = [f"hidden{i}" for i in range(1, len(linears))] + ["output"]
         for i, (name, linear, neuron) in enumerate(zip(self.names, linears, neurons, strict=True), 1):
             self.add_module(f"fc{i}", linear)
@@ -55,24 +58,13 @@ class Feedforward(nn.Module):
         """The spikes of every layer, (batch, steps, n), each sample from a fresh state.
 
         A whole raster passes a layer before the next layer starts, as a spike acts within its step: one matrix product
-        holds all steps, and only the neurons go step by step.
+        holds all steps. A raster whose steps share their memory (``expand``) is a constant: its current is computed once.
         """
-        fired = {}
-        spikes = raster.transpose(0, 1)
+        fired, steps = {}, raster.shape[1]
+        spikes = raster if raster.stride(1) else raster[:, :1]
         for linear, name in zip(self.linears.values(), self.names, strict=True):
-            spikes = _fire(self.get_submodule(name), linear(spikes))
-            fired[name] = spikes.transpose(0, 1)
+            fired[name] = spikes = fire(self.get_submodule(name), linear(spikes), steps, self.kernel)
         return fired
-
-
-def _fire(neuron: nn.Module, currents: Tensor) -> Tensor:
-    """(steps, batch, n) currents -> spikes of the same shape."""
-    state = [torch.zeros_like(currents[0]) for _ in range(2 if isinstance(neuron, snntorch.Synaptic) else 1)]
-    fired = []
-    for current in currents.unbind():
-        spikes, *state = neuron(current, *state)
-        fired.append(spikes)
-    return torch.stack(fired).to(currents.dtype)
 
 
 def build(

@@ -9,6 +9,9 @@ from snnc.training import methods
 
 Loss = Literal["counts", "rate"]
 Prior = Literal["schedule", "paper"]
+Kernel = Literal["auto", "fused", "snntorch"]
+Device = Literal["auto", "cpu", "cuda"]
+Augment = Literal["none", "affine", "crop_flip"]
 
 
 @dataclass(frozen=True)
@@ -21,12 +24,27 @@ class FitConfig(Config):
     loss: Loss = setting(
         "counts", "counts: cross-entropy over the spike counts; rate: squared error of the firing rates against one-hot."
     )
+    augment: Augment = setting(
+        "none",
+        "affine: turned by up to 30 degrees, shifted by up to 15 %, scaled by 0.85 to 1.11; "
+        "crop_flip: shifted by up to 4 pixels, half of them mirrored.",
+    )
     seed: int = setting(0, "Seed of initial weights, order of samples and training noise.", low=0, high=2**32 - 1)
     threads: int = setting(1, "Threads of torch; equal threads give equal results.", low=1, high=256)
 
 
 @dataclass(frozen=True)
-class TrainConfig(FitConfig):
+class TorchConfig(FitConfig):
+    """A training loop of snnTorch neurons, and where it runs."""
+
+    kernel: Kernel = setting(
+        "auto", "fused: neurons compiled over all steps (float32, CPU); snntorch: its own steps; auto: fused where possible."
+    )
+    device: Device = setting("auto", "auto: cuda if there is one, else cpu.")
+
+
+@dataclass(frozen=True)
+class TrainConfig(TorchConfig):
     """A fully connected network, how its input is encoded, and how it is trained."""
 
     hidden: tuple[int, ...] = setting((128,), "Neurons of a hidden layer; once for each layer.")
@@ -54,7 +72,7 @@ class TrainConfig(FitConfig):
 
 
 @dataclass(frozen=True)
-class PruneConfig(FitConfig):
+class PruneConfig(TorchConfig):
     """How far to prune and how, and the training during which that happens."""
 
     method: str = setting("grad_r", f"Pruning method: {', '.join(methods.names())} (trains on without pruning).")

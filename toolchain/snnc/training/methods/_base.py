@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from snnc.errors import ConfigError
+from snnc.training import fused_adam
 from snnc.training.methods._budget import Budget, highest
 
 FAINT = 1e-6  # of a layer's scale: the weight of a synapse that is kept although its parameter says otherwise
@@ -218,6 +219,8 @@ class PruningOptimizer(torch.optim.Optimizer):
         """The mask comes last: the moments of a weight that is gone would bring it back."""
         if not group["prune"]:
             p.sub_(self._adam(p, group))
+        elif group["settled"] and fused_adam.applies(p):
+            fused_adam.masked(p, self.state[p], group)
         elif group["settled"]:
             p.sub_(self._adam(p, group)).mul_(self.state[p]["mask"])
         else:

@@ -18,19 +18,34 @@ lies far below every theta, and what is reached depends on strength times steps.
 """
 
 import math
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
 from snnc.errors import ConfigError
+from snnc.training import fused_adam
 from snnc.training.methods._base import FAINT, PruningOptimizer
 from snnc.training.methods._budget import cut
 from snnc.training.settings import Prior
 
 CENTRE = -1.0  # of a layer's scale: around this pruned theta gather
 PRUNED_PULL = 0.1  # of the learning rate: the most that the prior moves a pruned theta in a step
+
+
+class Pull(NamedTuple):
+    """What the prior moves theta by in a step: down on what exists, less on the large; towards the centre on what is pruned."""
+
+    strength: float
+    tail: float  # the theta at which it is half as strong
+    weak: float
+    centre: float
+
+    def on(self, theta: Tensor) -> Tensor:
+        """What is subtracted from each theta."""
+        strong = self.strength / (1 + theta / self.tail)
+        return torch.where(theta > 0, strong, self.weak * torch.sign(theta - self.centre))
 
 
 class GradR(PruningOptimizer):
@@ -82,24 +97,25 @@ class GradR(PruningOptimizer):
     def _rewire(self, p: Parameter, group: dict[str, Any]) -> None:
         """The redefined gradient moves every theta, the pruned ones too, and the prior pulls it towards its centre."""
         state = self.state[p]
-        theta, sign = state["theta"], state["sign"]
-        pull = self._paper_pull(theta, group) if self._prior == "paper" else self._pull(theta, group, state["scale"])
-        theta.sub_(sign * self._adam(p, group)).sub_(pull)
-        if not (theta > 0).any():
+        theta, sign, pull = state["theta"], state["sign"], self._pull(group, float(state["scale"]))
+        if fused_adam.applies(p):
+            alive = fused_adam.rewire(p, state, group, pull)
+        else:
+            down = pull.on(theta)
+            theta.sub_(sign * self._adam(p, group)).sub_(down)
+            p.copy_(sign * theta.clamp(min=0))
+            alive = bool((theta > 0).any())
+        if not alive:
             theta.view(-1)[theta.argmax()] = FAINT * state["scale"]
-        p.copy_(sign * theta.clamp(min=0))
+            p.copy_(sign * theta.clamp(min=0))
 
-    def _pull(self, theta: Tensor, group: dict[str, Any], scale: Tensor) -> Tensor:
-        """Down on what exists, less on the large; weakly towards the centre on what is pruned."""
+    def _pull(self, group: dict[str, Any], scale: float) -> Pull:
+        """The paper's Laplace prior, with centre ln(2 - 2 * sparsity) / alpha; or ours, at the scale of theta."""
+        if self._prior == "paper":
+            strength = group["lr"] * self._alpha
+            return Pull(strength, math.inf, strength, math.log(2 * group["connectivity"]) / self._alpha)
         strength = group["pull"] * scale
-        weak = min(float(strength), PRUNED_PULL * group["lr"])
-        return torch.where(theta > 0, strength / (1 + theta / scale), weak * torch.sign(theta - CENTRE * scale))
-
-    def _paper_pull(self, theta: Tensor, group: dict[str, Any]) -> Tensor:
-        """Centre of the Laplace prior, ln(2 - 2 * sparsity) / alpha, and what it moves theta by in a step."""
-        centre = math.log(2 * group["connectivity"]) / self._alpha
-        pull: Tensor = group["lr"] * self._alpha * torch.sign(theta - centre)
-        return pull
+        return Pull(strength, scale, min(strength, PRUNED_PULL * group["lr"]), CENTRE * scale)
 
 
 METHOD = GradR

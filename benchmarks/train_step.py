@@ -1,0 +1,200 @@
+"""Samples per second of one training step of Grad R on 784-800-10: snnc against the loop that people write with snnTorch.
+
+A step is the forward pass over T = 8 steps of a constant input, the backward pass, and the update of Adam with Grad R's prior;
+batch 128, no augmentation. The peer steps snnTorch's Leaky T times and writes Adam and the prior in plain torch operations,
+with the first layer computed in every step (as in snnTorch's tutorials), or once before the loop. All of them run interleaved
+in one process; before that their gradients are compared.
+
+    python benchmarks/train_step.py [--threads 2] [--rounds 15] [--json results/train_step.json]
+"""
+
+import argparse
+import json
+import math
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+import snntorch
+import torch
+from snntorch import surrogate
+from torch import Tensor, nn
+
+from snnc.training.methods.grad_r import GradR
+from snnc.training.models import build
+
+SIZES, STEPS, BATCH = (784, 800, 10), 8, 128
+BETA, LR, ALPHA, CONNECTIVITY = 0.5, 1e-3, 1e-3, 0.05
+MU = -2303.0  # ln(2 - 2 * 0.95) / 1e-3: the centre of the published prior
+
+
+class Naive(nn.Module):
+    """snnTorch's modules in a Python loop."""
+
+    def __init__(self, first_once: bool) -> None:
+        super().__init__()
+        self.first_once = first_once
+        self.fc1, self.fc2 = nn.Linear(784, 800, bias=False), nn.Linear(800, 10, bias=False)
+        settings = {"beta": BETA, "reset_mechanism": "zero", "spike_grad": surrogate.atan()}
+        self.hidden1, self.output = snntorch.Leaky(**settings), snntorch.Leaky(**settings)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, n) -> (steps, batch, classes) spikes."""
+        v1, v2 = self.hidden1.reset_mem(), self.output.reset_mem()
+        current = self.fc1(x) if self.first_once else None
+        fired = []
+        for _ in range(STEPS):
+            spikes, v1 = self.hidden1(self.fc1(x) if current is None else current, v1)
+            spikes, v2 = self.output(self.fc2(spikes), v2)
+            fired.append(spikes)
+        return torch.stack(fired)
+
+
+class NaiveGradR(torch.optim.Optimizer):
+    """Adam with Grad R's rule and prior, an operation of torch at a time."""
+
+    def __init__(self, params: list[nn.Parameter]) -> None:
+        super().__init__(params, {"lr": LR})
+        for p in params:
+            w = p.detach()
+            self.state[p] = {"theta": w.abs(), "sign": w.sign(), "m": torch.zeros_like(w), "q": torch.zeros_like(w)}
+        self.count = 0
+
+    @torch.no_grad()
+    def step(self) -> None:  # type: ignore[override]
+        self.count += 1
+        for p, s in self.state.items():
+            s["m"].mul_(0.9).add_(p.grad, alpha=0.1)
+            s["q"].mul_(0.999).addcmul_(p.grad, p.grad, value=0.001)
+            norm = (s["q"].sqrt() / math.sqrt(1 - 0.999**self.count)).add_(1e-8)
+            s["theta"].addcdiv_(s["sign"] * s["m"], norm, value=-LR / (1 - 0.9**self.count))
+            s["theta"].sub_(torch.sign(s["theta"] - MU), alpha=LR * ALPHA)
+            p.copy_(s["sign"] * torch.relu(s["theta"]))
+
+
+def ours(x: Tensor, target: Tensor) -> tuple[nn.Module, Callable[[], None]]:
+    """Model and training step of snnc."""
+    model = build(SIZES, beta=BETA)
+    weights = [linear.weight for linear in model.linears.values()]
+    optimizer = GradR([{"params": weights, "prune": True}], connectivity=CONNECTIVITY, steps=10_000, lr=LR)
+    constant = x[:, None].expand(-1, STEPS, -1)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(constant).mean(1), target).backward()
+        optimizer.step()
+
+    return model, step
+
+
+def naive(x: Tensor, target: Tensor, first_once: bool) -> tuple[nn.Module, Callable[[], None]]:
+    """Model and training step that the peer's user writes."""
+    model = Naive(first_once)
+    optimizer = NaiveGradR(list(model.parameters()))
+
+    def step() -> None:
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(x).mean(0), target).backward()
+        optimizer.step()
+
+    return model, step
+
+
+def gradients_differ_by(x: Tensor, target: Tensor) -> float:
+    """The largest difference of a gradient of ours from the naive one, in units of that layer's largest gradient."""
+    (mine, _), (theirs, _) = ours(x, target), naive(x, target, first_once=True)
+    theirs.load_state_dict(mine.state_dict())
+    nn.functional.mse_loss(mine(x[:, None].expand(-1, STEPS, -1)).mean(1), target).backward()
+    nn.functional.mse_loss(theirs(x).mean(0), target).backward()
+    pairs = [(mine.get_parameter(k).grad, p.grad) for k, p in theirs.named_parameters()]
+    assert all(b.abs().max() > 0 for _, b in pairs), "the network is silent"
+    return max(float((a - b).abs().max() / b.abs().max()) for a, b in pairs)
+
+
+def samples_per_second(step: Callable[[], None], steps: int) -> float:
+    """Of ``steps`` training steps after one that warms up."""
+    step()
+    started = time.perf_counter()
+    for _ in range(steps):
+        step()
+    return BATCH * steps / (time.perf_counter() - started)
+
+
+def machine() -> dict[str, object]:
+    """What the figures depend on."""
+    names = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+    return {"cpu": names[0] if names else platform.processor(), "cores": os.cpu_count(), "load_before": os.getloadavg()[0]}
+
+
+def commit() -> str:
+    """The commit that is measured, with + if files were changed since."""
+    here = Path(__file__).parent
+    words = ["git", "-C", str(here), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+
+
+def main() -> None:
+    """Compare, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--steps", type=int, default=20, help="training steps in a round")
+    parser.add_argument("--json", type=Path, help="where to write the figures")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    x = torch.rand(BATCH, 784) * (torch.rand(BATCH, 784) < 0.2) * 4
+    target = nn.functional.one_hot(torch.randint(0, 10, (BATCH,)), 10).float()
+    differ = gradients_differ_by(x, target)
+    print(f"gradients differ by {differ:.1e} of the largest of their layer")
+    if not differ < 1e-4:
+        sys.exit("the gradients do not agree: nothing was measured")
+    start = machine()
+    rows = {
+        "snnc": ours(x, target)[1],
+        "snnTorch, first layer in every step": naive(x, target, first_once=False)[1],
+        "snnTorch, first layer once": naive(x, target, first_once=True)[1],
+    }
+    if not find_spec("spikingjelly"):
+        print("SpikingJelly is not installed: left out")
+    rounds = {name: [] for name in rows}
+    for _ in range(options.rounds):
+        for name, step in rows.items():
+            rounds[name].append(samples_per_second(step, options.steps))
+    report(rounds, differ, options, start)
+
+
+def report(rounds: dict[str, list[float]], differ: float, options: argparse.Namespace, start: dict[str, object]) -> None:
+    """Medians over the rounds, and the medians of the ratios within a round."""
+    peers = [name for name in rounds if name != "snnc"]
+    rates = {name: statistics.median(values) for name, values in rounds.items()}
+    ratios = {p: statistics.median(a / b for a, b in zip(rounds["snnc"], rounds[p], strict=True)) for p in peers}
+    for name, rate in rates.items():
+        print(f"{name:38} {rate:10,.0f} samples/s" + (f"   snnc is {ratios[name]:.2f} times as fast" if name in ratios else ""))
+    if not options.json:
+        return
+    body = {
+        "schema": "snnc.benchmark/1",
+        "benchmark": "train_step",
+        "command": " ".join(["python", *sys.argv]),
+        "commit": commit(),
+        "versions": {"python": platform.python_version()} | {p: version(p) for p in ("torch", "snntorch", "numba", "numpy")},
+        "machine": start,
+        "settings": {"sizes": SIZES, "steps": STEPS, "batch": BATCH, "threads": options.threads, "rounds": options.rounds},
+        "gradients_differ_by": differ,
+        "samples_per_second": {name: {"median": rates[name], "rounds": rounds[name]} for name in rounds},
+        "times_as_fast": ratios,
+    }
+    options.json.parent.mkdir(exist_ok=True)
+    options.json.write_text(json.dumps(body, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

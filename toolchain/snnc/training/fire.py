@@ -1,0 +1,116 @@
+"""How a layer of snnTorch neurons fires over all steps: stepped as snnTorch does it, or compiled into one operation.
+
+The compiled form computes the same float32 numbers in the same order for the neurons that this project trains (hard reset,
+ATan surrogate), forward and backward; what it cannot express takes snnTorch's own steps.
+"""
+
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import snntorch
+import torch
+from torch import Tensor, nn
+
+from snnc.errors import UnsupportedError
+from snnc.training.settings import Kernel
+from snnc.training.team import split
+
+
+def fire(neuron: nn.Module, currents: Tensor, steps: int, kernel: Kernel = "auto") -> Tensor:
+    """The spikes of a layer from a fresh state, (batch, steps, ...), of the currents' type.
+
+    ``currents`` (batch, steps, ...), or (batch, 1, ...) for the same current in every step. Raises UnsupportedError if
+    ``kernel`` is "fused" and the neurons are none that it knows.
+    """
+    reason = "was not asked for" if kernel == "snntorch" else why_not_fused(neuron, currents)
+    if reason is None:
+        return _fused(neuron, currents, steps)
+    if kernel == "fused":
+        raise UnsupportedError(f"has no fused kernel: {reason}", where=_kind(neuron), fix="use --kernel auto")
+    return _stepped(neuron, currents, steps)
+
+
+def why_not_fused(neuron: nn.Module, currents: Tensor) -> str | None:
+    """What keeps a layer from its compiled form, in words; None if nothing does."""
+    if type(neuron) not in (snntorch.Leaky, snntorch.Synaptic):
+        return "only Leaky and Synaptic have one"
+    if currents.device.type != "cpu" or currents.dtype != torch.float32:
+        return f"it computes in float32 on the CPU, not {currents.dtype} on {currents.device.type}"
+    reasons = {
+        "the reset is not to zero": neuron.state_function != neuron._base_zero,
+        "Synaptic is reset a step late": isinstance(neuron, snntorch.Synaptic) and neuron.reset_delay,
+        "the surrogate is not snntorch.surrogate.atan": _atan_width(neuron) is None,
+        "inhibition, quantised states or hidden states": neuron.inhibition or neuron.state_quant or neuron.init_hidden,
+        "a parameter of the neurons is learned": any(True for _ in neuron.parameters()),
+        "spikes are graded": neuron.graded_spikes_factor.shape != () or neuron.graded_spikes_factor.item() != 1,
+        "a threshold is below 0": bool((neuron.threshold < 0).any()),
+        "the module has hooks": bool(neuron._forward_hooks or neuron._forward_pre_hooks),
+        "numba is not installed": kernels() is None,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def _kind(neuron: nn.Module) -> str:
+    return f"neuron {type(neuron).__name__}"
+
+
+def _atan_width(neuron: Any) -> float | None:
+    """The ``alpha`` in ``snntorch.surrogate.atan(alpha)``, which returns a closure."""
+    surrogate = neuron.spike_grad
+    if getattr(surrogate, "__module__", "") != "snntorch.surrogate" or surrogate.__qualname__ != "atan.<locals>.inner":
+        return None
+    return float(dict(zip(surrogate.__code__.co_freevars, surrogate.__closure__, strict=True))["alpha"].cell_contents)
+
+
+@cache
+def kernels() -> Any:
+    """The compiled loops, or None without numba. Loaded at first use, which takes half a second."""
+    try:
+        return import_module("snnc.training.kernels")
+    except ImportError:
+        return None
+
+
+def _stepped(neuron: nn.Module, currents: Tensor, steps: int) -> Tensor:
+    state = [torch.zeros_like(currents[:, 0]) for _ in range(2 if isinstance(neuron, snntorch.Synaptic) else 1)]
+    fired = []
+    for t in range(steps):
+        spikes, *state = neuron(currents[:, t % currents.shape[1]], *state)
+        fired.append(spikes)
+    return torch.stack(fired, 1).to(currents.dtype)
+
+
+def _fused(neuron: Any, currents: Tensor, steps: int) -> Tensor:
+    shape = currents.shape[2:]
+
+    def row(value: Tensor) -> Any:
+        return value.detach().float().expand(shape).reshape(-1).contiguous().numpy()
+
+    alpha = row(neuron.alpha.clamp(0, 1) if isinstance(neuron, snntorch.Synaptic) else torch.zeros(()))
+    rule = (alpha, row(neuron.beta.clamp(0, 1)), row(neuron.threshold))
+    spikes: Tensor = _Fire.apply(currents.flatten(2), steps, rule, _atan_width(neuron), not neuron.reset_delay)  # type: ignore[no-untyped-call]
+    return spikes.view(*spikes.shape[:2], *shape)
+
+
+class _Fire(torch.autograd.Function):
+    """All steps of a layer at once; the voltages before the reset are what the backward pass needs."""
+
+    @staticmethod
+    def forward(ctx: Any, currents: Tensor, steps: int, rule: Any, width: float, attached: bool) -> Tensor:
+        batch, given, n = currents.shape
+        spikes, voltage = torch.empty(batch, steps, n), torch.empty(batch, steps, n)
+        arrays = (currents.detach().contiguous().numpy(), *rule, spikes.numpy(), voltage.numpy())
+        split(kernels().fire_forward, batch, *arrays)
+        ctx.save_for_backward(voltage)
+        ctx.given, ctx.rule, ctx.width, ctx.attached = given, rule, width, torch.tensor(float(attached)).numpy()[()]
+        return spikes
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        (voltage,) = ctx.saved_tensors
+        batch, _, n = voltage.shape
+        to_current = torch.empty(batch, ctx.given, n)
+        arrays = (gradient.contiguous().numpy(), voltage.numpy(), *ctx.rule, ctx.width, ctx.attached, to_current.numpy())
+        split(kernels().fire_backward, batch, *arrays)
+        return to_current, None, None, None, None
