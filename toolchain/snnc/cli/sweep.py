@@ -9,7 +9,6 @@ import click
 
 from snnc import data
 from snnc.cli._common import PATH, force_option, json_option, out_option, print_json, print_table, quiet_option, say
-from snnc.cli._training import interruptible
 from snnc.files import write_bytes
 from snnc.training import engines, sweep, sweep_table
 from snnc.training.settings import must_have_torch
@@ -44,26 +43,27 @@ def command(
     """
     chosen = sweep.read_grid(grid).chosen(wanted)
     must_have_torch()
-    runs = engines.dask(jobs, scheduler) if engine == "dask" else engines.local(jobs)
     sweep.must_be_possible(chosen, data_dir)
-    sweep.open_sweep(chosen, out)
-    if force:
-        for row in chosen.rows:
-            sweep.forget(row, out)
     line = shlex.join(["snnc", "sweep", str(grid), "-o", str(out)])
-    with interruptible(None):
-        _run(chosen, out.absolute(), data_dir and data_dir.absolute(), line, runs, quiet)
+    with engines.dask(jobs, scheduler) if engine == "dask" else engines.local(jobs) as run:
+        sweep.open_sweep(chosen, out)
+        if force:
+            for row in chosen.rows:
+                sweep.forget(row, out)
+        _run(chosen, out.absolute(), data_dir and data_dir.absolute(), line, run, quiet)
     _report(chosen, out, line, as_json)
 
 
-def _run(grid: sweep.Grid, out: Path, data_dir: Path | None, line: str, engine: engines.Engine, quiet: bool) -> None:
+def _run(grid: sweep.Grid, out: Path, data_dir: Path | None, line: str, run: engines.Run, quiet: bool) -> None:
     left = sweep.missing(grid, out)
     say(f"{len(grid.rows) - len(left)} of {len(grid.rows)} rows are there", quiet)
     seeds = sorted({row.seed for row in left})
     trainings = [partial(sweep.train_once, grid, seed, out, data_dir) for seed in seeds]
-    engines.run_all(engine, trainings, lambda path: say(f"trained: {path.name}", quiet))
+    for path in run(trainings):
+        say(f"trained: {path.name}", quiet)
     rows = [partial(sweep.run_row, grid, row, out, data_dir, line) for row in left]
-    engines.run_all(engine, rows, lambda result: say(_done(result), quiet))
+    for result in run(rows):
+        say(_done(result), quiet)
 
 
 def _done(result: dict[str, Any]) -> str:
