@@ -8,10 +8,11 @@ six minutes:
     snnc prune examples/cifar10_6conv2fc.py:narrow --data cifar10 --data-dir DIR --connectivity 0.05 --augment crop_flip \
         --loss rate --lr 1e-3 --batch-size 64 --epochs 30 -o out/pruned.safetensors
 
-The publication's own width (36.7 million weights, 1,614.7 million synapses) and settings, on four GPUs:
+The publication's own width (36.7 million weights, 1,614.7 million synapses) and settings, on a GPU; on N of them with
+`torchrun --no-python --nproc-per-node N` before it, each taking --batch-size samples a step:
 
-    torchrun --no-python --nproc-per-node 4 snnc prune examples/cifar10_6conv2fc.py:full --data cifar10 --data-dir DIR \
-        --connectivity 0.05 --augment crop_flip --loss rate --lr 1e-4 --batch-size 4 --epochs 2048 -o out/pruned.safetensors
+    snnc prune examples/cifar10_6conv2fc.py:full --data cifar10 --data-dir DIR --connectivity 0.05 --augment crop_flip \
+        --loss rate --lr 1e-4 --batch-size 16 --epochs 2048 -o out/pruned.safetensors
 """
 
 from snnc.training.convnet import ConvNet, ConvNetConfig
