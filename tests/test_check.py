@@ -20,9 +20,11 @@ from snnc.errors import DoesNotFitError, NetworkError, UnsupportedError
 from snnc.hw_keys import RESOURCES
 from snnc.latency import chip_delays, latency
 from snnc.mapping import Slice
+from snnc.ops import Dense
 from snnc.place import place
 from snnc.remedies import pruned
 from snnc.split import split
+from snnc.synapses import Synapses
 
 LOIHI1 = hw.load("loihi1")
 LOIHI2 = hw.load("loihi2")
@@ -297,7 +299,13 @@ def test_delays_beyond_what_is_published_are_unknown():
 
 
 def graded(net, bits):
-    return replace(net, populations=tuple(replace(p, message_bits=0 if p.neuron else bits) for p in net.populations))
+    """The network with messages of so many bits from its inputs, and exponents that take them back as quantise does."""
+    inputs = {p.name for p in net.inputs}
+    return replace(
+        net,
+        populations=tuple(replace(p, message_bits=bits if p.name in inputs else 0) for p in net.populations),
+        connections=tuple(replace(c, op=replace(c.op, exponent=-bits)) if c.src in inputs else c for c in net.connections),
+    )
 
 
 def test_graded_messages_need_a_chip_that_has_them():
@@ -328,6 +336,19 @@ def test_numbers_of_another_chip_are_refused(name, fits):
         budget = check(net, profile)
         assert budget.fits is expected, step
         assert expected or f"{name} {value} (chip: {value + step})" in budget.problems[0]
+
+
+@pytest.mark.parametrize(("exponent", "fits"), [(5, True), (7, False)])
+def test_a_current_that_can_wrap_is_a_problem(exponent, fits):
+    net = fixed_chain(0, (40, 5), density=1.0)
+    (wire,) = net.connections
+    weights = np.full((5, 40), 64)
+    weights[3] = 66  # 40 * 66 * 2**exponent * 2**6 reaches 2**23 at exponent 6
+    net = replace(net, connections=(replace(wire, op=Dense(Synapses.from_dense(weights), exponent, "mixed")),))
+    budget = check(net, LOIHI1)
+    assert budget.fits is fits
+    expected = "population 'output', neuron 3: the current can reach 21,626,880 and wraps at 8,388,608"
+    assert fits or expected in budget.problems[0]
 
 
 def test_every_problem_is_reported_in_one_pass():

@@ -1,11 +1,12 @@
-"""What a network asks of a chip beyond room: numbers, neurons, messages, delays. Part of check."""
+"""What a network asks of a chip beyond room: numbers that do not wrap, neurons, messages, delays. Part of check."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
 from snnc.arith import Fixed
-from snnc.errors import UnsupportedError
+from snnc.bounds import must_not_wrap
+from snnc.errors import DoesNotFitError, UnsupportedError
 from snnc.hw import Profile
 from snnc.ir import Network, Population
 from snnc.latency import chip_delays
@@ -17,7 +18,7 @@ _AT_MOST = ("weight_bits", "weight_exponent_max", "threshold_bits", "bias_mantis
 
 def missing(net: Network, profile: Profile) -> tuple[str, ...]:
     """Everything that the chip cannot express, each as a sentence with its place and remedy; empty if it can all."""
-    found = [*_numeric_problems(net, profile)]
+    found = [*_numeric_problems(net, profile), *_wrap_problems(net)]
     for p in net.populations:
         found += _population_problems(p, net, profile)
     found += _delay_problems(net, profile)
@@ -37,6 +38,14 @@ def _numeric_problems(net: Network, profile: Profile) -> Iterator[str]:
     try:
         stored_weight_bits(net, profile)
     except UnsupportedError as error:
+        yield str(error)
+
+
+def _wrap_problems(net: Network) -> Iterator[str]:
+    try:
+        if isinstance(net.numeric, Fixed):
+            must_not_wrap(net)
+    except DoesNotFitError as error:
         yield str(error)
 
 
