@@ -2,12 +2,13 @@
 
 import importlib
 import json
+import os
 import pkgutil
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -83,12 +84,20 @@ class _Verbs(click.Group):
 
 
 def _fail(words: list[str], message: str, code: int, **detail: str) -> int:
-    """One sentence on stderr; one JSON object on stdout for scripts."""
-    click.echo(f"error: {message}", err=True)
+    """One sentence on stderr; one JSON object on stdout for scripts. Either may be full or closed, which changes no code."""
+    body = {"schema": "snnc.error/1", "ok": False, "exit_code": code, "message": message, **detail}
+    _print(sys.stderr, f"error: {message}")
     if "--json" in words:
-        body = {"schema": "snnc.error/1", "ok": False, "exit_code": code, "message": message, **detail}
-        click.echo(json.dumps(body))
+        _print(sys.stdout, json.dumps(body))
     return code
+
+
+def _print(file: TextIO, text: str) -> None:
+    try:
+        click.echo(text, file=file)
+        file.flush()
+    except OSError:  # else Python fails once more when it flushes at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
