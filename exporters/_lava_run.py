@@ -3,6 +3,7 @@
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,18 +11,22 @@ import tempfile
 import time
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from snnc.errors import FileError, MissingDependencyError, RunError
+from snnc.errors import FileError, MissingDependencyError, RunError, WriteError
 from snnc.run import Rasters, Run
 from snnc.targets import Artifact
 
 from ._lava import PROGRAM
 
-INSTALL = "pip install scikit-learn networkx asteval && pip install --no-deps --ignore-requires-python lava-nc==0.10.0"
+INSTALL = (
+    "pip install numpy scipy scikit-learn networkx asteval && pip install --no-deps --ignore-requires-python lava-nc==0.10.0"
+)
 MESSAGE_CHARACTERS = 600
 READ_BYTES = 32 << 10  # of what a program says: as much of its beginning, and of its end
 MAX_WRITTEN_BYTES = 1 << 30  # by a program, in one file: ten times the outputs of as many samples as are run at once
@@ -42,13 +47,38 @@ def run(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> 
     program = artifact.root.resolve() / PROGRAM
     if not program.is_file():
         raise FileError("no such file", where=str(artifact.root / PROGRAM), fix="export again")
-    with tempfile.TemporaryDirectory(prefix="snnc-lava-") as place:
-        folder = Path(place)
-        rasters: dict[str, Any] = {name: np.asarray(raster, np.int32) for name, raster in inputs.items()}
-        np.savez(folder / "inputs.npz", **rasters)
+    with _temporary_folder() as folder:
+        _write_inputs(inputs, folder / "inputs.npz")
         command = [python(), str(program), str(folder / "inputs.npz"), str(folder / "outputs.npz")]
         call(command, folder, timeout_s)
         return _result(artifact, inputs, record, folder / "outputs.npz")
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    with _write_errors():
+        place = tempfile.mkdtemp(prefix="snnc-lava-")
+    try:
+        yield Path(place)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _write_inputs(inputs: Rasters, path: Path) -> None:
+    rasters: dict[str, Any] = {name: np.asarray(raster, np.int32) for name, raster in inputs.items()}
+    with _write_errors():
+        np.savez(path, **rasters)
+
+
+@contextmanager
+def _write_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where = os.environ.get("TMPDIR") or tempfile.gettempdir()
+        raise WriteError(
+            f"cannot write what Lava reads: {error.strerror or error}", where=where, fix="set TMPDIR to a folder with room"
+        ) from error
 
 
 def call(command: list[str], folder: Path, timeout_s: float) -> None:

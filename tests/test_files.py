@@ -1,11 +1,13 @@
 """Folders are written whole or not at all, and nothing that is not ours is replaced."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from snnc.errors import FileError
-from snnc.files import new_folder
+from snnc.errors import FileError, WriteError
+from snnc.files import new_folder, write_bytes
 
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path):
@@ -56,3 +58,18 @@ def test_a_folder_that_cannot_be_replaced_stays(failing, tmp_path, monkeypatch):
     with pytest.raises(FileError, match="busy"), new_folder(path, ours=lambda _: True, force=True):
         pass
     assert [p.relative_to(tmp_path).as_posix() for p in sorted(tmp_path.rglob("*"))] == ["out", "out/old"]
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [(errno.ENOSPC, "free some space"), (errno.EACCES, "get the right to write"), (errno.EFBIG, "pick another")],
+)
+def test_a_failed_write_names_its_cause_and_remedy(number, remedy, tmp_path, monkeypatch):
+    def fail(handle):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(WriteError, match=f"cannot write: {os.strerror(number)}; {remedy}") as caught:
+        write_bytes(tmp_path / "a", b"x")
+    assert caught.value.exit_code == 1
+    assert list(tmp_path.iterdir()) == []

@@ -20,7 +20,7 @@ from snnc.exporters import _lava, _lava_run
 
 from snnc import hw, neurons, store, targets
 from snnc.cli import main
-from snnc.errors import DataError, FileError, MissingDependencyError, RunError, UnsupportedError
+from snnc.errors import DataError, FileError, MissingDependencyError, RunError, UnsupportedError, WriteError
 from snnc.ir import Connection, Stage
 from snnc.place import place
 from snnc.proof import from_images, from_noise, verify_artifact
@@ -153,6 +153,7 @@ def test_everything_unsupported_is_said_at_once(net, said, tmp_path):
     with pytest.raises(UnsupportedError) as caught:
         targets.export("lava", net, None, tmp_path / "a")
     assert caught.value.exit_code == 4
+    assert "\n" not in str(caught.value)
     for part in said:
         assert part in str(caught.value)
 
@@ -336,6 +337,7 @@ def test_without_lava_export_works_and_verify_says_how_to_get_it(tmp_path, monke
     assert end.value.code == MissingDependencyError.exit_code
     said = json.loads(capsys.readouterr().out)
     assert "No module named 'numpy'" in said["message"]
+    assert "pip install numpy scipy" in said["fix"]
     assert "pip install --no-deps --ignore-requires-python lava-nc==0.10.0" in said["fix"]
 
 
@@ -536,3 +538,30 @@ def test_a_signal_ends_the_program_too_and_leaves_nothing(artifact, number, code
     assert list(temporary.iterdir()) == []
     with pytest.raises(ProcessLookupError):
         os.kill(int(started.read_text()), 0)
+
+
+@pytest.mark.parametrize("words", [["targets"], ["targets", "--json"], ["check", "none", "--hw", "loihi1", "--json"]])
+def test_a_full_output_is_one_error(words):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-m", "snnc", *words], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == (2 if "none" in words else 1)
+    assert done.stderr.count("\n") == 1
+    assert "none: no such file" in done.stderr if "none" in words else "No space left on device" in done.stderr
+
+
+def test_a_temporary_folder_without_room_is_named(artifact, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setenv("TMPDIR", "/a/small/disk")
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(WriteError, match="/a/small/disk: cannot write what Lava reads: No space left on device; set TMPDIR"):
+        proof(artifact)
+
+
+def test_verify_says_that_it_runs_only_when_it_does(tmp_path, capsys):
+    path = saved(fixed_chain(), tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main(["verify", str(tmp_path / "none"), "--against", str(path), "--random", "0.3"])
+    assert end.value.code == 2
+    assert "running" not in capsys.readouterr().err

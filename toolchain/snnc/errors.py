@@ -39,6 +39,12 @@ class FileError(UsageError):
     """A file is missing, truncated, foreign, or would be overwritten."""
 
 
+class WriteError(FileError):
+    """A file could not be written, though nothing that the user said is wrong: the disk is full, say."""
+
+    exit_code = 1
+
+
 class NetworkError(UsageError):
     """A network contradicts itself: shapes, names, ranges, NaN."""
 

@@ -1,5 +1,6 @@
 """Writing so that nothing existing is lost: into a temporary name, synced, then renamed. Used wherever files are written."""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -7,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from snnc.errors import FileError
+from snnc.errors import FileError, WriteError
 
 
 def must_be_free(path: Path, force: bool, ours: Callable[[Path], bool] | None = None) -> None:
@@ -30,7 +31,7 @@ def _is_replaceable(path: Path, ours: Callable[[Path], bool]) -> bool:
 
 
 def write_bytes(path: Path, content: bytes, *, force: bool = False) -> None:
-    """Write a file whole or not at all. Raises FileError if it exists (without ``force``) or cannot be written."""
+    """Write a file whole or not at all. Raises FileError if it exists (without ``force``), WriteError if it cannot be written."""
     must_be_free(path, force)
     with _file_errors(path):
         handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
@@ -51,7 +52,7 @@ def write_bytes(path: Path, content: bytes, *, force: bool = False) -> None:
 def new_folder(path: Path, *, ours: Callable[[Path], bool], force: bool = False) -> Iterator[Path]:
     """A folder to fill that appears under ``path`` when the block ends without an error, and not at all otherwise.
 
-    Raises FileError as `must_be_free` does, and if it cannot be written; then what was there before is there again.
+    Raises FileError as `must_be_free` does, and WriteError if it cannot be written; then what was there before is there again.
     """
     must_be_free(path, force, ours)
     with _file_errors(path):
@@ -90,9 +91,16 @@ def _file_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise FileError(
-            f"cannot write: {error.strerror or error}", where=str(path), fix="free some space or pick another place"
-        ) from error
+        raise WriteError(f"cannot write: {error.strerror or error}", where=str(path), fix=write_remedy(error)) from error
+
+
+def write_remedy(error: OSError) -> str:
+    """What to do about an error of writing."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "free some space or pick another place"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "get the right to write there or pick another place"
+    return "pick another place"
 
 
 def _sync(path: Path) -> None:

@@ -12,7 +12,7 @@ from snnc.errors import DataError, NetworkError, UnsupportedError
 from snnc.ir import Network
 from snnc.run import Rasters, Run, classes
 from snnc.simulate import simulate
-from snnc.targets import Artifact, RunnableTarget, altered_files, foreign_files, load
+from snnc.targets import Artifact, RunnableTarget, altered_files, foreign_files, is_runnable, load
 from snnc.verify import Verdict, compare, join
 
 Source = Callable[[int, int], Rasters]  # (first sample, number of samples) -> rasters (samples, steps, n) by input
@@ -72,9 +72,9 @@ def _runnable(artifact: Artifact, net: Network) -> RunnableTarget:
             fix="name the model that was exported",
         )
     target = load(artifact.target)
-    if not hasattr(target, "run"):
+    if not is_runnable(target):
         raise UnsupportedError(f"artifacts of target {artifact.target!r} cannot be run here", fix="see snnc targets")
-    return target  # type: ignore[return-value]
+    return target
 
 
 def _slots(net: Network, source: Source) -> int:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 from types import ModuleType
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeGuard, cast
 
 from snnc import __version__, neurons
 from snnc.errors import FileError, UnsupportedError, nearest
@@ -81,7 +81,7 @@ def load(name: str) -> Target:
     return cast(Target, importlib.import_module(f"snnc.exporters.{name}"))
 
 
-def is_runnable(target: Target) -> bool:
+def is_runnable(target: Target) -> TypeGuard[RunnableTarget]:
     """Whether artifacts of the target can be run here, and so be verified."""
     return hasattr(target, "run")
 
@@ -99,8 +99,7 @@ def export(target: str, net: Network, mapping: CoreMapping | None, out: Path, *,
     """
     chosen = load(target)
     if found := chosen.problems(net, mapping):
-        what = found[0] if len(found) == 1 else "\n  ".join([f"{len(found)} problems", *found])
-        raise UnsupportedError(what, where=f"network {net.name!r} for target {target!r}")
+        raise UnsupportedError("; ".join(found), where=f"network {net.name!r} for target {target!r}")
     with new_folder(out, ours=_is_artifact, force=force) as folder:
         latency = chosen.export(net, mapping, folder)
         files = {path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}

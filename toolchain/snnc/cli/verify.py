@@ -50,11 +50,12 @@ def command(artifact: Path, model: Path, samples: int, timeout_s: float, as_json
     net = store.load(artifact if with_torch else model)
     source, labels = _input(net, **given)
     samples = min(samples, len(labels)) if labels is not None else samples
+    exported = None if with_torch else targets.read_artifact(artifact)
     say(f"running {artifact} on {samples} samples", quiet)
-    if with_torch:
-        proof = _prove_float(net, source, samples)
+    if exported:
+        proof = verify_artifact(exported, net, source, samples, timeout_s=timeout_s)
     else:
-        proof = verify_artifact(targets.read_artifact(artifact), net, source, samples, timeout_s=timeout_s)
+        proof = _prove_float(net, source, samples)
     accuracy = _accuracy(proof, labels)
     if as_json:
         _print_json(proof, accuracy, samples)
