@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from snnc.arith import Fixed
 from snnc.ir import Connection, Network, Population
+from snnc.latency import latency
 
 PROGRAM = "run.py"
 SCHEMA = "snnc.lava/1"
@@ -66,7 +67,7 @@ def _connection_problems(c: Connection) -> Iterator[str]:
 
 def _path_problems(net: Network) -> list[str]:
     """Each hop costs one step in Lava, so that all paths into a population must have equally many."""
-    hops = latencies(net)
+    hops = latency(net)
     found = []
     for p in net.populations:
         into = {c.src: hops[c.src] for c in net.into(p.name)}
@@ -75,14 +76,6 @@ def _path_problems(net: Network) -> list[str]:
                 f"population {p.name!r} is reached over paths of different length ({into}), which cannot be exported yet"
             )
     return found
-
-
-def latencies(net: Network) -> dict[str, int]:
-    """By how many steps each population runs late: one for every connection between it and the input."""
-    hops: dict[str, int] = {}
-    for p in net.ordered:
-        hops[p.name] = max((hops[c.src] + 1 for c in net.into(p.name)), default=0)
-    return hops
 
 
 def _overflow_problems(net: Network) -> list[str]:
@@ -117,7 +110,7 @@ def factored(bias: int) -> tuple[int, int] | None:
 
 def write(net: Network, folder: Path) -> dict[str, int]:
     """Fill ``folder`` with the program, the processes and the weights; returns the latency of each population in steps."""
-    late = latencies(net)
+    late = latency(net)
     program = Path(__file__).with_name("_lava_program.py").read_bytes()
     (folder / PROGRAM).write_bytes(program)
     network = {
@@ -130,13 +123,13 @@ def write(net: Network, folder: Path) -> dict[str, int]:
     return late
 
 
-def _population(p: Population, latency: int) -> dict[str, Any]:
+def _population(p: Population, late: int) -> dict[str, Any]:
     return {
         "name": p.name,
         "n": p.size,
         "registers": None if p.neuron is None else _registers(p.neuron),
-        # Lava counts steps from 1, and the first input of a sample arrives `latency` steps after the sample began.
-        "reset_offset": latency + 1,
+        # Lava counts steps from 1, and the first input of a sample arrives `late` steps after the sample began.
+        "reset_offset": late + 1,
     }
 
 
