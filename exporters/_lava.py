@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from snnc.arith import Fixed
+from snnc.bounds import step_input
 from snnc.ir import Connection, Network, Population
 from snnc.latency import latency
 
@@ -80,24 +80,18 @@ def _path_problems(net: Network) -> list[str]:
 
 def _overflow_problems(net: Network) -> list[str]:
     """Lava wraps the register u once a step, in 32-bit arithmetic: enough only while a step adds less than one turn."""
+    assert isinstance(net.numeric, Fixed)  # noqa: S101 - for the type checker; `problems` refuses float networks
     turn = 1 << FORMAT["state_bits"]
     found = []
     for p in net.populations:
-        largest = sum((_largest_sum(c, net) for c in net.into(p.name)), np.zeros(p.size, np.int64))
-        added = int(largest.max()) << FORMAT["state_shift"]
+        low, high = step_input(p, [(c.op, net[c.src].message_bits) for c in net.into(p.name)], net.numeric)
+        added = max(int(high.max()), -int(low.min()))
         if added > turn:
             found.append(
                 f"population {p.name!r} can get a current of {added} in one step, "
                 f"the register u wraps around at most {turn}; use a smaller weight exponent"
             )
     return found
-
-
-def _largest_sum(c: Connection, net: Network) -> NDArray[np.int64]:
-    """A bound on |current| in weight units: every source sends its largest message. Shape (n_dst,)."""
-    message = (1 << max(net[c.src].message_bits, 1)) - 1
-    total = np.bincount(c.op.synapses.rows, np.abs(c.op.synapses.values), c.op.n_dst).astype(np.int64) * message
-    return total << c.op.exponent if c.op.exponent > 0 else (total >> -c.op.exponent) + 1
 
 
 def factored(bias: int) -> tuple[int, int] | None:

@@ -67,13 +67,19 @@ def must_not_wrap(net: Network) -> None:
 
 def population_bound(p: Population, into: Sequence[tuple[Op, int]], numeric: Fixed) -> Bound:
     """`current_bound` of one population, whose connections are given as (operator, message bits of its source)."""
+    low, high = step_input(p, into, numeric)
+    decay = _decay(p, numeric)
+    return Bound(-_climb(-low, decay, numeric), _climb(high, decay, numeric), numeric.state_limit)
+
+
+def step_input(p: Population, into: Sequence[tuple[Op, int]], numeric: Fixed) -> tuple[Ints, Ints]:
+    """The least and the most that one step can add to u of each neuron, in state units; arguments as `population_bound`."""
     low, high = np.zeros(p.size, np.int64), np.zeros(p.size, np.int64)
     for op, message_bits in into:
         least, most = _sums(op, message_bits)
         low += numeric.shift(least, op.exponent)
         high += numeric.shift(most, op.exponent)
-    decay = _decay(p, numeric)
-    return Bound(-_climb(numeric.lift(-low), decay, numeric), _climb(numeric.lift(high), decay, numeric), numeric.state_limit)
+    return -numeric.lift(-low), numeric.lift(high)
 
 
 def _sums(op: Op, message_bits: int) -> tuple[Ints, Ints]:
