@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from snnc import datasets
 from snnc.errors import DataError, UsageError, nearest
+from snnc.ir import Network
 
 Split = Literal["train", "test"]
 
@@ -59,6 +60,16 @@ class Dataset:
 
 
 @cache
+def must_suit(net: Network, data: Dataset) -> None:
+    """Raises DataError if a network has other inputs than the images have pixels, or too few outputs for the classes."""
+    fix = "name with --data the data set that it was trained on"
+    pixels, inputs = data.images.shape[1], sum(p.size for p in net.inputs)
+    if pixels != inputs:
+        raise DataError(f"has images of {pixels} pixels, the network has {inputs} inputs", where=data.name, fix=fix)
+    if data.classes > net.output.size:
+        raise DataError(f"has {data.classes} classes, the network has {net.output.size} outputs", where=data.name, fix=fix)
+
+
 def names() -> tuple[str, ...]:
     """The data sets that `load` knows, by file name."""
     return tuple(sorted(m.name for m in pkgutil.iter_modules(datasets.__path__) if not m.name.startswith("_")))

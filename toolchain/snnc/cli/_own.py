@@ -53,7 +53,7 @@ def prune_file(factory: Factory, own: OwnConfig, config: PruneConfig, run: Run) 
     from snnc.training.record import Record
 
     record = Record.beside(run.out, run.quiet, run.tensorboard)
-    record.must_be_free(run.force or run.resume is not None or not is_first())
+    record.must_be_free(run.force or not is_first(), run.resume)
     for path in (run.out, run.report):
         must_be_free(path, run.force or not is_first())
     started = time.perf_counter()

@@ -16,7 +16,7 @@ from snnc.training.own_settings import Factory, OwnConfig
 from snnc.training.settings import PruneConfig, must_have_torch
 
 
-@click.command("prune")
+@click.command("prune", short_help="Prune a network to the connectivity asked for.")
 @click.argument("model", type=PATH)
 @data_options
 @config_options(PruneConfig)
@@ -60,7 +60,7 @@ def command(
 
     net = store.load(model)
     record = Record.beside(out, quiet, tensorboard)
-    record.must_be_free(force or resume is not None or not is_first())
+    record.must_be_free(force or not is_first(), resume)
     must_be_free(out, force or not is_first())
     started = time.perf_counter()
     with interruptible(record.checkpoint), joined(config):

@@ -10,6 +10,7 @@ from snnc import data, store
 from snnc.cli._common import PATH, config_from, config_options, force_option, json_option, out_option, quiet_option
 from snnc.cli._data import data_options, download_option
 from snnc.cli._training import interruptible, is_first, report, resume_option, tensorboard_option
+from snnc.errors import UsageError
 from snnc.files import must_be_free, write_bytes
 from snnc.training.settings import TrainConfig, must_have_torch
 
@@ -52,7 +53,9 @@ def command(
     from snnc.training.record import Record
 
     record = Record.beside(out, quiet, tensorboard)
-    record.must_be_free(force or resume is not None or not is_first())
+    record.must_be_free(force or not is_first(), resume)
+    if state_dict and state_dict.absolute() == out.absolute():
+        raise UsageError("--out and --state-dict name the same file", where=str(out), fix="give them two names")
     for path in filter(None, (out, state_dict)):
         must_be_free(path, force or not is_first())
     if download:

@@ -11,7 +11,7 @@ from torch import nn
 
 from snnc.data import Dataset
 from snnc.encode import Encoding
-from snnc.errors import ConfigError
+from snnc.errors import ConfigError, FileError
 from snnc.training import ranks
 from snnc.training.record import Metrics, Record, read_checkpoint
 from snnc.training.settings import FitConfig
@@ -77,11 +77,18 @@ class Checkpoints:
         Raises FileError for a file that is none, ConfigError for one that belongs to another training.
         """
         state = read_checkpoint(path)
-        self._must_belong(state.get("of", {}), path)
-        self._model.load_state_dict(state["model"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        ranks.set_random_state(state["random"])
-        return Point(**{k: state[k] for k in Point.__dataclass_fields__}), list(state["metrics"])
+        try:
+            self._must_belong(state["of"], path)
+            self._model.load_state_dict(state["model"])
+            self._optimizer.load_state_dict(state["optimizer"])
+            ranks.set_random_state(state["random"])
+            point = Point(**{k: type(zero)(state[k]) for k, zero in asdict(Point()).items()})
+            metrics = list(state["metrics"])
+            if len(metrics) != point.epoch:
+                raise ValueError(f"metrics of {len(metrics)} epochs after {point.epoch}")
+            return point, metrics
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise FileError(f"is damaged: {error!r}", where=str(path), fix="train again without it") from error
 
     def _must_belong(self, of: dict[str, Any], path: Path) -> None:
         ours, theirs = self._of["settings"], of.get("settings", {})

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from snnc.bounds import current_bound
-from snnc.data import Dataset
+from snnc.data import Dataset, must_suit
 from snnc.errors import DataError, NetworkError
 from snnc.ir import Network, Stage
 from snnc.training.fit import accuracy, fit
@@ -22,11 +22,13 @@ def finetune(
 
     Training starts from the weights of ``float_net``. The epoch is kept whose integers classify most of the validation
     samples, 0 being ``fixed`` itself; epochs after which a current could wrap are not eligible. ``data`` is a training
-    split. Raises NetworkError if the networks do not belong together, UnsupportedError for loops, DataError for a split
-    that is too small.
+    split; training and pruning have seen its validation samples, too, so their accuracy says which epoch is best, and
+    nothing of unseen samples. Raises NetworkError if the networks do not belong together, UnsupportedError for loops,
+    DataError for a split that is too small or of another size.
     """
     if fixed.encoding is None:
         raise NetworkError("says no encoding, so that images cannot enter", where=f"network {fixed.name!r}")
+    must_suit(fixed, data)
     training, validation = _parted(data, config.validation)
     model = IntegerModel(fixed, latent_weights(float_net, fixed))
     kept = _Best(model, validation, fixed)

@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor
 
 from snnc.connectivity import parameter_connectivity
-from snnc.data import Dataset
-from snnc.errors import ConfigError, DataError, nearest
+from snnc.data import Dataset, must_suit
+from snnc.errors import ConfigError, nearest
 from snnc.ir import Network, Stage
 from snnc.training import methods, ranks
 from snnc.training.fit import fit, provenance, steps_in_epoch
@@ -30,17 +30,12 @@ def prune(
 
     The metrics of each epoch say for each layer how many synapses exist, were pruned and grew back. Raises ConfigError for
     a connectivity that the network is below already or that leaves a layer without synapses, before training starts;
-    DataError for images of another size; UnsupportedError for a network that cannot be trained.
+    DataError for images or classes of another number; UnsupportedError for a network that cannot be trained.
     """
     encoding = net.encoding
     if encoding is None:
         raise ConfigError("does not say how samples are encoded", where=f"network {net.name!r}", fix="train it with snnc train")
-    if data.images.shape[1] != net.inputs[0].size:
-        raise DataError(
-            f"has images of {data.images.shape[1]} pixels, the network has {net.inputs[0].size} inputs",
-            where=data.name,
-            fix="prune on the data that it was trained on",
-        )
+    must_suit(net, data)
     config = ranks.placed(config)
     model = from_network(net, config.kernel).to(config.device)
     weights = {name: linear.weight for name, linear in model.linears.items()}

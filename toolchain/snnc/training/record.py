@@ -31,14 +31,18 @@ class Record:
     @classmethod
     def beside(cls, out: Path, quiet: bool = False, tensorboard: Path | None = None) -> "Record":
         """``model.ckpt``, ``model.best.ckpt`` and ``model.metrics.jsonl`` beside ``model.snnc``."""
-        last, best, metrics = (out.with_suffix(s) for s in (".ckpt", ".best.ckpt", ".metrics.jsonl"))
+        stem = out.name.removesuffix(".snnc").removesuffix(".safetensors")
+        last, best, metrics = (out.with_name(stem + ending) for ending in (".ckpt", ".best.ckpt", ".metrics.jsonl"))
         return cls(last, metrics, quiet, best, tensorboard)
 
-    def must_be_free(self, force: bool) -> None:
-        """Raises FileError if one of the files exists and may not be replaced."""
+    def must_be_free(self, force: bool, resume: Path | None = None) -> None:
+        """Raises FileError if one of the files exists and may not be replaced: without ``force`` only by the training that
+        wrote them, which goes on from one of its own checkpoints."""
+        own = {path.absolute() for path in (self.checkpoint, self.best) if path}
+        goes_on = resume is not None and resume.absolute() in own
         for path in (self.checkpoint, self.best, self.metrics):
             if path:
-                must_be_free(path, force)
+                must_be_free(path, force or goes_on)
 
     def keep(self, state: Mapping[str, Any], metrics: list[Metrics]) -> None:
         """Replace the checkpoints and metrics, each whole or not at all; ``best`` only by an epoch that is better."""
