@@ -7,13 +7,14 @@ import click
 
 from snnc import hw, store
 from snnc.check import Budget, LayerBudget, check
-from snnc.cli._common import PATH, json_option, print_json, print_table
+from snnc.cli._common import PATH, json_option, output_width, print_json, print_table
 from snnc.usage import Usage, words_for
 
 BAR = 5  # characters of a full bar
+BAR_WIDTH = 100  # columns from which there is room for bars
 
 
-@click.command("check")
+@click.command("check", short_help="Hold a network against a chip, core by core.")
 @click.argument("model", type=PATH)
 @click.option("--hw", "profile_name", required=True, help="Hardware profile: a name (see `snnc profiles`) or a .toml file.")
 @json_option
@@ -61,12 +62,12 @@ def _cells(layer: LayerBudget, resources: int) -> tuple[str, ...]:
 
 
 def _cell(usage: Usage) -> str:
-    """used / limit, percent and a bar, or what is not known of them."""
+    """used / limit, percent and (where there is room) a bar, or what is not known of them."""
     used, limit = (f"{n:,}" if n is not None else "?" for n in (usage.used, usage.limit))
     if usage.share is None:
         return f"{used}/{limit} unknown"
-    filled = min(BAR, round(BAR * usage.share))
-    return f"{used}/{limit} {usage.share:.1%} {'#' * filled}{'.' * (BAR - filled)}"
+    text, filled = f"{used}/{limit} {usage.share:.1%}", min(BAR, round(BAR * usage.share))
+    return f"{text} {'#' * filled}{'.' * (BAR - filled)}" if output_width() >= BAR_WIDTH else text
 
 
 def _sections(budget: Budget) -> list[tuple[str, Any]]:

@@ -12,7 +12,7 @@ from snnc.cli._inspection import print_connections, print_parameters, print_popu
 from snnc.inspection import Inspection, inspect
 
 
-@click.command("inspect")
+@click.command("inspect", short_help="Show what is in a network, and what rounding cost.")
 @click.argument("model", type=PATH)
 @click.option("--against", type=PATH, help="The float network that MODEL was made from: shows what rounding cost.")
 @json_option

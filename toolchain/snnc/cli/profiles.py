@@ -9,7 +9,7 @@ from snnc.cli._common import json_option, print_json, print_table
 from snnc.hw_keys import Fact
 
 
-@click.command("profiles")
+@click.command("profiles", short_help="List the chips, or one chip's numbers with their sources.")
 @click.argument("name", required=False)
 @json_option
 def command(name: str | None, as_json: bool) -> None:

@@ -29,7 +29,7 @@ from snnc.training.settings import FinetuneConfig, must_have_torch
 _DEFAULT = FinetuneConfig()
 
 
-@click.command("quantise")
+@click.command("quantise", short_help="Round a network to the integers of a chip.")
 @click.argument("model", type=PATH)
 @click.option("--hw", "profile", required=True, help="Hardware profile: a name (see snnc profiles) or a .toml file.")
 @config_options(QuantiseConfig)

@@ -32,7 +32,7 @@ def _samples(ctx: click.Context, option: click.Parameter, value: str) -> int | N
     return int(value)
 
 
-@click.command("simulate")
+@click.command("simulate", short_help="Run a network on a data set: accuracy, spikes, operations.")
 @click.argument("model", type=PATH)
 @data_options
 @click.option("--split", type=click.Choice(["train", "test"]), default="test", show_default=True, help="Part of the data set.")
