@@ -7,6 +7,7 @@ import click
 
 from snnc import targets
 from snnc.arith import Fixed
+from snnc.bounds import must_not_wrap
 from snnc.cli._common import PATH, json_option, out_option, print_json
 from snnc.errors import ProfileError, UnsupportedError, UsageError
 from snnc.ir import Network
@@ -30,6 +31,8 @@ def command(model: Path, target: str, profile: str | None, seed: int, out: Path,
     if profile and not maps:
         raise UsageError(f"target {target!r} maps to no chip", where="--hw", fix="leave --hw out, or see snnc targets")
     net = store.load(model)
+    if not maps and isinstance(net.numeric, Fixed):  # of a chip, `_mapping` asks this too
+        must_not_wrap(net)
     mapping = _mapping(net, profile, seed) if maps else None
     artifact = targets.export(target, net, mapping, out, force=force)
     cores = {"profile": mapping.profile, "cores": len(mapping.cores)} if mapping else {}
