@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from snnc.arith import Fixed
 from snnc.bounds import step_input
 from snnc.ir import Connection, Network, Population
 from snnc.latency import latency
+from snnc.scaling import bias_parts
 
 PROGRAM = "run.py"
 SCHEMA = "snnc.lava/1"
@@ -36,24 +38,34 @@ def problems(net: Network) -> list[str]:
         if getattr(net.numeric, name) != value
     ]
     for p in net.populations:
-        found += [f"population {p.name!r} {problem}" for problem in _population_problems(p)]
+        found += [f"population {p.name!r} {problem}" for problem in _population_problems(p, net.numeric)]
     for c in net.connections:
         found += [f"connection {c.name!r} {problem}" for problem in _connection_problems(c)]
     return found or _path_problems(net) or _overflow_problems(net)
 
 
-def _population_problems(p: Population) -> Iterator[str]:
+def _population_problems(p: Population, numeric: Fixed) -> Iterator[str]:
     if p.neuron is None:
         return
     if why := neuron_problem(p.neuron.model()):
         yield f"has neurons {p.neuron.model()!r}: {why}"
         return
-    bias = np.atleast_1d(p.neuron.bias)  # type: ignore[attr-defined]
-    if bad := [int(b) for b in bias if factored(int(b)) is None]:
+    if bad := _biases_off_grid(p.neuron, numeric):
         yield (
             f"has a bias of {bad[0]} ({len(bad)} such), which is no 13-bit mantissa times 2**0 .. 2**7; "
             "quantise again, which rounds biases to that grid"
         )
+
+
+def _of_lava(numeric: Fixed) -> Fixed:
+    """With the biases that Lava's neurons take, whatever the chip does."""
+    return replace(numeric, bias_mantissa_bits=13, bias_exponent_max=7)
+
+
+def _biases_off_grid(neuron: Any, numeric: Fixed) -> list[int]:
+    bias = np.atleast_1d(neuron.bias)
+    _, exponent = bias_parts(bias, _of_lava(numeric))
+    return [int(b) for b in bias[exponent < 0]]
 
 
 def _connection_problems(c: Connection) -> Iterator[str]:
@@ -94,22 +106,15 @@ def _overflow_problems(net: Network) -> list[str]:
     return found
 
 
-def factored(bias: int) -> tuple[int, int] | None:
-    """A bias as (mantissa, exponent) with bias = mantissa << exponent: 13 bits signed, 0 .. 7. None if there is none."""
-    for exponent in range(8):
-        if bias % (1 << exponent) == 0 and -4096 <= bias >> exponent <= 4095:
-            return bias >> exponent, exponent
-    return None
-
-
 def write(net: Network, folder: Path) -> dict[str, int]:
     """Fill ``folder`` with the program, the processes and the weights; returns the latency of each population in steps."""
+    assert isinstance(net.numeric, Fixed)  # noqa: S101 - for the type checker; `problems` refuses float networks
     late = latency(net)
     program = Path(__file__).with_name("_lava_program.py").read_bytes()
     (folder / PROGRAM).write_bytes(program)
     network = {
         "schema": SCHEMA,
-        "populations": [_population(p, late[p.name]) for p in net.ordered],
+        "populations": [_population(p, late[p.name], net.numeric) for p in net.ordered],
         "connections": [_connection(c, net) for c in net.connections],
     }
     (folder / "network.json").write_text(json.dumps(network, indent=1) + "\n")
@@ -117,27 +122,27 @@ def write(net: Network, folder: Path) -> dict[str, int]:
     return late
 
 
-def _population(p: Population, late: int) -> dict[str, Any]:
+def _population(p: Population, late: int, numeric: Fixed) -> dict[str, Any]:
     return {
         "name": p.name,
         "n": p.size,
-        "registers": None if p.neuron is None else _registers(p.neuron),
+        "registers": None if p.neuron is None else _registers(p.neuron, numeric),
         # Lava counts steps from 1, and the first input of a sample arrives `late` steps after the sample began.
         "reset_offset": late + 1,
     }
 
 
-def _registers(neuron: Any) -> dict[str, Any]:
+def _registers(neuron: Any, numeric: Fixed) -> dict[str, Any]:
     """The registers of Lava's LIF: numbers where all neurons share one, else lists."""
     decay_u = neuron.parameters().get("decay_u")
     du = neuron.decay_u - decay_u.metadata["offset"] if decay_u else np.array(NO_MEMORY)
-    pairs = np.array([factored(int(b)) for b in np.atleast_1d(neuron.bias)]).reshape(*neuron.bias.shape, 2)
+    mantissa, exponent = bias_parts(neuron.bias, _of_lava(numeric))
     return {
         "du": du.tolist(),
         "dv": neuron.decay_v.tolist(),
         "vth": neuron.threshold.tolist(),
-        "bias_mant": pairs[..., 0].tolist(),
-        "bias_exp": pairs[..., 1].tolist(),
+        "bias_mant": mantissa.tolist(),
+        "bias_exp": exponent.tolist(),
     }
 
 

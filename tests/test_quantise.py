@@ -17,7 +17,7 @@ from snnc.neurons.lif import LIF
 from snnc.ops import Dense, weight_grid
 from snnc.quantise import QuantiseConfig, quantise, scales
 from snnc.run import classes
-from snnc.scaling import bias_parts, decode_parameter, decode_weights, encode_parameter, encode_weights, unit_scale
+from snnc.scaling import bias_exponent, bias_parts, decode_parameter, decode_weights, encode_parameter, encode_weights, unit_scale
 from snnc.simulate import simulate
 from snnc.synapses import Synapses
 
@@ -91,9 +91,11 @@ def test_a_bias_comes_back_within_half_a_mantissa_step_or_is_refused(values, sca
     mantissa, exponent = bias_parts(encoded, LOIHI)
     assert (mantissa << exponent == encoded).all()
     assert np.abs(mantissa).max() <= 4096
-    assert 0 <= exponent <= 7
+    assert ((exponent >= 0) & (exponent <= 7)).all()
     error = np.abs(decode_parameter(encoded, "bias", scale, LOIHI) - values).max()
-    assert error <= (0.5 + 1e-9) * 2**exponent / unit_scale("bias", scale, LOIHI)
+    assert error <= (0.5 + 1e-9) * 2 ** bias_exponent(values * unit_scale("bias", scale, LOIHI), LOIHI) / unit_scale(
+        "bias", scale, LOIHI
+    )
 
 
 @pytest.mark.parametrize("model", ["lif", "cuba"])

@@ -12,10 +12,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cases import fixed_chain, fixed_loops, float_chain, spikes
+from cases import LOIHI, fixed_chain, fixed_loops, float_chain, spikes
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lava_networks import Wire, network
 from snnc.exporters import _lava, _lava_run
 
 from snnc import hw, neurons, store, targets
@@ -24,6 +23,7 @@ from snnc.errors import DataError, FileError, MissingDependencyError, RunError, 
 from snnc.ir import Connection, Stage
 from snnc.place import place
 from snnc.proof import from_images, from_noise, verify_artifact
+from snnc.scaling import bias_parts
 from snnc.simulate import simulate
 from snnc.split import split
 from snnc.synapses import Synapses
@@ -184,7 +184,9 @@ def own_profile(folder, name, old, new):
 
 
 def test_graded_input_needs_a_chip_that_has_it(tmp_path, capsys):
-    path = saved(network(0, [Wire()] * 6, message_bits=4), tmp_path)
+    net = fixed_chain()
+    graded = (replace(net.populations[0], message_bits=4), *net.populations[1:])
+    path = saved(replace(net, populations=graded), tmp_path)
     code, said = said_by_export(capsys, path, "-t", "loihi")
     assert code == 4
     assert "sends 4-bit messages, loihi1 has no graded spikes" in said
@@ -203,6 +205,15 @@ def test_export_refuses_what_check_refuses(tmp_path, capsys):
         code, said = said_by_export(capsys, path, "-t", "loihi", "--hw", chip)
         assert code == 4
         assert "has neurons 'lif'" in said
+
+
+@pytest.mark.parametrize("target", targets.names())
+def test_a_current_that_can_wrap_is_not_exported(target, tmp_path, capsys):
+    net = fixed_chain(sizes=(60, 4, 2), density=1.0, model="cuba")
+    strong = replace(net.connections[0], op=replace(net.connections[0].op, exponent=5))
+    code, said = said_by_export(capsys, saved(replace(net, connections=(strong, net.connections[1])), tmp_path), "-t", target)
+    assert code in (3, 4)
+    assert "and wraps at" in said
 
 
 def test_a_chip_that_export_cannot_know_or_use(tmp_path, capsys):
@@ -225,10 +236,9 @@ def test_a_mapping_of_another_network_is_refused(tmp_path):
 @given(st.one_of(st.integers(-(1 << 20), 1 << 20), st.builds(lambda m, e: m << e, st.integers(-4096, 4095), st.integers(0, 7))))
 def test_a_bias_is_factored_exactly_or_refused(bias):
     possible = any(bias % (1 << e) == 0 and -4096 <= bias // (1 << e) <= 4095 for e in range(8))
-    found = _lava.factored(bias)
-    assert (found is not None) == possible
-    if found:
-        mantissa, exponent = found
+    mantissa, exponent = bias_parts(bias, LOIHI)
+    assert (exponent >= 0) == possible
+    if possible:
         assert mantissa * 2**exponent == bias
         assert -4096 <= mantissa <= 4095
         assert 0 <= exponent <= 7

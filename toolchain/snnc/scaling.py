@@ -84,14 +84,12 @@ def bias_exponent(bias: Any, numeric: Fixed) -> int:
     return min(needed, numeric.bias_exponent_max)
 
 
-def bias_parts(bias: Ints, numeric: Fixed) -> tuple[Ints, int]:
-    """Integer biases in state units as (mantissas, shared exponent). Raises NetworkError if they have no such form."""
-    exponent = bias_exponent(bias, numeric)
-    most = 1 << (numeric.bias_mantissa_bits - 1)
-    mantissa = np.asarray(bias) >> exponent
-    if ((mantissa << exponent) != bias).any() or mantissa.max() >= most or mantissa.min() < -most:
-        raise NetworkError(
-            f"bias {np.min(bias)} .. {np.max(bias)} is no {numeric.bias_mantissa_bits}-bit mantissa * 2**{exponent}",
-            fix="round the biases to multiples of a power of two",
-        )
-    return mantissa, exponent
+def bias_parts(bias: Any, numeric: Fixed) -> tuple[Ints, Ints]:
+    """Each integer bias (state units, any shape) as (mantissa, smallest exponent); exponent -1 where it has no such form."""
+    bias = np.asarray(bias, np.int64)
+    limit = 1 << (numeric.bias_mantissa_bits - 1)
+    exponent = np.full(bias.shape, -1, np.int64)
+    for e in range(numeric.bias_exponent_max, -1, -1):
+        mantissa = bias >> e
+        exponent[(mantissa << e == bias) & (-limit <= mantissa) & (mantissa < limit)] = e
+    return bias >> np.maximum(exponent, 0), exponent
