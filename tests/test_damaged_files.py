@@ -1,8 +1,11 @@
 """A file that says something impossible is refused in one sentence, whatever it says."""
 
+import errno
 import json
+import os
 import struct
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -113,3 +116,19 @@ def test_several_problems_make_one_line():
 def test_a_made_up_record_of_quantising_is_refused(settings):
     with pytest.raises(NetworkError, match="network 'case': records"):
         inspect(fixed_chain().after(Stage("quantise", settings)))
+
+
+@pytest.mark.parametrize(("path", "message"), [("/dev/null", "is no regular file"), ("", "is a folder"), ("a/b", "no such file")])
+def test_what_is_no_file_is_called_so(path, message, tmp_path):
+    with pytest.raises(FileError, match=message) as error:
+        store.load(tmp_path / path)
+    assert error.value.fix
+
+
+def test_a_folder_that_cannot_be_entered_is_named_with_a_remedy(tmp_path, monkeypatch):
+    def denied(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "stat", denied)
+    with pytest.raises(FileError, match=r"x\.snnc: cannot be read: Permission denied; check the permissions"):
+        store.load(tmp_path / "x.snnc")

@@ -200,6 +200,12 @@ def test_what_the_chip_cannot_hold_is_refused_with_place_numbers_and_remedy(neur
     assert caught.value.fix
 
 
+@pytest.mark.parametrize(("factor", "message"), [(1e300, "threshold 1 rounds to 0"), (1e-310, "they are next to zero")])
+def test_absurd_weights_are_refused_without_a_warning(factor, message):
+    with pytest.raises(NetworkError, match=message):
+        quantise(with_weights(float_chain(), lambda w: w * factor), CHIP)
+
+
 def test_a_fixed_network_is_not_quantised_again():
     with pytest.raises(NetworkError, match="fixed-point already, for loihi1"):
         quantise(fixed_chain(), CHIP)

@@ -209,7 +209,7 @@ def _best(p: Population, into: tuple[Connection, ...], grids: Mapping[str, _Grid
     grid; beyond it only thresholds gain, and higher exponents must be worth it."""
     finest = max(grids.values(), key=lambda grid: grid.finest, default=None)
     top, fractions = (min(finest.finest, cap), finest.fractions) if finest else (cap, [1.0])
-    if not 0 < top < np.inf:
+    if not 0 < top < np.inf or (finest and finest.full == np.inf):
         raise NetworkError("no scale fits its weights: they are next to zero", where=f"population {p.name!r}")
     best = None
     for octave in range(OCTAVES):
@@ -233,6 +233,8 @@ def _at(p: Population, into: tuple[Connection, ...], grids: Mapping[str, _Grid],
 
 
 def _relative(got: NDArray[np.float64], exact: NDArray[np.float64]) -> float:
-    """The squared error beside the squared values."""
-    energy = float(np.square(exact).sum())
-    return float(np.square(got - exact).sum()) / energy if energy else 0.0
+    """The squared error beside the squared values, both in units of the largest so that neither overflows."""
+    largest = float(np.abs(exact).max())
+    if not largest:
+        return 0.0
+    return float(np.square((got - exact) / largest).sum()) / float(np.square(exact / largest).sum())

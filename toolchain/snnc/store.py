@@ -5,6 +5,7 @@ ever executed, sizes are checked against the file's own length, and equal networ
 """
 
 import json
+import stat
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -55,9 +56,8 @@ def load(path: Path) -> Network:
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     from safetensors import SafetensorError, safe_open
 
-    if not path.is_file():
-        raise FileError("no such file", where=str(path), fix="check the path")
     try:
+        _must_be_a_file(path)
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {}).get("snnc", "{}"))
             return header, {key: file.get_tensor(key) for key in file.keys()}
@@ -65,10 +65,22 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         raise FileError(
             f"is not an snnc network, or is truncated ({error})",
             where=str(path),
-            fix="make one with snnc train or snnc import",
+            fix="name a network that snnc train, prune or quantise wrote",
         ) from error
     except OSError as error:
-        raise FileError(f"cannot be read: {error.strerror or error}", where=str(path), fix="check the file") from error
+        fix = "check the permissions of the file and of the folders above it"
+        raise FileError(f"cannot be read: {error.strerror or error}", where=str(path), fix=fix) from error
+
+
+def _must_be_a_file(path: Path) -> None:
+    """Raises FileError for what is none, OSError where the folders above it cannot be entered."""
+    try:
+        kind = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileError("no such file", where=str(path), fix="check the path") from error
+    if not stat.S_ISREG(kind):
+        found = "a folder" if stat.S_ISDIR(kind) else "no regular file"
+        raise FileError(f"is {found}", where=str(path), fix="name a network, a file that ends in .snnc")
 
 
 def _network(header: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Network:

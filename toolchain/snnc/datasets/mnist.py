@@ -66,7 +66,7 @@ def _home(folder: Path | None) -> Path:
 _FOLDER_HELP = (
     f"name with --data-dir or {FOLDER_VARIABLE} a folder with "
     + ", ".join(idx.file for pair in _MNIST.values() for idx in pair)
-    + " (each may end in .gz), or add --download"
+    + " (each may end in .gz), or fetch them with snnc train --data mnist --download"
 )
 
 
