@@ -12,11 +12,13 @@ from click.testing import CliRunner
 
 from snnc import hw, store
 from snnc.bounds import current_bound
+from snnc.check import check
 from snnc.cli import main
 from snnc.encode import Encoding
 from snnc.errors import NetworkError
 from snnc.inspection import inspect
 from snnc.neurons.cuba import Cuba
+from snnc.ops import Dense
 from snnc.quantise import quantise, scales
 
 CHIP = hw.load("loihi1")
@@ -57,6 +59,16 @@ def test_every_parameter_goes_from_float_to_integer_and_back(net):
         assert facts.decoded == pytest.approx((after.min() / unit, after.max() / unit))
         assert facts.max_error == pytest.approx(np.abs(after / unit - before).max())
         assert 0 < facts.max_error <= facts.half_step * (1 + 1e-9)
+
+
+def test_check_inspect_and_the_network_count_synapses_alike(monkeypatch):
+    net = fixed_chain(sizes=(12, 20), density=0.3)
+    kept = net.connections[0].op.synapses.count / 240
+    monkeypatch.setattr(Dense, "possible_synapses", property(lambda op: 9 * op.parameters))  # as if each weight were shared
+    (shown,), (budget,) = inspect(net).connections, check(net, CHIP).layers[0].connections
+    for found in (shown, budget, inspect(net)):
+        assert found.synapse_connectivity == pytest.approx(kept)
+        assert found.parameter_connectivity == pytest.approx(kept)
 
 
 def test_without_the_float_network_values_are_decoded_and_errors_unknown(net):

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from snnc.arith import Fixed
+from snnc.connectivity import parameter_connectivity, synapse_connectivity
 from snnc.errors import UnsupportedError
 from snnc.features import missing
 from snnc.hw import Profile
@@ -148,8 +149,7 @@ def _layer(
 
 
 def _connection(c: Connection) -> ConnectionBudget:
-    count = c.op.synapses.count
-    return ConnectionBudget(c.name, count, count / c.op.parameters, count / c.op.possible_synapses)
+    return ConnectionBudget(c.name, c.op.synapses.count, parameter_connectivity(c), synapse_connectivity(c))
 
 
 def _unknown(net: Network, profile: Profile) -> tuple[str, ...]:

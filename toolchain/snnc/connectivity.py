@@ -3,14 +3,20 @@
 from snnc.ir import Connection, Network
 
 
-def parameter_connectivity(net: Network) -> float:
-    """Weights that exist, as a part of all trainable weights."""
-    return sum(c.op.synapses.count for c in net.connections) / sum(c.op.parameters for c in net.connections)
+def parameter_connectivity(of: Network | Connection) -> float:
+    """Weights that exist, as a part of all trainable weights, of a connection or of all of a network."""
+    wires = _connections(of)
+    return sum(c.op.synapses.count for c in wires) / sum(c.op.parameters for c in wires)
 
 
-def synapse_connectivity(net: Network) -> float:
-    """Synapses that exist, as a part of those that the unpruned network unrolls to."""
-    return sum(_synapses(c) for c in net.connections) / sum(c.op.possible_synapses for c in net.connections)
+def synapse_connectivity(of: Network | Connection) -> float:
+    """Synapses that exist, as a part of those that the unpruned connection or network unrolls to."""
+    wires = _connections(of)
+    return sum(_synapses(c) for c in wires) / sum(c.op.possible_synapses for c in wires)
+
+
+def _connections(of: Network | Connection) -> tuple[Connection, ...]:
+    return of.connections if isinstance(of, Network) else (of,)
 
 
 def _synapses(c: Connection) -> float:

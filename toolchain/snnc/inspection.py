@@ -150,8 +150,8 @@ def _connection(c: Connection, net: Network, floats: NDArray[Any] | None) -> Con
     errors = np.abs(decoded - floats) if decoded is not None and floats is not None else None
     return ConnectionFacts(
         c.name, c.src, c.dst, c.delay_steps, c.op.synapses.count,
-        parameter_connectivity=c.op.synapses.count / c.op.parameters,
-        synapse_connectivity=c.op.synapses.count / c.op.parameters,
+        parameter_connectivity=parameter_connectivity(c),
+        synapse_connectivity=synapse_connectivity(c),
         weights=_range(values),
         exponent=c.op.exponent if fixed else None,
         sign_mode=c.op.sign_mode,
