@@ -13,6 +13,7 @@ from snnc.errors import ConfigError, DataError, UnsupportedError
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'snnc[train]'")
+from regression import TOTAL, Regression  # noqa: E402
 from torch import nn  # noqa: E402
 
 from snnc.training.fit import train  # noqa: E402
@@ -80,37 +81,6 @@ def test_what_is_not_pruned_follows_torchs_adam():
         optimizer.step()
         adam.step()
     assert torch.allclose(ours, theirs, rtol=0, atol=1e-12)
-
-
-class Regression:
-    """Two linear layers that learn a sparse linear map; small, and every weight gets a gradient."""
-
-    def __init__(self, seed=0, connectivity=0.05, steps=200, **settings):
-        torch.manual_seed(seed)
-        self.model = nn.Sequential(nn.Linear(60, 80, bias=False), nn.Linear(80, 30))
-        weights, bias = [self.model[0].weight, self.model[1].weight], self.model[1].bias
-        self.optimizer = GradR(
-            [{"params": weights, "prune": True}, {"params": [bias]}],
-            **{"connectivity": connectivity, "steps": steps, "lr": 3e-3, **settings},
-        )
-        self.truth = torch.randn(30, 60) * (torch.rand(30, 60) < 0.1)
-        self.samples = torch.Generator().manual_seed(seed)
-
-    def run(self, steps):
-        for _ in range(steps):
-            x = torch.randn(32, 60, generator=self.samples)
-            loss = ((self.model(x) - x @ self.truth.T) ** 2).mean()
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
-        return self
-
-    @property
-    def existing(self):
-        return [int((p != 0).sum()) for p in self.optimizer.pruned]
-
-
-TOTAL = 60 * 80 + 80 * 30
 
 
 @pytest.mark.parametrize("connectivity", [1.0, 0.5, 0.05, 0.005])
@@ -183,7 +153,7 @@ def test_pruned_theta_gathers_around_the_centre_of_the_prior(monkeypatch):
     p = nn.Parameter(torch.rand(100, 100) + 0.5)
     optimizer = one_group(p, connectivity=0.1, steps=10_000)
     monkeypatch.setattr(optimizer, "_steer", lambda done: None)
-    optimizer.param_groups[0]["pull"] = 0.1
+    optimizer.param_groups[0].update(pull=0.1, reach=10.0)
     optimizer.param_groups[0]["lr"] = 0.1
     for _ in range(300):
         p.grad = torch.zeros_like(p)

@@ -69,7 +69,7 @@ def adam_rewire(first, last, gradient, mean, square, theta, sign, weight, adam, 
 
     ``adam`` as in `_adam`, ``prior`` as in `fused_adam.rewire`. ``alive[0]`` becomes 1 if a theta is above 0.
     """
-    strength, tail, weak, centre = prior
+    strength, reach, weak, centre = prior
     step = np.empty(BLOCK, np.float32)
     any_alive = False
     for start in range(first, last, BLOCK):
@@ -79,7 +79,8 @@ def adam_rewire(first, last, gradient, mean, square, theta, sign, weight, adam, 
         for i in range(end - start):
             was = th[i]
             inner = weak if was > centre else (-weak if was < centre else ZERO)
-            outer = strength / (ONE + was / tail)
+            near = ONE - was / reach
+            outer = strength * near if near > ZERO else ZERO
             now = was - s[i] * step[i] - (outer if was > ZERO else inner)
             th[i] = now
             any_alive |= now > ZERO

@@ -69,7 +69,8 @@ class PruningOptimizer(torch.optim.Optimizer):
         self._split(torch.Generator().manual_seed(seed))
         self._budgets = self._found_budgets()
         self._check()
-        self._begin()
+        with torch.no_grad():
+            self._begin()
 
     @property
     def pruned(self) -> list[Parameter]:

@@ -30,21 +30,22 @@ from snnc.training.methods._base import FAINT, PruningOptimizer
 from snnc.training.methods._budget import cut
 from snnc.training.settings import Prior
 
+REACH = 1.5  # of the largest theta that is to go: up to this the prior pulls
 CENTRE = -1.0  # of a layer's scale: around this pruned theta gather
 PRUNED_PULL = 0.1  # of the learning rate: the most that the prior moves a pruned theta in a step
 
 
 class Pull(NamedTuple):
-    """What the prior moves theta by in a step: down on what exists, less on the large; towards the centre on what is pruned."""
+    """What the prior moves theta by in a step: down on small theta, less on larger; towards the centre on what is pruned."""
 
     strength: float
-    tail: float  # the theta at which it is half as strong
+    reach: float  # the theta from which on there is no pull
     weak: float
     centre: float
 
     def on(self, theta: Tensor) -> Tensor:
         """What is subtracted from each theta."""
-        strong = self.strength / (1 + theta / self.tail)
+        strong = self.strength * (1 - theta / self.reach).clamp(min=0)
         return torch.where(theta > 0, strong, self.weak * torch.sign(theta - self.centre))
 
 
@@ -72,6 +73,10 @@ class GradR(PruningOptimizer):
                     fix="use a connectivity up to 0.5 and an alpha above 0, or prior='schedule'",
                 )
 
+    def _begin(self) -> None:
+        for group in self.param_groups:
+            group["reach"] = math.inf
+
     def _exists(self, p: Tensor) -> Tensor:
         found: Tensor = self.state[p]["theta"] > 0
         return found
@@ -84,7 +89,8 @@ class GradR(PruningOptimizer):
     def _steer(self, done: float) -> None:
         """The pull that brings as many theta below 0 as the schedule wants by the next time.
 
-        A theta of q scales, pulled by strength / (1 + theta), takes (q + q**2 / 2) / strength steps to 0.
+        A theta of q scales, pulled by strength * (1 - theta / reach) with reach = REACH * q, takes
+        reach / strength * ln(REACH / (REACH - 1)) steps to 0.
         """
         if self._prior == "paper":
             return
@@ -92,7 +98,8 @@ class GradR(PruningOptimizer):
             farthest = max(0.0, cut([self._score(p) for p in budget.params], budget.scheduled(done)))
             for group in self.param_groups:
                 if group["budget"] == budget.number:
-                    group["pull"] = (farthest + farthest**2 / 2) / self._look_steps
+                    group["reach"] = REACH * farthest
+                    group["pull"] = group["reach"] * math.log(REACH / (REACH - 1)) / self._look_steps
 
     def _rewire(self, p: Parameter, group: dict[str, Any]) -> None:
         """The redefined gradient moves every theta, the pruned ones too, and the prior pulls it towards its centre."""
@@ -115,7 +122,8 @@ class GradR(PruningOptimizer):
             strength = group["lr"] * self._alpha
             return Pull(strength, math.inf, strength, math.log(2 * group["connectivity"]) / self._alpha)
         strength = group["pull"] * scale
-        return Pull(strength, scale, min(strength, PRUNED_PULL * group["lr"]), CENTRE * scale)
+        reach = group["reach"] * scale if strength > 0 else math.inf
+        return Pull(strength, reach, min(strength, PRUNED_PULL * group["lr"]), CENTRE * scale)
 
 
 METHOD = GradR

@@ -1,0 +1,80 @@
+"""The figure of a sweep, from its results: accuracy over connectivity, and what came and went over the epochs.
+
+    snnc sweep examples/mnist_gradr.toml --data-dir DIR -o out/mnist_gradr
+    python benchmarks/plot_sweep.py out/mnist_gradr -o docs/mnist_gradr.png
+
+Needs matplotlib: pip install 'snnc[report]'. Line: mean over the seeds; band: lowest to highest.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from snnc.training.sweep import SCHEMA
+from snnc.training.sweep_table import summarise
+
+
+def read(folder):
+    """All results of a sweep's folder."""
+    found = [json.loads(path.read_text()) for path in sorted(folder.glob("*-*-*.json"))]
+    return [result for result in found if result.get("schema") == SCHEMA]
+
+
+def draw_accuracy(axes, results):
+    """Accuracy over connectivity, a line for each method; the dense network as a horizontal one."""
+    lines = summarise(results)
+    for variant in dict.fromkeys(line["variant"] for line in lines):
+        own = sorted((line for line in lines if line["variant"] == variant), key=lambda line: line["connectivity"])
+        mean, low, high = ([100 * line[key] for line in own] for key in ("accuracy", "accuracy_min", "accuracy_max"))
+        if len(own) == 1 and own[0]["connectivity"] == 1:
+            axes.axhline(mean[0], color="black", linestyle="--", label="dense")
+            axes.axhspan(low[0], high[0], color="black", alpha=0.1)
+            continue
+        asked = [100 * line["connectivity"] for line in own]
+        (drawn,) = axes.plot(asked, mean, marker="o", label=variant)
+        axes.fill_between(asked, low, high, color=drawn.get_color(), alpha=0.2)
+    axes.set(xscale="log", xlabel="parameter connectivity, %", ylabel="test accuracy, %")
+    axes.grid(alpha=0.3)
+    axes.legend()
+
+
+def draw_rewiring(axes, results, connectivity):
+    """Synapses pruned and regrown in each epoch, seen every few steps, for the methods that rewire; first seed."""
+    seed = min(result["seed"] for result in results)
+    chosen = [r for r in results if r["seed"] == seed and r["connectivity"] == connectivity and r["method"] != "none"]
+    for i, result in enumerate(chosen):
+        epochs = [line["epoch"] for line in result["epochs"]]
+        for key, style in (("pruned_cumulated", "-"), ("regrown_cumulated", ":")):
+            counts = [line[key] or float("nan") for line in result["epochs"]]
+            name = f"{result['variant']} {key.removesuffix('_cumulated')}"
+            axes.plot(epochs, counts, style, color=f"C{i}", label=name)
+    axes.set(yscale="log", xlabel="epoch", ylabel="synapses", title=f"connectivity {100 * connectivity:g} %, seed {seed}")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+
+
+def main():
+    """Read a sweep's folder, write one picture."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("folder", type=Path, help="what snnc sweep wrote")
+    options.add_argument("-o", "--out", type=Path, required=True, help="picture to write: .png, .svg or .pdf")
+    options.add_argument("--at", type=float, help="connectivity of the right half (default: the lowest)")
+    chosen = options.parse_args()
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        sys.exit("needs matplotlib: pip install 'snnc[report]'")
+    results = read(chosen.folder)
+    if not results:
+        sys.exit(f"{chosen.folder}: no results of a sweep")
+    figure = Figure(figsize=(13, 5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    draw_accuracy(left, results)
+    draw_rewiring(right, results, chosen.at or min(result["connectivity"] for result in results))
+    figure.savefig(chosen.out, dpi=150)
+    print(chosen.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""`snnc sweep`: a grid of methods, connectivities and seeds -> a table."""
+
+import shlex
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from snnc import data
+from snnc.cli._common import PATH, force_option, json_option, out_option, print_json, print_table, quiet_option, say
+from snnc.files import write_bytes
+from snnc.training import engines, sweep, sweep_table
+from snnc.training.settings import must_have_torch
+
+
+@click.command("sweep", short_help="Compare pruning methods in a table from a grid.")
+@click.argument("grid", type=PATH)
+@click.option("--data-dir", type=PATH, envvar=data.FOLDER_VARIABLE, help="Folder with the data set's files.")
+@click.option("--row", "wanted", multiple=True, help="Only this row: METHOD-CONNECTIVITY-SEED, or the start of it.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1, 1024), help="Processes.")
+@click.option("--engine", default="local", show_default=True, type=click.Choice(["local", "dask"]), help="Who runs the rows.")
+@click.option("--scheduler", help="Address of a Dask scheduler; the workers need the same folders.")
+@out_option
+@force_option
+@json_option
+@quiet_option
+def command(
+    grid: Path,
+    data_dir: Path | None,
+    wanted: tuple[str, ...],
+    jobs: int,
+    engine: str,
+    scheduler: str | None,
+    out: Path,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Run the rows of GRID that have no result in --out yet, each into a file of its own, and print the table.
+
+    Interrupted or killed, it goes on where it stopped. --force runs the chosen rows again.
+    """
+    chosen = sweep.read_grid(grid).chosen(wanted)
+    must_have_torch()
+    sweep.must_be_possible(chosen, data_dir)
+    line = shlex.join(["snnc", "sweep", str(grid), "-o", str(out)])
+    with engines.dask(jobs, scheduler) if engine == "dask" else engines.local(jobs) as run:
+        sweep.open_sweep(chosen, out)
+        if force:
+            for row in chosen.rows:
+                sweep.forget(row, out)
+        _run(chosen, out.absolute(), data_dir and data_dir.absolute(), line, run, quiet)
+    _report(chosen, out, line, as_json)
+
+
+def _run(grid: sweep.Grid, out: Path, data_dir: Path | None, line: str, run: engines.Run, quiet: bool) -> None:
+    left = sweep.missing(grid, out)
+    say(f"{len(grid.rows) - len(left)} of {len(grid.rows)} rows are there", quiet)
+    seeds = sorted({row.seed for row in left})
+    trainings = [partial(sweep.train_once, grid, seed, out, data_dir) for seed in seeds]
+    for path in run(trainings):
+        say(f"trained: {path.name}", quiet)
+    rows = [partial(sweep.run_row, grid, row, out, data_dir, line) for row in left]
+    for result in run(rows):
+        say(_done(result), quiet)
+
+
+def _done(result: dict[str, Any]) -> str:
+    label = f"{result['variant']}-{result['connectivity']:g}-{result['seed']}"
+    return f"{label}: test accuracy {result['test_accuracy']:.2%}, {result['seconds']:.0f} s"
+
+
+def _report(grid: sweep.Grid, out: Path, line: str, as_json: bool) -> None:
+    results = [result for row in grid.rows if (result := sweep.read_result(grid, row, out))]
+    lines = sweep_table.summarise(results)
+    write_bytes(out / "table.md", sweep_table.markdown(grid.goal.name, results, line).encode(), force=True)
+    if as_json:
+        print_json("sweep/1", name=grid.goal.name, out=str(out), lines=lines)
+        return
+    print_table(grid.goal.name, sweep_table.COLUMNS, [tuple(row) for row in sweep_table.cells(lines)])
+    click.echo(f"files: {out}: table.md, and a .json for each of {len(results)} rows")

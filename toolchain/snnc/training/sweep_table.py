@@ -1,0 +1,77 @@
+"""The table of a sweep: mean and spread over the seeds, for a person and for the docs."""
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+Result = dict[str, Any]
+COLUMNS = ("method", "asked", "parameter connectivity", "synapse connectivity", "accuracy", "spread", "against dense", "seeds")
+
+
+def summarise(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """One line for each method and connectivity, in the order of the results: means over the seeds.
+
+    ``accuracy_sd`` is the sample standard deviation (None for one seed); ``against_dense`` the mean difference to the row
+    of method none of the same seed (None if there is none).
+    """
+    lines: dict[tuple[str, float], list[Result]] = {}
+    for result in results:
+        lines.setdefault((result["variant"], result["connectivity"]), []).append(result)
+    dense = {result["seed"]: result["test_accuracy"] for result in results if result["method"] == "none"}
+    return [_line(variant, asked, found, dense) for (variant, asked), found in lines.items()]
+
+
+def _line(variant: str, asked: float, found: Sequence[Result], dense: dict[int, float]) -> dict[str, Any]:
+    scores = [result["test_accuracy"] for result in found]
+    losses = [result["test_accuracy"] - dense[result["seed"]] for result in found if result["seed"] in dense]
+    return {
+        "variant": variant,
+        "connectivity": asked,
+        "parameter_connectivity": statistics.fmean(result["parameter_connectivity"] for result in found),
+        "synapse_connectivity": statistics.fmean(result["synapse_connectivity"] for result in found),
+        "accuracy": statistics.fmean(scores),
+        "accuracy_sd": statistics.stdev(scores) if len(scores) > 1 else None,
+        "accuracy_min": min(scores),
+        "accuracy_max": max(scores),
+        "against_dense": statistics.fmean(losses) if losses else None,
+        "seeds": len(found),
+        "seconds": round(statistics.fmean(result["seconds"] for result in found), 1),
+    }
+
+
+def cells(lines: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """The lines as text, under `COLUMNS`."""
+    return [
+        (
+            line["variant"],
+            f"{100 * line['connectivity']:g} %",
+            f"{100 * line['parameter_connectivity']:.3f} %",
+            f"{100 * line['synapse_connectivity']:.3f} %",
+            f"{100 * line['accuracy']:.2f} %",
+            "" if line["accuracy_sd"] is None else f"± {100 * line['accuracy_sd']:.2f}",
+            "" if line["against_dense"] is None else f"{100 * line['against_dense']:+.2f}",
+            str(line["seeds"]),
+        )
+        for line in lines
+    ]
+
+
+def markdown(name: str, results: Sequence[Result], command: str) -> str:
+    """The table with what made it: command, commits, versions, data, time."""
+    rows = [COLUMNS, tuple("---" for _ in COLUMNS), *cells(summarise(results))]
+    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    commits = ", ".join(sorted({result["commit"] or "no git checkout" for result in results}))
+    versions = ", ".join(sorted({" ".join(f"{k} {v}" for k, v in result["versions"].items()) for result in results}))
+    seconds = sum(result["seconds"] for result in results)
+    return f"""# {name}
+
+Accuracy on the test samples: mean and sample standard deviation over the seeds; against dense in points.
+
+{table}
+
+- command: `{command}`; one row again: `{results[0]["command"]}`
+- commit: {commits}
+- versions: {versions}
+- data: {results[0]["data"]}, {results[0]["training_samples"]:,} training samples
+- pruning took {seconds / 3600:.2f} hours of process time in all, {seconds / len(results):.0f} s a row
+"""
