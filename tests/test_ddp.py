@@ -91,7 +91,9 @@ def test_all_processes_hold_the_same_network(both):
     reached = json.loads((folder / "reached0.json").read_text())
     assert reached["pruned"] > 0
     assert reached["parameter_connectivity"] == alone.done[-1].settings["reached"]["parameter_connectivity"]
-    same = [(a.op.synapses.mask() == b.op.synapses.mask()).mean() for a, b in zip(first.connections, alone.connections, strict=True)]
+    same = [
+        (a.op.synapses.mask() == b.op.synapses.mask()).mean() for a, b in zip(first.connections, alone.connections, strict=True)
+    ]
     assert min(same) > 0.97, "roundings decide about a few synapses"
 
 

@@ -1,4 +1,4 @@
-"""Training goes on after kill -9, Ctrl-C and between epochs to the very bytes of an undisturbed run; foreign checkpoints don't."""
+"""Training goes on after kill -9 and Ctrl-C to the very bytes of an undisturbed run; foreign checkpoints are refused."""
 
 import json
 import os
@@ -198,11 +198,10 @@ def test_a_checkpoint_of_another_training_is_refused(digits, tmp_path):
         (replace(CONFIG, hidden=(17,)), "other settings: hidden"),
         (PruneConfig(connectivity=0.5), "other settings: "),
     ):
+        go_on = prune if isinstance(other, PruneConfig) else train
+        first = (net, images) if go_on is prune else (images, test)
         with pytest.raises(ConfigError, match=says):
-            if isinstance(other, TrainConfig):
-                train(images, test, other, resume=path)
-            else:
-                prune(net, images, other, resume=path)
+            go_on(*first, other, resume=path)
     with pytest.raises(ConfigError, match="another data"):
         train(images.first(299), test, CONFIG, resume=path)
     config = PruneConfig(connectivity=0.5, epochs=1)
