@@ -44,8 +44,13 @@ def report(as_json: bool, out: Path, net: Network, seconds: float) -> None:
         "synapse_connectivity": synapse_connectivity(net),
         "seconds": round(seconds, 1),
     }
+    show(as_json, verb, body, network_hash=net.hash)
+
+
+def show(as_json: bool, verb: str, body: dict[str, Any], **more: Any) -> None:
+    """A table for a person; one object, with ``more``, for a script."""
     if as_json:
-        print_json(f"{verb}/1", **body, network_hash=net.hash)
+        print_json(f"{verb}/1", **body, **more)
         return
     print_table(verb, ("result", "value"), [(key.replace("_", " "), _shown(key, value)) for key, value in body.items()])
 

@@ -9,8 +9,10 @@ import click
 from snnc import data, store
 from snnc.cli._common import PATH, config_from, config_options, force_option, json_option, out_option, quiet_option
 from snnc.cli._data import data_options
+from snnc.cli._own import Run, must_not_be_given, prune_file
 from snnc.cli._training import interruptible, is_first, report, resume_option, tensorboard_option
 from snnc.files import must_be_free
+from snnc.training.own_settings import Factory, OwnConfig
 from snnc.training.settings import PruneConfig, must_have_torch
 
 
@@ -18,6 +20,7 @@ from snnc.training.settings import PruneConfig, must_have_torch
 @click.argument("model", type=PATH)
 @data_options
 @config_options(PruneConfig)
+@config_options(OwnConfig)
 @resume_option
 @tensorboard_option
 @out_option
@@ -40,9 +43,17 @@ def command(
 
     Synapses come and go while the network trains on; then they settle. Writes the network (--out), and beside it the
     metrics of every epoch (.metrics.jsonl), synapses pruned and regrown included, and a checkpoint (.ckpt).
+
+    MODEL is a network (.snnc), or FILE.py:FACTORY: a Python file of yours, which is executed, and the function in it that
+    makes a torch module. Of that the pruned state dict is written, as safetensors, and a report beside it (.json).
     """
     config: PruneConfig = config_from(PruneConfig, options)
+    own: OwnConfig = config_from(OwnConfig, options)
     must_have_torch()
+    if factory := Factory.parse(str(model)):
+        run = Run(data_name, data_dir, resume, tensorboard, out, force, as_json, quiet)
+        return prune_file(factory, own, config, run)
+    must_not_be_given(own, model)
     from snnc.training.prune import prune
     from snnc.training.ranks import joined
     from snnc.training.record import Record
@@ -56,6 +67,6 @@ def command(
         images, test = (data.load(data_name, split, data_dir) for split in ("train", "test"))
         pruned = prune(net, images, config, test, record, resume)
     if not is_first():
-        return
+        return None
     store.save(pruned, out, force=force)
-    report(as_json, out, pruned, time.perf_counter() - started)
+    return report(as_json, out, pruned, time.perf_counter() - started)

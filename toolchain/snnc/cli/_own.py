@@ -1,0 +1,88 @@
+"""Pruning a model that a Python file of the user's own makes: what `snnc prune FILE.py:FACTORY` does."""
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from snnc import data
+from snnc.cli._training import interruptible, is_first, show
+from snnc.errors import ConfigError
+from snnc.files import must_be_free, write_bytes
+from snnc.training.own_settings import Factory, OwnConfig
+from snnc.training.settings import PruneConfig
+
+REPORT = "snnc.pruned-model/1"
+
+
+def must_not_be_given(own: OwnConfig, model: Path) -> None:
+    """Raises ConfigError if options of FILE.py:FACTORY were given for a network, which has its own."""
+    if own != OwnConfig():
+        raise ConfigError(
+            "--weights, --input and --steps are for FILE.py:FACTORY", where=str(model), fix="leave them out for a network"
+        )
+
+
+@dataclass(frozen=True)
+class Run:
+    """The options of `snnc prune` that say what is read and written."""
+
+    data_name: str
+    data_dir: Path | None
+    resume: Path | None
+    tensorboard: Path | None
+    out: Path
+    force: bool
+    as_json: bool
+    quiet: bool
+
+    @property
+    def report(self) -> Path:
+        """Beside the weights."""
+        return self.out.with_suffix(".json")
+
+
+def prune_file(factory: Factory, own: OwnConfig, config: PruneConfig, run: Run) -> None:
+    """Write the pruned state dict to ``out``, and beside it report (.json), metrics (.metrics.jsonl), checkpoint (.ckpt)."""
+    from safetensors.torch import save
+
+    from snnc.training.own import make, prune_own
+    from snnc.training.ranks import joined
+    from snnc.training.record import Record
+
+    record = Record.beside(run.out, run.quiet, run.tensorboard)
+    record.must_be_free(run.force or run.resume is not None or not is_first())
+    for path in (run.out, run.report):
+        must_be_free(path, run.force or not is_first())
+    started = time.perf_counter()
+    with interruptible(record.checkpoint), joined(config):
+        images, test = (data.load(run.data_name, split, run.data_dir) for split in ("train", "test"))
+        model = make(factory, config.seed, own.weights)
+        found = prune_own(model, images, config, own, test, record, run.resume)
+    if not is_first():
+        return
+    state = {key: value.detach().cpu().clone().contiguous() for key, value in model.state_dict().items()}
+    write_bytes(run.out, save(state), force=run.force)
+    files = {"file": _named(factory.path) | {"factory": factory.name}, "weights": _named(own.weights) if own.weights else None}
+    write_bytes(run.report, (json.dumps({"schema": REPORT, **files, **found}, indent=1) + "\n").encode(), force=run.force)
+    show(run.as_json, "prune", _body(run, found, time.perf_counter() - started))
+
+
+def _named(path: Path) -> dict[str, Any]:
+    return {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def _body(run: Run, found: dict[str, Any], seconds: float) -> dict[str, Any]:
+    reached = found["reached"]
+    return {
+        "weights": str(run.out),
+        "report": str(run.report),
+        "epochs": reached["epoch"],
+        "train_accuracy": reached["train_accuracy"],
+        "test_accuracy": reached["test_accuracy"],
+        "parameter_connectivity": found["parameter_connectivity"],
+        "synapse_connectivity": found["synapse_connectivity"],
+        "seconds": round(seconds, 1),
+    }

@@ -1,0 +1,43 @@
+"""The settings of pruning a model of the user's own: without torch, so that the command line can show them without it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from snnc.config import Config, setting
+from snnc.encode import Encoding
+from snnc.errors import UsageError
+
+
+@dataclass(frozen=True)
+class OwnConfig(Config):
+    """What a model of the user's own starts from, and what it takes."""
+
+    weights: Path | None = setting(None, "Of FILE.py:FACTORY: safetensors file with its state dict to start from.")
+    input: Literal["image", "rate", "latency", "constant"] = setting(
+        "image", "Of FILE.py:FACTORY: what it takes: images (batch, channels, height, width), or rasters (batch, steps, n)."
+    )
+    steps: int = setting(
+        8, "Of FILE.py:FACTORY: time steps of a raster; from an image it makes its own.", flags=("-T", "--timesteps"), low=1
+    )
+
+    @property
+    def encoding(self) -> Encoding:
+        """An image is a raster of one step that holds the pixels."""
+        return Encoding("constant", 1) if self.input == "image" else Encoding(self.input, self.steps)
+
+
+@dataclass(frozen=True)
+class Factory:
+    """A function without arguments, in a Python file, that makes a model."""
+
+    path: Path
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Factory | None":
+        """``FILE.py:FACTORY``, or None for what is no Python file. Raises UsageError without the factory."""
+        path, colon, name = text.rpartition(":")
+        if text.endswith(".py"):
+            raise UsageError("says no factory", where=text, fix=f"name the function that makes the model: {text}:FUNCTION")
+        return cls(Path(path), name) if colon and path.endswith(".py") else None
