@@ -89,7 +89,7 @@ def fit(
     takes its part of every batch. Raises RunError if the loss or a weight is no longer a number, ConfigError for a checkpoint
     of another training.
     """
-    optimizer = optimizer or torch.optim.Adam(model.parameters(), lr=config.lr)
+    optimizer = optimizer or torch.optim.Adam(model.parameters(), lr=config.lr, fused=True)
     record = record if record and not ranks.rank() else Record(quiet=True)
     kept = Checkpoints(model, optimizer, data, encoding, config, record)
     point, metrics = kept.resume(resume) if resume else (Point(), [])
