@@ -61,7 +61,7 @@ def pruner(
     have no connectivity, and for options that the method does not have.
     """
     method = methods.get(config.method)
-    options = {key: getattr(config, key) for key in ("prior", "alpha", "temperature") if _is_set(config, key)}
+    options = {key: getattr(config, key) for key in ("prior", "alpha", "reach", "temperature") if _is_set(config, key)}
     if unknown := sorted(options.keys() - set(method.OPTIONS)):
         raise ConfigError(f"{config.method} has no {' and no '.join(unknown)}", fix="leave it out or use another method")
     common = {"steps": steps, "lr": config.lr, "rewire": config.rewire, "seed": config.seed}

@@ -95,6 +95,12 @@ class PruneConfig(TorchConfig):
         "paper: the fixed prior of the publication, which does not reach it.",
     )
     alpha: float | None = setting(None, "Strength of grad_r's prior of the paper, or of deep_r's L1 pull.", low=1e-12, high=1000)
+    reach: float | None = setting(
+        None,
+        "Of grad_r's schedule: pull on weights up to this many times the largest that is to go; 1.5 for low connectivity.",
+        low=1.01,
+        high=1000,
+    )
     temperature: float | None = setting(None, "Of deep_r and soft_deep_r: strength of the noise.", low=1e-30)
     rewire: float = setting(0.75, "Part of the training during which synapses come and go; then they stay.", low=0.01, high=1)
 

@@ -9,9 +9,10 @@ The publication's prior is a Laplace distribution whose centre is to set the spa
 lies far below every theta, and what is reached depends on strength times steps. Here (docs/grad_r.md has the measurements)
 
 - the strength follows from feedback: every few steps the pull is set so that the connectivity meets a cubic schedule;
-- the prior is at the scale of theta (the mean magnitude of the layer's weights at the start) and has the longer tail of a
-  generalised double Pareto distribution (Armagan, Dunson, Lee, "Generalized double Pareto shrinkage", Statistica Sinica
-  2013): the pull on a large theta is weaker, so that the synapses that matter keep their weight;
+- the prior is at the scale of theta (the mean magnitude of the layer's weights at the start); ``reach`` gives it a longer
+  tail, as a generalised double Pareto distribution has (Armagan, Dunson, Lee, "Generalized double Pareto shrinkage",
+  Statistica Sinica 2013): the pull on a theta falls to 0 at ``reach`` times the largest that is to go. The default pulls all
+  theta alike, as Laplace's does, which also regularises; 1.5 spares the synapses that matter at very low connectivity;
 - the pull on a pruned theta is a fraction of the learning rate towards a centre close below 0, so that it does not sink to
   where no gradient brings it back from;
 - then the synapses settle: exactly the number asked for is kept, and the kept weights train on.
@@ -30,7 +31,7 @@ from snnc.training.methods._base import FAINT, PruningOptimizer
 from snnc.training.methods._budget import cut
 from snnc.training.settings import Prior
 
-REACH = 1.5  # of the largest theta that is to go: up to this the prior pulls
+REACH = 1000.0  # times the largest theta that is to go: practically a pull that is the same for all
 CENTRE = -1.0  # of a layer's scale: around this pruned theta gather
 PRUNED_PULL = 0.1  # of the learning rate: the most that the prior moves a pruned theta in a step
 
@@ -54,10 +55,10 @@ class GradR(PruningOptimizer):
     reach the connectivity. Raises ConfigError for a connectivity for which that prior has no centre.
     """
 
-    OPTIONS: ClassVar[tuple[str, ...]] = ("prior", "alpha")
+    OPTIONS: ClassVar[tuple[str, ...]] = ("prior", "alpha", "reach")
 
-    def __init__(self, *args: Any, prior: Prior = "schedule", alpha: float = 1e-3, **common: Any) -> None:
-        self._prior, self._alpha = prior, alpha
+    def __init__(self, *args: Any, prior: Prior = "schedule", alpha: float = 1e-3, reach: float = REACH, **common: Any) -> None:
+        self._prior, self._alpha, self._reach = prior, alpha, reach
         super().__init__(*args, **common)
 
     @property
@@ -89,8 +90,8 @@ class GradR(PruningOptimizer):
     def _steer(self, done: float) -> None:
         """The pull that brings as many theta below 0 as the schedule wants by the next time.
 
-        A theta of q scales, pulled by strength * (1 - theta / reach) with reach = REACH * q, takes
-        reach / strength * ln(REACH / (REACH - 1)) steps to 0.
+        A theta of q scales, pulled by strength * (1 - theta / (reach * q)), takes reach * q / strength *
+        ln(reach / (reach - 1)) steps to 0.
         """
         if self._prior == "paper":
             return
@@ -98,8 +99,8 @@ class GradR(PruningOptimizer):
             farthest = max(0.0, cut([self._score(p) for p in budget.params], budget.scheduled(done)))
             for group in self.param_groups:
                 if group["budget"] == budget.number:
-                    group["reach"] = REACH * farthest
-                    group["pull"] = group["reach"] * math.log(REACH / (REACH - 1)) / self._look_steps
+                    group["reach"] = self._reach * farthest
+                    group["pull"] = group["reach"] * math.log(self._reach / (self._reach - 1)) / self._look_steps
 
     def _rewire(self, p: Parameter, group: dict[str, Any]) -> None:
         """The redefined gradient moves every theta, the pruned ones too, and the prior pulls it towards its centre."""
