@@ -97,14 +97,15 @@ def test_the_connectivity_is_reached_exactly_and_kept(connectivity, rewire):
         assert not p[~mask].any(), "a pruned weight came back"
 
 
-@pytest.mark.parametrize("connectivity", [0.5, 0.05])
-def test_the_schedule_is_followed_on_the_way(connectivity):
-    task = Regression(connectivity=connectivity, steps=400)
+@pytest.mark.parametrize(("connectivity", "reach", "within"), [(0.5, 1000, 0.03), (0.05, 1000, 0.06), (0.05, 1.5, 0.03)])
+def test_the_schedule_is_followed_on_the_way(connectivity, reach, within):
+    """A pull on all weights meets more resistance from the gradient than one on the small ones, and lags behind a little."""
+    task = Regression(connectivity=connectivity, steps=400, reach=reach)
     for fraction in (0.25, 0.5, 0.75):
         task.run(100)
         done = min(1, fraction / 0.75)
         wanted = connectivity + (1 - connectivity) * (1 - done) ** 3
-        assert sum(task.existing) / TOTAL == pytest.approx(wanted, abs=0.03)
+        assert sum(task.existing) / TOTAL == pytest.approx(wanted, abs=within)
 
 
 def test_synapses_come_and_go_while_rewiring():
