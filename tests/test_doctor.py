@@ -20,7 +20,7 @@ def doctor(capsys, *words):
 
 def test_features_are_those_of_the_package():
     features = installed.features()
-    assert set(features) == {"core", "train", "lava", "onnx", "report"}
+    assert set(features) == {"core", "train", "lava", "onnx", "report", "tensorboard", "cluster"}
     assert features["core"].missing == ()
     assert {p.name: p.version for p in features["core"].packages}["numpy"] == metadata.version("numpy")
 

@@ -67,6 +67,7 @@ class _Verbs(click.Group):
         try:
             with _ended_by_signals():
                 result = super().main(*args, **extra)
+                sys.stdout.flush()
             code = result if isinstance(result, int) else 0
         except SnncError as error:
             code = _fail(words, str(error), error.exit_code, what=error.what, where=error.where, fix=error.fix)
@@ -86,15 +87,14 @@ class _Verbs(click.Group):
 def _fail(words: list[str], message: str, code: int, **detail: str) -> int:
     """One sentence on stderr; one JSON object on stdout for scripts. Either may be full or closed, which changes no code."""
     body = {"schema": "snnc.error/1", "ok": False, "exit_code": code, "message": message, **detail}
-    _print(sys.stderr, f"error: {message}")
-    if "--json" in words:
-        _print(sys.stdout, json.dumps(body))
+    _print(sys.stderr, f"error: {message}\n")
+    _print(sys.stdout, json.dumps(body) + "\n" if "--json" in words else "")
     return code
 
 
 def _print(file: TextIO, text: str) -> None:
     try:
-        click.echo(text, file=file)
+        click.echo(text, file=file, nl=False)
         file.flush()
     except OSError:  # else Python fails once more when it flushes at the end
         os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
