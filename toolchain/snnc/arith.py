@@ -10,16 +10,16 @@ import numpy as np
 
 from snnc.errors import NetworkError
 
-RANGES = {  # of the numbers of `Fixed`: far beyond every chip, and nothing overflows int64
+RANGES = {  # of the numbers of `Fixed`: no chip here needs more, and sums cut at 2**40 (snnc.bounds) stay sound
     "weight_bits": (1, 8),
-    "weight_exponent_min": (-16, 0),
-    "weight_exponent_max": (0, 16),
-    "decay_bits": (1, 24),
+    "weight_exponent_min": (-8, 0),
+    "weight_exponent_max": (0, 8),
+    "decay_bits": (1, 20),
     "threshold_bits": (1, 31),
     "bias_mantissa_bits": (2, 31),
     "bias_exponent_max": (0, 16),
     "state_bits": (2, 32),
-    "state_shift": (0, 16),
+    "state_shift": (0, 12),
 }
 
 
