@@ -74,7 +74,7 @@ try:
     main()
 except SystemExit as end:
     print("code", end.code)
-print(sorted(set(sys.modules) & {{"torch", "snntorch", "lava", "sklearn", "scipy", "onnx", "matplotlib"}}))
+print(sorted(set(sys.modules) & {{"torch", "snntorch", "numba", "lava", "sklearn", "scipy", "onnx", "matplotlib"}}))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-2:] == ["code 0", "[]"], done.stdout + done.stderr
