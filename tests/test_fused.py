@@ -1,6 +1,8 @@
 """The compiled forms of training compute what snnTorch's steps and torch's operations compute, on any number of threads."""
 
 import copy
+import sys
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -125,7 +127,8 @@ def test_float64_takes_snntorchs_steps():
     assert fire(leaky(), currents, STEPS).dtype == torch.float64
 
 
-def test_no_result_depends_on_the_threads():
+def test_no_result_depends_on_the_threads(monkeypatch):
+    monkeypatch.setattr(team, "GRAIN", 0)
     found = []
     for threads in (1, 2, 3):
         torch.set_num_threads(threads)
@@ -136,6 +139,20 @@ def test_no_result_depends_on_the_threads():
         assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="torch's threads are reached on Linux only")
+def test_torchs_own_threads_work():
+    torch.set_num_threads(2)
+    seen, both = set(), threading.Barrier(2, timeout=60)
+
+    def note(first, last):
+        if len(seen) < 2:
+            seen.add(threading.get_ident())
+            both.wait()
+
+    team.split(note, 2, team.GRAIN)
+    assert len(seen) == 2
+
+
 def test_every_share_is_worked_on_once_and_failures_come_through():
     torch.set_num_threads(3)
     seen = np.zeros(100, int)
@@ -143,14 +160,14 @@ def test_every_share_is_worked_on_once_and_failures_come_through():
     def mark(first, last, array):
         array[first:last] += 1
 
-    team.split(mark, 100, seen)
+    team.split(mark, 100, team.GRAIN, seen)
     assert (seen == 1).all()
 
     def fail(first, last):
         raise ValueError("in a thread")
 
     with pytest.raises(ValueError, match="in a thread"):
-        team.split(fail, 100)
+        team.split(fail, 100, team.GRAIN)
 
 
 class Task:

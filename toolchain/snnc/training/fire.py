@@ -109,7 +109,7 @@ class _Fire(torch.autograd.Function):
         batch, given, n = currents.shape
         spikes, voltage = torch.empty(batch, steps, n), torch.empty(batch, steps, n)
         arrays = (currents.detach().contiguous().numpy(), *rule, spikes.numpy(), voltage.numpy())
-        split(kernels().fire_forward, batch, *arrays)
+        split(kernels().fire_forward, batch, spikes.numel(), *arrays)
         ctx.save_for_backward(voltage)
         ctx.given, ctx.rule, ctx.width, ctx.attached = given, rule, width, torch.tensor(float(attached)).numpy()[()]
         return spikes
@@ -120,5 +120,5 @@ class _Fire(torch.autograd.Function):
         batch, _, n = voltage.shape
         to_current = torch.empty(batch, ctx.given, n)
         arrays = (gradient.contiguous().numpy(), voltage.numpy(), *ctx.rule, ctx.width, ctx.attached, to_current.numpy())
-        split(kernels().fire_backward, batch, *arrays)
+        split(kernels().fire_backward, batch, voltage.numel(), *arrays)
         return to_current, None, None, None, None

@@ -34,14 +34,14 @@ def rewire(p: Tensor, state: dict[str, Any], group: dict[str, Any], pull: tuple[
     alive = np.zeros(1, np.int64)
     arrays = (*_moments(p, state), _flat(state["theta"]), _flat(state["sign"]), _flat(p))
     prior = tuple(np.float32(x) for x in pull)
-    split(kernels().adam_rewire, p.numel(), *arrays, _adam(group), prior, alive)
+    split(kernels().adam_rewire, p.numel(), p.numel(), *arrays, _adam(group), prior, alive)
     return bool(alive[0])
 
 
 def masked(p: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
     """Move the weights where ``state["mask"]`` is 1 by Adam; the others become 0, exactly."""
     arrays = (*_moments(p, state), _flat(state["mask"]), _flat(p))
-    split(kernels().adam_masked, p.numel(), *arrays, _adam(group))
+    split(kernels().adam_masked, p.numel(), p.numel(), *arrays, _adam(group))
 
 
 def _moments(p: Tensor, state: dict[str, Any]) -> tuple[NDArray[np.float32], ...]:

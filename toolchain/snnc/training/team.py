@@ -9,18 +9,22 @@ from typing import Any
 
 import torch
 
+GRAIN = 32_768  # elements below which torch, too, leaves the work to one thread
+SHARES = 4  # for each thread, so that one that is held up by another program does not hold up the rest
 _REGION = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
-def split(kernel: Callable[..., None], count: int, *arguments: Any) -> None:
-    """Call ``kernel(first, last, *arguments)`` for ranges that cover 0 .. ``count``, one for each of torch's threads.
+def split(kernel: Callable[..., None], count: int, elements: int, *arguments: Any) -> None:
+    """Call ``kernel(first, last, *arguments)`` for ranges that cover 0 .. ``count``, on torch's threads.
 
-    ``kernel`` releases the GIL. Where torch's threads cannot be reached, it runs on the thread of the caller.
+    ``kernel`` releases the GIL. Little work (``elements``) stays on the thread of the caller, and so does all where torch's
+    threads cannot be reached.
     """
-    shares, region = min(torch.get_num_threads(), count), _parallel_region()
-    if shares < 2 or region is None:
+    threads, region = torch.get_num_threads(), _parallel_region()
+    if threads < 2 or count < 2 or elements < GRAIN or region is None:
         kernel(0, count, *arguments)
         return
+    shares = min(SHARES * threads, count)
     edges = [count * i // shares for i in range(shares + 1)]
     left = pairwise(edges)  # advanced under the GIL: no share is taken twice, or left over
     failures: list[BaseException] = []
@@ -32,7 +36,7 @@ def split(kernel: Callable[..., None], count: int, *arguments: Any) -> None:
         except BaseException as error:  # it cannot pass through OpenMP; raised below
             failures.append(error)
 
-    region(_REGION(work), None, shares, 0)
+    region(_REGION(work), None, threads, 0)
     if failures:
         raise failures[0]
 
