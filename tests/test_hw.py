@@ -101,7 +101,7 @@ def test_loihi2_says_what_is_not_public():
         ("features.neurons.value", [["lif"]], "expected one of"),
         ("numeric.state_bits.value", 64, "numeric.state_bits is 64, expected 2 to 32"),
         ("numeric.weight_bits", None, "has no numeric.weight_bits"),
-        ("numeric.weight_exponent_min.other_values", [3], "numeric.weight_exponent_min is 3, expected -8 to 0"),
+        ("numeric.weight_exponent_min.other_values", [3], "numeric.weight_exponent_min is 3, expected -9 to 0"),
         ("storage.weight_field_bits.value", [8, 4], "expected ascending numbers"),
         ("storage.weight_field_bits.value", [1, 4], "numeric.weight_bits is 8, storage.weight_field_bits end at 4"),
         ("storage.index_field_bits.value", 6, "expected a list of whole numbers"),

@@ -12,7 +12,7 @@ from snnc.errors import NetworkError
 
 RANGES = {  # of the numbers of `Fixed`: no chip here needs more, and sums cut at 2**40 (snnc.bounds) stay sound
     "weight_bits": (1, 8),
-    "weight_exponent_min": (-8, 0),
+    "weight_exponent_min": (-9, 0),
     "weight_exponent_max": (0, 8),
     "decay_bits": (1, 20),
     "threshold_bits": (1, 31),
