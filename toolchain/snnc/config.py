@@ -6,7 +6,7 @@ from dataclasses import Field, dataclass, field, fields
 from math import isfinite
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from snnc.errors import ConfigError, FileError, nearest
 
@@ -32,7 +32,7 @@ class Config:
 def kind(cls: type[Config], f: Field[Any]) -> Any:
     """The type of a field without its ``| None``; a Literal stays one."""
     hint = get_type_hints(cls)[f.name]
-    if isinstance(hint, UnionType):
+    if get_origin(hint) in (Union, UnionType):
         return next(a for a in get_args(hint) if a is not NoneType)
     return hint
 

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from keyword import iskeyword
 from typing import Any, TextIO
 
 import click
@@ -15,7 +16,7 @@ import click
 from snnc import __version__
 from snnc.errors import SnncError, nearest
 
-VERBS = tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")))
+VERBS = tuple(sorted(m.name.removesuffix("_") for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")))
 
 
 ENDING = {number: 128 + number for number in (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")) if number}
@@ -53,7 +54,8 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in VERBS:
             return None
-        command: click.Command = importlib.import_module(f"snnc.cli.{name}").command
+        file = f"{name}_" if iskeyword(name) else name
+        command: click.Command = importlib.import_module(f"snnc.cli.{file}").command
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:

@@ -1,0 +1,69 @@
+"""snnc import: a network out of another tool's file."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from snnc import importers, store
+from snnc.cli._common import (
+    config_from,
+    config_options,
+    force_option,
+    json_option,
+    out_option,
+    print_json,
+    print_table,
+)
+from snnc.files import must_be_free
+from snnc.importers._settings import ImportConfig, Imported
+
+
+@click.command("import", short_help="Turn a snnTorch module, a NIR file or a netx file into a network.")
+@click.argument("model")
+@click.option(
+    "--from", "importer", type=click.Choice(importers.names()), help="What MODEL is; guessed from its name where possible."
+)
+@config_options(ImportConfig)
+@out_option
+@force_option
+@json_option
+def command(model: str, importer: str | None, out: Path, force: bool, as_json: bool, **options: Any) -> None:
+    """Read MODEL, which another tool made, and write the same network for the stages that follow.
+
+    MODEL is a file, or FILE.py:FACTORY for a torch module that a function makes. What cannot be mapped spike for spike is
+    refused, all of it in one go, with the reason and the remedy.
+    """
+    config = config_from(ImportConfig, options)
+    must_be_free(out, force)
+    name = importer or importers.guess(model)
+    found = importers.read(model, config, name)
+    store.save(found.network, out, force=force)
+    if as_json:
+        print_json("import/1", **_body(found, name, out))
+        return
+    print_table(f"imported from {name}", ("there", "is", "became"), [(p.place, p.kind, p.became) for p in found.parts])
+    for note in found.notes:
+        click.echo(f"note: {note}")
+    click.echo(f"{out}: {_size(found)}")
+    click.echo(f"next: snnc inspect {out}")
+
+
+def _size(found: Imported) -> str:
+    net = found.network
+    neurons = sum(p.size for p in net.populations if p.neuron)
+    return f"{len(net.populations)} populations with {neurons:,} neurons, {len(net.connections)} connections"
+
+
+def _body(found: Imported, name: str, out: Path) -> dict[str, Any]:
+    net = found.network
+    return {
+        "path": str(out),
+        "from": name,
+        "network_hash": net.hash,
+        "populations": {p.name: list(p.shape) for p in net.populations},
+        "connections": {c.name: [c.src, c.dst] for c in net.connections},
+        "parts": [asdict(part) for part in found.parts],
+        "notes": list(found.notes),
+    }
