@@ -17,7 +17,7 @@ from regression import TOTAL, Regression  # noqa: E402
 from torch import nn  # noqa: E402
 
 from snnc.training.fit import train  # noqa: E402
-from snnc.training.methods.grad_r import GradR  # noqa: E402
+from snnc.training.methods.grad_r import GradR, Pull  # noqa: E402
 from snnc.training.models import from_network  # noqa: E402
 from snnc.training.prune import prune  # noqa: E402
 from snnc.training.record import Record, read_checkpoint  # noqa: E402
@@ -156,11 +156,37 @@ def test_pruned_theta_gathers_around_the_centre_of_the_prior(monkeypatch):
     monkeypatch.setattr(optimizer, "_steer", lambda done: None)
     optimizer.param_groups[0].update(pull=0.1, reach=10.0)
     optimizer.param_groups[0]["lr"] = 0.1
+    optimizer.state[p]["floor"] = 1.0
     for _ in range(300):
         p.grad = torch.zeros_like(p)
         optimizer.step()
     theta = optimizer.state[p]["theta"] / optimizer.state[p]["scale"]
     assert theta.median().item() == pytest.approx(-1, abs=0.05)
+
+
+def test_the_pull_by_hand():
+    """Strength 0.3 over stiffness r + 0.1, falling to 0 where theta * stiffness is 0.2, no further than the centre.
+
+    (0.05, r 0.9): 0.3 * (1 - 0.05 / 0.2) = 0.225, but the centre is 0.15 below. (0.1, r 1.4): 0.2 * (1 - 0.15 / 0.2) = 0.05.
+    (0.5, r 0.9): out of reach. Pruned: 0.01 towards -0.1. (0.05, r 0): a stiffness of 0.1, as far as the centre again.
+    """
+    pull = Pull(strength=0.3, reach=0.2, weak=0.01, centre=-0.1, slope=1.0, floor=0.1)
+    theta = torch.tensor([0.05, 0.1, 0.5, -0.05, -0.2, 0.05], dtype=torch.float64)
+    r = torch.tensor([0.9, 1.4, 0.9, 0.3, 0.3, 0.0], dtype=torch.float64)
+    assert pull.on(theta, r).tolist() == pytest.approx([0.15, 0.05, 0, 0.01, -0.01, 0.15])
+
+
+def test_synapses_that_the_loss_does_not_hear_go_first():
+    """Large weights without a gradient, as those into a neuron that has lost its output, make room for small ones with one."""
+    torch.manual_seed(0)
+    p = nn.Parameter(torch.cat([torch.full((500,), 2.0), torch.rand(500) * 0.1 + 0.1]))
+    heard = torch.arange(1000) >= 500
+    optimizer = one_group(p, connectivity=0.3, steps=200, rewire=1.0)
+    for _ in range(200):
+        p.grad = torch.randn(1000) * heard
+        optimizer.step()
+    assert int(optimizer.exists(p).sum()) == 300
+    assert not optimizer.exists(p)[~heard].any()
 
 
 def test_old_moments_bring_no_pruned_weight_back():

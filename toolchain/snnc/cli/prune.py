@@ -39,7 +39,7 @@ def command(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Prune MODEL with Grad R to the connectivity (or sparsity) asked for, exactly.
+    """Prune MODEL to the connectivity (or sparsity) asked for, exactly.
 
     Synapses come and go while the network trains on; then they settle. Writes the network (--out), and beside it the
     metrics of every epoch (.metrics.jsonl), synapses pruned and regrown included, and a checkpoint (.ckpt).

@@ -69,18 +69,18 @@ def adam_rewire(first, last, gradient, mean, square, theta, sign, weight, adam, 
 
     ``adam`` as in `_adam`, ``prior`` as in `fused_adam.rewire`. ``alive[0]`` becomes 1 if a theta is above 0.
     """
-    strength, reach, weak, centre = prior
-    step = np.empty(BLOCK, np.float32)
+    strength, reach, weak, centre, slope, floor = prior
+    fade = strength / reach
+    step, root = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     any_alive = False
     for start in range(first, last, BLOCK):
         end = min(start + BLOCK, last)
-        _adam(gradient[start:end], mean[start:end], square[start:end], adam, step)
+        _adam(gradient[start:end], mean[start:end], square[start:end], adam, root, step)
         th, s, w = theta[start:end], sign[start:end], weight[start:end]
         for i in range(end - start):
             was = th[i]
             inner = weak if was > centre else (-weak if was < centre else ZERO)
-            near = ONE - was / reach
-            outer = strength * near if near > ZERO else ZERO
+            outer = min(max(strength / (slope * root[i] + floor) - was * fade, ZERO), max(was - centre, weak))
             now = was - s[i] * step[i] - (outer if was > ZERO else inner)
             th[i] = now
             any_alive |= now > ZERO
@@ -92,19 +92,20 @@ def adam_rewire(first, last, gradient, mean, square, theta, sign, weight, adam, 
 @compiled
 def adam_masked(first, last, gradient, mean, square, mask, weight, adam):  # type: ignore[no-untyped-def]
     """One step of Adam on the weights that exist; all others stay 0, while their moments go on."""
-    step = np.empty(BLOCK, np.float32)
+    step, root = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     for start in range(first, last, BLOCK):
         end = min(start + BLOCK, last)
-        _adam(gradient[start:end], mean[start:end], square[start:end], adam, step)
+        _adam(gradient[start:end], mean[start:end], square[start:end], adam, root, step)
         m, w = mask[start:end], weight[start:end]
         for i in range(end - start):
             w[i] = (w[i] - step[i]) * m[i]
 
 
 @compiled
-def _adam(gradient, mean, square, adam, step):  # type: ignore[no-untyped-def]
-    """What Adam subtracts, into ``step``; a block at a time, as the compiler vectorises a loop of few arrays only.
+def _adam(gradient, mean, square, adam, root, step):  # type: ignore[no-untyped-def]
+    """What Adam subtracts, into ``step``, and the root of the mean squared gradient, into ``root``.
 
+    A block at a time, as the compiler vectorises a loop of few arrays only.
     ``adam`` = (beta1, 1 - beta1, beta2, 1 - beta2, 1 - beta2**step, eps, lr / (1 - beta1**step)).
     """
     fast, new_fast, slow, new_slow, unbias, eps, rate = adam
@@ -114,4 +115,6 @@ def _adam(gradient, mean, square, adam, step):  # type: ignore[no-untyped-def]
         q = square[i] * slow + new_slow * g * g
         mean[i] = m
         square[i] = q
-        step[i] = m / (np.sqrt(q / unbias) + eps) * rate
+        root[i] = np.sqrt(q / unbias)
+    for i in range(len(gradient)):
+        step[i] = mean[i] / (root[i] + eps) * rate

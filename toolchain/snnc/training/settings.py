@@ -97,12 +97,12 @@ class PruneConfig(TorchConfig):
     alpha: float | None = setting(None, "Strength of grad_r's prior of the paper, or of deep_r's L1 pull.", low=1e-12, high=1000)
     reach: float | None = setting(
         None,
-        "Of grad_r's schedule: pull on weights up to this many times the largest that is to go; 1.5 for low connectivity.",
+        "Of grad_r's schedule: pull on synapses up to this many times as important as the last that is to go (default 1.5).",
         low=1.01,
         high=1000,
     )
     temperature: float | None = setting(None, "Of deep_r and soft_deep_r: strength of the noise.", low=1e-30)
-    rewire: float = setting(0.75, "Part of the training during which synapses come and go; then they stay.", low=0.01, high=1)
+    rewire: float = setting(0.5, "Part of the training during which synapses come and go; then they stay.", low=0.01, high=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()

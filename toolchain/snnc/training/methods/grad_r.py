@@ -9,10 +9,12 @@ The publication's prior is a Laplace distribution whose centre is to set the spa
 lies far below every theta, and what is reached depends on strength times steps. Here (docs/grad_r.md has the measurements)
 
 - the strength follows from feedback: every few steps the pull is set so that the connectivity meets a cubic schedule;
-- the prior is at the scale of theta (the mean magnitude of the layer's weights at the start); ``reach`` gives it a longer
-  tail, as a generalised double Pareto distribution has (Armagan, Dunson, Lee, "Generalized double Pareto shrinkage",
-  Statistica Sinica 2013): the pull on a theta falls to 0 at ``reach`` times the largest that is to go. The default pulls all
-  theta alike, as Laplace's does, which also regularises; 1.5 spares the synapses that matter at very low connectivity;
+- the pull goes through Adam's normaliser as the loss does: a theta is pulled by strength / r, where r is the root of the mean
+  squared gradient that Adam keeps. So theta * r decides who goes first, which is what the loss rises by without the synapse
+  (as in Theis et al., "Faster gaze prediction with dense networks and Fisher pruning", arXiv 1801.05787); synapses of
+  neurons that nothing listens to have no gradient, and go at once; and layers can be compared;
+- the pull reaches only up to ``reach`` times the largest theta * r that is to go, so that synapses that matter keep their
+  weight (the slope of Zhang's minimax concave penalty, Annals of Statistics 38, 2010);
 - the pull on a pruned theta is a fraction of the learning rate towards a centre close below 0, so that it does not sink to
   where no gradient brings it back from;
 - then the synapses settle: exactly the number asked for is kept, and the kept weights train on.
@@ -31,22 +33,31 @@ from snnc.training.methods._base import FAINT, PruningOptimizer
 from snnc.training.methods._budget import cut
 from snnc.training.settings import Prior
 
-REACH = 1000.0  # times the largest theta that is to go: practically a pull that is the same for all
+REACH = 1.5  # times the largest theta * r that is to go: up to this the prior pulls
 CENTRE = -1.0  # of a layer's scale: around this pruned theta gather
 PRUNED_PULL = 0.1  # of the learning rate: the most that the prior moves a pruned theta in a step
+FLOOR = 0.01  # of a layer's root mean squared gradient: what is added to r, so that no pull is infinite
 
 
 class Pull(NamedTuple):
-    """What the prior moves theta by in a step: down on small theta, less on larger; towards the centre on what is pruned."""
+    """What the prior moves theta by in a step: down on what exists, towards the centre on what is pruned.
+
+    With stiffness = slope * r + floor: strength / stiffness * max(0, 1 - theta * stiffness / reach), but no further than the
+    centre; below 0 ``weak``.
+    """
 
     strength: float
-    reach: float  # the theta from which on there is no pull
+    reach: float
     weak: float
     centre: float
+    slope: float
+    floor: float
 
-    def on(self, theta: Tensor) -> Tensor:
-        """What is subtracted from each theta."""
-        strong = self.strength * (1 - theta / self.reach).clamp(min=0)
+    def on(self, theta: Tensor, r: Tensor) -> Tensor:
+        """What is subtracted from each theta; ``r`` is the root of its mean squared gradient."""
+        stiffness = self.slope * r + self.floor
+        strong = (self.strength / stiffness - theta * (self.strength / self.reach)).clamp(min=0)
+        strong = torch.minimum(strong, (theta - self.centre).clamp(min=self.weak))
         return torch.where(theta > 0, strong, self.weak * torch.sign(theta - self.centre))
 
 
@@ -77,24 +88,34 @@ class GradR(PruningOptimizer):
     def _begin(self) -> None:
         for group in self.param_groups:
             group["reach"] = math.inf
+        for p in self.pruned:
+            self.state[p]["floor"] = 0.0
 
     def _exists(self, p: Tensor) -> Tensor:
         found: Tensor = self.state[p]["theta"] > 0
         return found
 
     def _score(self, p: Tensor) -> Tensor:
-        """Theta in units of its layer."""
-        score: Tensor = self.state[p]["theta"] / self.state[p]["scale"]
+        """What the loss rises by without the synapse, up to a factor that all have in common."""
+        state = self.state[p]
+        score: Tensor = state["theta"] * (self._r(p, self.param_groups[0]) + state["floor"])
         return score
 
-    def _steer(self, done: float) -> None:
-        """The pull that brings as many theta below 0 as the schedule wants by the next time.
+    def _r(self, p: Tensor, group: dict[str, Any]) -> Tensor:
+        """The root of the mean squared gradient."""
+        mean: Tensor = self.state[p]["exp_avg_sq"] / (1 - group["betas"][1] ** max(1, group["step"]))
+        return mean.sqrt_()
 
-        A theta of q scales, pulled by strength * (1 - theta / (reach * q)), takes reach * q / strength *
-        ln(reach / (reach - 1)) steps to 0.
+    def _steer(self, done: float) -> None:
+        """The pull that brings as many theta below 0 as the schedule wants by the next time; none before the first gradient.
+
+        A theta with theta * r = q, pulled by strength / r * (1 - theta * r / (reach * q)), reaches 0 after
+        reach * q / strength * ln(reach / (reach - 1)) steps.
         """
-        if self._prior == "paper":
+        if self._prior == "paper" or self.param_groups[0]["step"] == 0:
             return
+        for p in self.pruned:
+            self.state[p]["floor"] = FLOOR * float(self._r(p, self.param_groups[0]).square().mean().sqrt())
         for budget in self._budgets:
             farthest = max(0.0, cut([self._score(p) for p in budget.params], budget.scheduled(done)))
             for group in self.param_groups:
@@ -105,26 +126,28 @@ class GradR(PruningOptimizer):
     def _rewire(self, p: Parameter, group: dict[str, Any]) -> None:
         """The redefined gradient moves every theta, the pruned ones too, and the prior pulls it towards its centre."""
         state = self.state[p]
-        theta, sign, pull = state["theta"], state["sign"], self._pull(group, float(state["scale"]))
+        theta, sign, pull = state["theta"], state["sign"], self._pull(group, state)
         if fused_adam.applies(p):
             alive = fused_adam.rewire(p, state, group, pull)
         else:
-            down = pull.on(theta)
-            theta.sub_(sign * self._adam(p, group)).sub_(down)
+            step = self._adam(p, group)
+            down = pull.on(theta, self._r(p, group))
+            theta.sub_(sign * step).sub_(down)
             p.copy_(sign * theta.clamp(min=0))
             alive = bool((theta > 0).any())
         if not alive:
             theta.view(-1)[theta.argmax()] = FAINT * state["scale"]
             p.copy_(sign * theta.clamp(min=0))
 
-    def _pull(self, group: dict[str, Any], scale: float) -> Pull:
-        """The paper's Laplace prior, with centre ln(2 - 2 * sparsity) / alpha; or ours, at the scale of theta."""
+    def _pull(self, group: dict[str, Any], state: dict[str, Any]) -> Pull:
+        """The paper's Laplace prior, with centre ln(2 - 2 * sparsity) / alpha, the same for all; or ours."""
         if self._prior == "paper":
             strength = group["lr"] * self._alpha
-            return Pull(strength, math.inf, strength, math.log(2 * group["connectivity"]) / self._alpha)
-        strength = group["pull"] * scale
-        reach = group["reach"] * scale if strength > 0 else math.inf
-        return Pull(strength, reach, min(strength, PRUNED_PULL * group["lr"]), CENTRE * scale)
+            return Pull(strength, math.inf, strength, math.log(2 * group["connectivity"]) / self._alpha, 0.0, 1.0)
+        centre = CENTRE * float(state["scale"])
+        if group["pull"] == 0 or state["floor"] == 0:
+            return Pull(0.0, math.inf, 0.0, centre, 0.0, 1.0)
+        return Pull(group["pull"], group["reach"], PRUNED_PULL * group["lr"], centre, 1.0, state["floor"])
 
 
 METHOD = GradR
