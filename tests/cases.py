@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from snnc import neurons
 from snnc.arith import Fixed
 from snnc.encode import Encoding
 from snnc.ir import Connection, Network, Population
-from snnc.neurons.cuba import Cuba
-from snnc.neurons.lif import LIF
 from snnc.ops import Dense, weight_grid
 from snnc.synapses import Synapses
 
@@ -27,14 +26,24 @@ def fixed_dense(rng, n_dst, n_src, *, density=0.5, sign_mode="mixed", exponent=0
     return Dense(Synapses.from_dense(weight, mask), exponent, sign_mode)
 
 
+def fixed_neuron(model, threshold=300, bias=0):
+    """Any neuron model in the chip's integers; half of u and an eighth of v leak in a step."""
+    values = {"threshold": threshold, "decay_u": 2048, "decay_v": 512, "bias": bias, "period": 2}
+    return neurons.get(model)(**{name: values[name] for name in neurons.get(model).parameters()})
+
+
+def of_layer(model, name):
+    """The model of a layer: readouts, which never fire, are the output only."""
+    return model if name == "output" or neurons.get(model).rule.fires else "lif"
+
+
 def fixed_chain(seed=0, sizes=(12, 20, 5), *, threshold=300, density=0.5, model="lif", bias=0, steps=16):
     """A feed-forward integer network that spikes on `spikes`."""
     rng = np.random.default_rng(seed)
     names = ["input", *(f"hidden{i}" for i in range(1, len(sizes) - 1)), "output"]
     populations = [Population(names[0], (sizes[0],), None)]
     for name, n in zip(names[1:], sizes[1:], strict=True):
-        neuron = LIF(threshold, 512, bias) if model == "lif" else Cuba(threshold, 2048, 512, bias)
-        populations.append(Population(name, (n,), neuron))
+        populations.append(Population(name, (n,), fixed_neuron(of_layer(model, name), threshold, bias)))
     connections = [
         Connection(f"fc{i}", names[i - 1], names[i], fixed_dense(rng, sizes[i], sizes[i - 1], density=density))
         for i in range(1, len(sizes))
@@ -48,8 +57,7 @@ def float_chain(seed=0, sizes=(12, 20, 5), *, density=1.0, model="lif", steps=16
     names = ["input", *(f"hidden{i}" for i in range(1, len(sizes) - 1)), "output"]
     populations = [Population(names[0], (sizes[0],), None)]
     populations += [
-        Population(n, (k,), LIF(1.0, 0.125) if model == "lif" else Cuba(1.0, 0.5, 0.125))
-        for n, k in zip(names[1:], sizes[1:], strict=True)
+        Population(n, (k,), neurons.get(of_layer(model, n)).example()) for n, k in zip(names[1:], sizes[1:], strict=True)
     ]
     connections = []
     for i in range(1, len(sizes)):

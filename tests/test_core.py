@@ -3,13 +3,13 @@
 import pytest
 from cases import fixed_chain, float_chain, spikes
 
-from snnc import store
+from snnc import neurons, store
 from snnc.simulate import simulate
 from snnc.verify import compare
 
 
 @pytest.mark.parametrize("make", [fixed_chain, float_chain])
-@pytest.mark.parametrize("model", ["lif", "cuba"])
+@pytest.mark.parametrize("model", neurons.names())
 def test_a_network_survives_its_file(make, model, tmp_path):
     net = make(model=model)
     store.save(net, tmp_path / "a.snnc")

@@ -55,7 +55,7 @@ def test_torch_computes_the_integers_of_the_reference(name, reach):
     want = states_of(neuron, LOIHI, currents, lambda x: x.astype(np.int64))
     got = states_of(with_tensors(neuron), TorchFixed(LOIHI), currents, lambda x: torch.tensor(x, dtype=DTYPE))
     assert (want == got).all()
-    assert want[:, -1].sum() > 100
+    assert (want[:, -1].sum() > 100) == neuron.rule.fires
     if reach > 400:
         lifted = currents * 64
         assert (np.abs(lifted) > LOIHI.state_limit).any()
@@ -79,7 +79,7 @@ def test_gradients_reach_the_input_through_time(name):
     state = {k: torch.zeros((SAMPLES, N), dtype=DTYPE) for k in neuron.state}
     for current in (first, torch.full((SAMPLES, N), 10.0, dtype=DTYPE)):
         state, spikes = neuron.step(state, current, TorchFixed(LOIHI))
-    spikes.sum().backward()
+    (spikes if neuron.rule.fires else state["v"]).sum().backward()
     assert (first.grad > 0).all()
 
 

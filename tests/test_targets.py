@@ -507,7 +507,9 @@ def test_targets_are_listed(capsys):
     listed = json.loads(capsys.readouterr().out)["targets"]
     assert set(listed) == set(targets.names())
     assert listed["loihi"]["needs_mapping"]
-    assert listed["lava"]["neurons"] == dict.fromkeys(neurons.names(), "")
+    assert listed["lava"]["neurons"] == targets.support_matrix()["lava"]
+    assert set(listed["lava"]["neurons"]) == set(neurons.names())
+    assert not listed["lava"]["neurons"]["lif"] + listed["lava"]["neurons"]["cuba"]
 
 
 def test_verdicts_on_successive_samples_become_one():

@@ -124,7 +124,7 @@ def test_the_accuracy_of_training_is_that_of_the_simulator(digits):
     _, test = digits
     net = train(*digits, CONFIG)
     raster = encode(net.encoding, test.images)
-    simulated = classes(simulate(net, {"input": raster}).spikes["output"])
+    simulated = classes(simulate(net, {"input": raster}), net.output)
     model = models.from_network(net)
     with torch.no_grad():
         predicted = model(torch.from_numpy(raster).float()).sum(1).argmax(1).numpy()

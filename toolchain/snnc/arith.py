@@ -44,6 +44,15 @@ class Arith(Protocol):
     def clear(self, v: Any, spikes: Any) -> Any:
         """0 where a spike was fired, else v."""
 
+    def subtract(self, v: Any, spikes: Any, amount: Any) -> Any:
+        """v - amount where a spike was fired, else v."""
+
+    def positive(self, x: Any) -> Any:
+        """1 where x > 0, else 0: of counters, so without a gradient where there are gradients."""
+
+    def silent(self, v: Any) -> Any:
+        """The spikes of neurons that never fire: 0 for each v."""
+
 
 @dataclass(frozen=True)
 class Float:
@@ -69,6 +78,15 @@ class Float:
 
     def clear(self, v: Any, spikes: Any) -> Any:
         return np.where(spikes, 0, v)
+
+    def subtract(self, v: Any, spikes: Any, amount: Any) -> Any:
+        return v - spikes * amount
+
+    def positive(self, x: Any) -> Any:
+        return (x > 0).astype(np.uint8)
+
+    def silent(self, v: Any) -> Any:
+        return np.zeros(v.shape, np.uint8)
 
 
 @dataclass(frozen=True)
@@ -125,6 +143,15 @@ class Fixed:
 
     def clear(self, v: Any, spikes: Any) -> Any:
         return np.where(spikes, 0, v)
+
+    def subtract(self, v: Any, spikes: Any, amount: Any) -> Any:
+        return v - spikes * amount
+
+    def positive(self, x: Any) -> Any:
+        return (x > 0).astype(np.uint8)
+
+    def silent(self, v: Any) -> Any:
+        return np.zeros(v.shape, np.uint8)
 
     def shift(self, total: Any, exponent: int) -> Any:
         """The weight exponent, applied to the sum of a step's weights: negative exponents round to minus infinity

@@ -138,7 +138,7 @@ class _Tally:
 
     def add(self, run: Run) -> None:
         self.steps = run.spikes[self.net.output.name].shape[1]
-        self.classes.append(classes(run.spikes[self.net.output.name]))
+        self.classes.append(classes(run, self.net.output))
         for name, spikes in run.spikes.items():
             self.spikes[name] += int(np.count_nonzero(spikes))
         for c in self.net.connections:

@@ -12,6 +12,7 @@ from snnc.bounds import current_bound
 from snnc.connectivity import parameter_connectivity, synapse_connectivity
 from snnc.errors import NetworkError
 from snnc.ir import Connection, Network, Population, Stage
+from snnc.neurons._base import SCALED
 from snnc.ops import weight_grid
 from snnc.quantise import recorded, scales
 from snnc.scaling import bias_exponent, decode_parameter, decode_weights, unit_scale
@@ -169,7 +170,7 @@ def _weight_step(c: Connection, numeric: Fixed, scale: float) -> float:
 
 def _parameter(p: Population, name: str, net: Network, before: NDArray[Any] | None) -> ParameterFacts:
     value, unit = getattr(p.neuron, name), p.neuron.parameters()[name].metadata["unit"]  # type: ignore[union-attr]
-    scale = scales(net).get(p.name, 1.0 if unit == "decay" else None)
+    scale = scales(net).get(p.name, None if unit in SCALED else 1.0)
     decoded = half_step = None
     if isinstance(net.numeric, Fixed) and scale:
         decoded = decode_parameter(value, unit, scale, net.numeric)

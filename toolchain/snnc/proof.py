@@ -42,8 +42,8 @@ def prove(net: Network, run: Callable[[Rasters], Run], source: Source, samples: 
         reference = simulate(net, inputs, record=True)
         candidate = run(inputs)
         parts.append((first, compare(reference, candidate)))
-        reference_classes.append(classes(reference.spikes[net.output.name]))
-        candidate_classes.append(classes(candidate.spikes[net.output.name]))
+        reference_classes.append(classes(reference, net.output))
+        candidate_classes.append(classes(candidate, net.output))
     return Proof(join(parts), np.concatenate(reference_classes), np.concatenate(candidate_classes), ())
 
 

@@ -19,7 +19,7 @@ from snnc.config import Config, setting
 from snnc.errors import NetworkError
 from snnc.hw import Profile
 from snnc.ir import Connection, Network, Population, Stage, parameter_range
-from snnc.neurons._base import Neuron
+from snnc.neurons._base import SCALED, Neuron
 from snnc.ops import Op, SignMode, weight_grid
 from snnc.scaling import decode_weights, encode_parameter, encode_weights, unit_scale
 from snnc.synapses import Synapses
@@ -199,7 +199,7 @@ def _caps(p: Population, grids: Mapping[str, _Grid], numeric: Fixed) -> list[tup
     caps = [(grid.full * 2.0**numeric.weight_exponent_max, f"the weights of {name!r}") for name, grid in grids.items()]
     for name, field in p.neuron.parameters().items():  # type: ignore[union-attr]
         unit, largest = field.metadata["unit"], float(np.abs(getattr(p.neuron, name)).max())
-        if unit != "decay" and largest > 0:
+        if unit in SCALED and largest > 0:
             caps.append((parameter_range(unit, 0, numeric)[1] / unit_scale(unit, 1.0, numeric) / largest, f"the {name}"))
     return caps or [(1.0, "nothing")]
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from snnc.ir import Population
+
 Rasters = Mapping[str, NDArray[Any]]  # population -> (samples, steps, n) integers
 States = Mapping[str, Mapping[str, NDArray[Any]]]  # population -> variable -> (samples, steps, n), after the reset
 
@@ -18,11 +20,15 @@ class Run:
     by: str  # what ran: "reference", "lava 0.10.0", ...
     dt_s: float
     spikes: Rasters
-    states: States  # empty if not recorded
+    states: States  # of readouts, and of all populations if they were recorded
     latency: Mapping[str, int]  # steps by which a population runs late; its arrays are already moved back by them
+    readouts: frozenset[str] = frozenset()  # populations that never fire, by their model
 
 
-def classes(spikes: NDArray[Any]) -> NDArray[np.int64]:
-    """The class of each sample: the output neuron with most spikes, the first of equals. (samples, steps, n) -> (samples,)"""
-    counts: NDArray[np.int64] = spikes.sum(axis=1, dtype=np.int64)
-    return np.asarray(counts.argmax(axis=1), np.int64)
+def classes(run: Run, output: Population) -> NDArray[np.int64]:
+    """The class of each sample, (samples,): the output neuron with most spikes, or, of a readout that never fires, with the
+    largest sum of v over all steps; the first of equals.
+    """
+    fires = output.neuron is None or output.neuron.rule.fires
+    votes = run.spikes[output.name].sum(axis=1, dtype=np.int64) if fires else run.states[output.name]["v"].sum(axis=1)
+    return np.asarray(votes.argmax(axis=1), np.int64)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from snnc.arith import Fixed
 from snnc.errors import NetworkError
 from snnc.ir import parameter_range
+from snnc.neurons._base import SCALED
 from snnc.ops import Op, SignMode, weight_grid
 
 Ints = NDArray[np.int64]
@@ -52,7 +53,9 @@ def unit_scale(unit: str, scale: float, numeric: Fixed) -> float:
     """Integers per float for a parameter of this unit."""
     if unit == "decay":
         return float(1 << numeric.decay_bits)
-    return scale * (1 << numeric.state_shift) if unit == "bias" else scale
+    if unit == "bias":
+        return scale * (1 << numeric.state_shift)
+    return scale if unit in SCALED else 1.0
 
 
 def encode_parameter(value: Any, unit: str, offset: int, scale: float, numeric: Fixed) -> Ints:

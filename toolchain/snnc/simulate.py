@@ -16,15 +16,16 @@ from snnc.run import Rasters, Run
 def simulate(net: Network, inputs: Rasters, *, record: bool = False) -> Run:
     """Run a network on input rasters, one (samples, steps, n) array of integers for each input population.
 
-    ``record`` keeps the states (u, v) of every step. Raises DataError if an input is missing, has the wrong shape, or
-    holds messages that its population cannot send.
+    ``record`` keeps the states (u, v) of every step; those of readouts, which never fire, are always kept. Raises DataError
+    if an input is missing, has the wrong shape, or holds messages that its population cannot send.
     """
     samples, steps = _check_inputs(net, inputs)
     spikes = {p.name: inputs[p.name] if p.neuron is None else np.zeros((samples, steps, p.size), np.uint8) for p in net.ordered}
     state = {p.name: _initial(p, samples, net) for p in net.populations if p.neuron}
-    trace: dict[str, dict[str, NDArray[Any]]] = {}
-    if record:
-        trace = {n: {k: np.zeros((samples, steps, net[n].size), net.numeric.dtype) for k in s} for n, s in state.items()}
+    kept = [p for p in net.populations if p.neuron and (record or not p.neuron.rule.fires)]
+    trace: dict[str, dict[str, NDArray[Any]]] = {
+        p.name: {k: np.zeros((samples, steps, p.size), net.numeric.dtype) for k in state[p.name]} for p in kept
+    }
     for step in range(steps):
         for p in net.ordered:
             if p.neuron is None:
@@ -36,7 +37,8 @@ def simulate(net: Network, inputs: Rasters, *, record: bool = False) -> Run:
             state[p.name], spikes[p.name][:, step] = p.neuron.step(state[p.name], current, net.numeric)
             for variable in trace.get(p.name, ()):
                 trace[p.name][variable][:, step] = state[p.name][variable]
-    return Run("reference", net.dt_s, spikes, trace, {p.name: 0 for p in net.populations})
+    readouts = frozenset(p.name for p in kept if p.neuron and not p.neuron.rule.fires)
+    return Run("reference", net.dt_s, spikes, trace, {p.name: 0 for p in net.populations}, readouts)
 
 
 def _initial(p: Population, samples: int, net: Network) -> State:

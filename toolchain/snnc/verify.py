@@ -35,7 +35,7 @@ class Verdict:
     candidate: str
     spikes: Mapping[str, tuple[int, int]]
     states: Mapping[str, tuple[int, int]]
-    fired: Mapping[str, int]  # spikes in the reference
+    fired: Mapping[str, int]  # spikes in the reference; of readouts, slots in which v is not 0
     first: Divergence | None
 
     @property
@@ -77,8 +77,14 @@ def compare(reference: Run, candidate: Run) -> Verdict:
             states[f"{name}.{variable}"] = (want.size, int(np.count_nonzero(unlike)))
             differs = differs | unlike
         differing[name] = differs
-    fired = {name: int(np.count_nonzero(want)) for name, want in reference.spikes.items()}
+    fired = {name: _signs_of_life(reference, name, states) for name in reference.spikes}
     return Verdict(reference.by, candidate.by, spikes, states, fired, _first(reference, candidate, differing))
+
+
+def _signs_of_life(run: Run, name: str, compared: Mapping[str, Any]) -> int:
+    """Spikes of a population; of a readout, whose v was compared, the slots in which v is not 0."""
+    life = run.states[name]["v"] if name in run.readouts and f"{name}.v" in compared else run.spikes[name]
+    return int(np.count_nonzero(life))
 
 
 def join(parts: Sequence[tuple[int, Verdict]]) -> Verdict:

@@ -13,21 +13,27 @@ from snnc.arith import Arith
 State = dict[str, Any]
 Parameter = NDArray[Any]  # shape () for one value that all neurons share, (n,) for one value a neuron
 
-Unit = Literal["decay", "threshold", "bias"]
+Unit = Literal["decay", "threshold", "bias", "steps"]
+SCALED: tuple[Unit, ...] = ("threshold", "bias")  # what grows with the weights when a network is quantised
 
 
 @dataclass(frozen=True)
 class SpikeRule:
     """The eight answers without which two "LIF" neurons are two different neurons. None has a default."""
 
-    comparator: Literal[">", ">="]
-    reset: Literal["zero", "subtract"]
-    reset_step: Literal["same", "next"]
+    comparator: Literal[">", ">=", "none"]  # none: it never fires, its voltage is read
+    reset: Literal["zero", "subtract", "none"]
+    reset_step: Literal["same", "next", "none"]
     order: str  # of decay and input
     decay_rounding: Literal["toward zero", "floor", "nearest"]  # on integers
     overflow: Mapping[str, Literal["wrap", "saturate"]]  # on integers, by state variable
-    refractory_steps: int
+    refractory_steps: int | str  # a number, or the parameter that holds it
     initial_state: int
+
+    @property
+    def fires(self) -> bool:
+        """Whether it sends spikes; else it is a readout, whose voltage is the answer."""
+        return self.comparator != "none"
 
 
 def parameter(unit: Unit, default: float, *, offset: int = 0) -> Any:
@@ -35,7 +41,7 @@ def parameter(unit: Unit, default: float, *, offset: int = 0) -> Any:
 
     ``decay``: fraction lost per step; an integer network holds it in units of 2**-decay_bits, and a chip's register
     holds that minus ``offset``. ``threshold``: same unit as the weights. ``bias``: added to v in every step; float in the
-    unit of the weights, in integers in state units.
+    unit of the weights, in integers in state units. ``steps``: a whole number of time steps.
     """
     return field(default=default, metadata={"unit": unit, "offset": offset})
 

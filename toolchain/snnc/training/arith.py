@@ -79,6 +79,16 @@ class TorchFixed:
         """The reset itself has no gradient, so that a spike is not blamed for the voltage that it took away."""
         return v.masked_fill(spikes.detach() > 0, 0)
 
+    def subtract(self, v: Any, spikes: Any, amount: Any) -> Any:
+        """As in `clear`, the reset itself has no gradient."""
+        return v - spikes.detach() * amount
+
+    def positive(self, x: Any) -> Any:
+        return (x.detach() > 0).to(DTYPE)
+
+    def silent(self, v: Any) -> Any:
+        return torch.zeros_like(v)
+
     def shift(self, total: Any, exponent: int) -> Any:
         """The weight exponent: a sum of weights times 2**exponent, rounded to minus infinity."""
         return total * 2.0**exponent if exponent >= 0 else straight(total * 2.0**exponent, torch.floor)

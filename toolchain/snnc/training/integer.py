@@ -114,6 +114,8 @@ def _must_be_trainable(net: Network) -> None:
     where = f"network {net.name!r}"
     if not isinstance(net.numeric, Fixed) or not scales(net):
         raise UnsupportedError("was not made by quantise", where=where, fix="run snnc quantise on the float network")
+    if net.output.neuron and not net.output.neuron.rule.fires:
+        raise UnsupportedError("ends in a readout without spikes", where=where, fix="fine-tuning learns from output spikes")
     if len(net.inputs) != 1:
         raise UnsupportedError(f"has {len(net.inputs)} inputs", where=where, fix="only networks with one input are fine-tuned")
     for p in net.populations:

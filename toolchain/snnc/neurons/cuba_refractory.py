@@ -1,0 +1,58 @@
+"""CUBA-LIF with a refractory period: for ``period`` steps after a spike the voltage stays at 0 while the current goes on.
+
+    u[t] = (1 - decay_u) u[t-1] + I[t]
+    v[t] = (1 - decay_v) v[t-1] + u[t] + bias   where left[t-1] = 0, else 0
+    s[t] = v[t] > threshold;   v[t] <- 0 where s[t];   u is not reset
+    left[t] = period where s[t], else max(left[t-1] - 1, 0)
+
+A decay_u of 1 makes it LIF with a refractory period; the shortest interval between two spikes is period + 1 steps. The eight
+answers: strict ``>``; reset to zero; in the same step; decay first, then input; decays truncate toward zero; u wraps and v
+saturates, the counter never passes ``period``; ``period`` refractory steps; states start at 0. Source: Lava 0.10.0,
+lava/proc/lif/models.py, PyLifRefractoryModelFloat (Lava has no model on integers); with period 1 snnTorch 1.0's
+_neurons/synaptic.py and rleaky.py with reset_mechanism="zero" and reset_delay=True, which lose the step after a spike.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, final
+
+from snnc.arith import Arith
+from snnc.neurons._base import Neuron, Parameter, SpikeRule, State, parameter
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class CubaRefractory(Neuron):
+    """CUBA-LIF with a refractory period; its equations are in the docstring of the module."""
+
+    threshold: Parameter = parameter("threshold", 1.0)
+    decay_u: Parameter = parameter("decay", 0.5, offset=1)
+    decay_v: Parameter = parameter("decay", 0.125)
+    bias: Parameter = parameter("bias", 0)
+    period: Parameter = parameter("steps", 1)
+
+    state: ClassVar[tuple[str, ...]] = ("u", "v", "left")
+    rule: ClassVar[SpikeRule] = SpikeRule(
+        comparator=">",
+        reset="zero",
+        reset_step="same",
+        order="decay, then input",
+        decay_rounding="toward zero",
+        overflow={"u": "wrap", "v": "saturate", "left": "saturate"},
+        refractory_steps="period",
+        initial_state=0,
+    )
+
+    def step(self, state: State, current: Any, a: Arith) -> tuple[State, Any]:
+        waiting = a.positive(state["left"])
+        u = a.wrap(a.decay(state["u"], self.decay_u) + a.lift(current))
+        v = a.clear(a.saturate(a.decay(state["v"], self.decay_v) + u + self.bias), waiting)
+        spikes = a.above(v, a.lift(self.threshold))
+        left = state["left"] - waiting + a.positive(spikes) * self.period
+        return {"u": u, "v": a.clear(v, spikes), "left": left}, spikes
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls()
+
+
+MODEL = CubaRefractory
