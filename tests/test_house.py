@@ -64,7 +64,9 @@ def test_every_package_is_shipped():
     assert listed == found | {"snnc.exporters", "snnc.hw_profiles"}
 
 
-@pytest.mark.parametrize("words", [["--help"], ["check", "--help"], ["export", "--help"], ["verify", "--help"], ["profiles"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["check", "--help"], ["export", "--help"], ["import", "--help"], ["verify", "--help"], ["profiles"]]
+)
 def test_the_command_line_starts_without_heavy_packages(words):
     code = f"""
 import sys
@@ -74,7 +76,8 @@ try:
     main()
 except SystemExit as end:
     print("code", end.code)
-print(sorted(set(sys.modules) & {{"torch", "snntorch", "numba", "lava", "sklearn", "scipy", "onnx", "matplotlib"}}))
+heavy = {{"torch", "snntorch", "numba", "lava", "sklearn", "scipy", "onnx", "matplotlib", "h5py", "nir"}}
+print(sorted(set(sys.modules) & heavy))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-2:] == ["code 0", "[]"], done.stdout + done.stderr
