@@ -1,34 +1,35 @@
-"""What the targets `lava` and `loihi` share: which networks Lava can express, and the folder that is written."""
+"""Which networks Lava can express exactly: what the targets `lava` and `loihi` refuse, and why. Before `_lava_files`."""
 
-import io
-import json
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from snnc.arith import Fixed
 from snnc.bounds import step_input
+from snnc.errors import UnsupportedError
 from snnc.ir import Connection, Network, Population
-from snnc.latency import latency
+from snnc.latency import chip_delays
 from snnc.scaling import bias_parts
 
-PROGRAM = "run.py"
-SCHEMA = "snnc.lava/1"
-NEURONS = ("cuba", "lif")
-NO_MEMORY = 4095  # the register du whose neuron forgets its current within a step
+NEURONS = {  # model -> why Lava's fixed-point processes cannot compute it exactly, "" where they can
+    "cuba": "",
+    "lif": "",
+    "li": "",
+    "cuba_refractory": "Lava 0.10.0 has LIFRefractory in floats only; train without a refractory period",
+    "cuba_subtract": "Lava 0.10.0's LIF resets to zero only; train with reset_mechanism='zero'",
+}
+MAX_DELAY_STEPS = 62  # 6 bits in Lava's delay processes, of which its files and Loihi take one value less
 FORMAT = {"decay_bits": 12, "state_bits": 24, "state_shift": 6}  # fixed in Lava's models, lava/proc/lif/models.py
 
 
 def neuron_problem(model: str) -> str:
     """Why Lava cannot run a neuron model; empty if it can."""
-    return "" if model in NEURONS else f"no fixed-point process of Lava 0.10.0 is known to compute {model!r} exactly"
+    return NEURONS.get(model, f"no fixed-point process of Lava 0.10.0 is known to compute {model!r} exactly")
 
 
-def problems(net: Network) -> list[str]:
+def problems(net: Network, neuron_problem: Callable[[str], str] = neuron_problem) -> list[str]:
     """Everything in a network that the exported program could not do exactly. Lava's synapses take graded messages."""
     if not isinstance(net.numeric, Fixed):
         return ["it is a float network; quantise it first (snnc quantise)"]
@@ -38,56 +39,51 @@ def problems(net: Network) -> list[str]:
         if getattr(net.numeric, name) != value
     ]
     for p in net.populations:
-        found += [f"population {p.name!r} {problem}" for problem in _population_problems(p, net.numeric)]
+        why = neuron_problem(p.neuron.model()) if p.neuron else ""
+        found += [f"population {p.name!r} has neurons {p.neuron.model()!r}: {why}"] if p.neuron and why else []
+        found += [f"population {p.name!r} {problem}" for problem in _bias_problems(p, net.numeric)]
     for c in net.connections:
         found += [f"connection {c.name!r} {problem}" for problem in _connection_problems(c)]
-    return found or _path_problems(net) or _overflow_problems(net)
+    found += _delay_problems(net)
+    return found or _overflow_problems(net)
 
 
-def _population_problems(p: Population, numeric: Fixed) -> Iterator[str]:
-    if p.neuron is None:
-        return
-    if why := neuron_problem(p.neuron.model()):
-        yield f"has neurons {p.neuron.model()!r}: {why}"
-        return
-    if bad := _biases_off_grid(p.neuron, numeric):
+def _bias_problems(p: Population, numeric: Fixed) -> Iterator[str]:
+    if p.neuron and (bad := _biases_off_grid(p.neuron, numeric)):
         yield (
             f"has a bias of {bad[0]} ({len(bad)} such), which is no 13-bit mantissa times 2**0 .. 2**7; "
             "quantise again, which rounds biases to that grid"
         )
 
 
-def _of_lava(numeric: Fixed) -> Fixed:
+def of_lava(numeric: Fixed) -> Fixed:
     """With the biases that Lava's neurons take, whatever the chip does."""
     return replace(numeric, bias_mantissa_bits=13, bias_exponent_max=7)
 
 
 def _biases_off_grid(neuron: Any, numeric: Fixed) -> list[int]:
     bias = np.atleast_1d(neuron.bias)
-    _, exponent = bias_parts(bias, _of_lava(numeric))
+    _, exponent = bias_parts(bias, of_lava(numeric))
     return [int(b) for b in bias[exponent < 0]]
 
 
 def _connection_problems(c: Connection) -> Iterator[str]:
     if c.op.kind != "dense":
         yield f"has operator {c.op.kind!r}, only 'dense' can be exported"
-    if c.src == c.dst:
-        yield "is recurrent, which cannot be exported yet"
-    elif c.delay_steps:
-        yield f"has a delay of {c.delay_steps} steps, connections with delays cannot be exported yet"
 
 
-def _path_problems(net: Network) -> list[str]:
-    """Each hop costs one step in Lava, so that all paths into a population must have equally many."""
-    hops = latency(net)
-    found = []
-    for p in net.populations:
-        into = {c.src: hops[c.src] for c in net.into(p.name)}
-        if len(set(into.values())) > 1:
-            found.append(
-                f"population {p.name!r} is reached over paths of different length ({into}), which cannot be exported yet"
-            )
-    return found
+def _delay_problems(net: Network) -> list[str]:
+    """Each hop costs one step in Lava; what a connection has to wait beyond that is written as delays of its synapses."""
+    try:
+        delays = chip_delays(net)
+    except UnsupportedError as error:
+        return [str(error)]
+    return [
+        f"connection {name!r} needs a delay of {steps} steps, Lava's synapses have at most {MAX_DELAY_STEPS};"
+        " shorten it, or even out the lengths of the paths"
+        for name, steps in delays.items()
+        if steps > MAX_DELAY_STEPS
+    ]
 
 
 def _overflow_problems(net: Network) -> list[str]:
@@ -104,71 +100,3 @@ def _overflow_problems(net: Network) -> list[str]:
                 f"the register u wraps around at most {turn}; use a smaller weight exponent"
             )
     return found
-
-
-def write(net: Network, folder: Path) -> dict[str, int]:
-    """Fill ``folder`` with the program, the processes and the weights; returns the latency of each population in steps."""
-    assert isinstance(net.numeric, Fixed)  # noqa: S101 - for the type checker; `problems` refuses float networks
-    late = latency(net)
-    program = Path(__file__).with_name("_lava_program.py").read_bytes()
-    (folder / PROGRAM).write_bytes(program)
-    network = {
-        "schema": SCHEMA,
-        "populations": [_population(p, late[p.name], net.numeric) for p in net.ordered],
-        "connections": [_connection(c, net) for c in net.connections],
-    }
-    (folder / "network.json").write_text(json.dumps(network, indent=1) + "\n")
-    (folder / "weights.npz").write_bytes(_npz(net))
-    return late
-
-
-def _population(p: Population, late: int, numeric: Fixed) -> dict[str, Any]:
-    return {
-        "name": p.name,
-        "n": p.size,
-        "registers": None if p.neuron is None else _registers(p.neuron, numeric),
-        # Lava counts steps from 1, and the first input of a sample arrives `late` steps after the sample began.
-        "reset_offset": late + 1,
-    }
-
-
-def _registers(neuron: Any, numeric: Fixed) -> dict[str, Any]:
-    """The registers of Lava's LIF: numbers where all neurons share one, else lists."""
-    decay_u = neuron.parameters().get("decay_u")
-    du = neuron.decay_u - decay_u.metadata["offset"] if decay_u else np.array(NO_MEMORY)
-    mantissa, exponent = bias_parts(neuron.bias, _of_lava(numeric))
-    return {
-        "du": du.tolist(),
-        "dv": neuron.decay_v.tolist(),
-        "vth": neuron.threshold.tolist(),
-        "bias_mant": mantissa.tolist(),
-        "bias_exp": exponent.tolist(),
-    }
-
-
-def _connection(c: Connection, net: Network) -> dict[str, Any]:
-    assert isinstance(net.numeric, Fixed)  # noqa: S101 - for the type checker; `problems` refuses float networks
-    assert c.op.sign_mode  # noqa: S101 - for the type checker; a fixed network states it
-    return {
-        "name": c.name,
-        "src": c.src,
-        "dst": c.dst,
-        "shape": list(c.op.synapses.shape),
-        "sign_mode": c.op.sign_mode.upper(),
-        "num_weight_bits": net.numeric.weight_bits,
-        "weight_exp": c.op.exponent,
-        "num_message_bits": net[c.src].message_bits,
-    }
-
-
-def _npz(net: Network) -> bytes:
-    """All synapses as an .npz file whose bytes depend on nothing else: not compressed, every date 1980-01-01."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as file:
-        for c in net.connections:
-            s = c.op.synapses
-            for part, array, dtype in (("data", s.values, "<i2"), ("indices", s.indices, "<i4"), ("indptr", s.indptr, "<i4")):
-                member = io.BytesIO()
-                np.save(member, array.astype(dtype), allow_pickle=False)
-                file.writestr(zipfile.ZipInfo(f"{c.name}.{part}.npy"), member.getvalue())
-    return content.getvalue()

@@ -62,7 +62,7 @@ with hashable_dataclasses():
     from lava.magma.runtime.message_infrastructure.multiprocessing import SystemProcess
     from lava.proc.io.source import RingBuffer
     from lava.proc.lif.process import LIFReset
-    from lava.proc.sparse.process import Sparse
+    from lava.proc.sparse.process import DelaySparse, Sparse
     from lava.utils.weightutils import SignMode
 
 
@@ -100,14 +100,41 @@ class RecorderModel(PyLoihiProcessModel):  # type: ignore[misc]
             self.proc_params["memory"][name][self.time_step - 1] = getattr(self, name).read()
 
 
+class Forget(AbstractProcess):  # type: ignore[misc]
+    """Drops what a connection still carries, in ``count`` steps from step ``first`` of every ``interval`` on.
+
+    Lava's own Reset does so in one step only.
+    """
+
+    def __init__(self, buffer: Any, first: int, count: int, interval: int) -> None:
+        super().__init__(first=first, count=count, interval=interval)
+        self.buffer = RefPort(shape=buffer.shape)
+
+
+@implements(proc=Forget, protocol=LoihiProtocol)
+@requires(CPU)
+class ForgetModel(PyLoihiProcessModel):  # type: ignore[misc]
+    """What a Forget does at the end of a step, when its connection has taken up the spikes of that step."""
+
+    buffer: PyRefPort = LavaPyType(PyRefPort.VEC_DENSE, np.int32)
+
+    def post_guard(self) -> bool:
+        first, count, interval = (self.proc_params[name] for name in ("first", "count", "interval"))
+        return bool((self.time_step - first) % interval < count)
+
+    def run_post_mgmt(self) -> None:
+        self.buffer.write(np.zeros(self.buffer._shape, np.int32))
+        self.buffer.wait()
+
+
 def shared(steps: int, n: int) -> Any:
     """An array (steps, n) of zeros which Lava's processes, being forks of this one, write to."""
     return np.frombuffer(mmap.mmap(-1, 4 * steps * n), np.int32).reshape(steps, n)
 
 
-def source(raster: Any, steps: int) -> Any:
-    """Plays the samples of a raster (samples, steps, n) back to back, then silence."""
-    rows = raster.reshape(-1, raster.shape[2])
+def source(raster: Any, pause: int, steps: int) -> Any:
+    """Plays the samples of a raster (samples, steps, n), each followed by ``pause`` silent steps, then silence."""
+    rows = np.pad(raster, ((0, 0), (0, pause), (0, 0))).reshape(-1, raster.shape[2])
     silence = np.zeros((steps - len(rows), rows.shape[1]), np.int32)
     return RingBuffer(data=np.concatenate([rows, silence]).T.astype(np.int32))
 
@@ -120,14 +147,18 @@ def neurons(population: "dict[str, Any]", interval: int) -> Any:
 
 def synapses(connection: "dict[str, Any]", weights: Any) -> Any:
     """The weights as they are: `sign_mode` is stated, so that Lava guesses nothing from the values."""
-    parts = tuple(weights[f"{connection['name']}.{part}"] for part in ("data", "indices", "indptr"))
-    return Sparse(
-        weights=csr_matrix(parts, shape=tuple(connection["shape"])),
-        sign_mode=SignMode[connection["sign_mode"]],
-        num_weight_bits=connection["num_weight_bits"],
-        weight_exp=connection["weight_exp"],
-        num_message_bits=connection["num_message_bits"],
-    )
+    data, *place = (weights[f"{connection['name']}.{part}"] for part in ("data", "indices", "indptr"))
+    settings = {
+        "weights": csr_matrix((data, *place), shape=tuple(connection["shape"])),
+        "sign_mode": SignMode[connection["sign_mode"]],
+        "num_weight_bits": connection["num_weight_bits"],
+        "weight_exp": connection["weight_exp"],
+        "num_message_bits": connection["num_message_bits"],
+    }
+    if connection["process"] == "Sparse":
+        return Sparse(**settings)
+    delays = weights[f"{connection['name']}.delays"].astype(int)
+    return DelaySparse(delays=csr_matrix((delays, *place), shape=tuple(connection["shape"])), **settings)
 
 
 def build(network: "dict[str, Any]", weights: Any, inputs: Any, interval: int, steps: int) -> "tuple[dict[str, Any], ...]":
@@ -135,7 +166,7 @@ def build(network: "dict[str, Any]", weights: Any, inputs: Any, interval: int, s
     populations, recorders = {}, {}
     for p in network["populations"]:
         is_input = p["registers"] is None
-        process = source(inputs[p["name"]], steps) if is_input else neurons(p, interval)
+        process = source(inputs[p["name"]], network["pause_steps"], steps) if is_input else neurons(p, interval)
         memory = {name: shared(steps, p["n"]) for name in ("s" if is_input else "suv")}
         recorder = Recorder(p["n"], memory)
         process.s_out.connect(recorder.s)
@@ -144,6 +175,8 @@ def build(network: "dict[str, Any]", weights: Any, inputs: Any, interval: int, s
         populations[p["name"]], recorders[p["name"]] = process, recorder
     for c in network["connections"]:
         process = synapses(c, weights)
+        if c["forget"]:
+            Forget(process.a_buff, **c["forget"], interval=interval).buffer.connect_var(process.a_buff)
         populations[c["src"]].s_out.connect(process.s_in)
         process.a_out.connect(populations[c["dst"]].a_in)
     return populations, recorders
@@ -185,21 +218,21 @@ def run_network(folder: Path, inputs: "dict[str, Any]") -> "dict[str, Any]":
     network = json.loads((folder / "network.json").read_text())
     latency = json.loads((folder / "manifest.json").read_text())["latency"]
     weights = np.load(folder / "weights.npz", allow_pickle=False)
-    samples, interval = next(iter(inputs.values())).shape[:2]
+    samples, sample_steps = next(iter(inputs.values())).shape[:2]
+    interval = sample_steps + network["pause_steps"]
     steps = samples * interval + max(latency.values())
     populations, recorders = build(network, weights, inputs, interval, steps)
     models = dict.fromkeys(recorders.values(), RecorderModel)
-    any_process = next(iter(populations.values()))
-    any_process.run(
-        condition=RunSteps(num_steps=steps),
-        run_cfg=Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map=models),
-    )
-    any_process.stop()
+    configuration = Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map=models)
+    for process in populations.values():
+        if process.runtime is None:  # runs with it whatever it is connected to
+            process.run(condition=RunSteps(num_steps=steps), run_cfg=configuration)
+            process.stop()
     outputs = {}
     for name, recorder in recorders.items():
         for variable, rows in recorder.proc_params["memory"].items():
-            moved = rows[latency[name] : latency[name] + samples * interval]
-            outputs[name if variable == "s" else f"{name}.{variable}"] = moved.reshape(samples, interval, -1)
+            moved = rows[latency[name] : latency[name] + samples * interval].reshape(samples, interval, -1)
+            outputs[name if variable == "s" else f"{name}.{variable}"] = moved[:, :sample_steps]
     return {**outputs, "_by": np.array(f"lava {metadata.version('lava-nc')}")}
 
 

@@ -22,7 +22,7 @@ from snnc.errors import FileError, MissingDependencyError, RunError, WriteError
 from snnc.run import Rasters, Run
 from snnc.targets import Artifact
 
-from ._lava import PROGRAM
+from ._lava_files import PROGRAM
 
 INSTALL = (
     "pip install numpy scipy scikit-learn networkx asteval && pip install --no-deps --ignore-requires-python lava-nc==0.10.0"

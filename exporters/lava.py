@@ -5,7 +5,7 @@ from pathlib import Path
 from snnc.ir import Network
 from snnc.mapping import Mapping
 
-from . import _lava
+from . import _lava, _lava_files
 from ._lava_run import run
 
 __all__ = ["NEEDS_MAPPING", "SUMMARY", "export", "neuron_problem", "problems", "run"]
@@ -22,4 +22,4 @@ def problems(net: Network, mapping: Mapping | None) -> list[str]:
 
 def export(net: Network, mapping: Mapping | None, folder: Path) -> dict[str, int]:
     """Fill ``folder``; returns the latency of each population in steps."""
-    return _lava.write(net, folder)
+    return _lava_files.write(net, folder)

@@ -9,14 +9,19 @@ from pathlib import Path
 from snnc.ir import Network
 from snnc.mapping import Mapping
 
-from . import _lava
+from . import _lava, _lava_files
 from ._lava_run import run
 
 __all__ = ["NEEDS_MAPPING", "SUMMARY", "export", "neuron_problem", "problems", "run"]
 
 SUMMARY = "the same, with a mapping to the cores of Loihi 1 or 2"
 NEEDS_MAPPING = True
-neuron_problem = _lava.neuron_problem
+READOUT = "every threshold that its 17-bit register holds can be exceeded, so that it would fire; read out the spikes of a LIF"
+
+
+def neuron_problem(model: str) -> str:
+    """Why the target cannot compute a neuron model, for any name; empty if it can."""
+    return READOUT if model == "li" else _lava.neuron_problem(model)
 
 
 def problems(net: Network, mapping: Mapping | None) -> list[str]:
@@ -26,7 +31,7 @@ def problems(net: Network, mapping: Mapping | None) -> list[str]:
     """
     if mapping is None:
         return ["it has no mapping to cores"]
-    return _lava.problems(net) + _uncovered(net, mapping)
+    return _lava.problems(net, neuron_problem) + _uncovered(net, mapping)
 
 
 def _uncovered(net: Network, mapping: Mapping) -> list[str]:
@@ -45,4 +50,4 @@ def export(net: Network, mapping: Mapping | None, folder: Path) -> dict[str, int
     """Fill ``folder``; returns the latency of each population in steps."""
     assert mapping is not None  # noqa: S101 - for the type checker; `problems` refuses it
     (folder / "mapping.json").write_text(json.dumps(mapping.to_json(), indent=1, sort_keys=True) + "\n")
-    return _lava.write(net, folder)
+    return _lava_files.write(net, folder)

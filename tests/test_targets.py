@@ -116,7 +116,7 @@ def test_a_failing_export_leaves_nothing(tmp_path, monkeypatch):
         (folder / "network.json").write_text("{}")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("snnc.exporters._lava.write", full)
+    monkeypatch.setattr("snnc.exporters._lava_files.write", full)
     with pytest.raises(FileError, match="No space left"):
         export("lava", fixed_chain(), tmp_path / "a")
     with pytest.raises(UnsupportedError):
@@ -124,9 +124,15 @@ def test_a_failing_export_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def with_delays(**delays):
+    """`fixed_loops` with other delays."""
+    net = fixed_loops()
+    return replace(net, connections=tuple(replace(c, delay_steps=delays.get(c.name, c.delay_steps)) for c in net.connections))
+
+
 def all_at_once():
     """A network with several things that cannot be exported."""
-    net = fixed_loops()
+    net = with_delays(back=1)
     populations = tuple(replace(p, neuron=p.neuron and replace(p.neuron, bias=8191)) for p in net.populations)
     return replace(net, populations=populations)
 
@@ -137,11 +143,15 @@ def all_at_once():
         (float_chain(), ["float network; quantise it first"]),
         (
             all_at_once(),
-            ["'again' is recurrent", "'back' has a delay", "'twin' has a delay of 3", "'hidden1' has a bias of 8191"],
+            [
+                "a loop through 'hidden1', 'output' has fewer delay steps than hops",
+                "'hidden1' has a bias of 8191",
+                "'output' has a bias of 8191",
+            ],
         ),
         (
-            replace(fixed_chain(), connections=(*fixed_chain().connections, fixed_loops().connections[4])),
-            ["'output' is reached over paths of different length"],
+            with_delays(twin=63, again=70),
+            ["'again' needs a delay of 69 steps, Lava's synapses have at most 62; shorten it", "'twin' needs a delay of 63"],
         ),
         (
             replace(fixed_chain(), numeric=replace(fixed_chain().numeric, state_bits=23, state_shift=5)),

@@ -1,0 +1,115 @@
+"""The folder of the targets `lava` and `loihi`: the program, its processes and their weights. After `_lava`'s problems."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snnc.arith import Fixed
+from snnc.ir import Connection, Network, Population
+from snnc.latency import chip_delays, latency
+from snnc.scaling import bias_parts
+
+from ._lava import of_lava
+
+PROGRAM = "run.py"
+SCHEMA = "snnc.lava/2"
+NO_MEMORY = 4095  # the register du whose neuron forgets its current within a step
+NEVER = np.array(131072)  # the register vth that no voltage exceeds: v saturates at 2**23 - 1, this is 2**23
+
+
+def write(net: Network, folder: Path) -> dict[str, int]:
+    """Fill ``folder`` with the program, the processes and the weights; returns the latency of each population in steps."""
+    assert isinstance(net.numeric, Fixed)  # noqa: S101 - for the type checker; `problems` refuses float networks
+    late, delays = latency(net), chip_delays(net)
+    program = Path(__file__).with_name("_lava_program.py").read_bytes()
+    (folder / PROGRAM).write_bytes(program)
+    network = {
+        "schema": SCHEMA,
+        "pause_steps": pause_steps(net, late),
+        "populations": [_population(p, late[p.name], net.numeric) for p in net.ordered],
+        "connections": [_connection(c, net, delays[c.name], late) for c in net.connections],
+    }
+    (folder / "network.json").write_text(json.dumps(network, indent=1) + "\n")
+    (folder / "weights.npz").write_bytes(_npz(net, delays))
+    return late
+
+
+def pause_steps(net: Network, late: dict[str, int]) -> int:
+    """Silent steps after each sample: as many as a population runs late behind one from which a delay leads to it.
+
+    So it has finished a sample before what that connection still carries is dropped, see `_forget`.
+    """
+    return max([0, *(late[c.dst] - late[c.src] for c in net.connections if c.delay_steps)])
+
+
+def _forget(src_late: int, dst_late: int) -> dict[str, int]:
+    """When a connection with delay is emptied, so that no spike of one sample arrives in the next (steps, from 1).
+
+    From the step before its destination begins a sample (or before its source does, if that is earlier) until the step
+    before its source begins it: up to then it carries spikes of samples before only. Without delay none can arrive late.
+    """
+    first = min(src_late, dst_late)
+    return {"first": first, "count": src_late - first + 1}
+
+
+def _population(p: Population, late: int, numeric: Fixed) -> dict[str, Any]:
+    return {
+        "name": p.name,
+        "n": p.size,
+        "registers": None if p.neuron is None else _registers(p.neuron, numeric),
+        # Lava counts steps from 1, and the first input of a sample arrives `late` steps after the sample began.
+        "reset_offset": late + 1,
+    }
+
+
+def _registers(neuron: Any, numeric: Fixed) -> dict[str, Any]:
+    """The registers of Lava's LIF: numbers where all neurons share one, else lists."""
+    decay_u = neuron.parameters().get("decay_u")
+    du = neuron.decay_u - decay_u.metadata["offset"] if decay_u else np.array(NO_MEMORY)
+    mantissa, exponent = bias_parts(neuron.bias, of_lava(numeric))
+    return {
+        "du": du.tolist(),
+        "dv": neuron.decay_v.tolist(),
+        "vth": getattr(neuron, "threshold", NEVER).tolist(),
+        "bias_mant": mantissa.tolist(),
+        "bias_exp": exponent.tolist(),
+    }
+
+
+def _connection(c: Connection, net: Network, delay: int, late: dict[str, int]) -> dict[str, Any]:
+    assert isinstance(net.numeric, Fixed)  # noqa: S101 - for the type checker; `problems` refuses float networks
+    assert c.op.sign_mode  # noqa: S101 - for the type checker; a fixed network states it
+    return {
+        "name": c.name,
+        "src": c.src,
+        "dst": c.dst,
+        "forget": _forget(late[c.src], late[c.dst]) if c.delay_steps else None,
+        "process": "DelaySparse" if delay else "Sparse",
+        "shape": list(c.op.synapses.shape),
+        "sign_mode": c.op.sign_mode.upper(),
+        "num_weight_bits": net.numeric.weight_bits,
+        "weight_exp": c.op.exponent,
+        "num_message_bits": net[c.src].message_bits,
+    }
+
+
+def _npz(net: Network, delays: dict[str, int]) -> bytes:
+    """All synapses as an .npz file whose bytes depend on nothing else: not compressed, every date 1980-01-01."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as file:
+        for c in net.connections:
+            for part, array in _synapses(c, delays[c.name]).items():
+                member = io.BytesIO()
+                np.save(member, array, allow_pickle=False)
+                file.writestr(zipfile.ZipInfo(f"{c.name}.{part}.npy"), member.getvalue())
+    return content.getvalue()
+
+
+def _synapses(c: Connection, delay: int) -> dict[str, Any]:
+    s = c.op.synapses
+    found = {"data": s.values.astype("<i2"), "indices": s.indices.astype("<i4"), "indptr": s.indptr.astype("<i4")}
+    return {**found, "delays": np.full(s.count, delay, "<i1")} if delay else found
