@@ -70,6 +70,10 @@ def _biases_off_grid(neuron: Any, numeric: Fixed) -> list[int]:
 def _connection_problems(c: Connection) -> Iterator[str]:
     if c.op.kind != "dense":
         yield f"has operator {c.op.kind!r}, only 'dense' can be exported"
+    if c.op.pool:
+        yield "pools its messages, which cannot be exported yet"
+    if c.delays is not None:
+        yield "has delays of single axons or synapses, which cannot be exported yet"
 
 
 def _delay_problems(net: Network) -> list[str]:
@@ -92,7 +96,7 @@ def _overflow_problems(net: Network) -> list[str]:
     turn = 1 << FORMAT["state_bits"]
     found = []
     for p in net.populations:
-        low, high = step_input(p, [(c.op, net[c.src].message_bits) for c in net.into(p.name)], net.numeric)
+        low, high = step_input(p, [(c, net[c.src].message_bits) for c in net.into(p.name)], net.numeric)
         added = max(int(high.max()), -int(low.min()))
         if added > turn:
             found.append(

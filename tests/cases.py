@@ -8,7 +8,8 @@ from snnc import neurons
 from snnc.arith import Fixed
 from snnc.encode import Encoding
 from snnc.ir import Connection, Network, Population
-from snnc.ops import Dense, weight_grid
+from snnc.ops._base import weight_grid
+from snnc.ops.dense import Dense
 from snnc.synapses import Synapses
 
 LOIHI = Fixed(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from snnc import targets
 from snnc.ir import Connection, Network, Population
-from snnc.ops import Dense
+from snnc.ops.dense import Dense
 from snnc.run import Run
 from snnc.synapses import Synapses
 

@@ -11,7 +11,8 @@ from snnc.arith import Fixed
 from snnc.ir import Connection, Network, Population
 from snnc.neurons.cuba import Cuba
 from snnc.neurons.lif import LIF
-from snnc.ops import Dense, weight_grid
+from snnc.ops._base import weight_grid
+from snnc.ops.dense import Dense
 from snnc.synapses import Synapses
 
 TURN = 1 << 18  # the most that a step may add to u, in weight units

@@ -20,7 +20,7 @@ from snnc.errors import DoesNotFitError, NetworkError, UnsupportedError
 from snnc.hw_keys import RESOURCES
 from snnc.latency import chip_delays, latency
 from snnc.mapping import Slice
-from snnc.ops import Dense
+from snnc.ops.dense import Dense
 from snnc.place import place
 from snnc.remedies import pruned
 from snnc.split import split

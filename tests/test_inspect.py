@@ -18,7 +18,7 @@ from snnc.encode import Encoding
 from snnc.errors import NetworkError
 from snnc.inspection import inspect
 from snnc.neurons.cuba import Cuba
-from snnc.ops import Dense
+from snnc.ops.dense import Dense
 from snnc.quantise import quantise, scales
 
 CHIP = hw.load("loihi1")

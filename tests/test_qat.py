@@ -10,7 +10,7 @@ from snnc import data, hw, neurons
 from snnc.bounds import current_bound
 from snnc.encode import Encoding, encode
 from snnc.errors import DataError, NetworkError, UnsupportedError
-from snnc.ops import weight_grid
+from snnc.ops._base import weight_grid
 from snnc.quantise import QuantiseConfig, quantise
 from snnc.scaling import encode_parameter
 from snnc.simulate import simulate

@@ -14,7 +14,8 @@ from snnc.bounds import current_bound, must_not_wrap
 from snnc.errors import ConfigError, DoesNotFitError, NetworkError
 from snnc.neurons.cuba import Cuba
 from snnc.neurons.lif import LIF
-from snnc.ops import Dense, weight_grid
+from snnc.ops._base import weight_grid
+from snnc.ops.dense import Dense
 from snnc.quantise import QuantiseConfig, quantise, scales
 from snnc.run import classes
 from snnc.scaling import bias_exponent, bias_parts, decode_parameter, decode_weights, encode_parameter, encode_weights, unit_scale

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.arith import Fixed
+from snnc.delays import Part, parts
 from snnc.errors import DoesNotFitError, NetworkError
-from snnc.ir import Network, Population
-from snnc.ops import Op
+from snnc.ir import Connection, Network, Population
 
 Ints = NDArray[np.int64]
 
@@ -48,7 +48,7 @@ def current_bound(net: Network) -> dict[str, Bound]:
     if not isinstance(net.numeric, Fixed):
         raise NetworkError("computes in floats, which do not wrap", where=f"network {net.name!r}", fix="quantise it first")
     return {
-        p.name: population_bound(p, [(c.op, net[c.src].message_bits) for c in net.into(p.name)], net.numeric)
+        p.name: population_bound(p, [(c, net[c.src].message_bits) for c in net.into(p.name)], net.numeric)
         for p in net.populations
         if p.neuron
     }
@@ -65,30 +65,28 @@ def must_not_wrap(net: Network) -> None:
             )
 
 
-def population_bound(p: Population, into: Sequence[tuple[Op, int]], numeric: Fixed) -> Bound:
-    """`current_bound` of one population, whose connections are given as (operator, message bits of its source)."""
+def population_bound(p: Population, into: Sequence[tuple[Connection, int]], numeric: Fixed) -> Bound:
+    """`current_bound` of one population, whose connections are given with the message bits of their sources."""
     low, high = step_input(p, into, numeric)
     decay = _decay(p, numeric)
     return Bound(-_climb(-low, decay, numeric), _climb(high, decay, numeric), numeric.state_limit)
 
 
-def step_input(p: Population, into: Sequence[tuple[Op, int]], numeric: Fixed) -> tuple[Ints, Ints]:
+def step_input(p: Population, into: Sequence[tuple[Connection, int]], numeric: Fixed) -> tuple[Ints, Ints]:
     """The least and the most that one step can add to u of each neuron, in state units; arguments as `population_bound`."""
     low, high = np.zeros(p.size, np.int64), np.zeros(p.size, np.int64)
-    for op, message_bits in into:
-        least, most = _sums(op, message_bits)
-        low += numeric.shift(least, op.exponent)
-        high += numeric.shift(most, op.exponent)
+    for c, message_bits in into:
+        for part in parts(c):
+            least, most = _sums(part, message_bits)
+            low += numeric.shift(least, c.op.exponent)
+            high += numeric.shift(most, c.op.exponent)
     return -numeric.lift(-low), numeric.lift(high)
 
 
-def _sums(op: Op, message_bits: int) -> tuple[Ints, Ints]:
+def _sums(part: Part, message_bits: int) -> tuple[Ints, Ints]:
     """The least and the most that a step's weighted messages can sum to, by destination neuron."""
-    message = 2 ** max(message_bits, 1) - 1
-    values, rows, n = op.synapses.values, op.synapses.rows, op.n_dst
-    most, least = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    np.add.at(most, rows, np.maximum(values, 0) * message)
-    np.add.at(least, rows, np.minimum(values, 0) * message)
+    message, values = 2 ** max(message_bits, 1) - 1, part.op.synapses.values
+    least, most = part.sums(np.minimum(values, 0) * message), part.sums(np.maximum(values, 0) * message)
     return np.maximum(least, -_ENOUGH), np.minimum(most, _ENOUGH)
 
 

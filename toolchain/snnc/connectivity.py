@@ -12,13 +12,8 @@ def parameter_connectivity(of: Network | Connection) -> float:
 def synapse_connectivity(of: Network | Connection) -> float:
     """Synapses that exist, as a part of those that the unpruned connection or network unrolls to."""
     wires = _connections(of)
-    return sum(_synapses(c) for c in wires) / sum(c.op.possible_synapses for c in wires)
+    return sum(c.op.synapse_count for c in wires) / sum(c.op.possible_synapses for c in wires)
 
 
 def _connections(of: Network | Connection) -> tuple[Connection, ...]:
     return of.connections if isinstance(of, Network) else (of,)
-
-
-def _synapses(c: Connection) -> float:
-    """Existing synapses of a connection. In a dense operator each weight is one synapse."""
-    return c.op.synapses.count * c.op.possible_synapses / c.op.parameters

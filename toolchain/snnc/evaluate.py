@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.data import Dataset
+from snnc.delays import parts
 from snnc.errors import DataError, NetworkError
 from snnc.ir import Connection, Network
 from snnc.proof import from_images
@@ -152,9 +153,11 @@ class _Tally:
 
 def _operations(c: Connection, run: Run) -> int:
     """Messages that arrive within the run, times the synapses behind each source neuron."""
-    sent = run.spikes[c.src][:, : max(run.spikes[c.src].shape[1] - c.delay_steps, 0)]
-    fan_out = np.bincount(c.op.synapses.indices, minlength=c.op.n_src)
-    return int(np.count_nonzero(sent, axis=(0, 1)) @ fan_out)
+    raster, total = run.spikes[c.src], 0
+    for part in parts(c):
+        sent = np.count_nonzero(raster[:, : max(raster.shape[1] - part.delay_steps, 0)], axis=(0, 1))
+        total += int((sent if part.sources is None else sent * part.sources) @ part.op.fan_out())
+    return total
 
 
 class _Differences:

@@ -13,7 +13,7 @@ from snnc.connectivity import parameter_connectivity, synapse_connectivity
 from snnc.errors import NetworkError
 from snnc.ir import Connection, Network, Population, Stage
 from snnc.neurons._base import SCALED
-from snnc.ops import weight_grid
+from snnc.ops._base import weight_grid
 from snnc.quantise import recorded, scales
 from snnc.scaling import bias_exponent, decode_parameter, decode_weights, unit_scale
 

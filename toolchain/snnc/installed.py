@@ -14,7 +14,7 @@ from snnc.arith import Fixed
 from snnc.errors import SnncError
 from snnc.ir import Connection, Network, Population
 from snnc.neurons.lif import LIF
-from snnc.ops import Dense
+from snnc.ops.dense import Dense
 from snnc.proof import from_noise, verify_artifact
 from snnc.synapses import Synapses
 

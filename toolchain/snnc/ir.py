@@ -17,11 +17,11 @@ from snnc.arith import Fixed, Float, Numeric
 from snnc.encode import Encoding
 from snnc.errors import NetworkError
 from snnc.neurons._base import Neuron
-from snnc.ops import Op
+from snnc.ops._base import Op
+from snnc.synapses import MAX_DELAY_STEPS
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 MAX_NEURONS = 1 << 24  # of a population
-MAX_DELAY_STEPS = 1 << 16
 _FLOAT_RANGES = {"decay": (0.0, 1.0), "threshold": (0.0, np.inf), "steps": (0.0, float(MAX_DELAY_STEPS))}
 
 
@@ -41,13 +41,37 @@ class Population:
 
 @dataclass(frozen=True, eq=False)
 class Connection:
-    """Synapses from one population to another. ``delay_steps`` 0: a spike acts within its step."""
+    """Synapses from one population to another. ``delay_steps`` 0: a spike acts within its step.
+
+    Further delays add to ``delay_steps``: those of source neurons in ``axon_delays``, or those of synapses in
+    ``op.synapses.delays``, not both.
+    """
 
     name: str
     src: str
     dst: str
     op: Op
     delay_steps: int = 0
+    axon_delays: NDArray[np.int32] | None = None  # (n_src,) steps
+
+    def __post_init__(self) -> None:
+        if self.axon_delays is not None:
+            self.axon_delays.setflags(write=False)
+
+    @property
+    def delays(self) -> NDArray[np.int32] | None:
+        """What is added to ``delay_steps`` for an axon or a synapse; None if nothing is."""
+        return self.axon_delays if self.axon_delays is not None else self.op.synapses.delays
+
+    @property
+    def shortest_delay(self) -> int:
+        """Steps after which the first message arrives."""
+        return self.delay_steps + (int(self.delays.min(initial=MAX_DELAY_STEPS)) if self.delays is not None else 0)
+
+    @property
+    def longest_delay(self) -> int:
+        """Steps after which the last message arrives."""
+        return self.delay_steps + (int(self.delays.max(initial=0)) if self.delays is not None else 0)
 
 
 @dataclass(frozen=True)
@@ -131,6 +155,7 @@ def structure(net: Network) -> dict[str, Any]:
             {
                 "name": c.name, "src": c.src, "dst": c.dst, "delay_steps": c.delay_steps,
                 "op": c.op.kind, "shape": list(c.op.synapses.shape), "exponent": c.op.exponent, "sign_mode": c.op.sign_mode,
+                **c.op.geometry(),
             }
             for c in net.connections
         ],
@@ -144,8 +169,10 @@ def arrays(net: Network) -> Iterator[tuple[str, NDArray[Any]]]:
             for name in p.neuron.parameters():
                 yield f"population/{p.name}/{name}", getattr(p.neuron, name)
     for c in net.connections:
-        for name in ("indptr", "indices", "values"):
-            yield f"connection/{c.name}/{name}", getattr(c.op.synapses, name)
+        for name, array in c.op.synapses.arrays():
+            yield f"connection/{c.name}/{name}", array
+        if c.axon_delays is not None:
+            yield f"connection/{c.name}/axon_delays", c.axon_delays
 
 
 def problems(net: Network) -> list[str]:
@@ -244,14 +271,27 @@ def _connection_problems(c: Connection, net: Network) -> list[str]:
         return [f"has weights for {c.op.n_src} -> {c.op.n_dst} neurons, {c.src!r} -> {c.dst!r} has {src.size} -> {dst.size}"]
     if not 0 <= c.delay_steps <= MAX_DELAY_STEPS:
         return [f"has a delay of {c.delay_steps} steps, 0 to {MAX_DELAY_STEPS} are possible"]
-    return c.op.problems(net.numeric)
+    return _axon_problems(c) or c.op.problems(net.numeric)
+
+
+def _axon_problems(c: Connection) -> list[str]:
+    late = c.axon_delays
+    if late is None:
+        return []
+    if c.op.synapses.delays is not None:
+        return ["has delays of axons and of synapses; add the ones to the others"]
+    if late.shape != (c.op.n_src,) or late.dtype != np.int32:
+        return [f"holds axon delays of shape {late.shape} and type {late.dtype}, expected ({c.op.n_src},) and int32"]
+    if not 0 <= late.min() <= late.max() <= MAX_DELAY_STEPS:
+        return [f"has axon delays of {late.min()} .. {late.max()} steps, 0 to {MAX_DELAY_STEPS} are possible"]
+    return []
 
 
 def _order(net: Network) -> list[str]:
     """Names in an order of computation (inputs first); populations on a loop without delay are left out."""
     waiting = [p.name for p in net.populations]
     order: list[str] = []
-    while ready := [n for n in waiting if all(c.src in order for c in net.into(n) if c.delay_steps == 0)]:
+    while ready := [n for n in waiting if all(c.src in order for c in net.into(n) if c.shortest_delay == 0)]:
         order += ready
         waiting = [n for n in waiting if n not in ready]
     return order

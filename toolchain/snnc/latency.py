@@ -17,7 +17,7 @@ def latency(net: Network) -> dict[str, int]:
     for _ in net.populations:
         changed = False
         for c in net.connections:
-            needed = late[c.src] + 1 - c.delay_steps
+            needed = late[c.src] + 1 - c.shortest_delay
             if needed > late[c.dst]:
                 late[c.dst], changed = needed, True
         if not changed:
@@ -30,12 +30,12 @@ def latency(net: Network) -> dict[str, int]:
 
 
 def chip_delays(net: Network) -> dict[str, int]:
-    """Steps of delay that each connection needs on a chip, on top of the one step that every hop takes.
+    """Steps of delay that each connection needs on a chip for its latest synapse, on top of the one step that every hop takes.
 
     0 for a feed-forward chain. Raises UnsupportedError as `latency` does.
     """
     late = latency(net)
-    return {c.name: c.delay_steps + late[c.dst] - late[c.src] - 1 for c in net.connections}
+    return {c.name: c.longest_delay + late[c.dst] - late[c.src] - 1 for c in net.connections}
 
 
 def _loop(net: Network) -> str:

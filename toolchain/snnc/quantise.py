@@ -20,9 +20,8 @@ from snnc.errors import NetworkError
 from snnc.hw import Profile
 from snnc.ir import Connection, Network, Population, Stage, parameter_range
 from snnc.neurons._base import SCALED, Neuron
-from snnc.ops import Op, SignMode, weight_grid
+from snnc.ops._base import Op, SignMode, weight_grid
 from snnc.scaling import decode_weights, encode_parameter, encode_weights, unit_scale
-from snnc.synapses import Synapses
 
 OCTAVES = 4  # powers of two tried beyond the scale at which the finest connection fills its grid
 WORTHWHILE = 0.9  # higher exponents are taken only if they bring the error below this fraction
@@ -156,15 +155,7 @@ def _stored(c: Connection, choice: _Choice, config: QuantiseConfig) -> Op:
             where=f"connection {c.name!r}",
             fix="make its weights larger beside the others and the threshold, or allow negative exponents",
         )
-    return replace(op, synapses=without_zeros(op.synapses)) if config.drop_zeros else op
-
-
-def without_zeros(synapses: Synapses) -> Synapses:
-    """The synapses whose weight is not zero."""
-    kept = synapses.values != 0
-    counts = np.bincount(synapses.rows[kept], minlength=synapses.shape[0])
-    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return replace(synapses, indptr=indptr, indices=synapses.indices[kept], values=synapses.values[kept])
+    return op.keep(op.synapses.values != 0) if config.drop_zeros else op
 
 
 def _choose(p: Population, net: Network, numeric: Fixed, config: QuantiseConfig) -> tuple[_Choice, str]:
@@ -176,7 +167,7 @@ def _choose(p: Population, net: Network, numeric: Fixed, config: QuantiseConfig)
         limit = "the weight grid"
     while True:
         choice = _best(p, into, grids, numeric, cap)
-        weighted = [(choice.ops[c.name], net[c.src].message_bits) for c in into]
+        weighted = [(replace(c, op=choice.ops[c.name]), net[c.src].message_bits) for c in into]
         bound = population_bound(_population(p, choice.scale, numeric), weighted, numeric)
         if not bound.wraps:
             return choice, limit

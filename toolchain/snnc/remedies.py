@@ -109,11 +109,8 @@ def pruned(net: Network, keep: Keep, ranks: dict[str, NDArray[np.int64]] | None 
     """The network with only the ``keep`` synapses of largest magnitude in each of the connections that are named."""
 
     def shorter(c: Connection) -> Connection:
-        s = c.op.synapses
         kept = (ranks[c.name] if ranks else _ranks(c)) < keep[c.name]
-        before = np.concatenate([[0], np.cumsum(kept)])
-        fewer = replace(s, indptr=before[s.indptr], indices=s.indices[kept], values=s.values[kept])
-        return replace(c, op=replace(c.op, synapses=fewer))
+        return replace(c, op=c.op.keep(kept))
 
     return replace(net, connections=tuple(shorter(c) if c.name in keep else c for c in net.connections))
 

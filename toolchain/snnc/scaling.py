@@ -15,7 +15,7 @@ from snnc.arith import Fixed
 from snnc.errors import NetworkError
 from snnc.ir import parameter_range
 from snnc.neurons._base import SCALED
-from snnc.ops import Op, SignMode, weight_grid
+from snnc.ops._base import Op, SignMode, weight_grid
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from snnc.delays import Part, parts
 from snnc.errors import DataError
-from snnc.ir import Connection, Network, Population
+from snnc.ir import Network, Population
 from snnc.neurons._base import State
 from snnc.run import Rasters, Run
 
@@ -22,6 +23,7 @@ def simulate(net: Network, inputs: Rasters, *, record: bool = False) -> Run:
     samples, steps = _check_inputs(net, inputs)
     spikes = {p.name: inputs[p.name] if p.neuron is None else np.zeros((samples, steps, p.size), np.uint8) for p in net.ordered}
     state = {p.name: _initial(p, samples, net) for p in net.populations if p.neuron}
+    into = {p.name: [(c.src, part) for c in net.into(p.name) for part in parts(c)] for p in net.populations}
     kept = [p for p in net.populations if p.neuron and (record or not p.neuron.rule.fires)]
     trace: dict[str, dict[str, NDArray[Any]]] = {
         p.name: {k: np.zeros((samples, steps, p.size), net.numeric.dtype) for k in state[p.name]} for p in kept
@@ -31,7 +33,7 @@ def simulate(net: Network, inputs: Rasters, *, record: bool = False) -> Run:
             if p.neuron is None:
                 continue
             current = sum(
-                (_current(c, spikes, step, net) for c in net.into(p.name)),
+                (_current(part, spikes[src], step, net) for src, part in into[p.name]),
                 np.zeros((samples, p.size), net.numeric.dtype),
             )
             state[p.name], spikes[p.name][:, step] = p.neuron.step(state[p.name], current, net.numeric)
@@ -46,12 +48,12 @@ def _initial(p: Population, samples: int, net: Network) -> State:
     return {k: np.full((samples, p.size), p.neuron.rule.initial_state, net.numeric.dtype) for k in p.neuron.state}
 
 
-def _current(c: Connection, spikes: Rasters, step: int, net: Network) -> NDArray[Any]:
-    """What connection ``c`` adds to its destination in ``step``: (samples, n_dst), in weight units."""
-    sent = step - c.delay_steps
+def _current(part: Part, spikes: NDArray[Any], step: int, net: Network) -> NDArray[Any]:
+    """What a part of a connection adds to its destination in ``step``: (samples, n_dst), in weight units."""
+    sent = step - part.delay_steps
     if sent < 0:
-        return np.zeros((len(spikes[c.src]), c.op.n_dst), net.numeric.dtype)
-    return c.op.apply(spikes[c.src][:, sent], net.numeric)
+        return np.zeros((len(spikes), part.op.n_dst), net.numeric.dtype)
+    return part.current(spikes[:, sent], net.numeric)
 
 
 def _check_inputs(net: Network, inputs: Rasters) -> tuple[int, int]:

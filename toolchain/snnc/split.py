@@ -61,7 +61,7 @@ def _cut_all(meter: Meter, assumed: Mapping[str, int], uncut: Collection[str]) -
 
 
 def _fan_out_bound(c: Connection, slices: int) -> NDArray[np.int64]:
-    return np.minimum(np.bincount(c.op.synapses.indices, minlength=c.op.n_src), slices)
+    return np.minimum(c.op.fan_out(), slices)
 
 
 def _cut(meter: Meter, p: Population, axons: NDArray[np.int64]) -> tuple[Slice, ...]:

@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc import neurons
+from snnc import neurons, ops
 from snnc.arith import Fixed, Float, Numeric
 from snnc.encode import Encoding
 from snnc.errors import FileError, SnncError
 from snnc.files import write_bytes
 from snnc.ir import Connection, Network, Population, Stage, arrays, structure
-from snnc.ops import KINDS
 from snnc.synapses import Synapses
 
 SCHEMA = "snnc.network/1"
@@ -109,9 +108,9 @@ def _population(fields: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Pop
 
 
 def _connection(fields: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Connection:
-    name = fields["name"]
-    indptr, indices, values = (tensors[f"connection/{name}/{part}"] for part in ("indptr", "indices", "values"))
+    key = f"connection/{fields['name']}/"
+    indptr, indices, values = (tensors[key + part] for part in ("indptr", "indices", "values"))
     sizes = fields["shape"]
-    synapses = Synapses((int(sizes[0]), int(sizes[1])), indptr, indices, values)
-    op = KINDS[fields["op"]](synapses, fields["exponent"], fields["sign_mode"])
-    return Connection(name, fields["src"], fields["dst"], op, fields["delay_steps"])
+    synapses = Synapses((int(sizes[0]), int(sizes[1])), indptr, indices, values, tensors.get(key + "delays"))
+    op = ops.get(fields["op"]).of_geometry(synapses, fields["exponent"], fields["sign_mode"], fields)
+    return Connection(fields["name"], fields["src"], fields["dst"], op, fields["delay_steps"], tensors.get(key + "axon_delays"))

@@ -1,12 +1,15 @@
 """The synapses that exist between two populations. Part of every operator that has weights."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-_DTYPES = {"indptr": ("int64",), "indices": ("int32",), "values": ("float64", "int64")}
+_DTYPES = {"indptr": ("int64",), "indices": ("int32",), "values": ("float64", "int64"), "delays": ("int32",)}
+MAX_DELAY_STEPS = 1 << 16
+_MAX_COLUMNS = (1 << 31) - 1  # what an index of 32 bits can name
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,10 +24,17 @@ class Synapses:
     indptr: NDArray[np.int64]  # (n_dst + 1,)
     indices: NDArray[np.int32]  # (synapses,)
     values: NDArray[Any]  # (synapses,), float64 or int64
+    delays: NDArray[np.int32] | None = None  # (synapses,) steps, on top of those of the connection
 
     def __post_init__(self) -> None:
-        for array in (self.indptr, self.indices, self.values):
+        for _, array in self.arrays():
             array.setflags(write=False)
+
+    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """The arrays by name; delays only if there are."""
+        yield from (("indptr", self.indptr), ("indices", self.indices), ("values", self.values))
+        if self.delays is not None:
+            yield "delays", self.delays
 
     @classmethod
     def from_dense(cls, weight: NDArray[Any], mask: NDArray[np.bool_] | None = None) -> Self:
@@ -46,6 +56,12 @@ class Synapses:
     def rows(self) -> NDArray[np.int64]:
         """The destination neuron of each synapse, in storage order: shape (synapses,)."""
         return np.repeat(np.arange(self.shape[0]), np.diff(self.indptr))
+
+    def keep(self, kept: NDArray[np.bool_]) -> Self:
+        """Only some of the synapses: ``kept`` has shape (synapses,)."""
+        before = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
+        delays = None if self.delays is None else self.delays[kept]
+        return type(self)(self.shape, before[self.indptr], self.indices[kept], self.values[kept], delays)
 
     def with_values(self, values: NDArray[Any]) -> Self:
         """The same synapses with other weights: shape (synapses,)."""
@@ -72,21 +88,28 @@ class Synapses:
     def problems(self) -> list[str]:
         """What is wrong with the arrays, if anything: sizes, order, range, NaN."""
         n_dst, n_src = self.shape
-        for name, dtypes in _DTYPES.items():
-            array = getattr(self, name)
+        for name, array in self.arrays():
+            dtypes = _DTYPES[name]
             if array.ndim != 1 or array.dtype not in dtypes:
                 return [f"holds {name} of shape {array.shape} and type {array.dtype}, expected one row of {dtypes[0]}"]
+        if self.delays is not None and len(self.delays) != self.count:
+            return [f"holds {len(self.delays)} delays for {self.count} synapses"]
         if len(self.indptr) != n_dst + 1 or len(self.indices) != len(self.values):
             return [f"holds {len(self.indptr)} row pointers for {n_dst} rows"]
         if self.indptr[0] != 0 or self.indptr[-1] != self.count or (np.diff(self.indptr) < 0).any():
             return ["holds row pointers that do not ascend from 0 to the number of synapses"]
         if self.count == 0:
             return []
+        if n_src > _MAX_COLUMNS:
+            return [f"holds rows of {n_src} synapses, at most {_MAX_COLUMNS} are possible"]
         if self.indices.min() < 0 or self.indices.max() >= n_src:
             return [f"names source neuron {int(self.indices.max())} of {n_src}"]
         key = self.rows * n_src + self.indices
         if (np.diff(key) <= 0).any():
             return ["holds a synapse twice or out of order"]
+        if self.delays is not None and not 0 <= self.delays.min() <= self.delays.max() <= MAX_DELAY_STEPS:
+            low, high = self.delays.min(), self.delays.max()
+            return [f"has synapses with delays of {low} .. {high} steps, 0 to {MAX_DELAY_STEPS} are possible"]
         if bad := np.count_nonzero(~np.isfinite(self.values)):
             return [f"holds {bad} weights that are NaN or infinite"]
         return []

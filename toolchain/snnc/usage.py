@@ -122,8 +122,10 @@ class Meter:
 
 def _axon_synapses(c: Connection, piece: Slice) -> NDArray[np.int64]:
     """Synapses of each source neuron into the slice, shape (n_src,)."""
-    s = c.op.synapses
-    return np.bincount(s.indices[s.indptr[piece.start] : s.indptr[piece.stop]], minlength=s.shape[1])
+    counts = np.zeros(c.op.n_src, np.int64)
+    sources, synapses = c.op.axons(piece.start, piece.stop)
+    counts[sources] = synapses
+    return counts
 
 
 def fan_out(c: Connection, targets: Sequence[Slice]) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from snnc.arith import Fixed
 from snnc.errors import UnsupportedError
 from snnc.ir import Connection, Network
 from snnc.neurons._base import Neuron
-from snnc.ops import weight_grid
+from snnc.ops._base import weight_grid
 from snnc.quantise import scales
 from snnc.training.arith import DTYPE, TorchFixed, straight, with_tensors
 

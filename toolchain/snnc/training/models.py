@@ -22,7 +22,7 @@ from snnc.ir import Connection, Network, Population, Stage
 from snnc.neurons._base import Neuron
 from snnc.neurons.cuba import Cuba
 from snnc.neurons.lif import LIF
-from snnc.ops import Dense
+from snnc.ops.dense import Dense
 from snnc.synapses import Synapses
 from snnc.training.fire import fire, must_fuse
 from snnc.training.settings import Kernel

@@ -1,0 +1,154 @@
+"""How a kernel slides over the planes of a source: geometry, shared by convolutions and pools."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.errors import NetworkError
+
+Pair = tuple[int, int]
+Area = tuple[slice, slice]  # rows and columns of a plane
+
+MAX_SIDE = 1 << 24
+MAX_KERNEL = 1 << 16  # positions in a kernel
+
+
+@dataclass(frozen=True)
+class Box:
+    """Destination neurons that make a block: channels, rows and columns, each from .. to (exclusive)."""
+
+    channels: Pair
+    rows: Pair
+    columns: Pair
+
+
+@dataclass(frozen=True)
+class Window:
+    """A kernel of ``kernel`` = (rows, columns) over planes of shape ``src_shape`` = (channels, rows, columns).
+
+    Position k of the kernel meets, for the destination in row y, the source row y * stride + k * dilation - padding, as in
+    torch.nn.functional.conv2d; outside the plane there is nothing. Raises NetworkError for a window that cannot be.
+    """
+
+    src_shape: tuple[int, int, int]
+    kernel: Pair
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+
+    def __post_init__(self) -> None:
+        parts = {"src_shape": (3, 1), "kernel": (2, 1), "stride": (2, 1), "padding": (2, 0), "dilation": (2, 1)}
+        for name, (length, least) in parts.items():
+            value = getattr(self, name)
+            whole = type(value) is tuple and len(value) == length and all(type(n) is int for n in value)
+            if not whole or not all(least <= n <= MAX_SIDE for n in value):
+                raise NetworkError(f"has a window with {name} {value!r}, expected {length} whole numbers from {least} on")
+        if self.kernel[0] * self.kernel[1] > MAX_KERNEL:
+            raise NetworkError(f"has a kernel of {self.kernel[0]} x {self.kernel[1]}, at most {MAX_KERNEL} weights are possible")
+        if min(self.grid) < 1:
+            raise NetworkError(
+                f"has a kernel of {self.kernel} with dilation {self.dilation} on planes of {self.src_shape[1:]} with padding "
+                f"{self.padding}, where it has no place"
+            )
+
+    @classmethod
+    def of(cls, fields: Any) -> Self:
+        """From what `to_json` made. Raises what a damaged file brings about: TypeError, ValueError, NetworkError."""
+        return cls(**{name: tuple(value) for name, value in fields.items()})
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {name: list(value) for name, value in asdict(self).items()}
+
+    @property
+    def grid(self) -> Pair:
+        """Rows and columns of the destination."""
+        rows, columns = (self._places(axis) for axis in (0, 1))
+        return rows, columns
+
+    def _places(self, axis: int) -> int:
+        reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1
+        return (self.src_shape[1 + axis] + 2 * self.padding[axis] - reach) // self.stride[axis] + 1
+
+    @property
+    def taps(self) -> int:
+        """Positions in the kernel, counted row by row."""
+        return self.kernel[0] * self.kernel[1]
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether a source neuron can lie under more than one place of the window."""
+        return any(s < k or d > 1 for s, k, d in zip(self.stride, self.kernel, self.dilation, strict=True))
+
+    def meets(self, tap: int, rows: Pair | None = None, columns: Pair | None = None) -> tuple[Area, Area]:
+        """(destinations, sources) that a position of the kernel joins: areas of equal shape, maybe empty.
+
+        ``rows`` and ``columns``: only destinations from .. to (exclusive).
+        """
+        ky, kx = divmod(tap, self.kernel[1])
+        y, x = self._along(0, ky, rows), self._along(1, kx, columns)
+        return (y[0], x[0]), (y[1], x[1])
+
+    def span(self, rows: Pair) -> Pair:
+        """The source rows, first .. last + 1, that destinations in these rows can meet."""
+        reach = self.dilation[0] * (self.kernel[0] - 1) + 1
+        first, last = (row * self.stride[0] - self.padding[0] for row in (rows[0], rows[1] - 1))
+        return max(0, first), min(self.src_shape[1], last + reach)
+
+    def _along(self, axis: int, k: int, within: Pair | None) -> tuple[slice, slice]:
+        start, stop = within or (0, self._places(axis))
+        stride, shift = self.stride[axis], k * self.dilation[axis] - self.padding[axis]
+        first = max(start, -(shift // stride))
+        stop = min(stop, (self.src_shape[1 + axis] - 1 - shift) // stride + 1)
+        if stop <= first:
+            return slice(0, 0), slice(0, 0)
+        return slice(first, stop), slice(first * stride + shift, (stop - 1) * stride + shift + 1, stride)
+
+    def sums(self, planes: NDArray[Any]) -> NDArray[Any]:
+        """(..., rows, columns) of a source -> (..., rows, columns) of the destination: all that lies under the window."""
+        total = np.zeros((*planes.shape[:-2], *self.grid), planes.dtype)
+        for tap in range(self.taps):
+            (y, x), (from_y, from_x) = self.meets(tap)
+            total[..., y, x] += planes[..., from_y, from_x]
+        return total
+
+    def sources(self, taps: NDArray[np.int64]) -> NDArray[np.int64]:
+        """For each of these positions of the kernel, the source (row * columns + column) of each place; -1 for none.
+
+        Shape (positions, places).
+        """
+        _, height, width = self.src_shape
+        plane = np.arange(height * width).reshape(height, width)
+        found = np.full((len(taps), *self.grid), -1, np.int64)
+        for i, tap in enumerate(taps):
+            (y, x), (from_y, from_x) = self.meets(int(tap))
+            found[i, y, x] = plane[from_y, from_x]
+        return found.reshape(len(taps), -1)
+
+
+def boxes(start: int, stop: int, shape: tuple[int, ...]) -> Iterator[Box]:
+    """The neurons start .. stop - 1 of a population of ``shape`` (channels, rows, columns), as at most 7 blocks."""
+    _, height, width = shape
+    for (first, last), within in _runs(start, stop, height * width):
+        for rows, columns in _runs(*within, width):
+            yield Box((first, last), rows, columns)
+
+
+def _runs(start: int, stop: int, size: int) -> Iterator[tuple[Pair, Pair]]:
+    """start .. stop - 1, cut at multiples of ``size``: runs of blocks, and the part of each block that is in it."""
+    first, begin = divmod(start, size)
+    last, end = divmod(stop, size)
+    if first == last:
+        if begin < end:
+            yield (first, first + 1), (begin, end)
+        return
+    if begin:
+        yield (first, first + 1), (begin, size)
+        first += 1
+    if first < last:
+        yield (first, last), (0, size)
+    if end:
+        yield (last, last + 1), (0, end)

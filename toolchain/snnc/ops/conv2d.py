@@ -1,0 +1,182 @@
+"""Conv2d: every place of a plane shares one kernel, as in torch.nn.functional.conv2d (a cross-correlation).
+
+Stored: the kernel as compressed sparse rows (C_out, C_in / groups * rows * columns), columns in the order of torch's
+(C_in / groups, rows, columns); a pruned weight of the kernel is not there. It is never unrolled to compute: time is O(stored
+weights * places), memory O(stored weights + neurons). A Conv1d is one whose planes have one row.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, Self, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.ops._base import Ints, Op
+from snnc.ops._window import Box, Pair, Window, boxes
+from snnc.synapses import Synapses
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Conv2d(Op):
+    """current[o, y, x] = sum over c, i, j of kernel[o, c, i, j] * message[c, y * stride + i * dilation - padding, ...]."""
+
+    window: Window = field(kw_only=True)
+    groups: int = field(default=1, kw_only=True)
+
+    kind: ClassVar[str] = "conv2d"
+
+    @classmethod
+    def from_kernel(
+        cls,
+        kernel: NDArray[Any],
+        src_shape: tuple[int, ...],
+        *,
+        stride: int | Pair = 1,
+        padding: int | Pair = 0,
+        dilation: int | Pair = 1,
+        groups: int = 1,
+        mask: NDArray[np.bool_] | None = None,
+    ) -> Self:
+        """From a (C_out, C_in / groups, rows, columns) kernel over (C_in, rows, columns), or without rows: a Conv1d.
+
+        ``mask`` says which of its weights exist (default: those that are not 0). Raises NetworkError for a geometry that
+        cannot be.
+        """
+        flat = kernel.ndim == 3
+        rows, columns = (1, kernel.shape[2]) if flat else kernel.shape[2:]
+        shape = (src_shape[0], 1, src_shape[1]) if flat else src_shape
+        window = Window(
+            (int(shape[0]), int(shape[1]), int(shape[2])), (int(rows), int(columns)),
+            _pair(stride, 1, flat), _pair(padding, 0, flat), _pair(dilation, 1, flat),
+        )  # fmt: skip
+        weight = kernel.reshape(len(kernel), -1)
+        exists = None if mask is None else mask.reshape(weight.shape)
+        return cls(Synapses.from_dense(weight, exists), window=window, groups=groups)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return self.window.src_shape
+
+    @property
+    def dst_shape(self) -> tuple[int, ...]:
+        return (self.synapses.shape[0], *self.window.grid)
+
+    @property
+    def kernel_shape(self) -> tuple[int, int, int, int]:
+        """(C_out, C_in / groups, rows, columns)."""
+        return (self.synapses.shape[0], self.window.src_shape[0] // self.groups, *self.window.kernel)
+
+    def kernel(self) -> NDArray[Any]:
+        """Of shape `kernel_shape`, pruned weights 0."""
+        return self.synapses.to_dense().reshape(self.kernel_shape)
+
+    @property
+    def possible_synapses(self) -> int:
+        places = int(self.window.sums(self._often().sum(0)).sum())  # of all groups together
+        return self.synapses.shape[0] // self.groups * places
+
+    @cached_property
+    def _channels(self) -> NDArray[np.int64]:
+        """The input channel of each stored weight."""
+        per_group = self.synapses.shape[0] // self.groups
+        return self.synapses.rows // per_group * self.kernel_shape[1] + self.synapses.indices // self.window.taps
+
+    @cached_property
+    def _taps(self) -> NDArray[np.int64]:
+        """The position in the kernel of each stored weight."""
+        return np.asarray(self.synapses.indices % self.window.taps, np.int64)
+
+    @cached_property
+    def _by_tap(self) -> list[tuple[int, Any]]:
+        """For each position of the kernel with weights, those as a sparse (C_out, C_in) matrix."""
+        from scipy.sparse import csr_array
+
+        shape, found = (self.synapses.shape[0], self.window.src_shape[0]), []
+        for tap in np.unique(self._taps):
+            at = self._taps == tap
+            found.append((int(tap), csr_array((self.synapses.values[at], (self.synapses.rows[at], self._channels[at])), shape)))
+        return found
+
+    def _weighed(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        samples, (channels, *_) = len(inputs), self.window.src_shape
+        planes = inputs.reshape(samples, *self.window.src_shape).transpose(1, 0, 2, 3)
+        total = np.zeros((self.synapses.shape[0], samples, *self.window.grid), inputs.dtype)
+        for tap, weights in self._by_tap:
+            (y, x), (from_y, from_x) = self.window.meets(tap)
+            seen = planes[:, :, from_y, from_x]
+            total[:, :, y, x] += (weights @ seen.reshape(channels, -1)).reshape(len(total), *seen.shape[1:])
+        return total.transpose(1, 0, 2, 3).reshape(samples, -1)
+
+    def _sums(self, values: NDArray[Any], often: NDArray[np.int64]) -> NDArray[Any]:
+        """All channels of an input have the same ``often``, so that weights can be summed over them first."""
+        total = np.zeros(self.dst_shape, values.dtype)
+        for tap in np.unique(self._taps):
+            at = self._taps == tap
+            weight = np.zeros(len(total), values.dtype)
+            np.add.at(weight, self.synapses.rows[at], values[at])
+            (y, x), (from_y, from_x) = self.window.meets(int(tap))
+            total[:, y, x] += weight[:, None, None] * often[0, from_y, from_x]
+        return total.reshape(-1)
+
+    def _axons(self, start: int, stop: int) -> tuple[Ints, Ints]:
+        """Counted block by block, in an array of only the channels and rows that the blocks see."""
+        blocks = [(block, self._stored(block)) for block in boxes(start, stop, self.dst_shape)]
+        seen = np.unique(np.concatenate([[], *(self._channels[stored] for _, stored in blocks)])).astype(np.int64)
+        spans = [self.window.span(block.rows) for block, _ in blocks]
+        top, end = min((first for first, _ in spans), default=0), max((last for _, last in spans), default=0)
+        _, height, width = self.window.src_shape
+        counts = np.zeros((len(seen), max(end - top, 0), width), np.int64)
+        for block, stored in blocks:
+            taps, at = self._taps[stored], np.searchsorted(seen, self._channels[stored])
+            per_tap = np.bincount(taps * len(seen) + at, minlength=self.window.taps * len(seen)).reshape(-1, max(len(seen), 1))
+            for tap in np.flatnonzero(per_tap.any(1)):
+                _, (y, x) = self.window.meets(int(tap), block.rows, block.columns)
+                counts[:, y.start - top : y.stop - top : y.step, x] += per_tap[tap][:, None, None]
+        channel, row, column = np.nonzero(counts)
+        return (seen[channel] * height + row + top) * width + column, counts[channel, row, column]
+
+    def _unrolled(self) -> tuple[Ints, Ints, Ints]:
+        taps, at = np.unique(self._taps, return_inverse=True)
+        plane, places = self.window.sources(taps), self.window.grid[0] * self.window.grid[1]
+        size = self.window.src_shape[1] * self.window.src_shape[2]
+        counts, inputs, stored = [np.zeros(1, np.int64)], [], []
+        for channel in range(self.synapses.shape[0]):
+            mine = np.arange(self.synapses.indptr[channel], self.synapses.indptr[channel + 1])
+            sources = plane[at[mine]].T  # (places, weights), ascending in a row as the weights are
+            exists = sources >= 0
+            counts.append(exists.sum(1))
+            inputs.append((sources + self._channels[mine] * size)[exists])
+            stored.append(np.broadcast_to(mine, (places, len(mine)))[exists])
+        return np.cumsum(np.concatenate(counts)), np.concatenate(inputs), np.concatenate(stored)
+
+    def _stored(self, block: Box) -> slice:
+        """The stored weights of the block's channels."""
+        first, last = block.channels
+        return slice(int(self.synapses.indptr[first]), int(self.synapses.indptr[last]))
+
+    def geometry(self) -> dict[str, Any]:
+        return {**super().geometry(), "window": self.window.to_json(), "groups": self.groups}
+
+    @classmethod
+    def _parts(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        return {**super()._parts(fields), "window": Window.of(fields["window"]), "groups": fields["groups"]}
+
+    def _shape_problems(self) -> list[str]:
+        channels, groups = self.window.src_shape[0], self.groups
+        if type(groups) is not int or groups < 1 or channels % groups or self.synapses.shape[0] % groups:
+            return [f"has {groups!r} groups for {channels} -> {self.synapses.shape[0]} channels"]
+        if self.synapses.shape[1] != channels // groups * self.window.taps:
+            return [f"has a kernel of {self.synapses.shape}, expected {channels // groups * self.window.taps} columns"]
+        return super()._shape_problems()
+
+
+def _pair(value: int | Pair, other: int, flat: bool) -> Pair:
+    """One number for both axes, or for the columns of planes of one row."""
+    if isinstance(value, tuple):
+        return (other, *value) if flat else value  # type: ignore[return-value]
+    return (other, value) if flat else (value, value)
+
+
+OP = Conv2d

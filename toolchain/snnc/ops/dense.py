@@ -1,0 +1,53 @@
+"""Dense: any neuron to any neuron, each synapse with a weight of its own.
+
+Stored: the (n_dst, inputs) matrix as compressed sparse rows; memory and time are O(synapses).
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.ops._base import Ints, Op
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Dense(Op):
+    """current[i] = sum over j of weight[i, j] * message[j]."""
+
+    kind: ClassVar[str] = "dense"
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return (self.synapses.shape[1],)
+
+    @property
+    def dst_shape(self) -> tuple[int, ...]:
+        return (self.synapses.shape[0],)
+
+    @property
+    def possible_synapses(self) -> int:
+        return self.n_dst * int(self._often().sum())
+
+    def _weighed(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        total: NDArray[Any] = (self.synapses.to_scipy() @ inputs.T).T
+        return total
+
+    def _sums(self, values: NDArray[Any], often: NDArray[np.int64]) -> NDArray[Any]:
+        total = np.zeros(self.n_dst, values.dtype)
+        np.add.at(total, self.synapses.rows, values * often[self.synapses.indices])
+        return total
+
+    def _axons(self, start: int, stop: int) -> tuple[Ints, Ints]:
+        s = self.synapses
+        often = np.bincount(s.indices[s.indptr[start] : s.indptr[stop]], minlength=s.shape[1])
+        inputs = np.flatnonzero(often)
+        return inputs, often[inputs]
+
+    def _unrolled(self) -> tuple[Ints, Ints, Ints]:
+        return self.synapses.indptr, self.synapses.indices.astype(np.int64), np.arange(self.synapses.count)
+
+
+OP = Dense

@@ -1,0 +1,91 @@
+"""SumPool2d: every place of a plane sums what lies under its window, times one weight. An AvgPool2d has 1 / (rows * columns).
+
+Stored: that one weight, in a matrix of shape (1, 1). Places may overlap.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.ops._base import Ints, Op
+from snnc.ops._window import Window, boxes
+from snnc.synapses import Synapses
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class SumPool2d(Op):
+    """current[c, y, x] = weight * sum over i, j of message[c, y * stride + i * dilation - padding, ...]."""
+
+    window: Window = field(kw_only=True)
+
+    kind: ClassVar[str] = "sumpool2d"
+
+    @classmethod
+    def of_weight(cls, weight: float, window: Window) -> Self:
+        """A pool with this weight: a float, or an int for a fixed network."""
+        return cls(Synapses.from_dense(np.array([[weight]]), np.ones((1, 1), np.bool_)), window=window)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return self.window.src_shape
+
+    @property
+    def dst_shape(self) -> tuple[int, ...]:
+        return (self.window.src_shape[0], *self.window.grid)
+
+    @property
+    def possible_synapses(self) -> int:
+        return int(self.window.sums(self._often()).sum())
+
+    def _weighed(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        planes = self.window.sums(inputs.reshape(-1, *self.window.src_shape))
+        total: NDArray[Any] = planes.reshape(len(inputs), -1) * self.synapses.values.sum().astype(inputs.dtype)
+        return total
+
+    def _sums(self, values: NDArray[Any], often: NDArray[np.int64]) -> NDArray[Any]:
+        total: NDArray[Any] = self.window.sums(often).reshape(-1) * values.sum()
+        return total
+
+    def _axons(self, start: int, stop: int) -> tuple[Ints, Ints]:
+        blocks = list(boxes(start, stop, self.dst_shape)) if self.synapses.count else []
+        first = min((block.channels[0] for block in blocks), default=0)
+        last = max((block.channels[1] for block in blocks), default=0)
+        _, height, width = self.window.src_shape
+        counts = np.zeros((last - first, height, width), np.int64)
+        for block in blocks:
+            channels = slice(block.channels[0] - first, block.channels[1] - first)
+            for tap in range(self.window.taps):
+                _, (y, x) = self.window.meets(tap, block.rows, block.columns)
+                counts[channels, y, x] += 1
+        sources = np.flatnonzero(counts)
+        return sources + first * height * width, counts.reshape(-1)[sources]
+
+    def _unrolled(self) -> tuple[Ints, Ints, Ints]:
+        if not self.synapses.count:
+            none = np.zeros(0, np.int64)
+            return np.zeros(self.n_dst + 1, np.int64), none, none
+        channels, height, width = self.window.src_shape
+        plane = self.window.sources(np.arange(self.window.taps)).T
+        sources = np.where(plane < 0, -1, plane + (np.arange(channels) * (height * width))[:, None, None])
+        sources = sources.reshape(-1, self.window.taps)
+        indptr = np.concatenate([[0], np.cumsum((sources >= 0).sum(1))])
+        inputs = sources[sources >= 0]
+        return indptr, inputs, np.zeros(len(inputs), np.int64)
+
+    def geometry(self) -> dict[str, Any]:
+        return {**super().geometry(), "window": self.window.to_json()}
+
+    @classmethod
+    def _parts(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        return {**super()._parts(fields), "window": Window.of(fields["window"])}
+
+    def _shape_problems(self) -> list[str]:
+        if self.synapses.shape != (1, 1):
+            return [f"has weights of shape {self.synapses.shape}, a pool has (1, 1)"]
+        return super()._shape_problems()
+
+
+OP = SumPool2d
