@@ -19,6 +19,7 @@ from snnc.mapping import Core
 from snnc.place import fill
 from snnc.remedies import remedies
 from snnc.split import NeuronTooLargeError, split
+from snnc.totals import totals
 from snnc.usage import Usage, words_for
 
 
@@ -66,6 +67,7 @@ class Budget:
     chip: Usage | None  # cores used and available
     layers: tuple[LayerBudget, ...]
     cores: tuple[CoreBudget, ...]
+    totals: tuple[Usage, ...]  # of the chip as a whole, and of its worst neuron
     problems: tuple[str, ...]  # what the chip cannot express, whatever its room
     unknown: tuple[str, ...]
     assumptions: tuple[str, ...]
@@ -83,6 +85,7 @@ class Budget:
             "binding": self.binding and self.binding.to_json(),
             "chip": self.chip and self.chip.to_json(),
             "layers": [{**asdict(layer), "uses": [u.to_json() for u in layer.uses]} for layer in self.layers],
+            "totals": [usage.to_json() for usage in self.totals],
             "cores": [{**asdict(core), "uses": [u.to_json() for u in core.uses]} for core in self.cores],
         }
 
@@ -93,7 +96,9 @@ def check(net: Network, profile: Profile) -> Budget:
     cores = tuple(_core(core, profile) for core in filled if core.slices[0].population not in too_large)
     chip = Usage("cores", f"network {net.name!r}", len(cores), profile.cores) if cores and not too_large else None
     problems = missing(net, profile)
-    uses = [error.usage for error in too_large.values()] + ([chip] if chip else []) + [u for core in cores for u in core.uses]
+    whole = totals(net, profile)
+    large = [error.usage for error in too_large.values()]
+    uses = [*whole, *large, *([chip] if chip else []), *(u for core in cores for u in core.uses)]
     binding = max((u for u in uses if u.share is not None), key=lambda u: u.share or 0, default=None)
     fits = not problems and binding is not None and binding.status == "ok"
     return Budget(
@@ -104,6 +109,7 @@ def check(net: Network, profile: Profile) -> Budget:
         chip=chip,
         layers=tuple(_layer(net, p.name, cores, too_large.get(p.name), profile) for p in net.ordered if p.neuron),
         cores=() if too_large else cores,
+        totals=whole,
         problems=problems,
         unknown=_unknown(net, profile),
         assumptions=_assumptions(net, profile),
@@ -161,6 +167,8 @@ def _unknown(net: Network, profile: Profile) -> tuple[str, ...]:
         longest = max(chip_delays(net).values(), default=0)
     except UnsupportedError:
         return tuple(found)
+    if profile.delay_steps_max is None and longest:
+        found.append(f"delays: how long they can be on {profile.name} (here {longest} steps) is not public")
     full = profile.full_core_delay_steps_max
     if full is not None and longest > full:
         found.append(
@@ -170,8 +178,6 @@ def _unknown(net: Network, profile: Profile) -> tuple[str, ...]:
 
 
 def _assumptions(net: Network, profile: Profile) -> tuple[str, ...]:
-    if isinstance(net.numeric, Fixed):
+    if isinstance(net.numeric, Fixed) or profile.weight_bits is None:
         return ()
-    return (
-        f"the network is float: its weights are taken to be stored with the {profile.numeric.weight_bits} bits of {profile.name}",
-    )
+    return (f"the network is float: its weights are taken to be stored with the {profile.weight_bits} bits of {profile.name}",)

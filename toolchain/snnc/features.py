@@ -26,8 +26,8 @@ def missing(net: Network, profile: Profile) -> tuple[str, ...]:
 
 
 def _numeric_problems(net: Network, profile: Profile) -> Iterator[str]:
-    if not isinstance(net.numeric, Fixed):
-        return
+    if profile.numeric is None or not isinstance(net.numeric, Fixed):
+        return  # of other numbers, `_population_problems` says it
     have, need = profile.fixed(), net.numeric
     wrong = [f for f in _SAME if getattr(need, f) != getattr(have, f)]
     wrong += [f for f in _AT_MOST if getattr(need, f) > getattr(have, f)]
@@ -60,6 +60,9 @@ def _population_problems(p: Population, net: Network, profile: Profile) -> Itera
         yield f"{where} sends {p.message_bits}-bit messages, {profile.name} carries {profile.message_bits_max} bits; use fewer"
     if p.neuron is None:
         return
+    if profile.numeric is None:
+        yield f"{where} has neurons {p.neuron.model()!r}, {profile.name} computes others: {profile.other_dynamics}"
+        return
     if p.neuron.model() not in profile.neurons:
         models = ", ".join(profile.neurons)
         yield f"{where} has neurons {p.neuron.model()!r}, {profile.name} computes {models}; train with one of those"
@@ -89,7 +92,7 @@ def _delay_problems(net: Network, profile: Profile) -> Iterator[str]:
         yield str(error)
         return
     for name, steps in delays.items():
-        if steps > profile.delay_steps_max:
+        if profile.delay_steps_max is not None and steps > profile.delay_steps_max:
             yield (
                 f"connection {name!r} needs a delay of {steps} steps on the chip, {profile.name} has at most"
                 f" {profile.delay_steps_max}; shorten it, or even out the lengths of the paths"

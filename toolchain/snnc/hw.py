@@ -13,30 +13,49 @@ from typing import Any
 
 from snnc.arith import Fixed
 from snnc.config import read_toml
-from snnc.errors import ProfileError, SnncError, nearest
-from snnc.hw_keys import KEYS, RESOURCES, Fact, read_facts
+from snnc.errors import ProfileError, SnncError, UnsupportedError, nearest
+from snnc.hw_keys import KEYS, RESOURCES, Fact, merged, read_facts
 from snnc.storage import Storage
 
 
 @dataclass(frozen=True)
+class Mesh:
+    """How the cores of a chip lie: a grid of tiles, each with its router."""
+
+    tile_columns: int
+    tile_rows: int
+    cores_per_tile: int
+
+
+@dataclass(frozen=True)
 class Profile:
-    """A chip. ``limits`` holds the public ones only, by resource: neurons_per_core, input_axons_per_core, ..."""
+    """A chip, or a system of equal ones. ``limits`` and ``totals`` hold the public ones only, by resource."""
 
     name: str
     title: str
-    cores: int
-    limits: Mapping[str, int]
+    family: str  # the chip that a system is made of; its own name for a chip
+    cores: int  # of all chips together
+    chips: int
+    mesh: Mesh | None  # of one chip; None: not public
+    limits: Mapping[str, int]  # of a core: neurons_per_core, input_axons_per_core, ...
+    totals: Mapping[str, int]  # of all chips together, or of any neuron: synapses_per_chip, fan_in_per_neuron, ...
     neurons: tuple[str, ...]  # neuron models it computes
+    other_dynamics: str  # what it computes instead, if it computes none of the models
     graded_spikes: bool
     message_bits_max: int  # of a graded spike; 0 without them
-    delay_steps_max: int  # on top of the one step that every hop takes
+    delay_steps_max: int | None  # on top of the one step that every hop takes; None: not public
     full_core_delay_steps_max: int | None  # longest delay at which a core holds all its neurons; None: no such rule
-    numeric: Fixed
+    numeric: Fixed | None  # None: it computes with numbers of another kind
+    weight_bits: int | None  # None: not public
     storage: Storage | None  # None: how it stores synapses is not public
     facts: Mapping[str, Fact]  # "table.key" -> the entry as the file states it
 
     def fixed(self) -> Fixed:
-        """The integers that the chip computes with."""
+        """The integers that the chip computes with. Raises UnsupportedError if they are of another kind."""
+        if self.numeric is None:
+            raise UnsupportedError(
+                f"computes no neuron model of snnc: {self.other_dynamics}", where=self.name, fix="pick another --hw"
+            )
         return replace(self.numeric, profile=self.name)
 
     @property
@@ -52,6 +71,7 @@ class Profile:
     def not_public(self) -> tuple[str, ...]:
         """What the budget needs and nobody has published."""
         absent = [resource for resource in RESOURCES if resource not in self.limits]
+        absent += [] if self.delay_steps_max is not None else ["delay_steps_max"]
         return (*absent, *([] if self.storage else ["storage"]))
 
 
@@ -74,42 +94,63 @@ def load(name_or_path: str | Path) -> Profile:
     """
     name = str(name_or_path)
     if name in names():
-        return _read(folder() / f"{name}.toml")
+        return from_table(name, _read(path := folder() / f"{name}.toml"), where=str(path))
     if not name.endswith(".toml"):
         raise ProfileError(f"no hardware profile {name!r}", fix=nearest(name, names()))
-    return _read(Path(name))
+    return from_table(Path(name).stem, _read(Path(name)), where=name)
 
 
-def _read(path: Path) -> Profile:
+def _read(path: Path) -> dict[str, Any]:
     try:
-        table = read_toml(path)
+        return read_toml(path)
     except SnncError as error:
         raise ProfileError(error.what, where=error.where, fix=error.fix) from error
-    return from_table(path.stem, table, where=str(path))
 
 
 def from_table(name: str, table: Mapping[str, Any], where: str) -> Profile:
     """A profile from the content of its TOML file. Raises ProfileError as `load` does."""
     table = dict(table)
-    title = table.pop("title", None)
+    title, base = table.pop("title", None), table.pop("extends", None)
     if not isinstance(title, str) or not title:
         raise ProfileError("has no title", where=where, fix='add a line: title = "..."')
-    facts = read_facts(table, where)
+    facts = read_facts(table if base is None else merged(_base(base, where), table), where)
     values = {key: fact.value for key, fact in facts.items()}
+    chips = values.get("chip.chips", 1)
     return Profile(
         name=name,
         title=title,
-        cores=values["chip.cores"],
-        limits={r: values[f"limits.{r}"] for r in KEYS["limits"] if f"limits.{r}" in values},
+        family=base or name,
+        cores=values["chip.cores"] * chips,
+        chips=chips,
+        mesh=Mesh(**{key: values[f"mesh.{key}"] for key in KEYS["mesh"]}) if "mesh.tile_rows" in values else None,
+        limits=_part(values, "limits"),
+        totals={key: n * (chips if key.endswith("_per_chip") else 1) for key, n in _part(values, "totals").items()},
         neurons=tuple(values["features.neurons"]),
+        other_dynamics=values.get("features.other_dynamics", ""),
         graded_spikes=values["features.graded_spikes"],
         message_bits_max=values["features.message_bits_max"],
-        delay_steps_max=values["features.delay_steps_max"],
+        delay_steps_max=values.get("features.delay_steps_max"),
         full_core_delay_steps_max=values.get("features.full_core_delay_steps_max"),
-        numeric=Fixed(name, **{key: values[f"numeric.{key}"] for key in KEYS["numeric"]}),
+        numeric=Fixed(name, **_part(values, "numeric")) if values["features.neurons"] else None,
+        weight_bits=values.get("numeric.weight_bits"),
         storage=_storage(values),
         facts=facts,
     )
+
+
+def _base(name: Any, where: str) -> dict[str, Any]:
+    """The table of the shipped chip that a profile extends."""
+    if name not in names():
+        raise ProfileError(f"extends {name!r}, which is no profile of snnc's own", where=where, fix=nearest(str(name), names()))
+    table = _read(folder() / f"{name}.toml")
+    if further := table.pop("extends", None):
+        raise ProfileError(f"extends {name!r}, which itself extends {further!r}", where=where, fix=f"extend {further!r}")
+    del table["title"]
+    return table
+
+
+def _part(values: Mapping[str, Any], part: str) -> dict[str, Any]:
+    return {key: values[f"{part}.{key}"] for key in KEYS[part] if f"{part}.{key}" in values}
 
 
 def _storage(values: Mapping[str, Any]) -> Storage | None:

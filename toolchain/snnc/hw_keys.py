@@ -1,6 +1,6 @@
 """What a hardware profile's file may hold, and what is wrong with one. Part of hw."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -43,6 +43,12 @@ class _Flag:
 
 
 @dataclass(frozen=True)
+class _Text:
+    def problem(self, value: Any) -> str:
+        return "" if isinstance(value, str) and value.strip() else f"is {value!r}, expected a sentence"
+
+
+@dataclass(frozen=True)
 class _Choice:
     """One of a few words."""
 
@@ -68,32 +74,44 @@ class _Ascending:
 
 @dataclass(frozen=True)
 class _Words:
-    """A list of different known words."""
+    """A list of different known words; ``least`` of them at least."""
 
     each: _Choice
+    least: int = 1
 
     def problem(self, value: Any) -> str:
-        if type(value) is not list or not value:
+        if type(value) is not list or len(value) < self.least:
             return f"is {value!r}, expected a list of words"
         if found := next(filter(None, map(self.each.problem, value)), ""):
             return f"holds an entry that {found}"
         return "" if len(set(value)) == len(value) else f"is {value}, expected different words"
 
 
-_Kind = _Whole | _Flag | _Choice | _Ascending | _Words
+_Kind = _Whole | _Flag | _Text | _Choice | _Ascending | _Words
 _MANY = _Whole(1, 1 << 28)  # far above every chip there is, far below what overflows
 
 KEYS: dict[str, dict[str, _Kind]] = {
-    "chip": {"cores": _Whole(1, 1 << 20)},
+    "chip": {"cores": _Whole(1, 1 << 20), "chips": _Whole(1, 1 << 14)},  # cores of one chip; chips of the system
+    "mesh": {"tile_columns": _Whole(1, 1 << 12), "tile_rows": _Whole(1, 1 << 12), "cores_per_tile": _Whole(1, 1 << 12)},
     "limits": {
         "neurons_per_core": _MANY,
         "input_axons_per_core": _MANY,
         "output_axons_per_core": _MANY,
         "synapse_words_per_core": _MANY,
+        "synapses_per_core": _MANY,
         "weight_bytes_per_core": _MANY,
     },
+    "totals": {
+        "neurons_per_chip": _MANY,
+        "synapses_per_chip": _MANY,
+        "inputs_per_chip": _MANY,
+        "outputs_per_chip": _MANY,
+        "fan_in_per_neuron": _MANY,
+        "fan_out_per_neuron": _MANY,
+    },
     "features": {
-        "neurons": _Words(_Choice(neurons.names())),
+        "neurons": _Words(_Choice(neurons.names()), least=0),
+        "other_dynamics": _Text(),  # of a chip that computes none of the models, what it computes instead
         "graded_spikes": _Flag(),
         "message_bits_max": _Whole(0, 24),
         "delay_steps_max": _Whole(0, 1 << 16),
@@ -111,14 +129,23 @@ KEYS: dict[str, dict[str, _Kind]] = {
     },
 }
 RESOURCES = tuple(KEYS["limits"])[:4]  # what every core runs out of; see `Profile.resources`
+_WITHOUT = ("mesh", "totals", "storage")  # tables that a profile need not have
 _OPTIONAL = {
-    "storage",
-    "limits.input_axons_per_core",
-    "limits.output_axons_per_core",
-    "limits.synapse_words_per_core",
-    "limits.weight_bytes_per_core",
+    "chip.chips",
+    "features.other_dynamics",
+    "features.delay_steps_max",
     "features.full_core_delay_steps_max",
+    *(f"{part}.{key}" for part in ("limits", "totals") for key in KEYS[part]),
 }
+
+
+def merged(base: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    """The table of a profile that extends another: each of its entries stands in the place of that of ``base``."""
+    together = {part: dict(entries) if isinstance(entries, dict) else entries for part, entries in base.items()}
+    for part, entries in table.items():
+        both = isinstance(entries, dict) and isinstance(together.get(part), dict)
+        together[part] = {**together[part], **entries} if both else entries
+    return together
 
 
 def read_facts(table: Mapping[str, Any], where: str) -> dict[str, Fact]:
@@ -126,20 +153,26 @@ def read_facts(table: Mapping[str, Any], where: str) -> dict[str, Fact]:
     _only_known(table, list(KEYS), where)
     facts: dict[str, Fact] = {}
     for part, keys in KEYS.items():
-        if part not in table and part in _OPTIONAL:
-            continue
         entries = table.get(part, {})
         if not isinstance(entries, dict):
             raise ProfileError(f"{part} = {entries!r} is no table", where=where, fix=f"write it as [{part}]")
         _only_known(entries, list(keys), where, prefix=f"{part}.")
-        for key, kind in keys.items():
-            name = f"{part}.{key}"
-            if key in entries:
-                facts[name] = _fact(name, entries[key], kind, where)
-            elif name not in _OPTIONAL:
-                raise ProfileError(f"has no {name}", where=where, fix="add it with its value, source and confidence")
+        facts |= {
+            f"{part}.{key}": _fact(f"{part}.{key}", entries[key], kind, where) for key, kind in keys.items() if key in entries
+        }
+    _check_complete(table, facts, where)
     _check_together(facts, where)
     return facts
+
+
+def _check_complete(table: Mapping[str, Any], facts: Mapping[str, Fact], where: str) -> None:
+    optional = set(_OPTIONAL)
+    if "features.neurons" in facts and not facts["features.neurons"].value:  # it computes in numbers of another kind
+        optional |= {f"numeric.{key}" for key in KEYS["numeric"]}
+    parts = [part for part in KEYS if part in table or part not in _WITHOUT]
+    for name in (f"{part}.{key}" for part in parts for key in KEYS[part]):
+        if name not in facts and name not in optional:
+            raise ProfileError(f"has no {name}", where=where, fix="add it with its value, source and confidence")
 
 
 def _only_known(table: Mapping[str, Any], known: list[str], where: str, prefix: str = "") -> None:
@@ -183,17 +216,31 @@ def _other_values(name: str, entry: Mapping[str, Any], where: str) -> tuple[Any,
 
 def _check_together(facts: Mapping[str, Fact], where: str) -> None:
     """Values that are possible one by one and not together."""
-    graded, bits = facts["features.graded_spikes"].value, facts["features.message_bits_max"].value
+    value = {name: fact.value for name, fact in facts.items()}
+    for what, fix in _contradictions(value):
+        raise ProfileError(what, where=where, fix=fix)
+
+
+def _contradictions(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    graded, bits = value["features.graded_spikes"], value["features.message_bits_max"]
     if graded != (bits > 0):
-        raise ProfileError(
+        yield (
             f"features.graded_spikes is {graded} with features.message_bits_max {bits}",
-            where=where,
-            fix="graded spikes have at least 1 bit, other spikes 0",
+            "graded spikes have at least 1 bit, other spikes 0",
         )
-    if "storage.model" in facts and max(facts["storage.weight_field_bits"].value) < facts["numeric.weight_bits"].value:
-        raise ProfileError(
-            f"numeric.weight_bits is {facts['numeric.weight_bits'].value}, storage.weight_field_bits end at"
-            f" {max(facts['storage.weight_field_bits'].value)}",
-            where=where,
-            fix="add a wider field",
+    if bool(value["features.neurons"]) == ("features.other_dynamics" in value):
+        yield (
+            f"features.neurons is {value['features.neurons']} {'with' if value['features.neurons'] else 'without'}"
+            " features.other_dynamics",
+            "name the models that it computes, or with an empty list say what it computes instead",
         )
+    weight_bits = value.get("numeric.weight_bits", 0)
+    if "storage.model" in value and (widest := max(value["storage.weight_field_bits"])) < weight_bits:
+        yield f"numeric.weight_bits is {weight_bits}, storage.weight_field_bits end at {widest}", "add a wider field"
+    needy = next((name for name in ("storage.model", "limits.weight_bytes_per_core") if name in value), None)
+    if needy and not weight_bits:
+        yield f"{needy} is of no use without numeric.weight_bits", "add it, or leave both out"
+    if "mesh.tile_columns" in value:
+        places = value["mesh.tile_columns"] * value["mesh.tile_rows"] * value["mesh.cores_per_tile"]
+        if places < value["chip.cores"]:
+            yield f"the mesh has {places} places for {value['chip.cores']} cores", "correct mesh or chip.cores"

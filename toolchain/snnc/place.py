@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from snnc.errors import DoesNotFitError, NetworkError
+from snnc.errors import NetworkError
 from snnc.hw import Profile
 from snnc.ir import Network
+from snnc.legality import must_be_legal
 from snnc.mapping import Core, Mapping, Slice
-from snnc.usage import Meter, OverLimitError, Usage, fan_out, words_for
+from snnc.usage import Meter, fan_out
 
 
 def place(net: Network, slices: Sequence[Slice], profile: Profile, seed: int = 0) -> Mapping:
@@ -18,14 +19,7 @@ def place(net: Network, slices: Sequence[Slice], profile: Profile, seed: int = 0
     out, NetworkError if the slices are not a partition of the network's neurons.
     """
     cores = fill(net, slices, profile)
-    if len(cores) > profile.cores:
-        raise DoesNotFitError(
-            f"needs {len(cores)} cores, {profile.name} has {profile.cores}",
-            where=f"network {net.name!r}",
-            fix="prune it or pick a larger chip; `snnc check` says how far",
-        )
-    for core in cores:
-        _must_be_legal(core, profile)
+    must_be_legal(net, cores, profile)
     return Mapping(profile.name, seed, cores)
 
 
@@ -45,15 +39,6 @@ def fill(net: Network, slices: Sequence[Slice], profile: Profile) -> tuple[Core,
         )
         for i, piece in enumerate(slices)
     )
-
-
-def _must_be_legal(core: Core, profile: Profile) -> None:
-    for resource, limit in profile.limits.items():
-        used = core.used.get(resource, 0)
-        if used > limit:
-            usage = Usage(resource, f"core {core.index}", used, limit)
-            what = f"needs {used} {words_for(resource)}, a core of {profile.name} has {limit}"
-            raise OverLimitError(usage, what, fix="cut the network with split()")
 
 
 def _must_be_a_partition(net: Network, slices: Sequence[Slice]) -> None:

@@ -12,6 +12,7 @@ from snnc.features import missing
 from snnc.hw import Profile
 from snnc.ir import Connection, Network
 from snnc.split import split
+from snnc.totals import within_totals
 from snnc.usage import Usage
 
 Keep = dict[str, int]  # connection -> how many of its synapses are kept, those of largest magnitude
@@ -36,7 +37,7 @@ def _cores_needed(net: Network, profile: Profile) -> int | None:
         cores = len(split(net, profile))
     except (DoesNotFitError, UnsupportedError):
         return None
-    return cores if cores <= profile.cores else None
+    return cores if cores <= profile.cores and within_totals(net, profile) else None
 
 
 def _core_needs(net: Network, profile: Profile, binding: Usage) -> Iterator[str]:
@@ -125,9 +126,14 @@ def _percent(part: int, whole: int) -> str:
 
 
 def _other_profiles(net: Network, profile: Profile) -> Iterator[str]:
-    for name in hw.names():
-        other = hw.load(name)
-        if name == profile.name or missing(net, other):
+    """The chips that hold it, and of the systems of a chip the smallest that does."""
+    needed: dict[str, int | None] = {}  # family -> cores; its systems have the limits of the chip
+    for other in sorted(map(hw.load, hw.names()), key=lambda p: (p.cores, p.name)):
+        if other.name == profile.name or not other.neurons:
             continue
-        if (cores := _cores_needed(net, other)) is not None:
-            yield f"{name} holds it on {_cores(cores)}{', by the limits that are public' if other.not_public else ''}"
+        if other.family not in needed:
+            needed[other.family] = None if missing(net, other) else _cores_needed(net, replace(other, cores=1 << 40))
+        cores = needed[other.family]
+        if cores is not None and cores <= other.cores and within_totals(net, other):
+            needed[other.family] = None  # the larger systems need not be named
+            yield f"{other.name} holds it on {_cores(cores)}{', by the limits that are public' if other.not_public else ''}"

@@ -78,7 +78,7 @@ def _cut(meter: Meter, p: Population, axons: NDArray[np.int64]) -> tuple[Slice, 
     slices: list[Slice] = []
     start = 0
     while start < p.size:
-        stop = _furthest(fits, start, min(p.size, start + limits["neurons_per_core"]))
+        stop = _furthest(fits, start, min(p.size, start + limits.get("neurons_per_core", p.size)))
         if stop == start:
             raise _neuron_too_large(meter, Slice(p.name, start, start + 1), used(start, start + 1))
         slices.append(Slice(p.name, start, stop))

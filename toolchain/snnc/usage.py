@@ -22,7 +22,7 @@ INEXPRESSIBLE = 1 << 62  # words: more than any memory; no format can tell so ma
 class Usage:
     """How much of one resource is used at one place. None: not public, so whether it fits is unknown."""
 
-    resource: str  # a key of Profile.limits, or "cores"
+    resource: str  # a key of Profile.limits or Profile.totals, or "cores"
     place: str
     used: int | None
     limit: int | None
@@ -57,7 +57,9 @@ class OverLimitError(DoesNotFitError):
 
 def words_for(resource: str) -> str:
     """The name of a resource for people: "input_axons_per_core" -> "input axons"."""
-    return resource.removesuffix("_per_core").replace("_", " ")
+    for place in ("core", "chip", "neuron"):
+        resource = resource.removesuffix(f"_per_{place}")
+    return resource.replace("_", " ")
 
 
 def stored_weight_bits(net: Network, profile: Profile) -> int:
@@ -65,7 +67,7 @@ def stored_weight_bits(net: Network, profile: Profile) -> int:
 
     Raises UnsupportedError if the chip has no field that is wide enough.
     """
-    bits = net.numeric.weight_bits if isinstance(net.numeric, Fixed) else profile.numeric.weight_bits
+    bits = net.numeric.weight_bits if isinstance(net.numeric, Fixed) else profile.weight_bits or 0  # 0: nothing needs it
     if profile.storage and field(bits, profile.storage.weight_field_bits) is None:
         raise UnsupportedError(
             f"weights have {bits} bits, {profile.name} stores at most {max(profile.storage.weight_field_bits)}",
@@ -103,9 +105,9 @@ class Meter:
         if self.profile.storage:
             words = (self._words(name, n, piece) for name, n in counts.items())
             used["synapse_words_per_core"] = sum(min(w.values(), default=INEXPRESSIBLE) for w in words)
-        if "weight_bytes_per_core" in self.profile.limits:
-            synapses = sum(int(n.sum()) for n in counts.values())
-            used["weight_bytes_per_core"] = -(-synapses * self.weight_bits // 8)
+        synapses = sum(int(n.sum()) for n in counts.values())
+        counted = {"synapses_per_core": synapses, "weight_bytes_per_core": -(-synapses * self.weight_bits // 8)}
+        used |= {resource: amount for resource, amount in counted.items() if resource in self.profile.limits}
         return used
 
     def formats(self, piece: Slice) -> dict[str, Format]:

@@ -50,6 +50,9 @@ def _print(budget: Budget, names: tuple[str, ...]) -> None:
     if budget.cores:
         rows = [(x.core, f"{x.population} {x.start}..{x.stop - 1}", *map(_cell, x.uses)) for x in budget.cores]
         print_table("per core (used / limit)", ("core", "neurons of", *names), rows)
+    if budget.totals:
+        rows = [(words_for(usage.resource), usage.place, _cell(usage)) for usage in budget.totals]
+        print_table("however it is cut (used / limit)", ("number", "at", "used"), rows)
     for title, lines in _sections(budget):
         click.echo(f"{title}:")
         for line in lines:
