@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 
 import pytest
@@ -163,8 +164,8 @@ def test_results_of_other_settings_are_not_mixed_in(grid, tmp_path):
     assert "was made with other settings" in snnc_error("sweep", grid, "-o", out, "--row", "none-1-0")
     foreign = tmp_path / "foreign"
     foreign.mkdir()
-    with pytest.raises(FileError, match="is no sweep"):
-        sweep.open_sweep(sweep.read_grid(grid), foreign)
+    with pytest.raises(FileError, match="is no sweep"), sweep.opened(sweep.read_grid(grid), foreign):
+        pass
 
 
 def test_a_killed_sweep_goes_on_where_it_was(grid, tmp_path):
@@ -187,6 +188,29 @@ def test_a_killed_sweep_goes_on_where_it_was(grid, tmp_path):
     hashes = [{k: r["network_hash"] for k, r in results(out).items()} for out in (killed, straight)]
     assert hashes[0] == hashes[1]
     assert len(hashes[0]) == len(LABELS)
+
+
+def test_a_terminated_sweep_waits_for_no_row_and_a_second_one_keeps_out(grid, tmp_path):
+    """Rows of an hour, in two processes: SIGTERM ends all of it; before, the folder is taken."""
+    grid.write_text(GRID.replace("[prune]\nepochs = 2", "[prune]\nepochs = 100000"))
+    out = tmp_path / "out"
+    words = [sys.executable, "-c", "from snnc.cli import main; main()", "sweep", str(grid), "-q", "--jobs", "2", "-o", str(out)]
+    running = subprocess.Popen(words, cwd=ROOT, start_new_session=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    try:
+        while not list(out.glob("*.metrics.jsonl")) and running.poll() is None:
+            time.sleep(0.05)
+        with pytest.raises(FileError, match="is in use by another sweep"), sweep.opened(sweep.read_grid(grid), out):
+            pass
+        running.terminate()
+        assert running.wait(60) == 128 + signal.SIGTERM
+        deadline = time.monotonic() + 30
+        with pytest.raises(ProcessLookupError):
+            while time.monotonic() < deadline:  # multiprocessing's resource tracker is the last to go
+                os.killpg(running.pid, 0)
+                time.sleep(0.05)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
 
 
 def test_processes_give_the_same_as_one(grid, tmp_path):

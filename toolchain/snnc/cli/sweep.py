@@ -45,8 +45,7 @@ def command(
     must_have_torch()
     sweep.must_be_possible(chosen, data_dir)
     line = shlex.join(["snnc", "sweep", str(grid), "-o", str(out)])
-    with engines.dask(jobs, scheduler) if engine == "dask" else engines.local(jobs) as run:
-        sweep.open_sweep(chosen, out)
+    with engines.dask(jobs, scheduler) if engine == "dask" else engines.local(jobs) as run, sweep.opened(chosen, out):
         if force:
             for row in chosen.rows:
                 sweep.forget(row, out)

@@ -21,6 +21,10 @@ def local(jobs: int) -> Iterator[Run]:
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
     try:
         yield lambda calls: (future.result() for future in as_completed([pool.submit(call) for call in calls]))
+    except BaseException:  # no call is waited for that nobody will ask about
+        for child in multiprocessing.active_children():
+            child.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -1,9 +1,12 @@
 """`snnc sweep`: a table of methods x connectivities x seeds. Each row trains, prunes and is kept in a file of its own."""
 
+import fcntl
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -124,13 +127,25 @@ def must_be_possible(grid: Grid, folder: Path | None) -> None:
         seen |= {row.connectivity, row.variant}
 
 
-def open_sweep(grid: Grid, out: Path) -> None:
-    """Make the folder, or find it as this sweep left it. Raises FileError if it is something else."""
+@contextmanager
+def opened(grid: Grid, out: Path) -> Iterator[None]:
+    """Makes the folder, or finds it as this sweep left it, and keeps other sweeps out of it meanwhile.
+
+    Raises FileError if it is something else, or in use.
+    """
     note = out / "sweep.json"
     if out.exists() and not note.is_file():
         raise FileError("exists and is no sweep", where=str(out), fix="pick another --out")
     out.mkdir(parents=True, exist_ok=True)
-    write_bytes(note, (json.dumps({"schema": "snnc.sweep/1", "name": grid.goal.name}) + "\n").encode(), force=True)
+    folder = os.open(out, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        write_bytes(note, (json.dumps({"schema": "snnc.sweep/1", "name": grid.goal.name}) + "\n").encode(), force=True)
+        yield
+    except BlockingIOError as error:
+        raise FileError("is in use by another sweep", where=str(out), fix="wait for it, or pick another --out") from error
+    finally:
+        os.close(folder)
 
 
 def missing(grid: Grid, out: Path) -> list[Row]:
