@@ -1,0 +1,20 @@
+"""Import from `snntorch`: a torch module with snnTorch's neurons, made by a function in a Python file, which is executed."""
+
+from snnc.errors import UsageError
+from snnc.importers._settings import ImportConfig, Imported
+from snnc.training.own_settings import Factory
+
+SUMMARY = "a torch module with snnTorch neurons: FILE.py:FACTORY and a safetensors file of weights"
+SUFFIXES = (".py",)
+OPTIONS = ("weights", "input_shape", "time_axis", "dt_s")
+
+
+def read(source: str, config: ImportConfig) -> Imported:
+    """The float network that spikes as the module does, spike for spike. The file is the user's own and is executed."""
+    factory = Factory.parse(source)
+    if factory is None:
+        raise UsageError("is no FILE.py:FACTORY", where=source, fix="name the function that makes the module")
+    from snnc.training.import_snntorch import import_module
+    from snnc.training.own import make
+
+    return import_module(make(factory, 0, config.weights), config, factory.name)
