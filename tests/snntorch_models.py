@@ -48,6 +48,23 @@ def linear(n_in, n_out, *, seed=0, bias=True, drive=0.5, spread=1.0):
     return layer
 
 
+def drive(module, target=0.4, spread=1.0, seed=5):
+    """Give all layers with weights such that neurons fire: `linear` for any of them. Returns the module."""
+    rng = np.random.default_rng(seed)
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d):
+            fan = layer.weight[0].numel()
+            weight = rng.normal(target / (0.3 * fan), spread / np.sqrt(fan), layer.weight.shape)
+            with torch.no_grad():
+                layer.weight.copy_(torch.from_numpy(weight))
+                if layer.bias is not None:
+                    layer.bias.copy_(torch.from_numpy(rng.normal(0, 0.05, len(layer.weight))))
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+            for values, low in ((layer.running_mean, -0.1), (layer.running_var, 0.5), (layer.weight, 0.8), (layer.bias, 0.0)):
+                values.data.copy_(torch.from_numpy(rng.uniform(low, low + 0.3, len(values))))
+    return module
+
+
 def raster(steps=STEPS, samples=1, shape=(INPUTS,), rate=0.3, seed=7):
     """(steps, samples, *shape) of random spikes."""
     return (np.random.default_rng(seed).random((steps, samples, *shape)) < rate).astype(np.float64)

@@ -149,7 +149,8 @@ def test_silent_and_saturated_rasters_prove_nothing():
 def test_a_sequential_of_hidden_states():
     given = raster()
     module = nn.Sequential(
-        linear(INPUTS, NEURONS, drive=0.3), nn.BatchNorm1d(NEURONS), nn.Dropout(0.5), snn.Leaky(0.9, init_hidden=True, reset_mechanism="zero"),
+        linear(INPUTS, NEURONS, drive=0.3), nn.BatchNorm1d(NEURONS), nn.Dropout(0.5),
+        snn.Leaky(0.9, init_hidden=True, reset_mechanism="zero"),
         linear(NEURONS, 50, seed=1, drive=0.2), snn.Leaky(0.8, init_hidden=True, output=True),
     )  # fmt: skip
     norm = module[1]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from snnc.arith import Fixed
 from snnc.encode import Encoding
 from snnc.errors import ConfigError
-from snnc.ir import Connection, Network
+from snnc.ir import Network
 
 
 def with_encoding(net: Network, encoding: Encoding | None) -> Network:
@@ -26,9 +26,8 @@ def with_encoding(net: Network, encoding: Encoding | None) -> Network:
         )
     inputs = {p.name for p in net.inputs}
     populations = tuple(replace(p, message_bits=encoding.message_bits) if p.name in inputs else p for p in net.populations)
-    connections = tuple(_scaled(c, encoding.unit) if c.src in inputs else c for c in net.connections)
+    unit = encoding.unit
+    connections = tuple(
+        replace(c, op=c.op.with_values(c.op.synapses.values * unit)) if c.src in inputs else c for c in net.connections
+    )
     return replace(net, populations=populations, connections=connections, encoding=encoding)
-
-
-def _scaled(c: Connection, factor: float) -> Connection:
-    return replace(c, op=replace(c.op, synapses=c.op.synapses.with_values(c.op.synapses.values * factor)))

@@ -24,6 +24,7 @@ from snnc.training.import_wires import INPUT, WEIGHTED, Drive, Wires, readout, s
 from snnc.training.trace import Node, Series, is_neuron, layers
 
 BIAS = "bias"
+ZERO, ONE = np.zeros(()), np.ones(())
 
 
 @dataclass
@@ -81,7 +82,7 @@ def _add_pool(parts: _Parts, pool: str) -> None:
     """A max-pool of spikes: neurons without memory that fire when any spike comes."""
     source, window = parts.wired.pools[pool].source, parts.wired.pools[pool].window
     name, shape = parts.names[pool], parts.wired.shapes[pool]
-    parts.populations.append(Population(name, shape, LIF(0.0, 1.0)))
+    parts.populations.append(Population(name, shape, LIF(ZERO, ONE)))
     wire = parts.name(f"{parts.names[source]}_{name}", "to")
     parts.connections.append(Connection(wire, parts.names[source], name, SumPool2d.of_weight(1.0, window)))
     parts.became[pool] = [f"population {name}: {prod(shape):,} neurons that fire when a spike comes, one hop more"]
@@ -137,7 +138,8 @@ def _add_wires(parts: _Parts, name: str, drive: Drive) -> None:
     for term in drive.terms:
         src, dst = parts.names[term.source], parts.names[name]
         weighted = [p for p in term.path if isinstance(parts.wired.trace.layers.get(p), WEIGHTED) or p.endswith("_recurrent")]
-        wire = parts.name(weighted[-1] if weighted else f"{src}_{dst}", "layer")
+        last = weighted[-1] if weighted else f"{src}_{dst}"
+        wire = parts.name(last, _kind(parts.wired, last))
         try:
             op = operator(term.maps, prod(parts.wired.shapes[term.source]))
         except (UnsupportedError, NetworkError) as error:
@@ -155,7 +157,7 @@ def _add_bias(parts: _Parts, name: str, bias: Floats) -> None:
     """A bias of a synaptic current: a neuron that fires in every step, with the biases as its weights."""
     if BIAS not in parts.names:
         parts.names[BIAS] = parts.name(BIAS, BIAS)
-        parts.populations.append(Population(parts.names[BIAS], (1,), LIF(0.0, 1.0, 1.0)))
+        parts.populations.append(Population(parts.names[BIAS], (1,), LIF(ZERO, ONE, ONE)))
         parts.notes.append(
             f"{parts.names[BIAS]}: a neuron that fires in every step; its synapses bring the biases that have a memory in u"
         )
@@ -177,7 +179,7 @@ def _add_readout(parts: _Parts) -> None:
     name = "readout"
     wired.shapes[name] = node.shape
     parts.names[name] = parts.name(name, name)
-    parts.populations.append(Population(parts.names[name], node.shape, LI(1.0, 1.0, _shared(drive.constant))))
+    parts.populations.append(Population(parts.names[name], node.shape, LI(ONE, ONE, _shared(drive.constant))))
     parts.notes.append(f"{parts.names[name]}: what is returned, as voltages; the class is the largest sum")
     _add_wires(parts, name, drive)
 

@@ -225,16 +225,14 @@ def _scaled(first: Any, then: Any) -> Map | None:
     uniform = scale.uniform()
     if isinstance(other, Pool):
         return None if uniform is None else replace(other, factor=other.factor * uniform)
-    if uniform is not None:
-        return replace(other, weight=other.weight * uniform)
     if scale is then:
         after = scale.channels(len(other.weight))
-        return None if after is None else replace(other, weight=other.weight * after[:, None, None, None])
+        return None if after is None else Kernel(other.weight * after[:, None, None, None], other.window, other.groups)
     before = scale.channels(other.window.src_shape[0])
     if before is None:
         return None
     groups = np.repeat(before.reshape(other.groups, -1), len(other.weight) // other.groups, axis=0)
-    return replace(other, weight=other.weight * groups[:, :, None, None])
+    return Kernel(other.weight * groups[:, :, None, None], other.window, other.groups)
 
 
 def _pooled(kernel: Kernel, pool: Pool) -> Kernel:

@@ -7,13 +7,12 @@ The module runs once on random spikes (`trace`); from what was seen, the sources
 
 from collections.abc import Iterator
 from math import prod
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from snnc.errors import ConfigError, UnsupportedError
+from snnc.errors import ConfigError
 from snnc.importers import refuse
 from snnc.importers._settings import ImportConfig, Imported
 from snnc.training.import_build import build
@@ -88,11 +87,3 @@ def _sample(module: nn.Module, shape: tuple[int, ...], axis: int | None, steps: 
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
     spikes = np.random.default_rng(0).random((*lengths, prod(shape))) < RATE
     return torch.from_numpy(spikes).to(dtype).reshape(*lengths, *shape)
-
-
-def unused(module: nn.Module, seen: Trace) -> list[tuple[str, Any]]:
-    """The layers of the module that were never called."""
-    return [(name, layer) for name, layer in layers(module) if name not in seen.layers]
-
-
-__all__ = ["UnsupportedError", "import_module", "unused"]

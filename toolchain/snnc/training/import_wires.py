@@ -102,7 +102,8 @@ def _check_states(found: Wires, name: str, calls: list[Call]) -> None:
             else:
                 kept = step == 0 and not bool(state.any())
             if not kept:
-                what = "starts from states other than 0" if step == 0 else "does not go on from the states it left"
+                fresh = step == 0 and not isinstance(state, Node)
+                what = "starts from states other than 0" if fresh else "does not go on from the states it left"
                 found.problems.append(f"{call.place}: {name} {what}; pass on what it returned, from a fresh state")
                 return
 
@@ -224,4 +225,5 @@ def _constant(node: Node) -> Floats:
     whole = np.broadcast_to(node.constant.detach().cpu().numpy().astype(np.float64), (2, *node.shape)).reshape(2, -1)
     if (whole[0] != whole[1]).any():
         raise UnsupportedError("a constant that differs between samples is added or multiplied")
-    return whole[0].copy()
+    values: Floats = whole[0].copy()
+    return values
