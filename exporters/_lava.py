@@ -9,9 +9,11 @@ import numpy as np
 from snnc.arith import Fixed
 from snnc.bounds import step_input
 from snnc.errors import UnsupportedError
-from snnc.ir import Connection, Network, Population
+from snnc.ir import Network, Population
 from snnc.latency import chip_delays
 from snnc.scaling import bias_parts
+
+from ._lava_processes import hops
 
 NEURONS = {  # model -> why Lava's fixed-point processes cannot compute it exactly, "" where they can
     "cuba": "",
@@ -20,6 +22,7 @@ NEURONS = {  # model -> why Lava's fixed-point processes cannot compute it exact
     "cuba_refractory": "Lava 0.10.0 has LIFRefractory in floats only; train without a refractory period",
     "cuba_subtract": "Lava 0.10.0's LIF resets to zero only; train with reset_mechanism='zero'",
 }
+OPERATORS = ("conv2d", "dense", "sumpool2d")
 MAX_DELAY_STEPS = 62  # 6 bits in Lava's delay processes, of which its files and Loihi take one value less
 FORMAT = {"decay_bits": 12, "state_bits": 24, "state_shift": 6}  # fixed in Lava's models, lava/proc/lif/models.py
 
@@ -27,6 +30,11 @@ FORMAT = {"decay_bits": 12, "state_bits": 24, "state_shift": 6}  # fixed in Lava
 def neuron_problem(model: str) -> str:
     """Why Lava cannot run a neuron model; empty if it can."""
     return NEURONS.get(model, f"no fixed-point process of Lava 0.10.0 is known to compute {model!r} exactly")
+
+
+def operator_problem(kind: str) -> str:
+    """Why Lava cannot run a kind of operators; empty if it can."""
+    return "" if kind in OPERATORS else f"no fixed-point process of Lava 0.10.0 is known to compute {kind!r} exactly"
 
 
 def problems(net: Network, neuron_problem: Callable[[str], str] = neuron_problem) -> list[str]:
@@ -43,7 +51,8 @@ def problems(net: Network, neuron_problem: Callable[[str], str] = neuron_problem
         found += [f"population {p.name!r} has neurons {p.neuron.model()!r}: {why}"] if p.neuron and why else []
         found += [f"population {p.name!r} {problem}" for problem in _bias_problems(p, net.numeric)]
     for c in net.connections:
-        found += [f"connection {c.name!r} {problem}" for problem in _connection_problems(c)]
+        if why := operator_problem(c.op.kind):
+            found.append(f"connection {c.name!r} has operator {c.op.kind!r}: {why}")
     found += _delay_problems(net)
     return found or _overflow_problems(net)
 
@@ -67,19 +76,10 @@ def _biases_off_grid(neuron: Any, numeric: Fixed) -> list[int]:
     return [int(b) for b in bias[exponent < 0]]
 
 
-def _connection_problems(c: Connection) -> Iterator[str]:
-    if c.op.kind != "dense":
-        yield f"has operator {c.op.kind!r}, only 'dense' can be exported"
-    if c.op.pool:
-        yield "pools its messages, which cannot be exported yet"
-    if c.delays is not None:
-        yield "has delays of single axons or synapses, which cannot be exported yet"
-
-
 def _delay_problems(net: Network) -> list[str]:
     """Each hop costs one step in Lava; what a connection has to wait beyond that is written as delays of its synapses."""
     try:
-        delays = chip_delays(net)
+        delays = chip_delays(net, {c.name: hops(c) for c in net.connections})
     except UnsupportedError as error:
         return [str(error)]
     return [

@@ -10,10 +10,12 @@ import numpy as np
 
 from snnc.arith import Fixed
 from snnc.ir import Connection, Network, Population
-from snnc.latency import chip_delays, latency
+from snnc.latency import latency
+from snnc.ops._base import MAX_SYNAPSES
 from snnc.scaling import bias_parts
 
 from ._lava import of_lava
+from ._lava_processes import Process, hops, processes, reason_to_unroll
 
 PROGRAM = "run.py"
 SCHEMA = "snnc.lava/2"
@@ -21,20 +23,28 @@ NO_MEMORY = 4095  # the register du whose neuron forgets its current within a st
 NEVER = np.array(131072)  # the register vth that no voltage exceeds: v saturates at 2**23 - 1, this is 2**23
 
 
-def write(net: Network, folder: Path) -> dict[str, int]:
-    """Fill ``folder`` with the program, the processes and the weights; returns the latency of each population in steps."""
+def write(net: Network, folder: Path, max_synapses: int = MAX_SYNAPSES) -> dict[str, int]:
+    """Fill ``folder`` with the program, the processes and the weights; returns the latency of each population in steps.
+
+    Raises DoesNotFitError if a connection has to be unrolled to more than ``max_synapses`` synapses.
+    """
     assert isinstance(net.numeric, Fixed)  # noqa: S101 - for the type checker; `problems` refuses float networks
-    late, delays = latency(net), chip_delays(net)
+    needed = {c.name: hops(c) for c in net.connections}
+    late = latency(net, needed)
+    made = {}
+    for c in net.connections:
+        wait = late[c.dst] - late[c.src] - needed[c.name]
+        made[c.name] = processes(c, net[c.src].message_bits, net.numeric, wait, max_synapses)
     program = Path(__file__).with_name("_lava_program.py").read_bytes()
     (folder / PROGRAM).write_bytes(program)
     network = {
         "schema": SCHEMA,
         "pause_steps": pause_steps(net, late),
         "populations": [_population(p, late[p.name], net.numeric) for p in net.ordered],
-        "connections": [_connection(c, net, delays[c.name], late) for c in net.connections],
+        "connections": [_connection(c, made[c.name], late) for c in net.connections],
     }
     (folder / "network.json").write_text(json.dumps(network, indent=1) + "\n")
-    (folder / "weights.npz").write_bytes(_npz(net, delays))
+    (folder / "weights.npz").write_bytes(_npz([p for chain in made.values() for p in chain]))
     return late
 
 
@@ -43,7 +53,7 @@ def pause_steps(net: Network, late: dict[str, int]) -> int:
 
     So it has finished a sample before what that connection still carries is dropped, see `_forget`.
     """
-    return max([0, *(late[c.dst] - late[c.src] for c in net.connections if c.delay_steps)])
+    return max([0, *(late[c.dst] - late[c.src] for c in net.connections if c.longest_delay)])
 
 
 def _forget(src_late: int, dst_late: int) -> dict[str, int]:
@@ -80,36 +90,26 @@ def _registers(neuron: Any, numeric: Fixed) -> dict[str, Any]:
     }
 
 
-def _connection(c: Connection, net: Network, delay: int, late: dict[str, int]) -> dict[str, Any]:
-    assert isinstance(net.numeric, Fixed)  # noqa: S101 - for the type checker; `problems` refuses float networks
-    assert c.op.sign_mode  # noqa: S101 - for the type checker; a fixed network states it
+def _connection(c: Connection, chain: list[Process], late: dict[str, int]) -> dict[str, Any]:
     return {
         "name": c.name,
         "src": c.src,
         "dst": c.dst,
-        "forget": _forget(late[c.src], late[c.dst]) if c.delay_steps else None,
-        "process": "DelaySparse" if delay else "Sparse",
-        "shape": list(c.op.synapses.shape),
-        "sign_mode": c.op.sign_mode.upper(),
-        "num_weight_bits": net.numeric.weight_bits,
-        "weight_exp": c.op.exponent,
-        "num_message_bits": net[c.src].message_bits,
+        "operator": c.op.kind,
+        "unrolled": reason_to_unroll(c) or None,
+        # Only with a delay can a spike of one sample arrive in the next.
+        "forget": _forget(late[c.src], late[c.dst]) if c.longest_delay else None,
+        "processes": [{"name": process.name, **process.settings} for process in chain],
     }
 
 
-def _npz(net: Network, delays: dict[str, int]) -> bytes:
-    """All synapses as an .npz file whose bytes depend on nothing else: not compressed, every date 1980-01-01."""
+def _npz(made: list[Process]) -> bytes:
+    """All arrays as an .npz file whose bytes depend on nothing else: not compressed, every date 1980-01-01."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as file:
-        for c in net.connections:
-            for part, array in _synapses(c, delays[c.name]).items():
+        for process in made:
+            for part, array in process.arrays.items():
                 member = io.BytesIO()
                 np.save(member, array, allow_pickle=False)
-                file.writestr(zipfile.ZipInfo(f"{c.name}.{part}.npy"), member.getvalue())
+                file.writestr(zipfile.ZipInfo(f"{process.name}.{part}.npy"), member.getvalue())
     return content.getvalue()
-
-
-def _synapses(c: Connection, delay: int) -> dict[str, Any]:
-    s = c.op.synapses
-    found = {"data": s.values.astype("<i2"), "indices": s.indices.astype("<i4"), "indptr": s.indptr.astype("<i4")}
-    return {**found, "delays": np.full(s.count, delay, "<i1")} if delay else found

@@ -53,13 +53,15 @@ with hashable_dataclasses():
     from lava.magma.core.model.py.model import PyLoihiProcessModel
     from lava.magma.core.model.py.ports import PyInPort, PyRefPort
     from lava.magma.core.model.py.type import LavaPyType
-    from lava.magma.core.process.ports.ports import InPort, RefPort
+    from lava.magma.core.process.ports.ports import InPort, RefPort, ReshapePort
     from lava.magma.core.process.process import AbstractProcess
     from lava.magma.core.resources import CPU
     from lava.magma.core.run_conditions import RunSteps
     from lava.magma.core.run_configs import Loihi2SimCfg
     from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
     from lava.magma.runtime.message_infrastructure.multiprocessing import SystemProcess
+    from lava.proc.conv.models import PyConvModelFixed
+    from lava.proc.conv.process import Conv
     from lava.proc.io.source import RingBuffer
     from lava.proc.lif.process import LIFReset
     from lava.proc.sparse.process import DelaySparse, Sparse
@@ -127,6 +129,24 @@ class ForgetModel(PyLoihiProcessModel):  # type: ignore[misc]
         self.buffer.wait()
 
 
+class ConvModel(PyConvModelFixed):  # type: ignore[misc]
+    """Lava's own model of Conv with sizes in 32 bits: in its 8 bits, sides and channels from 128 on cannot be computed."""
+
+    kernel_size: np.ndarray = LavaPyType(np.ndarray, np.int32)
+    stride: np.ndarray = LavaPyType(np.ndarray, np.int32)
+    padding: np.ndarray = LavaPyType(np.ndarray, np.int32)
+    dilation: np.ndarray = LavaPyType(np.ndarray, np.int32)
+    groups: np.ndarray = LavaPyType(np.ndarray, np.int32)
+
+
+def reshaped(port: Any) -> Any:
+    """What a ReshapePort of Lava does to data. Lava's own names an argument that NumPy 2.4 has no more."""
+    return functools.partial(lambda data, shape: np.reshape(data, shape), shape=port.shape)
+
+
+ReshapePort.get_transform_func_fwd = reshaped
+
+
 def shared(steps: int, n: int) -> Any:
     """An array (steps, n) of zeros which Lava's processes, being forks of this one, write to."""
     return np.frombuffer(mmap.mmap(-1, 4 * steps * n), np.int32).reshape(steps, n)
@@ -145,20 +165,54 @@ def neurons(population: "dict[str, Any]", interval: int) -> Any:
     return LIFReset(shape=(population["n"],), reset_interval=interval, reset_offset=population["reset_offset"], **registers)
 
 
-def synapses(connection: "dict[str, Any]", weights: Any) -> Any:
+def synapses(process: "dict[str, Any]", weights: Any) -> Any:
     """The weights as they are: `sign_mode` is stated, so that Lava guesses nothing from the values."""
-    data, *place = (weights[f"{connection['name']}.{part}"] for part in ("data", "indices", "indptr"))
+    shape, delays = tuple(process["shape"]), weights.get(f"{process['name']}.delays")
+    data, *place = (weights[f"{process['name']}.{part}"] for part in ("data", "indices", "indptr"))
     settings = {
-        "weights": csr_matrix((data, *place), shape=tuple(connection["shape"])),
-        "sign_mode": SignMode[connection["sign_mode"]],
-        "num_weight_bits": connection["num_weight_bits"],
-        "weight_exp": connection["weight_exp"],
-        "num_message_bits": connection["num_message_bits"],
+        "weights": csr_matrix((data, *place), shape=shape),
+        "sign_mode": SignMode[process["sign_mode"]],
+        "num_weight_bits": process["num_weight_bits"],
+        "weight_exp": process["weight_exp"],
+        "num_message_bits": process["num_message_bits"],
     }
-    if connection["process"] == "Sparse":
+    if process["process"] == "Sparse":
         return Sparse(**settings)
-    delays = weights[f"{connection['name']}.delays"].astype(int)
-    return DelaySparse(delays=csr_matrix((delays, *place), shape=tuple(connection["shape"])), **settings)
+    return DelaySparse(delays=csr_matrix((delays.astype(int), *place), shape=shape), **settings)
+
+
+def convolution(process: "dict[str, Any]", weights: Any) -> Any:
+    """A cross-correlation of planes (channels, rows, columns) in Lava's Conv, which flips its kernel and whose axes are
+    (columns, rows, channels). Its weights hold the weight exponent, which Lava's Conv ignores."""
+    channels, height, width = process["src_shape"]
+    data, *place = (weights[f"{process['name']}.{part}"] for part in ("data", "indices", "indptr"))
+    shape = process["kernel_shape"]
+    kernel = csr_matrix((data, *place), shape=(shape[0], int(np.prod(shape[1:])))).toarray().reshape(shape)
+    return Conv(
+        weight=np.ascontiguousarray(kernel[:, :, ::-1, ::-1].transpose(0, 3, 2, 1)).astype(np.int32),
+        input_shape=(width, height, channels),
+        stride=tuple(process["stride"][::-1]),
+        padding=tuple(process["padding"][::-1]),
+        dilation=tuple(process["dilation"][::-1]),
+        groups=process["groups"],
+        num_message_bits=process["num_message_bits"],
+    )
+
+
+def connect(connection: "dict[str, Any]", port: Any, weights: Any, interval: int) -> Any:
+    """The processes of a connection one after the other, from an out-port on; returns the out-port of the last."""
+    for p in connection["processes"]:
+        process = convolution(p, weights) if p["process"] == "Conv" else synapses(p, weights)
+        buffer = process.a_buf if p["process"] == "Conv" else process.a_buff
+        if connection["forget"]:
+            Forget(buffer, **connection["forget"], interval=interval).buffer.connect_var(buffer)
+        if p["process"] == "Conv":
+            port.reshape(tuple(p["src_shape"])).transpose((2, 1, 0)).connect(process.s_in)
+            port = process.a_out.transpose((2, 1, 0)).reshape((process.a_out.size,))
+        else:
+            port.connect(process.s_in)
+            port = process.a_out
+    return port
 
 
 def build(network: "dict[str, Any]", weights: Any, inputs: Any, interval: int, steps: int) -> "tuple[dict[str, Any], ...]":
@@ -174,11 +228,7 @@ def build(network: "dict[str, Any]", weights: Any, inputs: Any, interval: int, s
             getattr(recorder, name).connect_var(getattr(process, name))
         populations[p["name"]], recorders[p["name"]] = process, recorder
     for c in network["connections"]:
-        process = synapses(c, weights)
-        if c["forget"]:
-            Forget(process.a_buff, **c["forget"], interval=interval).buffer.connect_var(process.a_buff)
-        populations[c["src"]].s_out.connect(process.s_in)
-        process.a_out.connect(populations[c["dst"]].a_in)
+        connect(c, populations[c["src"]].s_out, weights, interval).connect(populations[c["dst"]].a_in)
     return populations, recorders
 
 
@@ -222,8 +272,7 @@ def run_network(folder: Path, inputs: "dict[str, Any]") -> "dict[str, Any]":
     interval = sample_steps + network["pause_steps"]
     steps = samples * interval + max(latency.values())
     populations, recorders = build(network, weights, inputs, interval, steps)
-    models = dict.fromkeys(recorders.values(), RecorderModel)
-    configuration = Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map=models)
+    configuration = Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map={Conv: ConvModel})
     for process in populations.values():
         if process.runtime is None:  # runs with it whatever it is connected to
             process.run(condition=RunSteps(num_steps=steps), run_cfg=configuration)

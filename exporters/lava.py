@@ -8,11 +8,12 @@ from snnc.mapping import Mapping
 from . import _lava, _lava_files
 from ._lava_run import run
 
-__all__ = ["NEEDS_MAPPING", "SUMMARY", "export", "neuron_problem", "problems", "run"]
+__all__ = ["NEEDS_MAPPING", "SUMMARY", "export", "neuron_problem", "operator_problem", "problems", "run"]
 
 SUMMARY = "Lava 0.10.0 processes and a program that runs them on the CPU"
 NEEDS_MAPPING = False
 neuron_problem = _lava.neuron_problem
+operator_problem = _lava.operator_problem
 
 
 def problems(net: Network, mapping: Mapping | None) -> list[str]:
@@ -20,6 +21,6 @@ def problems(net: Network, mapping: Mapping | None) -> list[str]:
     return _lava.problems(net)
 
 
-def export(net: Network, mapping: Mapping | None, folder: Path) -> dict[str, int]:
+def export(net: Network, mapping: Mapping | None, folder: Path, max_synapses: int) -> dict[str, int]:
     """Fill ``folder``; returns the latency of each population in steps."""
-    return _lava_files.write(net, folder)
+    return _lava_files.write(net, folder, max_synapses)

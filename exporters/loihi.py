@@ -12,10 +12,11 @@ from snnc.mapping import Mapping
 from . import _lava, _lava_files
 from ._lava_run import run
 
-__all__ = ["NEEDS_MAPPING", "SUMMARY", "export", "neuron_problem", "problems", "run"]
+__all__ = ["NEEDS_MAPPING", "SUMMARY", "export", "neuron_problem", "operator_problem", "problems", "run"]
 
 SUMMARY = "the same, with a mapping to the cores of Loihi 1 or 2"
 NEEDS_MAPPING = True
+operator_problem = _lava.operator_problem
 READOUT = "every threshold that its 17-bit register holds can be exceeded, so that it would fire; read out the spikes of a LIF"
 
 
@@ -46,8 +47,8 @@ def _uncovered(net: Network, mapping: Mapping) -> list[str]:
     return found
 
 
-def export(net: Network, mapping: Mapping | None, folder: Path) -> dict[str, int]:
+def export(net: Network, mapping: Mapping | None, folder: Path, max_synapses: int) -> dict[str, int]:
     """Fill ``folder``; returns the latency of each population in steps."""
     assert mapping is not None  # noqa: S101 - for the type checker; `problems` refuses it
     (folder / "mapping.json").write_text(json.dumps(mapping.to_json(), indent=1, sort_keys=True) + "\n")
-    return _lava_files.write(net, folder)
+    return _lava_files.write(net, folder, max_synapses)

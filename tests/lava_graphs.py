@@ -1,8 +1,9 @@
-"""Random graphs of populations: branches, skips, loops, recurrence and delays, and real Lava run on many of them at once."""
+"""Random graphs of populations: every operator, branches, skips, loops, recurrence and delays; real Lava run on many at once."""
 
 import subprocess
 import sys
 from dataclasses import dataclass, replace
+from math import prod
 
 import lava_networks
 import numpy as np
@@ -11,7 +12,10 @@ from hypothesis import strategies as st
 
 from snnc import targets
 from snnc.ir import Connection, Network, Population
+from snnc.ops._window import Window
+from snnc.ops.conv2d import Conv2d
 from snnc.ops.dense import Dense
+from snnc.ops.sumpool2d import SumPool2d
 from snnc.run import Run
 from snnc.synapses import Synapses
 
@@ -20,27 +24,31 @@ MOST_INTO = 4  # connections into a population: `lava_networks.synapses` leaves 
 
 @dataclass(frozen=True)
 class Edge:
-    """One connection: from and to the populations of these numbers, and how many steps its delay exceeds the least."""
+    """One connection: from and to the populations of these numbers, and what it does."""
 
     src: int
     dst: int
-    more_delay: int
+    kind: str  # dense, one_to_one, conv2d, sumpool2d
     wire: lava_networks.Wire
-    one_to_one: bool
+    more_delay: int  # steps by which its delay exceeds the least
+    delays: str  # none, axons, synapses
+    window: Window | None = None
+    groups: int = 1
+    pool: Window | None = None
 
     @property
     def delay_steps(self):
-        """Backwards, enough for every loop: forward connections need a step a hop and no path has more hops than numbers."""
-        return self.more_delay + max(0, self.src - self.dst + 1)
+        """Backwards, enough for every loop: no connection has more than `_hops` processes, and no path visits a number twice."""
+        return self.more_delay + (3 * (self.src - self.dst + 1) if self.src >= self.dst else 0)
 
 
 @dataclass(frozen=True)
 class Graph:
-    """Populations (the first ``inputs`` are inputs) of the sizes, and connections."""
+    """Populations (the first ``inputs`` are inputs) of the shapes, and connections."""
 
     seed: int
     inputs: int
-    sizes: tuple
+    shapes: tuple
     message_bits: int
     edges: tuple
     samples: int
@@ -48,45 +56,105 @@ class Graph:
 
 
 @st.composite
+def windows(draw, shape):
+    """Any window that has a place on planes of a shape."""
+    sides = []
+    for side in shape[1:]:
+        kernel, stride, padding = draw(st.integers(1, min(3, side))), draw(st.integers(1, 2)), draw(st.integers(0, 2))
+        dilation = draw(st.integers(1, 2)) if 2 * (kernel - 1) < side else 1
+        sides.append((kernel, stride, min(padding, kernel), dilation))
+    return Window(shape, *zip(*sides, strict=True))
+
+
+@st.composite
+def pools(draw, shape):
+    """Windows that do not overlap; some leave neurons out."""
+    kernel = [draw(st.integers(1, min(2, side))) for side in shape[1:]]
+    return Window(shape, tuple(kernel), tuple(k + draw(st.sampled_from([0, 0, 1])) for k in kernel))
+
+
+@st.composite
+def edges(draw, src, dst, shapes, primary):
+    """A connection between two populations; ``primary``: the one that gives its destination a shape, into ``shapes``."""
+    wire = draw(st.builds(lava_networks.Wire, st.sampled_from(["mixed", "excitatory", "inhibitory"]), st.integers(-4, 5)))
+    late = draw(st.sampled_from([0, 0, 0, 1, 2, 7, 30])), draw(st.sampled_from(["none", "none", "none", "axons", "synapses"]))
+    shape = shapes[src]
+    pool = draw(pools(shape)) if draw(st.booleans()) else None
+    seen = (shape[0], *pool.grid) if pool else shape
+    if primary and draw(st.booleans()):
+        kind, window = draw(st.sampled_from(["conv2d", "conv2d", "sumpool2d"])), draw(windows(seen))
+        groups = draw(st.sampled_from([1, shape[0]])) if kind == "conv2d" else 1
+        channels = groups * draw(st.integers(1, 2)) if kind == "conv2d" else shape[0]
+        shapes[dst] = (channels, *window.grid)
+        return Edge(src, dst, kind, wire, *late, window, groups, pool)
+    if primary:
+        shapes[dst] = draw(st.tuples(st.integers(1, 2), st.integers(1, 3), st.integers(2, 4)))
+    if shape == shapes[dst] and draw(st.integers(0, 2)):
+        same = Window(shape, (3, 3), (1, 1), (1, 1), (1, 1))
+        return Edge(src, dst, draw(st.sampled_from(["one_to_one", "conv2d"])), wire, *late, same)
+    return Edge(src, dst, "dense", wire, *late, pool=pool)
+
+
+@st.composite
 def graphs(draw):
     """Up to 6 populations; every neuron can be reached from an input, everything else is free."""
     inputs, total = draw(st.integers(1, 2)), draw(st.integers(3, 6))
-    sizes = tuple(draw(st.integers(2, 9)) for _ in range(total))
-    wires = st.builds(lava_networks.Wire, st.sampled_from(["mixed", "excitatory", "inhibitory"]), st.integers(-4, 5))
-    more = st.sampled_from([0, 0, 0, 1, 2, 7, 40])
+    shapes = [draw(st.tuples(st.integers(1, 3), st.integers(2, 5), st.integers(2, 4))) for _ in range(inputs)]
+    shapes += [None] * (total - inputs)
     found = []
     for dst in range(inputs, total):
-        reached = draw(st.integers(0, dst - 1))
-        others = draw(st.lists(st.integers(0, total - 1), max_size=MOST_INTO - 1))
-        for src in (reached, *others):
-            found.append(Edge(src, dst, draw(more), draw(wires), draw(st.booleans()) and sizes[src] == sizes[dst]))
+        found.append(draw(edges(draw(st.integers(0, dst - 1)), dst, shapes, True)))
+    for dst in range(inputs, total):
+        for src in draw(st.lists(st.sampled_from([*range(total), dst, dst]), max_size=MOST_INTO - 1)):
+            found.append(draw(edges(src, dst, shapes, False)))
     return Graph(
-        draw(st.integers(0, 2**32 - 1)), inputs, sizes, draw(st.integers(0, 6)), tuple(found),
-        draw(st.integers(2, 4)), draw(st.integers(1, 16)),
+        draw(st.integers(0, 2**32 - 1)), inputs, tuple(shapes), draw(st.integers(0, 6)), tuple(found),
+        draw(st.integers(2, 3)), draw(st.integers(1, 14)),
     )  # fmt: skip
 
 
 def network(graph):
     """The network of a graph; its neurons are easily excited."""
     rng = np.random.default_rng(graph.seed)
-    names = [f"p{i}" for i in range(len(graph.sizes))]
     bits = [graph.message_bits if i == 0 else 0 for i in range(graph.inputs)]
-    populations = [Population(names[i], (graph.sizes[i],), None, bits[i]) for i in range(graph.inputs)]
-    for name, n in zip(names[graph.inputs :], graph.sizes[graph.inputs :], strict=True):
-        neuron = lava_networks.neuron(rng, n, one_each=bool(rng.integers(2)))
-        populations.append(Population(name, (n,), replace(neuron, threshold=neuron.threshold >> 6)))
+    populations = [Population(f"p{i}", graph.shapes[i], None, bits[i]) for i in range(graph.inputs)]
+    for number in range(graph.inputs, len(graph.shapes)):
+        shape = graph.shapes[number]
+        neuron = lava_networks.neuron(rng, prod(shape), one_each=bool(rng.integers(2)))
+        populations.append(Population(f"p{number}", shape, replace(neuron, threshold=neuron.threshold >> 6)))
     connections = [connection(rng, f"c{i}", e, populations) for i, e in enumerate(graph.edges)]
     return Network(f"graph{graph.seed}", tuple(populations), tuple(connections), 1e-3, LOIHI)
 
 
 def connection(rng, name, edge, populations):
     src, dst = populations[edge.src], populations[edge.dst]
-    message = 2 ** max(src.message_bits, 1) - 1
-    op = lava_networks.synapses(rng, dst.size, src.size, edge.wire, LOIHI, message)
-    if edge.one_to_one:
+    op = operator(rng, edge, src, dst)
+    late = None
+    if edge.delays == "synapses" and edge.kind != "sumpool2d":
+        late = rng.integers(0, 4, op.synapses.count).astype(np.int32)
+        op = replace(op, synapses=replace(op.synapses, delays=late))
+    axons = rng.integers(0, 4, src.size).astype(np.int32) if edge.delays == "axons" else None
+    return Connection(name, src.name, dst.name, op, edge.delay_steps, axons)
+
+
+def operator(rng, edge, src, dst):
+    """The operator of an edge, whose neurons can get a quarter of a turn of u in a step."""
+    message = (2 ** max(src.message_bits, 1) - 1) * (edge.pool.taps if edge.pool else 1)
+    if edge.kind == "sumpool2d":
+        sign = -1 if edge.wire.sign_mode == "inhibitory" else 1
+        made = SumPool2d.of_weight(sign * int(rng.integers(1, 25)) * 10, edge.window)
+        exponent = min(edge.wire.exponent, 4 - message.bit_length())
+        return replace(made, exponent=exponent, sign_mode=edge.wire.sign_mode, pool=edge.pool)
+    if edge.kind == "conv2d":
+        shape = (dst.shape[0], edge.window.src_shape[0] // edge.groups * edge.window.taps)
+        made = lava_networks.synapses(rng, *shape, edge.wire, LOIHI, message)
+        return Conv2d(made.synapses, made.exponent, made.sign_mode, window=edge.window, groups=edge.groups, pool=edge.pool)
+    inputs = prod((src.shape[0], *edge.pool.grid)) if edge.pool else src.size
+    op = lava_networks.synapses(rng, dst.size, inputs, edge.wire, LOIHI, message)
+    if edge.kind == "one_to_one":
         weight = np.where(np.eye(dst.size, dtype=bool), np.resize(op.synapses.values[op.synapses.values != 0], dst.size), 0)
-        op = Dense(Synapses.from_dense(weight), op.exponent, op.sign_mode)
-    return Connection(name, src.name, dst.name, op, edge.delay_steps)
+        return Dense(Synapses.from_dense(weight), op.exponent, op.sign_mode)
+    return replace(op, pool=edge.pool)
 
 
 RUN_ALL = """

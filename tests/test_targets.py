@@ -112,7 +112,7 @@ def test_a_foreign_folder_is_never_replaced(tmp_path, capsys):
 
 
 def test_a_failing_export_leaves_nothing(tmp_path, monkeypatch):
-    def full(net, folder):
+    def full(net, folder, max_synapses):
         (folder / "network.json").write_text("{}")
         raise OSError(28, "No space left on device")
 

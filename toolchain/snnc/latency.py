@@ -1,14 +1,17 @@
 """How late each population runs on a chip where every hop takes one step, and the delays that this leaves to set there.
 
 In the reference a spike crosses a connection without delay within its step. On a chip (and in Lava) it crosses in one step,
-so population p runs ``latency[p]`` steps late and a connection is set to the delay that makes all its paths agree.
+so population p runs ``latency[p]`` steps late and a connection is set to the delay that makes all its paths agree. A
+connection that a target takes apart has more ``hops``: as many steps, by its name; 1 where none are given.
 """
 
+from collections.abc import Mapping
+
 from snnc.errors import UnsupportedError
-from snnc.ir import Network
+from snnc.ir import Connection, Network
 
 
-def latency(net: Network) -> dict[str, int]:
+def latency(net: Network, hops: Mapping[str, int] | None = None) -> dict[str, int]:
     """Steps by which each population runs late: the least that leaves no connection a negative delay.
 
     Raises UnsupportedError if a loop has fewer delay steps than hops, as then there are none.
@@ -17,7 +20,7 @@ def latency(net: Network) -> dict[str, int]:
     for _ in net.populations:
         changed = False
         for c in net.connections:
-            needed = late[c.src] + 1 - c.shortest_delay
+            needed = late[c.src] + _hops(c, hops) - c.shortest_delay
             if needed > late[c.dst]:
                 late[c.dst], changed = needed, True
         if not changed:
@@ -29,13 +32,17 @@ def latency(net: Network) -> dict[str, int]:
     )
 
 
-def chip_delays(net: Network) -> dict[str, int]:
+def _hops(c: Connection, hops: Mapping[str, int] | None) -> int:
+    return hops[c.name] if hops else 1
+
+
+def chip_delays(net: Network, hops: Mapping[str, int] | None = None) -> dict[str, int]:
     """Steps of delay that each connection needs on a chip for its latest synapse, on top of the one step that every hop takes.
 
     0 for a feed-forward chain. Raises UnsupportedError as `latency` does.
     """
-    late = latency(net)
-    return {c.name: c.longest_delay + late[c.dst] - late[c.src] - 1 for c in net.connections}
+    late = latency(net, hops)
+    return {c.name: c.longest_delay + late[c.dst] - late[c.src] - _hops(c, hops) for c in net.connections}
 
 
 def _loop(net: Network) -> str:

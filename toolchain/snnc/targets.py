@@ -20,6 +20,7 @@ from snnc.errors import FileError, UnsupportedError, nearest
 from snnc.files import must_be_free, new_folder
 from snnc.ir import Network
 from snnc.mapping import Mapping as CoreMapping
+from snnc.ops._base import MAX_SYNAPSES
 from snnc.run import Rasters, Run
 
 SCHEMA = "snnc.artifact/1"
@@ -50,11 +51,17 @@ class Target(Protocol):
     def neuron_problem(self, model: str) -> str:
         """Why the target cannot compute a neuron model, for any name; empty if it can."""
 
+    def operator_problem(self, kind: str) -> str:
+        """Why the target cannot compute a kind of operators, for any name; empty if it can."""
+
     def problems(self, net: Network, mapping: CoreMapping | None) -> list[str]:
         """Everything that cannot be exported, each as a sentence."""
 
-    def export(self, net: Network, mapping: CoreMapping | None, folder: Path) -> dict[str, int]:
-        """Fill an empty folder; returns the latency of every population in steps."""
+    def export(self, net: Network, mapping: CoreMapping | None, folder: Path, max_synapses: int) -> dict[str, int]:
+        """Fill an empty folder; returns the latency of every population in steps.
+
+        Raises DoesNotFitError if shared weights have to be unrolled to more than ``max_synapses`` synapses.
+        """
 
 
 class RunnableTarget(Target, Protocol):
@@ -91,17 +98,26 @@ def support_matrix() -> dict[str, dict[str, str]]:
     return {name: {model: load(name).neuron_problem(model) for model in neurons.names()} for name in names()}
 
 
-def export(target: str, net: Network, mapping: CoreMapping | None, out: Path, *, force: bool = False) -> Artifact:
+def export(
+    target: str,
+    net: Network,
+    mapping: CoreMapping | None,
+    out: Path,
+    *,
+    force: bool = False,
+    max_synapses: int = MAX_SYNAPSES,
+) -> Artifact:
     """Write a network for a target into the folder ``out``, whole or not at all; equal input gives equal bytes.
 
-    Raises UnsupportedError with everything that the target cannot express, FileError if ``out`` exists (without
-    ``force``, which replaces artifacts and empty folders only) or cannot be written.
+    ``max_synapses``: into how many synapses the shared weights of a connection may be unrolled where the target needs it;
+    beyond, DoesNotFitError is raised. Raises UnsupportedError with everything that the target cannot express, FileError if
+    ``out`` exists (without ``force``, which replaces artifacts and empty folders only) or cannot be written.
     """
     chosen = load(target)
     if found := chosen.problems(net, mapping):
         raise UnsupportedError("; ".join(found), where=f"network {net.name!r} for target {target!r}")
     with new_folder(out, ours=_is_artifact, force=force) as folder:
-        latency = chosen.export(net, mapping, folder)
+        latency = chosen.export(net, mapping, folder, max_synapses)
         files = {path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
         manifest = _manifest(target, net, mapping, latency, files)
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")

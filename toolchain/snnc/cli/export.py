@@ -12,6 +12,7 @@ from snnc.cli._common import PATH, json_option, out_option, print_json
 from snnc.errors import ProfileError, UnsupportedError, UsageError
 from snnc.ir import Network
 from snnc.mapping import Mapping
+from snnc.ops._base import MAX_SYNAPSES
 
 
 @click.command("export", short_help="Write a network as a program for a target.")
@@ -19,10 +20,19 @@ from snnc.mapping import Mapping
 @click.option("-t", "--target", required=True, help="What to write for; `snnc targets` lists them.")
 @click.option("--hw", "profile", help="The chip to map to.  [default: the one the network was quantised for]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the mapping.")
+@click.option(
+    "--max-synapses",
+    type=click.IntRange(min=1),
+    default=MAX_SYNAPSES,
+    show_default=True,
+    help="Into how many synapses the shared weights of a connection may be unrolled, where the target needs it.",
+)
 @out_option
 @click.option("--force", is_flag=True, help="Replace the artifact that is at --out.")
 @json_option
-def command(model: Path, target: str, profile: str | None, seed: int, out: Path, force: bool, as_json: bool) -> None:
+def command(
+    model: Path, target: str, profile: str | None, seed: int, max_synapses: int, out: Path, force: bool, as_json: bool
+) -> None:
     """Write MODEL as a program for a target, into a new folder."""
     from snnc import store
 
@@ -34,7 +44,7 @@ def command(model: Path, target: str, profile: str | None, seed: int, out: Path,
     if not maps and isinstance(net.numeric, Fixed):  # of a chip, `_mapping` asks this too
         must_not_wrap(net)
     mapping = _mapping(net, profile, seed) if maps else None
-    artifact = targets.export(target, net, mapping, out, force=force)
+    artifact = targets.export(target, net, mapping, out, force=force, max_synapses=max_synapses)
     cores = {"profile": mapping.profile, "cores": len(mapping.cores)} if mapping else {}
     if as_json:
         print_json("export/1", target=target, path=str(out), network_hash=net.hash, files=dict(artifact.files), **cores)
