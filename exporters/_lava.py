@@ -15,6 +15,8 @@ from snnc.scaling import bias_parts
 
 from ._lava_processes import hops
 
+Answer = Callable[[str], str]
+
 NEURONS = {  # model -> why Lava's fixed-point processes cannot compute it exactly, "" where they can
     "cuba": "",
     "lif": "",
@@ -37,8 +39,9 @@ def operator_problem(kind: str) -> str:
     return "" if kind in OPERATORS else f"no fixed-point process of Lava 0.10.0 is known to compute {kind!r} exactly"
 
 
-def problems(net: Network, neuron_problem: Callable[[str], str] = neuron_problem) -> list[str]:
-    """Everything in a network that the exported program could not do exactly. Lava's synapses take graded messages."""
+def problems(net: Network, neuron_problem: Answer, operator_problem: Answer) -> list[str]:
+    """Everything in a network that the exported program could not do exactly, with a target's answers to its models and
+    operators. Lava's synapses take graded messages."""
     if not isinstance(net.numeric, Fixed):
         return ["it is a float network; quantise it first (snnc quantise)"]
     found = [

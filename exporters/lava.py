@@ -18,7 +18,7 @@ operator_problem = _lava.operator_problem
 
 def problems(net: Network, mapping: Mapping | None) -> list[str]:
     """Everything that cannot be exported, each as a sentence. Lava's synapses take graded messages."""
-    return _lava.problems(net)
+    return _lava.problems(net, neuron_problem, operator_problem)
 
 
 def export(net: Network, mapping: Mapping | None, folder: Path, max_synapses: int) -> dict[str, int]:

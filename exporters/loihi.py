@@ -32,7 +32,7 @@ def problems(net: Network, mapping: Mapping | None) -> list[str]:
     """
     if mapping is None:
         return ["it has no mapping to cores"]
-    return _lava.problems(net, neuron_problem) + _uncovered(net, mapping)
+    return _lava.problems(net, neuron_problem, operator_problem) + _uncovered(net, mapping)
 
 
 def _uncovered(net: Network, mapping: Mapping) -> list[str]:

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from snnc.exporters import _lava, _lava_run
 
-from snnc import hw, neurons, store, targets
+from snnc import hw, neurons, ops, store, targets
 from snnc.cli import main
 from snnc.errors import DataError, FileError, MissingDependencyError, RunError, UnsupportedError, WriteError
 from snnc.ir import Connection, Stage
@@ -50,7 +50,9 @@ def test_every_target_answers_for_every_neuron(name, model):
     target = targets.load(name)
     assert target.SUMMARY
     assert target.neuron_problem("no such model")
-    assert targets.support_matrix()[name][model] == target.neuron_problem(model)
+    assert target.operator_problem("no such operator")
+    for kind, problem in targets.support_matrix()[name][model].items():
+        assert problem == (target.neuron_problem(model) or target.operator_problem(kind))
 
 
 @pytest.mark.parametrize("name", targets.names())
@@ -174,7 +176,7 @@ def test_a_current_that_wraps_twice_is_refused(tmp_path):
         net = fixed_chain(sizes=(count, 2, 2))
         op = replace(net.connections[0].op, synapses=Synapses.from_dense(np.full((2, count), 254)), exponent=7)
         net = replace(net, connections=(Connection("fc1", "input", "hidden1", op), net.connections[1]))
-        assert bool(_lava.problems(net)) != fits
+        assert bool(_lava.problems(net, _lava.neuron_problem, _lava.operator_problem)) != fits
 
 
 def said_by_export(capsys, path, *words):
@@ -517,9 +519,16 @@ def test_targets_are_listed(capsys):
     listed = json.loads(capsys.readouterr().out)["targets"]
     assert set(listed) == set(targets.names())
     assert listed["loihi"]["needs_mapping"]
-    assert listed["lava"]["neurons"] == targets.support_matrix()["lava"]
-    assert set(listed["lava"]["neurons"]) == set(neurons.names())
+    lava = targets.load("lava")
+    assert listed["lava"]["neurons"] == {model: lava.neuron_problem(model) for model in neurons.names()}
+    assert listed["lava"]["operators"] == dict.fromkeys(ops.kinds(), "")
     assert not listed["lava"]["neurons"]["lif"] + listed["lava"]["neurons"]["cuba"]
+    with pytest.raises(SystemExit):
+        main(["targets"])
+    said = capsys.readouterr().out
+    for name in targets.names():
+        assert name in said
+    assert "lava, cuba_subtract: Lava 0.10.0's LIF resets to zero only" in said
 
 
 def test_verdicts_on_successive_samples_become_one():

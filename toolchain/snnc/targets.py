@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any, Protocol, TypeGuard, cast
 
-from snnc import __version__, neurons
+from snnc import __version__, neurons, ops
 from snnc.errors import FileError, UnsupportedError, nearest
 from snnc.files import must_be_free, new_folder
 from snnc.ir import Network
@@ -93,9 +93,15 @@ def is_runnable(target: Target) -> TypeGuard[RunnableTarget]:
     return hasattr(target, "run")
 
 
-def support_matrix() -> dict[str, dict[str, str]]:
-    """target -> neuron model -> "" or the reason why not."""
-    return {name: {model: load(name).neuron_problem(model) for model in neurons.names()} for name in names()}
+def support_matrix() -> dict[str, dict[str, dict[str, str]]]:
+    """target -> neuron model -> kind of operators that feed it -> "" or the reason why not."""
+    return {
+        name: {
+            model: {kind: load(name).neuron_problem(model) or load(name).operator_problem(kind) for kind in ops.kinds()}
+            for model in neurons.names()
+        }
+        for name in names()
+    }
 
 
 def export(

@@ -1,44 +1,72 @@
 """snnc targets: what can be exported to where."""
 
+from collections.abc import Iterator
+
 import click
 
-from snnc import neurons, targets
+from snnc import neurons, ops, targets
 from snnc.cli._common import json_option, print_json, print_table
+from snnc.targets import Target
 
 
-@click.command("targets", short_help="List the targets and the neuron models that each takes.")
+@click.command("targets", short_help="List the targets and the neurons and operators that each takes.")
+@click.option("--markdown", is_flag=True, help="Print every target, neuron and operator as the page docs/supported.md.")
 @json_option
-def command(as_json: bool) -> None:
-    """List the targets: which neuron models each takes, whether it needs a mapping to a chip, and whether its artifacts can
-    be run here by `snnc verify`."""
+def command(markdown: bool, as_json: bool) -> None:
+    """List the targets: which neuron models and operators each takes, whether it needs a mapping to a chip, and whether its
+    artifacts can be run here by `snnc verify`."""
     rows = {name: targets.load(name) for name in targets.names()}
-    matrix = targets.support_matrix()
     if as_json:
-        print_json(
-            "targets/1",
-            targets={
-                name: {
-                    "summary": target.SUMMARY,
-                    "needs_mapping": target.NEEDS_MAPPING,
-                    "runnable": targets.is_runnable(target),
-                    "neurons": matrix[name],
-                }
-                for name, target in rows.items()
-            },
-        )
+        print_json("targets/1", targets={name: _described(target) for name, target in rows.items()})
+        return
+    if markdown:
+        click.echo("\n".join(_page(rows)))
         return
     table = [
         (
             name,
-            *("yes" if not matrix[name][model] else "no" for model in neurons.names()),
+            ", ".join(model for model in neurons.names() if not target.neuron_problem(model)),
+            ", ".join(kind for kind in ops.kinds() if not target.operator_problem(kind)),
             "yes" if target.NEEDS_MAPPING else "no",
             "yes" if targets.is_runnable(target) else "no",
             target.SUMMARY,
         )
         for name, target in rows.items()
     ]
-    print_table("Targets", ("target", *neurons.names(), "needs a chip", "verified here", "what it writes"), table)
-    for name, row in matrix.items():
-        for model, reason in row.items():
-            if reason:
-                click.echo(f"{name}, {model}: {reason}")
+    print_table("Targets", ("target", "neurons", "operators", "needs a chip", "verified here", "what it writes"), table)
+    for name, target in rows.items():
+        for what, reason in _refused(target):
+            click.echo(f"{name}, {what}: {reason}")
+
+
+def _described(target: Target) -> dict[str, object]:
+    return {
+        "summary": target.SUMMARY,
+        "needs_mapping": target.NEEDS_MAPPING,
+        "runnable": targets.is_runnable(target),
+        "neurons": {model: target.neuron_problem(model) for model in neurons.names()},
+        "operators": {kind: target.operator_problem(kind) for kind in ops.kinds()},
+    }
+
+
+def _refused(target: Target) -> Iterator[tuple[str, str]]:
+    """What the target does not take, and why."""
+    answers = {model: target.neuron_problem(model) for model in neurons.names()}
+    answers |= {kind: target.operator_problem(kind) for kind in ops.kinds()}
+    return ((what, reason) for what, reason in answers.items() if reason)
+
+
+def _page(rows: dict[str, Target]) -> Iterator[str]:
+    """docs/supported.md, line by line."""
+    yield "# What each target takes"
+    yield ""
+    yield "Printed by `snnc targets --markdown`. A pair of neuron and operator that says yes is exported by a test, and where the"
+    yield "target runs here it is also run and compared, spike for spike. A test fails, too, when a pair that says no works."
+    matrix = targets.support_matrix()
+    for name, target in rows.items():
+        yield from ("", f"## {name}", "", f"{target.SUMMARY}.", "")
+        yield from ("| neuron | " + " | ".join(ops.kinds()) + " |", "|---" * (1 + len(ops.kinds())) + "|")
+        for model, row in matrix[name].items():
+            yield f"| {model} | " + " | ".join("no" if row[kind] else "yes" for kind in ops.kinds()) + " |"
+        refused = [f"- {what}: {reason}" for what, reason in _refused(target)]
+        yield from ("", *refused) if refused else ()
