@@ -1,0 +1,123 @@
+"""Populations and connections out of the nodes of a NIR graph. Last step of the NIR importer."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from math import prod
+
+import numpy as np
+
+from snnc.errors import FileError
+from snnc.importers._names import legal, unique
+from snnc.importers._nir_flow import Flow, connection, scaled
+from snnc.importers._nir_graph import NEURONS, Graph, Node
+from snnc.importers._nir_neurons import Clock, Discrete, discrete, readout
+from snnc.importers._nir_paths import Behind, Sent, arriving, explained
+from snnc.importers._nir_shapes import Shape
+from snnc.ir import Connection, Population
+from snnc.neurons.lif import LIF
+from snnc.ops.dense import Dense
+from snnc.synapses import Synapses
+
+
+@dataclass(eq=False)
+class Built:
+    """The parts of a network, and what they were in the file."""
+
+    populations: list[Population] = field(default_factory=list)
+    connections: list[Connection] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)  # node -> population
+    ways: dict[str, tuple[str, ...]] = field(default_factory=dict)  # connection -> the nodes on its way
+    notes: list[str] = field(default_factory=list)
+    read_out: list[str] = field(default_factory=list)  # populations
+
+
+def build(graph: Graph, shapes: dict[str, Shape], behind: Behind, clock: Clock, problems: list[str]) -> Built:
+    """All populations and connections; appends what cannot be expressed to ``problems``."""
+    inputs, neurons = graph.of("Input"), graph.of(*NEURONS)
+    bare = [node for node in graph.of("Output") if _is_bare(arriving(node.name, graph, behind), graph)]
+    built = Built(names=legal(node.name for node in (*inputs, *neurons, *bare)))
+    built.populations += [Population(built.names[node.name], shapes[node.name], None) for node in inputs]
+    for node in (*neurons, *bare):
+        sent = arriving(node.name, graph, behind)
+        try:
+            made = readout(sent.constant) if node in bare else discrete(node, shapes[node.name], clock, sent.constant)
+            _add(node, shapes[node.name], made, sent.flows, built)
+        except (ValueError, FileError) as error:
+            problems.append(explained(node, error))
+    _close_loops(built)
+    ends = [flow.src for node in graph.of("Output") if node not in bare for flow in arriving(node.name, graph, behind).flows]
+    built.read_out += [built.names[name] for name in dict.fromkeys((*ends, *(node.name for node in bare)))]
+    return built
+
+
+def _is_bare(sent: Sent, graph: Graph) -> bool:
+    """Whether an output gets sums that no neuron integrates."""
+    return any(flow.nodes or graph.nodes[flow.src].kind == "Input" for flow in sent.flows)
+
+
+def _add(node: Node, shape: Shape, made: Discrete, flows: Sequence[Flow], built: Built) -> None:
+    name = built.names[node.name]
+    if made.current is not None:
+        built.populations.append(_always_firing(name, built))
+        built.connections.append(_current(built.populations[-1].name, name, np.broadcast_to(made.current, prod(shape))))
+        built.notes.append(
+            f"the bias of the synaptic current of {name!r} comes from {built.populations[-1].name!r}, a neuron that fires in every step"
+        )
+    built.populations.append(Population(name, shape, made.neuron))
+    if made.starts_at:
+        built.notes.append(f"{name!r} starts at its v_reset ({made.starts_at}); NIR leaves the first voltage open")
+    if node.kind == "Output":
+        built.notes.append(f"{name!r} gets sums that no neuron integrates; it became a readout without memory")
+    for flow in flows:
+        wire = _wire_name(flow, name, built)
+        built.connections.append(connection(scaled(flow, made.gain), wire, built.names[flow.src], name))
+        built.ways[wire] = flow.nodes
+
+
+def _always_firing(name: str, built: Built) -> Population:
+    taken = [*built.names.values(), *(p.name for p in built.populations)]
+    return Population(unique(f"{name[:50]}_bias", taken), (1,), LIF(0.0, 1.0, 1.0))
+
+
+def _current(src: str, dst: str, current: np.ndarray) -> Connection:
+    return Connection(src, src, dst, Dense(Synapses.from_dense(current[:, None].astype(np.float64))))
+
+
+def _wire_name(flow: Flow, dst: str, built: Built) -> str:
+    """Named as the last node with weights on the way."""
+    src = built.names[flow.src]
+    name = flow.weights[-1] if flow.weights else f"{src[:31]}_{dst[:31]}"
+    return unique(legal([name])[name], [c.name for c in built.connections])
+
+
+def _close_loops(built: Built) -> None:
+    """Connections that close a loop act one step later; those with delays do anyway."""
+    loops = set(closing(built.connections, [p.name for p in built.populations]))
+    for i, c in enumerate(built.connections):
+        if c.name in loops:
+            built.connections[i] = replace(c, delay_steps=c.delay_steps + 1)
+            if c.src != c.dst:
+                built.notes.append(f"connection {c.name!r} closes the loop from {c.dst!r} to {c.src!r}: it acts one step later")
+
+
+def closing(connections: Sequence[Connection], populations: Sequence[str]) -> Iterator[str]:
+    """The connections without which there is no loop without delay: those that lead back on a way from the first populations."""
+    out: dict[str, list[Connection]] = {name: [] for name in populations}
+    for c in connections:
+        if c.shortest_delay == 0:
+            out[c.src].append(c)
+    done: set[str] = set()
+    for first in populations:
+        way: list[tuple[str, Iterator[Connection]]] = [(first, iter(out[first]))] if first not in done else []
+        on_way = {first}
+        while way:
+            name, rest = way[-1]
+            if (c := next(rest, None)) is None:
+                way.pop()
+                on_way.discard(name)
+                done.add(name)
+            elif c.dst in on_way:
+                yield c.name
+            elif c.dst not in done:
+                way.append((c.dst, iter(out[c.dst])))
+                on_way.add(c.dst)
