@@ -73,8 +73,12 @@ def on_grid(weights: Ints, numeric: Fixed) -> tuple[Ints, int, SignMode]:
     if grid[0] <= 2 * low and 2 * high <= grid[-1]:
         return 2 * weights, -1, sign
     if grid[0] <= low and high <= grid[-1]:
-        raise ValueError(f"has odd weights of both signs beyond -128 .. 127 ({low} .. {high}), which need 9 bits; round them to even")
-    raise ValueError(f"has weights {low} .. {high}, {sign} weights reach {grid[0]} .. {grid[-1]}, to which netx clips; clip and retrain")
+        raise ValueError(
+            f"has odd weights of both signs beyond -128 .. 127 ({low} .. {high}), which need 9 bits; round them to even"
+        )
+    raise ValueError(
+        f"has weights {low} .. {high}, {sign} weights reach {grid[0]} .. {grid[-1]}, to which netx clips; clip and retrain"
+    )
 
 
 def neuron(layer: Layer, numeric: Fixed) -> Neuron:
@@ -118,7 +122,9 @@ def delays(layer: Layer, n_src: int) -> tuple[Ints | None, Ints | None]:
         return None, None
     late = layer.fields.integers("delay").reshape(-1)
     if late.min(initial=0) < 0 or late.max(initial=0) > MAX_DELAY_STEPS:
-        raise ValueError(f"has delays {late.min()} .. {late.max()}, 0 to {MAX_DELAY_STEPS} are possible; train with a smaller max_delay")
+        raise ValueError(
+            f"has delays {late.min()} .. {late.max()}, 0 to {MAX_DELAY_STEPS} are possible; train with a smaller max_delay"
+        )
     if layer.kind != "dense" and late.any():
         raise ValueError("has delays, which netx drops in convolutions and miscounts in recurrent layers; train it without")
     if layer.kind != "dense":

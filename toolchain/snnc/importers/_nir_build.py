@@ -61,7 +61,7 @@ def _add(node: Node, shape: Shape, made: Discrete, flows: Sequence[Flow], built:
         built.populations.append(_always_firing(name, built))
         built.connections.append(_current(built.populations[-1].name, name, np.broadcast_to(made.current, prod(shape))))
         built.notes.append(
-            f"the bias of the synaptic current of {name!r} comes from {built.populations[-1].name!r}, a neuron that fires in every step"
+            f"{built.populations[-1].name!r} is a neuron that fires in every step: it brings the bias of {name!r}'s synaptic current"
         )
     built.populations.append(Population(name, shape, made.neuron))
     if made.starts_at:

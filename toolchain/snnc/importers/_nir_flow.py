@@ -73,7 +73,9 @@ def scaled(flow: Flow, factor: Floats) -> Flow:
     else:
         per_row = factor.reshape(flow.op.synapses.shape[0], -1)[:, 0]
         if (factor.reshape(len(per_row), -1) != per_row[:, None]).any():
-            raise ValueError("scales neurons of one channel by different factors, which a shared kernel cannot hold; use one a channel")
+            raise ValueError(
+                "scales neurons of one channel by different factors, which a shared kernel cannot hold; use one a channel"
+            )
     return replace(flow, op=flow.op.with_values(flow.op.synapses.values * per_row[rows]))
 
 
@@ -82,7 +84,9 @@ def _delay(flow: Flow, node: Node, dt_s: float) -> Flow:
     whole = np.rint(steps)
     if (steps < 0).any() or (np.abs(steps - whole) > WHOLE).any() or whole.max(initial=0) > 1 << 16:
         worst = steps.flat[int(np.argmax(np.abs(steps - whole)))]
-        raise ValueError(f"delays by {worst:g} steps of {dt_s:g} s; choose --dt so that delays are whole numbers of steps, 0 to 65536")
+        raise ValueError(
+            f"delays by {worst:g} steps of {dt_s:g} s; choose --dt so that delays are whole numbers of steps, 0 to 65536"
+        )
     late = whole.astype(np.int64)
     if flow.op is None and flow.pool is None:
         return replace(flow, src_steps=flow.src_steps + late)
@@ -96,7 +100,9 @@ def _matrix(flow: Flow, node: Node, dt_s: float) -> Flow:
         product = Synapses.from_dense(weight @ flow.op.synapses.to_dense())
         return replace(flow, op=replace(flow.op, synapses=product))
     if flow.op is not None:
-        raise ValueError("follows a convolution without neurons between them; put neurons there, or multiply the weights into one")
+        raise ValueError(
+            "follows a convolution without neurons between them; put neurons there, or multiply the weights into one"
+        )
     gain = flow.gain
     if flow.pool is not None and len(set(gain)) > 1:
         raise ValueError("follows a pool of scaled spikes, each by another factor; scale behind the pool")

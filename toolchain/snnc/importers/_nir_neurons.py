@@ -28,7 +28,9 @@ from snnc.neurons.lif import LIF
 Floats = NDArray[np.float64]
 ROUNDED = 1e-6  # float32 files hold dt / tau and r dt / tau only so far
 
-WHOSE = "snnTorch and SpikingJelly write with --dt 1e-4, Norse with 1e-3 (--discretise euler); sinabs with --dt 1 --discretise exp"
+WHOSE = (
+    "snnTorch and SpikingJelly write with --dt 1e-4, Norse with 1e-3 (--discretise euler); sinabs with --dt 1 --discretise exp"
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,9 @@ class Clock:
     def decay(self, tau: Floats) -> Floats:
         """The part that leaks in a step. Raises ValueError for a time constant that cannot be, ConfigError without a rule."""
         if self.rule is None:
-            raise ConfigError("the file has time constants, and does not say how they become steps", fix=f"add --discretise: {WHOSE}")
+            raise ConfigError(
+                "the file has time constants, and does not say how they become steps", fix=f"add --discretise: {WHOSE}"
+            )
         if (tau <= 0).any():
             raise ValueError(f"has a time constant of {tau.min():g} s; they must be above 0")
         leak = self.dt_s / tau if self.rule == "euler" else -np.expm1(-self.dt_s / tau)
@@ -55,7 +59,7 @@ class Clock:
 
 @dataclass(frozen=True, eq=False)
 class Discrete:
-    """A neuron in steps; ``gain`` multiplies what enters it, (1,) or (n,); ``current`` is added to u in every step, if there is one."""
+    """A neuron in steps; ``gain`` multiplies what enters, (1,) or (n,); ``current``, if any, is added to u in each step."""
 
     neuron: Neuron
     gain: Floats

@@ -1,4 +1,4 @@
-"""What reaches every node of a NIR graph: spikes on their way, and constants. Between the third and the fourth step of the NIR importer."""
+"""What reaches every node of a NIR graph: spikes on their way, and constants. Used by the NIR importer."""
 
 from dataclasses import dataclass
 

@@ -29,7 +29,9 @@ def shapes(graph: Graph, given: Shape | None, problems: list[str]) -> dict[str, 
         waiting = [name for name in waiting if name not in found]
     for name in waiting:
         if graph.before[name]:
-            problems.append(f"node {name!r} has no shape, as nothing with a shape leads to it; state the input's with --input-shape")
+            problems.append(
+                f"node {name!r} has no shape, as nothing with a shape leads to it; state the input's with --input-shape"
+            )
     for src, dst in graph.edges:
         _must_agree(graph.nodes[dst], found.get(src), found.get(dst), problems)
     return found
@@ -142,7 +144,9 @@ def _padding(node: Node, axes: int, kernel: Shape, stride: Shape, dilation: Shap
         return (0,) * axes
     reach = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
     if mode != "same" or set(stride) != {1} or any(n % 2 for n in reach):
-        raise NetworkError(f"has padding {mode!r} with kernel {kernel} and stride {stride}; state the padding as numbers on both sides")
+        raise NetworkError(
+            f"has padding {mode!r} with kernel {kernel} and stride {stride}; state the padding as numbers on both sides"
+        )
     return tuple(n // 2 for n in reach)
 
 

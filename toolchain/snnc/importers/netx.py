@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 

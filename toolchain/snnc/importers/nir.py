@@ -1,4 +1,4 @@
-"""Import from `nir`: an HDF5 file of the Neuromorphic Intermediate Representation, as snnTorch, Norse, sinabs and others write."""
+"""Import from `nir`: an HDF5 file of the Neuromorphic Intermediate Representation, written by snnTorch, Norse, sinabs, ..."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from snnc.errors import ConfigError, FileError, NetworkError
 from snnc.importers import _hdf5, refuse
 from snnc.importers._nir_build import Built, build
+from snnc.importers._nir_exact import header, restored
 from snnc.importers._nir_graph import Graph, graph
 from snnc.importers._nir_neurons import WHOSE, Clock
 from snnc.importers._nir_paths import follow
@@ -24,14 +25,14 @@ def read(source: str, config: ImportConfig) -> Imported:
     root = _hdf5.read(path)
     _must_be_known(root)
     problems: list[str] = []
-    found = graph(root, problems)
-    clock = Clock(_time_step(root, config), config.discretise)
+    found, ours = graph(root, problems), header(root)
+    clock = Clock(_time_step(root, config), "euler" if ours else config.discretise)
     sizes = shapes(found, config.shape, problems)
     refuse(_once(problems), str(path))  # flows need shapes
     behind = follow(found, sizes, clock.dt_s, problems)
     built = build(found, sizes, behind, clock, problems)
     refuse(_once(problems), str(path))
-    net = _network(path, built, clock)
+    net = restored(ours, found, built, str(path)) if ours else _network(path, built, clock)
     return Imported(net, tuple(_parts(found, built)), (*built.notes, *_notes(built, net)), _settings(built, clock))
 
 
@@ -42,9 +43,16 @@ def _must_be_known(root: _hdf5.Group) -> None:
 
 
 def _time_step(root: _hdf5.Group, config: ImportConfig) -> float:
-    if config.dt_s is None:
+    """``--dt``, or what the metadata of the graph say."""
+    if config.dt_s is not None:
+        return config.dt_s
+    metadata = root.group("node").tree.get("metadata")
+    if not isinstance(metadata, dict) or "dt" not in metadata:
         raise ConfigError("has no time step", where=root.file, fix=f"add --dt in seconds: {WHOSE}")
-    return config.dt_s
+    stated = root.group("node").group("metadata").numbers("dt")
+    if stated.size != 1 or not 0 < stated.flat[0] < 1e3:
+        raise root.error(f"is {stated}, expected one time step in seconds", "node/metadata/dt")
+    return float(stated.flat[0])
 
 
 def _once(problems: list[str]) -> list[str]:

@@ -1,0 +1,39 @@
+"""Writes a tree of arrays and texts as an HDF5 file: the same bytes for the same content. Used by `nir` and `netx`."""
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snnc.errors import MissingDependencyError
+
+COMPRESSED_FROM = 1024  # bytes
+
+
+def write(tree: Mapping[str, Any], path: Path) -> None:
+    """``tree``: name -> another tree, an array, a number, a text (or bytes, stored at fixed length), or pairs of texts.
+
+    Raises MissingDependencyError without h5py.
+    """
+    if find_spec("h5py") is None:
+        raise MissingDependencyError("h5py is not installed", where=str(path), fix="install it: pip install 'snnc[exchange]'")
+    import h5py
+
+    with h5py.File(path, "w", libver=("earliest", "v110")) as file:
+        _fill(file, tree)
+
+
+def _fill(group: Any, tree: Mapping[str, Any]) -> None:
+    import h5py
+
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            _fill(group.create_group(name), value)
+        elif isinstance(value, str | list):
+            group.create_dataset(name, data=value, dtype=h5py.string_dtype())
+        else:
+            array = np.asarray(value)
+            packed = {"compression": "gzip", "shuffle": True} if array.nbytes >= COMPRESSED_FROM else {}
+            group.create_dataset(name, data=array, **packed)
