@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from snnc.ir import Connection, Network, Population
 from snnc.ops._window import Window
 from snnc.ops.conv2d import Conv2d
 from snnc.ops.dense import Dense
 from snnc.ops.sumpool2d import SumPool2d
-
-from snnc.ir import Connection, Network, Population
 
 Tree = dict[str, Any]
 Shape = tuple[int, ...]
@@ -107,9 +107,9 @@ def graph(net: Network, real: Network) -> tuple[dict[str, Tree], list[list[str]]
     found = _Graph(net, real, _names_in_the_file(net))
     for own, p in zip(net.populations, real.populations, strict=True):
         shape = _shape(p, real)
-        made = ("Input", {"shape": np.array(shape)}) if p.neuron is None else _neuron(p, shape, real)
+        kind, fields = ("Input", {"shape": np.array(shape)}) if p.neuron is None else _neuron(p, shape, real)
         exact = {name: getattr(own.neuron, name) for name in own.neuron.parameters()} if own.neuron else None
-        found.where.populations[p.name] = found.add(found.names["populations"].get(p.name, p.name), *made, exact)
+        found.where.populations[p.name] = found.add(found.names["populations"].get(p.name, p.name), kind, fields, exact)
     for own_wire, wire in zip(net.connections, real.connections, strict=True):
         found.where.connections[wire.name] = list(_connect(own_wire, wire, found))
     last = found.where.populations[real.output.name]
@@ -141,7 +141,11 @@ def _shape(p: Population, real: Network) -> Shape:
 def _neuron(p: Population, shape: Shape, real: Network) -> tuple[str, Tree]:
     """(kind, fields) of the node, so that a step of forward Euler computes the neuron."""
     neuron: Any = p.neuron
-    dt, full = real.dt_s, (lambda value: np.broadcast_to(np.asarray(value, np.float64), p.size).reshape(shape))
+    dt = real.dt_s
+
+    def full(value: Any) -> Floats:
+        return np.broadcast_to(np.asarray(value, np.float64), p.size).reshape(shape)
+
     v, u = full(neuron.decay_v), full(getattr(neuron, "decay_u", 1.0))
     fires = {} if neuron.model() == "li" else {"v_threshold": full(neuron.threshold), "v_reset": full(0.0)}
     if not v.any():

@@ -4,17 +4,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from snnc.ops.conv2d import Conv2d
-from snnc.ops.dense import Dense
 
 from snnc import hw
 from snnc.arith import Fixed
 from snnc.ir import Connection, Network, Population
 from snnc.mapping import Mapping
+from snnc.ops.conv2d import Conv2d
+from snnc.ops.dense import Dense
 
 from . import _hdf5
 
@@ -67,7 +67,7 @@ def _chain_problems(net: Network) -> Iterator[str]:
         before = [c for c in net.into(p.name) if c.src != p.name]
         after = [c for c in net.out_of(p.name) if c.dst != p.name]
         if len(before) != (0 if p.neuron is None else 1) or len(after) > 1:
-            yield f"population {p.name!r} has {len(before)} connections from others, {len(after)} to others; netx holds chains only"
+            yield f"population {p.name!r} has {len(before)} connections from others, {len(after)} to others; netx holds a chain"
         if len(net.into(p.name)) - len(before) > 1:
             yield f"population {p.name!r} has more than one recurrent connection; add their weights up"
 
@@ -85,13 +85,13 @@ def _layer_problems(layer: _Layer, numeric: Fixed) -> Iterator[str]:
     for c in (layer.forward, layer.again):
         if c is not None:
             yield from (f"connection {c.name!r} {problem}" for problem in _wire_problems(c))
-    p = layer.population
+    p, neuron = layer.population, cast(Any, layer.population.neuron)
     for name in ("decay_u", "decay_v", "threshold"):
-        if np.size(getattr(p.neuron, name, 0)) > 1 and len(set(getattr(p.neuron, name).tolist())) > 1:
+        if np.size(getattr(neuron, name, 0)) > 1 and len(set(getattr(neuron, name).tolist())) > 1:
             yield f"population {p.name!r} has a {name} for each neuron; netx has one a layer"
-    if (np.asarray(p.neuron.bias) % (1 << numeric.state_shift)).any():  # type: ignore[union-attr]
+    if (np.asarray(neuron.bias) % (1 << numeric.state_shift)).any():
         yield f"population {p.name!r} has a bias that is no multiple of {1 << numeric.state_shift}, the unit in netx"
-    if _is_image(layer.forward) and len(set(np.asarray(p.neuron.bias).reshape(-1).tolist())) > 1:  # type: ignore[union-attr]
+    if _is_image(layer.forward) and len(set(np.asarray(neuron.bias).reshape(-1).tolist())) > 1:
         yield f"population {p.name!r} has a bias for each neuron; an input layer of netx has one"
     if layer.again and not isinstance(layer.forward.op, Dense):
         yield f"population {p.name!r} is recurrent behind a convolution; netx has recurrence behind dense layers only"
@@ -144,7 +144,7 @@ def _row_delays(c: Connection) -> NDArray[np.int64] | None:
 
 def export(net: Network, mapping: Mapping | None, folder: Path) -> dict[str, int]:
     """Writes ``network.net`` into ``folder``; returns the latency of each population in steps."""
-    kept = next((s.settings["netx"] for s in reversed(net.done) if isinstance(s.settings.get("netx"), dict)), {})
+    kept: dict[str, Any] = next((s.settings["netx"] for s in reversed(net.done) if isinstance(s.settings.get("netx"), dict)), {})
     tree: dict[str, Any] = {"layer": {str(i): layer for i, layer in enumerate(_tree(net, kept))}}
     if simulation := _plain(kept.get("simulation")):
         tree["simulation"] = simulation
@@ -223,8 +223,7 @@ def _weighted(layer: _Layer, extra: dict[str, Any]) -> dict[str, Any]:
 
 def _neuron(layer: _Layer, extra: dict[str, Any]) -> dict[str, Any]:
     """The neuron and its bias; none at all for a readout that adds up."""
-    neuron = layer.population.neuron
-    assert neuron is not None  # noqa: S101 - for the type checker; layers have neurons
+    neuron: Any = layer.population.neuron
     u, v, threshold = (
         _one(getattr(neuron, name, default)) for name, default in (("decay_u", FULL), ("decay_v", 0), ("threshold", NEVER))
     )

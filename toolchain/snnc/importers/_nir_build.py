@@ -61,7 +61,7 @@ def _add(node: Node, shape: Shape, made: Discrete, flows: Sequence[Flow], built:
         built.populations.append(_always_firing(name, built))
         built.connections.append(_current(built.populations[-1].name, name, np.broadcast_to(made.current, prod(shape))))
         built.notes.append(
-            f"{built.populations[-1].name!r} is a neuron that fires in every step: it brings the bias of {name!r}'s synaptic current"
+            f"{built.populations[-1].name!r} is a neuron that fires in every step: it brings the bias of the current of {name!r}"
         )
     built.populations.append(Population(name, shape, made.neuron))
     if made.starts_at:
@@ -76,7 +76,7 @@ def _add(node: Node, shape: Shape, made: Discrete, flows: Sequence[Flow], built:
 
 def _always_firing(name: str, built: Built) -> Population:
     taken = [*built.names.values(), *(p.name for p in built.populations)]
-    return Population(unique(f"{name[:50]}_bias", taken), (1,), LIF(0.0, 1.0, 1.0))
+    return Population(unique(f"{name[:50]}_bias", taken), (1,), LIF(np.array(0.0), np.array(1.0), np.array(1.0)))
 
 
 def _current(src: str, dst: str, current: np.ndarray) -> Connection:
@@ -112,12 +112,12 @@ def closing(connections: Sequence[Connection], populations: Sequence[str]) -> It
         on_way = {first}
         while way:
             name, rest = way[-1]
-            if (c := next(rest, None)) is None:
+            if (wire := next(rest, None)) is None:
                 way.pop()
                 on_way.discard(name)
                 done.add(name)
-            elif c.dst in on_way:
-                yield c.name
-            elif c.dst not in done:
-                way.append((c.dst, iter(out[c.dst])))
-                on_way.add(c.dst)
+            elif wire.dst in on_way:
+                yield wire.name
+            elif wire.dst not in done:
+                way.append((wire.dst, iter(out[wire.dst])))
+                on_way.add(wire.dst)

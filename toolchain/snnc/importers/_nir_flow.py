@@ -46,9 +46,9 @@ def start(src: str, shape: Shape) -> Flow:
 
 def through(flow: Flow, node: Node, shape: Shape, dt_s: float) -> Flow:
     """The flow behind a node that sends ``shape``. Raises ValueError with what cannot be expressed, and the remedy."""
-    passed = _PASS.get(node.kind, lambda flow, *_: flow)(flow, node, dt_s)
     if node.kind not in _PASS:
-        return replace(passed, shape=shape)
+        return replace(flow, shape=shape)
+    passed = _PASS[node.kind](flow, node, dt_s)
     weights = (*flow.weights, node.name) if "weight" in node.fields else flow.weights
     return replace(passed, shape=shape, nodes=(*flow.nodes, node.name), weights=weights)
 
@@ -149,11 +149,13 @@ def constant(node: Node, inside: Floats, shape: Shape) -> Floats:
 
     Raises ValueError for what is not the same in every step, or not known.
     """
+    if not inside.any():
+        inside = np.zeros(1)
     if node.kind == "Scale":
         return inside * row(node, "scale", shape)
     if node.kind in ("Affine", "Linear"):
         weight = node.fields.numbers("weight")
-        inside = weight @ np.broadcast_to(inside, weight.shape[1]) if inside.any() else np.zeros(1)
+        inside = weight @ np.broadcast_to(inside, weight.shape[1]) if inside.any() else inside
     if inside.any() and node.kind in ("Conv1d", "Conv2d", "Delay", *POOLS):
         raise ValueError("gets a bias from nodes before it; put neurons between them, or add the bias behind it")
     if node.kind not in ("Affine", "Conv1d", "Conv2d"):

@@ -132,8 +132,13 @@ def _window(planes: Shape, kernel: Shape, stride: Shape, padding: Shape, dilatio
     if len(kernel) == 1:  # one row
         channels, length = planes
         return Window((channels, 1, length), (1, kernel[0]), (1, stride[0]), (0, padding[0]), (1, dilation[0]))
-    (c, h, w), two = planes, (lambda values: (int(values[0]), int(values[1])))
-    return Window((c, h, w), two(kernel), two(stride), two(padding), two(dilation))
+    channels, rows, columns = planes
+    return Window((channels, rows, columns), _two(kernel), _two(stride), _two(padding), _two(dilation))
+
+
+def _two(values: Shape) -> tuple[int, int]:
+    rows, columns = values
+    return rows, columns
 
 
 def _padding(node: Node, axes: int, kernel: Shape, stride: Shape, dilation: Shape) -> Shape:
