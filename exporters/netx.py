@@ -230,15 +230,8 @@ def _neuron(layer: _Layer, extra: dict[str, Any]) -> dict[str, Any]:
     bias = np.asarray(neuron.bias) >> 6
     if neuron.model() == "li" and (u, v) == (FULL, 0) and not bias.any():
         return {}
-    fields = {
-        "type": "CUBA",
-        "refDelay": 1,
-        "gradedSpike": False,
-        **extra,
-        "iDecay": u,
-        "vDecay": v,
-        "vThMant": min(threshold, NEVER - 1),
-    }
+    others = extra or {"type": "CUBA", "refDelay": 1, "gradedSpike": False}
+    fields = {**others, "iDecay": u, "vDecay": v, "vThMant": min(threshold, NEVER - 1)}
     return {"neuron": fields, **({"bias": _biases(bias, layer).astype(np.float32)} if bias.any() else {})}
 
 

@@ -1,5 +1,7 @@
 """NIR graphs as other tools write them, and a player of NIR's equations that shares nothing with the importer."""
 
+from itertools import pairwise
+
 import nir
 import numpy as np
 import torch
@@ -137,7 +139,9 @@ class Player:
         return function(*tensors, padding=pad, groups=int(node.groups), **plain)[0].numpy()
 
     def _Conv2d(self, name, node, x):
-        return self._conv(conv2d, node, x, node.padding if isinstance(node.padding, str) else tuple(np.ravel(node.padding).tolist()))
+        return self._conv(
+            conv2d, node, x, node.padding if isinstance(node.padding, str) else tuple(np.ravel(node.padding).tolist())
+        )
 
     def _Conv1d(self, name, node, x):
         return self._conv(conv1d, node, x, int(node.padding))
@@ -155,7 +159,7 @@ def chain(*nodes, shape):
     named = {"input": nir.Input(np.array(shape)), **{str(i): node for i, node in enumerate(nodes)}}
     named["output"] = nir.Output(None)
     names = list(named)
-    return nir.NIRGraph(named, list(zip(names, names[1:], strict=False)), type_check=False)
+    return nir.NIRGraph(named, list(pairwise(names)), type_check=False)
 
 
 def settled(graph):
@@ -197,7 +201,12 @@ def recurrent(neuron, inner, n):
 
 
 def snntorch(rng):
-    parts = [nir.Affine(weights(rng, 60, 30), rng.normal(0, 0.1, 60)), leaky(60, 0.9, 2.0), nir.Linear(weights(rng, 20, 60)), leaky(20, 0.8, 2.0)]
+    parts = [
+        nir.Affine(weights(rng, 60, 30), rng.normal(0, 0.1, 60)),
+        leaky(60, 0.9, 2.0),
+        nir.Linear(weights(rng, 20, 60)),
+        leaky(20, 0.8, 2.0),
+    ]
     return chain(*parts, shape=[30]), 1e-4, "euler"
 
 
@@ -243,7 +252,11 @@ def spikingjelly(rng):
     dt = 1e-4
     conv = nir.Conv1d(20, kernel(rng, 4, 3, 5), 2, 2, 1, 1, np.zeros(4))
     neurons = nir.IF(np.full((4, 10), 1 / dt), np.ones((4, 10)), np.zeros((4, 10)))
-    return chain(conv, neurons, nir.Flatten(None, 0, -1), nir.Linear(weights(rng, 30, 40)), leaky(30, 0.5), shape=[3, 20]), dt, "euler"
+    return (
+        chain(conv, neurons, nir.Flatten(None, 0, -1), nir.Linear(weights(rng, 30, 40)), leaky(30, 0.5), shape=[3, 20]),
+        dt,
+        "euler",
+    )
 
 
 def potentials(rng):
@@ -261,22 +274,33 @@ def potentials(rng):
 def branches(rng):
     """Scales, delays on both sides, thresholds, sums, an average pool, a skip, a loop over two populations."""
     dt, shape = 1e-3, (2, 6, 8)
+    full = lambda value: np.full((4, 3, 4), value)  # noqa: E731
+    ones, two = np.ones(30), np.array([2, 2])
     nodes = {
-        "input": nir.Input(np.array(shape)), "scale": nir.Scale(np.full(shape, 0.5)),
-        "pool": nir.AvgPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0])),
+        "input": nir.Input(np.array(shape)),
+        "scale": nir.Scale(np.full(shape, 0.5)),
+        "pool": nir.AvgPool2d(two, two, 0 * two),
         "conv": nir.Conv2d(None, 3 * kernel(rng, 4, 2, 3, 3), 1, "same", 1, 1, np.zeros(4)),
-        "a": nir.LIF(np.full((4, 3, 4), 5e-3), np.full((4, 3, 4), 5.0), np.zeros((4, 3, 4)), np.full((4, 3, 4), 0.3)),
-        "late": nir.Delay(rng.integers(0, 4, (4, 3, 4)) * dt), "flat": nir.Flatten(None, 0, -1), "w": nir.Linear(weights(rng, 30, 48)),
-        "w.late": nir.Delay(rng.integers(0, 3, 30) * dt), "b": nir.LIF(np.full(30, 4e-3), np.full(30, 4.0), np.zeros(30), np.ones(30)),
-        "skip": nir.Flatten(None, 0, -1), "skip.w": nir.Affine(weights(rng, 30, 96, 0.0), np.full(30, 0.05)),
-        "back": nir.Linear(weights(rng, 20, 30)), "c": nir.Threshold(rng.normal(0.3, 0.4, 20)), "forth": nir.Linear(weights(rng, 30, 20, -0.5)),
-        "end": nir.Linear(weights(rng, 5, 20)), "gain": nir.Scale(rng.uniform(0.5, 2, 5)), "sum": nir.I(np.full(5, 100.0)),
+        "a": nir.LIF(full(5e-3), full(5.0), full(0.0), full(0.3)),
+        "late": nir.Delay(rng.integers(0, 4, (4, 3, 4)) * dt),
+        "flat": nir.Flatten(None, 0, -1),
+        "w": nir.Linear(weights(rng, 30, 48)),
+        "w.late": nir.Delay(rng.integers(0, 3, 30) * dt),
+        "b": nir.LIF(4e-3 * ones, 4 * ones, 0 * ones, ones),
+        "skip": nir.Flatten(None, 0, -1),
+        "skip.w": nir.Affine(weights(rng, 30, 96, 0.0), np.full(30, 0.05)),
+        "back": nir.Linear(weights(rng, 20, 30)),
+        "c": nir.Threshold(rng.normal(0.3, 0.4, 20)),
+        "forth": nir.Linear(weights(rng, 30, 20, -0.5)),
+        "end": nir.Linear(weights(rng, 5, 20)),
+        "gain": nir.Scale(rng.uniform(0.5, 2, 5)),
+        "sum": nir.I(np.full(5, 100.0)),
         "output": nir.Output(np.array([5])),
-    }  # fmt: skip
+    }
     ways = [
         "input scale pool conv a late flat w w.late b", "input skip skip.w b", "b back c forth b", "c end gain sum output",
     ]  # fmt: skip
-    edges = [pair for way in ways for pair in zip(way.split(), way.split()[1:], strict=False)]
+    edges = [pair for way in ways for pair in pairwise(way.split())]
     return nir.NIRGraph(nodes, edges, type_check=False), dt, "euler"
 
 

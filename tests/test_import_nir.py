@@ -1,16 +1,13 @@
 """What a NIR file says is what the imported network computes."""
 
-import json
-
 import numpy as np
 import pytest
 
 nir = pytest.importorskip("nir", reason="NIR files are made with nir: pip install nir")
 pytest.importorskip("torch", reason="convolutions are checked with torch: pip install 'snnc[train]'")
 
-from nir_graphs import FIRING, GRAPHS, Player, chain, flat, leaky, settled, weights  # noqa: E402
+from nir_graphs import FIRING, GRAPHS, Player, flat, settled  # noqa: E402
 
-from snnc.errors import ConfigError, FileError, UnsupportedError  # noqa: E402
 from snnc.importers import ImportConfig, read  # noqa: E402
 from snnc.importers._names import legal  # noqa: E402
 from snnc.simulate import simulate  # noqa: E402

@@ -23,7 +23,7 @@ FULL = 4096  # a decay of 1
 NEVER = 1 << 17  # no voltage reaches this threshold
 MAX_DELAY_STEPS = 62
 MAX_NEURONS = 1 << 24
-READ = {"type", "iDecay", "vDecay", "vThMant", "gradedSpike", "messageBits"}  # of a neuron; netx ignores the rest
+READ = {"type", "iDecay", "vDecay", "vThMant"}  # of a neuron: what the network holds
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +137,7 @@ def delays(layer: Layer, n_src: int) -> tuple[Ints | None, Ints | None]:
 
 
 def unread(layer: Layer) -> Iterator[tuple[str, object]]:
-    """What netx ignores in the neurons of a layer, kept for writing it back."""
+    """What else a file says of the neurons of a layer, kept for writing it back."""
     if "neuron" not in layer.fields:
         return
     fields = layer.fields.group("neuron")

@@ -76,7 +76,8 @@ def _population(fields: Tree, graph: Graph, built: Built, numeric: Numeric) -> P
 
 
 def _array(held: Group, name: str, numeric: Numeric) -> NDArray[Any]:
-    return held.integers(name) if isinstance(numeric, Fixed) else held.numbers(name)
+    whole = isinstance(numeric, Fixed) or getattr(held.tree.get(name), "dtype", np.dtype(float)).kind in "iu"
+    return held.integers(name) if whole else held.numbers(name)
 
 
 def _must_agree(neuron: Neuron, found: Population, numeric: Numeric) -> None:

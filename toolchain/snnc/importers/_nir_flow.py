@@ -126,8 +126,6 @@ def _conv(flow: Flow, node: Node, dt_s: float) -> Flow:
 def _pool(flow: Flow, node: Node, dt_s: float) -> Flow:
     if flow.op is not None or flow.pool is not None:
         raise ValueError("pools sums instead of spikes; put it behind neurons")
-    if flow.src_steps.any() and len(set(flow.src_steps)) > 1:
-        raise ValueError("pools spikes that are delayed each by another time; put the delay behind the pool")
     window = pool_window(node, flow.shape)
     share = 1 / window.taps if node.kind == "AvgPool2d" else 1.0
     return replace(flow, pool=window, gain=flow.gain * share)
