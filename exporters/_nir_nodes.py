@@ -18,6 +18,7 @@ Tree = dict[str, Any]
 Shape = tuple[int, ...]
 Floats = NDArray[np.float64]
 _NEURONS = ("lif", "cuba", "li")
+_OPERATORS = ("dense", "conv2d", "sumpool2d")
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,14 @@ def neuron_problem(model: str) -> str:
     )
 
 
+def operator_problem(kind: str) -> str:
+    """Why NIR has no such operator; empty if it has."""
+    return "" if kind in _OPERATORS else f"NIR has no operator {kind!r}"
+
+
 def problems(real: Network) -> Iterator[str]:
     """Everything in a float network that NIR cannot express."""
+    yield from (f"connection {c.name!r}: {reason}" for c in real.connections if (reason := operator_problem(c.op.kind)))
     for p in real.populations:
         if p.neuron and (reason := neuron_problem(p.neuron.model())):
             yield f"population {p.name!r}: {reason}"

@@ -26,6 +26,7 @@ FULL, NEVER = 4096, 1 << 18  # a decay of 1; a threshold that no voltage reaches
 PIXEL_BITS = 8
 MAX_DELAY_STEPS = 62
 _NEURONS = ("lif", "cuba", "li")
+_OPERATORS = ("dense", "conv2d")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,11 @@ class _Layer:
 def neuron_problem(model: str) -> str:
     """Why netx has no such neuron; empty if it has."""
     return "" if model in _NEURONS else f"netx has no neuron {model!r}; CUBA with reset to zero is its only spiking one"
+
+
+def operator_problem(kind: str) -> str:
+    """Why netx has no such operator; empty if it has."""
+    return "" if kind in _OPERATORS else f"netx runs no {kind!r}; it has dense and convolutional layers"
 
 
 def problems(net: Network, mapping: Mapping | None) -> list[str]:
@@ -142,8 +148,8 @@ def _row_delays(c: Connection) -> NDArray[np.int64] | None:
     return late if (late[c.op.synapses.rows] == c.op.synapses.delays).all() else None
 
 
-def export(net: Network, mapping: Mapping | None, folder: Path) -> dict[str, int]:
-    """Writes ``network.net`` into ``folder``; returns the latency of each population in steps."""
+def export(net: Network, mapping: Mapping | None, folder: Path, max_synapses: int) -> dict[str, int]:
+    """Writes ``network.net`` into ``folder``; returns the latency of each population in steps: none. Nothing is unrolled."""
     kept: dict[str, Any] = next((s.settings["netx"] for s in reversed(net.done) if isinstance(s.settings.get("netx"), dict)), {})
     tree: dict[str, Any] = {"layer": {str(i): layer for i, layer in enumerate(_tree(net, kept))}}
     if simulation := _plain(kept.get("simulation")):

@@ -20,6 +20,7 @@ FILE = "network.nir"
 VERSION = "1.0.7"  # of the format; files of 1.0.8 do not differ
 SCHEMA = "snnc.nir/1"
 neuron_problem = _nir_nodes.neuron_problem
+operator_problem = _nir_nodes.operator_problem
 
 
 def problems(net: Network, mapping: Mapping | None) -> list[str]:
@@ -27,8 +28,8 @@ def problems(net: Network, mapping: Mapping | None) -> list[str]:
     return list(_nir_nodes.problems(as_float(net)))
 
 
-def export(net: Network, mapping: Mapping | None, folder: Path) -> dict[str, int]:
-    """Writes ``network.nir`` into ``folder``; returns the latency of each population in steps: none."""
+def export(net: Network, mapping: Mapping | None, folder: Path, max_synapses: int) -> dict[str, int]:
+    """Writes ``network.nir`` into ``folder``; returns the latency of each population in steps: none. Nothing is unrolled."""
     nodes, edges, where = _nir_nodes.graph(net, as_float(net))
     graph = {"type": "NIRGraph", "nodes": nodes, "edges": edges, "metadata": {"dt": net.dt_s, "snnc": _header(net, where)}}
     _hdf5.write({"version": VERSION, "node": graph}, folder / FILE)
