@@ -105,8 +105,11 @@ def _layer_problems(layer: _Layer, numeric: Fixed) -> Iterator[str]:
 
 def _wire_problems(c: Connection) -> Iterator[str]:
     again = c.src == c.dst
-    if not isinstance(c.op, Dense if again else Dense | Conv2d) or c.op.pool:
-        yield f"is a {'pooled ' if c.op.pool else ''}{c.op.kind}; netx holds dense and conv2d layers"
+    if reason := operator_problem(c.op.kind):
+        yield f"cannot be written: {reason}"
+        return
+    if c.op.pool or not isinstance(c.op, Dense if again else Dense | Conv2d):
+        yield f"is {'a pool before' if c.op.pool else 'a recurrent'} {c.op.kind}; netx has dense, dense_rec and conv layers"
         return
     if c.delay_steps != int(again) or (c.axon_delays is not None and (again or c.op.n_src == c.op.n_dst)):
         yield f"has a delay of {c.delay_steps} steps; netx has 0 (1 in a recurrence), and delays by neuron"
