@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
+from snnc import hw, targets
 from snnc.importers._settings import ImportConfig
+from snnc.proof import from_noise, verify_artifact
+from snnc.quantise import quantise
 from snnc.simulate import simulate
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
@@ -36,12 +39,13 @@ class Convolutional(nn.Module):
         self.lif1, self.lif2, self.lif3, self.lif4 = zero(), snn.Leaky(0.7), zero(0.9), zero(0.5)
 
     def forward(self, raster):
-        a, b, c, d = (lif.init_leaky() for lif in (self.lif1, self.lif2, self.lif3, self.lif4))
-        fired = []
+        a, b, d = (lif.init_leaky() for lif in (self.lif1, self.lif2, self.lif4))
+        c, fired = self.lif3.reset_mem(), []
+        c = c if isinstance(c, tuple) else (c,)
         for x in raster:
             spikes, a = self.lif1(self.norm(self.conv1(x)), a)
             spikes, b = self.lif2(self.conv2(F.max_pool2d(F.dropout(spikes, 0.5, self.training), 2)), b)
-            spikes, c = self.lif3(self.average(self.conv3(spikes)), c)
+            spikes, *c = self.lif3(self.average(self.conv3(spikes)), *c)
             spikes, d = self.lif4(self.fc(spikes.flatten(1)), d)
             fired.append(spikes)
         return torch.stack(fired)
@@ -55,6 +59,19 @@ def test_a_convolutional_module():
     assert kinds == {"lif1_maxpool2d": "sumpool2d", "conv1": "conv2d", "conv2": "conv2d", "conv3": "conv2d", "fc": "dense"}
     assert net["lif1"].shape == (16, 9, 11)
     assert net["maxpool2d"].shape == (16, 4, 5)
+
+
+@pytest.mark.lava
+def test_an_imported_module_is_proved_in_lava(tmp_path):
+    """A max-pool as neurons, a bias with a memory, pools in kernels: from snnTorch to Lava, every spike and state."""
+    module = Convolutional()
+    module.lif2, module.lif3 = zero(0.7), snn.Synaptic(0.25, 0.75, reset_mechanism="zero", reset_delay=False)
+    net = import_module(drive(module), images(2, 18, 22), "net").network
+    fixed = quantise(net, hw.load("loihi1"))
+    artifact = targets.export("lava", fixed, None, tmp_path / "program")
+    verdict = verify_artifact(artifact, fixed, from_noise(fixed, 20, 0.3, 0), 2).verdict
+    assert verdict.exact, verdict
+    assert {"maxpool2d", "bias"} <= set(verdict.fired)
 
 
 class Pooled(nn.Module):

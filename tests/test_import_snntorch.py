@@ -3,13 +3,17 @@
 import numpy as np
 import pytest
 
+from snnc.errors import UnsupportedError
 from snnc.importers._settings import ImportConfig
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
 import snntorch as snn  # noqa: E402
 from snntorch import surrogate  # noqa: E402
-from snntorch_models import INPUTS, NEURONS, Layered, linear, must_be_equal, raster, same_spikes  # noqa: E402
+from snntorch_models import INPUTS, NEURONS, Layered, in_float64, linear, must_be_equal, raster, same_spikes  # noqa: E402
 from torch import nn  # noqa: E402
+
+from snnc.training.import_neurons import ACCEPTED, REFUSED, rule_of  # noqa: E402
+from snnc.training.import_snntorch import import_module  # noqa: E402
 
 RNG = np.random.default_rng(3)
 
@@ -102,6 +106,31 @@ def test_rleaky(options):
 def test_rsynaptic(options):
     layer = recurrent(snn.RSynaptic(alpha=0.5, beta=0.7, **RLEAKY[options]))
     same_spikes(Layered(linear(INPUTS, NEURONS, drive=0.25), layer), raster())
+
+
+KINDS = {
+    "Leaky": lambda **options: snn.Leaky(0.8, **options),
+    "Synaptic": lambda **options: snn.Synaptic(0.3, 0.8, **options),
+    "Lapicque": lambda reset_delay, **options: snn.Lapicque(R=2.0, C=1.5, **options),
+    "RLeaky": lambda **options: snn.RLeaky(0.8, all_to_all=False, V=-0.3, **options),
+    "RSynaptic": lambda **options: snn.RSynaptic(0.3, 0.8, all_to_all=False, V=-0.3, **options),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("reset", ["zero", "subtract", "none"])
+@pytest.mark.parametrize("delay", [True, False])
+def test_every_reset_is_mapped_exactly_or_refused(kind, reset, delay):
+    """The tables say all: what is in `ACCEPTED` fires the same spikes, everything else is refused where its spikes go on."""
+    layer = KINDS[kind](reset_mechanism=reset, reset_delay=delay)
+    module = Layered(linear(INPUTS, NEURONS, drive=0.4), layer, linear(NEURONS, NEURONS, drive=0.2), snn.Leaky(0.7))
+    if rule_of(layer) in ACCEPTED:
+        imported = same_spikes(module, raster(), enough=2 * NEURONS * 400)
+        assert imported.network["layers_1"].neuron.model() == ACCEPTED[rule_of(layer)]
+        return
+    assert rule_of(layer) in REFUSED or reset == "none"
+    with pytest.raises(UnsupportedError, match=r"layers\.1.*retrain with"):
+        import_module(in_float64(module), ImportConfig(time_axis="first"))
 
 
 def test_a_recurrent_spike_comes_a_step_later():

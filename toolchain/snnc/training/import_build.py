@@ -79,10 +79,10 @@ def _kind(wired: Wires, source: str) -> str:
 
 
 def _add_pool(parts: _Parts, pool: str) -> None:
-    """A max-pool of spikes: neurons without memory that fire when any spike comes."""
+    """A max-pool of spikes: neurons that fire, and are reset, when any spike comes, so that they never remember anything."""
     source, window = parts.wired.pools[pool].source, parts.wired.pools[pool].window
     name, shape = parts.names[pool], parts.wired.shapes[pool]
-    parts.populations.append(Population(name, shape, LIF(ZERO, ONE)))
+    parts.populations.append(Population(name, shape, LIF(ZERO, ZERO)))
     wire = parts.name(f"{parts.names[source]}_{name}", "to")
     parts.connections.append(Connection(wire, parts.names[source], name, SumPool2d.of_weight(1.0, window)))
     parts.became[pool] = [f"population {name}: {prod(shape):,} neurons that fire when a spike comes, one hop more"]
@@ -157,7 +157,7 @@ def _add_bias(parts: _Parts, name: str, bias: Floats) -> None:
     """A bias of a synaptic current: a neuron that fires in every step, with the biases as its weights."""
     if BIAS not in parts.names:
         parts.names[BIAS] = parts.name(BIAS, BIAS)
-        parts.populations.append(Population(parts.names[BIAS], (1,), LIF(ZERO, ONE, ONE)))
+        parts.populations.append(Population(parts.names[BIAS], (1,), LIF(ZERO, ZERO, ONE)))
         parts.notes.append(
             f"{parts.names[BIAS]}: a neuron that fires in every step; its synapses bring the biases that have a memory in u"
         )
@@ -171,6 +171,8 @@ def _add_readout(parts: _Parts) -> None:
     wired = parts.wired
     step = max(map(len, wired.trace.calls.values())) - 1
     node = _returned(wired.trace.outputs[-1])
+    if node is not None and node.kind == "state" and node.name in parts.names and node.name not in wired.sources():
+        _note_membrane(parts, node.name)
     if node is None or node.kind in ("spikes", "state", "input", "unknown"):
         return
     drive = readout(wired, node, step)
@@ -182,6 +184,12 @@ def _add_readout(parts: _Parts) -> None:
     parts.populations.append(Population(parts.names[name], node.shape, LI(ONE, ONE, _shared(drive.constant))))
     parts.notes.append(f"{parts.names[name]}: what is returned, as voltages; the class is the largest sum")
     _add_wires(parts, name, drive)
+
+
+def _note_membrane(parts: _Parts, name: str) -> None:
+    """The answer of the module is a voltage, that of the network is in spikes."""
+    if rule_of(parts.wired.trace.layers[name]).reset != "none":
+        parts.notes.append(f"{name}: its membrane is returned, yet it fires; the network's class is the neuron with most spikes")
 
 
 def _returned(value: Any) -> Node | None:

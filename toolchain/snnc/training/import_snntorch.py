@@ -29,12 +29,14 @@ def import_module(module: nn.Module, config: ImportConfig, name: str = "imported
 
     Raises UnsupportedError with all that cannot be mapped, ConfigError if the module fails on the input that ``config`` says.
     """
-    module.eval()
+    module.eval().cpu()
     shape = config.shape or _input_shape(module, name)
     found = list(_neuron_problems(module))
-    if any("fails on it" in problem for problem in found):
-        refuse(found, name)
-    seen = _traced(module, shape, config, name)
+    try:
+        seen = _traced(module, shape, config, name)
+    except ConfigError:
+        refuse(found, name)  # a refused layer may be why it fails
+        raise
     if not seen.calls:
         refuse([*found, "no snnTorch neurons were called"], name)
     wired = wires(seen, shape)

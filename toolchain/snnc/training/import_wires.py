@@ -145,6 +145,8 @@ def _drive(found: Wires, node: Node, step: int, reader: str) -> Drive:
 
 
 def _stranger(node: Node, reader: str) -> str:
+    if node.name in ("__getitem__", "unbind", "select") and all(n.kind == "input" for n in node.args):
+        return f"{reader} gets a part of the input; say with --time-axis which of its axes counts steps"
     return f"{reader} gets the result of {node.name!r}, which is no layer that is known; use layers of torch.nn and retrain"
 
 

@@ -92,7 +92,7 @@ def trace(module: nn.Module, given: Tensor, series_axis: int | None) -> Trace:
     found = Trace()
     tracer = _Tracer(found, series_axis)
     for _, layer in layers(module):
-        if is_neuron(layer):
+        if is_neuron(layer) and hasattr(layer, "reset_mem"):
             layer.reset_mem()  # type: ignore[operator]
     with torch.no_grad(), tracer.watching(module), tracer:
         for _ in range(3):
