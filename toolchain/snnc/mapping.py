@@ -31,6 +31,7 @@ class Mapping:
     profile: str
     seed: int
     cores: tuple[Core, ...]
+    strategy: str = "sequential"
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values, for mapping.json of an artifact."""

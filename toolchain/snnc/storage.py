@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 Format = Literal["sparse", "dense"]
 FORMATS: tuple[Format, ...] = ("sparse", "dense")
+INEXPRESSIBLE = 1 << 62  # words: more than any memory; no format can tell so many neurons apart
 MODELS = ("nengo-loihi",)  # the published rules that this module computes
 
 
@@ -51,14 +52,38 @@ def words_by_format(
     ``axon_synapses``: how many synapses each source neuron has on the core, shape (n_src,); those without one have no axon.
     ``n_neurons``: neurons on the core, which an index must tell apart and a dense axon has a weight for.
     """
+    one, neurons = np.zeros(len(axon_synapses), np.int64), np.array([n_neurons])
+    words = words_by_core(storage, one, axon_synapses, neurons, neurons, weight_bits, delay_bits)
+    return {form: int(w[0]) for form, w in words.items() if w[0] < INEXPRESSIBLE}
+
+
+def words_by_core(
+    storage: Storage, core: NDArray[Any], synapses: NDArray[Any], n_neurons: NDArray[Any], n_targets: NDArray[Any],
+    weight_bits: int, delay_bits: int = 0,
+) -> dict[Format, NDArray[np.int64]]:  # fmt: skip
+    """Words that one connection takes on each core, by format, each of shape (cores,); `INEXPRESSIBLE` where it cannot.
+
+    ``core`` and ``synapses``, shape (axons,): where each axon ends and how many synapses it has there. ``n_neurons``, shape
+    (cores,): all neurons on the core, which an index must tell apart; ``n_targets``: those of the connection's destination,
+    for each of which a dense axon has a weight.
+    """
     weight = field(weight_bits, storage.weight_field_bits)
     if weight is None:
         return {}
-    words: dict[Format, int] = {}
-    index = field((n_neurons - 1).bit_length(), storage.index_field_bits)
-    if "sparse" in storage.formats and index is not None:
-        words["sparse"] = int(storage.entry_words(axon_synapses, weight + delay_bits + index).sum())
+    words: dict[Format, NDArray[np.int64]] = {}
+    if "sparse" in storage.formats:
+        widths = [field((max(1, int(n)) - 1).bit_length(), storage.index_field_bits) for n in n_neurons]
+        index = np.array([-1 if width is None else width for width in widths])
+        each = storage.entry_words(synapses, weight + delay_bits + np.maximum(index, 0)[core])
+        words["sparse"] = np.where(index < 0, INEXPRESSIBLE, _sums(core, each, len(index)))
     if "dense" in storage.formats:
-        axons = np.count_nonzero(axon_synapses)
-        words["dense"] = int(axons * storage.entry_words(np.asarray(n_neurons), weight + delay_bits))
+        axons = _sums(core, np.asarray(synapses) > 0, len(n_neurons))
+        words["dense"] = axons * storage.entry_words(n_targets, weight + delay_bits)
     return words
+
+
+def _sums(core: NDArray[Any], amounts: NDArray[Any], n_cores: int) -> NDArray[np.int64]:
+    """The amounts of each core added up, exactly: shape (cores,)."""
+    totals = np.zeros(n_cores, np.int64)
+    np.add.at(totals, core, amounts)
+    return totals

@@ -28,15 +28,15 @@ def _usage(net: Network, resource: str, limit: int) -> Usage:
         case "neurons_per_chip":
             return Usage(resource, whole, sum(p.size for p in net.populations if p.neuron), limit)
         case "synapses_per_chip":
-            return Usage(resource, whole, sum(int(fan_in(c).sum()) for c in net.connections), limit)
+            return Usage(resource, whole, sum(c.op.synapse_count for c in net.connections), limit)
         case "inputs_per_chip":
             return Usage(resource, whole, sum(p.size for p in net.inputs), limit)
         case "outputs_per_chip":
             return Usage(resource, f"population {net.output.name!r}", net.output.size, limit)
         case "fan_in_per_neuron":
-            return _worst(net, resource, limit, net.into, fan_in)
+            return _worst(net, resource, limit, net.into, lambda c: c.op.fan_in())
         case _:
-            return _worst(net, resource, limit, net.out_of, fan_out)
+            return _worst(net, resource, limit, net.out_of, lambda c: c.op.fan_out())
 
 
 def _worst(net: Network, resource: str, limit: int, wires: Callable[[str], tuple[Connection, ...]], count: Count) -> Usage:
@@ -48,12 +48,3 @@ def _worst(net: Network, resource: str, limit: int, wires: Callable[[str], tuple
             found = Usage(resource, f"population {p.name!r}, neuron {int(synapses.argmax())}", most, limit)
     return found
 
-
-def fan_in(c: Connection) -> NDArray[np.int64]:
-    """Synapses of each destination neuron, shape (n_dst,)."""
-    return np.diff(c.op.synapses.indptr)
-
-
-def fan_out(c: Connection) -> NDArray[np.int64]:
-    """Synapses of each source neuron, shape (n_src,)."""
-    return np.bincount(c.op.synapses.indices, minlength=c.op.n_src)

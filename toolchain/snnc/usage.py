@@ -13,9 +13,7 @@ from snnc.hw import Profile
 from snnc.ir import Connection, Network
 from snnc.latency import chip_delays
 from snnc.mapping import Slice
-from snnc.storage import Format, field, words_by_format
-
-INEXPRESSIBLE = 1 << 62  # words: more than any memory; no format can tell so many neurons apart
+from snnc.storage import INEXPRESSIBLE, Format, field, words_by_format
 
 
 @dataclass(frozen=True)

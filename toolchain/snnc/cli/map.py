@@ -1,0 +1,118 @@
+"""snnc map: which neurons lie on which core of a chip."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from snnc import hw, store
+from snnc.cli._common import PATH, force_option, json_option, print_json, print_table
+from snnc.errors import UnsupportedError
+from snnc.features import missing
+from snnc.files import must_be_free, write_bytes
+from snnc.ir import Network
+from snnc.mapper import strategies
+from snnc.mapper.choose import Mapped, map_by, map_by_all
+from snnc.mapper.lower_bounds import LowerBounds, lower_bounds
+from snnc.mapper.measures import measures
+from snnc.mapper.picture import picture
+from snnc.mapper.rates import read_rates
+from snnc.mapper.task import Task
+
+
+@click.command("map", short_help="Put a network on the cores of a chip.")
+@click.argument("model", type=PATH)
+@click.option("--hw", "profile_name", required=True, help="Hardware profile: a name (see `snnc profiles`) or a .toml file.")
+@click.option("--strategy", type=click.Choice(strategies.names()), help="How to cut it.  [default: all, and take the best]")
+@click.option("--rates", "recorded", type=PATH, help="Spike rates from a recorded run (snnc simulate --out).  [default: all alike]")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the strategy.")
+@click.option("-o", "--out", type=PATH, help="Write the mapping (.json), for snnc export --mapping.")
+@click.option("--picture", "svg", type=PATH, help="Write a picture of the chip (.svg): cores by use, links by traffic.")
+@force_option
+@json_option
+def command(
+    model: Path, profile_name: str, strategy: str | None, recorded: Path | None, seed: int, out: Path | None, svg: Path | None,
+    force: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Cut MODEL into cores and place them on the chip, with few packets x hops; every limit is checked once more.
+
+    Without --strategy all of them are tried. The best sends fewest packets x hops, with at most 10 % more cores than the lower
+    bound.
+    """
+    for path in (out, svg):
+        if path:
+            must_be_free(path, force)
+    net, profile = store.load(model), hw.load(profile_name)
+    if found := missing(net, profile):
+        raise UnsupportedError("; ".join(found), where=f"network {net.name!r} on {profile.name}")
+    rates, steps = read_rates(recorded, net) if recorded else (None, None)
+    task = Task.of(net, profile, rates, seed)
+    made, failed = map_by_all(task) if strategy is None else ([map_by(task, strategy)], {})
+    _write(made[0], profile, out, svg, force)
+    bounds = lower_bounds(task)
+    told = measures(task, made[0].found, steps)
+    if as_json:
+        print_json("map/1", network=net.name, profile=profile.name, seed=seed, rates=str(recorded) if recorded else None,
+                   best=made[0].mapping.strategy, strategies=[_summary(m) for m in made], failed=failed,
+                   lower_bounds=asdict(bounds), **told)  # fmt: skip
+        return
+    _print(net, profile, made, failed, bounds, told)
+    for path in (out, svg):
+        if path:
+            click.echo(f"wrote {path}")
+
+
+def _write(best: Mapped, profile: hw.Profile, out: Path | None, svg: Path | None, force: bool) -> None:
+    if out:
+        write_bytes(out, (json.dumps(best.mapping.to_json(), indent=1, sort_keys=True) + "\n").encode(), force=force)
+    if svg:
+        write_bytes(svg, picture(best, profile).encode(), force=force)
+
+
+def _summary(m: Mapped) -> dict[str, Any]:
+    return {
+        "strategy": m.mapping.strategy, "cores": m.cores, "packets": m.found.packets, "packet_hops": m.packet_hops,
+        "busiest_operations": m.busiest_operations, "input_packets": m.found.input_packets, "seconds": round(m.seconds, 3),
+    }  # fmt: skip
+
+
+def _print(
+    net: Network, profile: hw.Profile, made: list[Mapped], failed: dict[str, str], bounds: LowerBounds, told: dict[str, Any]
+) -> None:
+    rows = [
+        (m.mapping.strategy, m.cores, *map(_rounded, (m.found.packets, m.packet_hops, m.busiest_operations)), f"{m.seconds:.1f}")
+        for m in made
+    ]
+    least = map(_rounded, (bounds.packets, bounds.packet_hops, bounds.busiest_operations))
+    print_table(
+        f"{net.name} on {profile.name}, one inference; the best strategy first",
+        ("strategy", "cores", "packets", "packets x hops", "operations of the busiest core", "seconds"),
+        [*rows, ("lower bound", bounds.cores, *least, "")],
+    )
+    for name, why in failed.items():
+        click.echo(f"{name}: {why}")
+    if profile.mesh is None:
+        click.echo(f"assumed: the mesh of {profile.name} is not public, hops are those of a square of single cores")
+    if profile.chips > 1:
+        click.echo("assumed: how chips are wired is not public, their meshes are taken to continue in each other")
+    operations = told["synaptic_operations"]
+    print_table(
+        "in the words of NeuroBench",
+        ("metric", "value"),
+        [
+            ("footprint", f"{told['footprint']:,} bytes of synapse memory"),
+            ("connection_sparsity", f"{told['connection_sparsity']:.4f}"),
+            ("activation_sparsity", _or_unknown(told["activation_sparsity"])),
+            ("synaptic_operations", ", ".join(f"{key} {_or_unknown(value)}" for key, value in operations.items())),
+        ],
+    )
+
+
+def _rounded(amount: float) -> str:
+    return f"{amount:,.0f}" if amount >= 100 else f"{amount:.4g}"
+
+
+def _or_unknown(value: float | None) -> str:
+    return "unknown without --rates" if value is None else f"{value:,.4g}" if value < 100 else f"{value:,.0f}"

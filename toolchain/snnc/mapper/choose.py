@@ -1,0 +1,96 @@
+"""The way into mapper: map a network by one strategy, or by all and take the best. After quantise, before export."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.errors import DoesNotFitError, MissingDependencyError
+from snnc.legality import must_be_legal
+from snnc.mapper import strategies
+from snnc.mapper.arrange import arrange, packet_hops
+from snnc.mapper.census import Census, census
+from snnc.mapper.lower_bounds import lower_bounds
+from snnc.mapper.task import Assignment, Task, must_have_cores, numbered, slices_of
+from snnc.mapping import Core, Mapping
+
+MORE_CORES = 1.1  # than the lower bound, which the best mapping may use to save packets x hops
+
+
+@dataclass(frozen=True, eq=False)
+class Mapped:
+    """A legal mapping, and what it costs."""
+
+    mapping: Mapping
+    found: Census  # of its cores, in their order
+    places: NDArray[np.int64]  # (cores,) where each lies; its index
+    packet_hops: float
+    seconds: float
+
+    @property
+    def cores(self) -> int:
+        return len(self.mapping.cores)
+
+    @property
+    def busiest_operations(self) -> float:
+        return float(self.found.operations.max())
+
+
+def map_by(task: Task, strategy: str) -> Mapped:
+    """Cut, place, measure, and hold against every limit.
+
+    The cores are in ascending order of their index, which is their place on the chip. Raises DoesNotFitError if a limit is
+    exceeded, UsageError for an unknown strategy, MissingDependencyError if it needs a package that is not installed.
+    """
+    start = perf_counter()
+    core_of = numbered(strategies.load(strategy).cut(task))
+    found = census(task, core_of)
+    must_have_cores(task, found.cores)
+    places = arrange(task.profile, found)
+    core_of = _by_place(core_of, places)
+    found, places = census(task, core_of), np.sort(places)
+    cores = _cores(core_of, found, places)
+    must_be_legal(task.net, cores, task.profile)
+    mapping = Mapping(task.profile.name, task.seed, cores, strategy)
+    return Mapped(mapping, found, places, packet_hops(task.profile, found, places), perf_counter() - start)
+
+
+def map_by_all(task: Task, names: Sequence[str] | None = None) -> tuple[list[Mapped], dict[str, str]]:
+    """(the mappings, the best first; strategy -> why it made none).
+
+    Raises what the first strategy raised if none made any.
+    """
+    made: list[Mapped] = []
+    failed: dict[str, DoesNotFitError | MissingDependencyError] = {}
+    for name in names or strategies.names():
+        try:
+            made.append(map_by(task, name))
+        except (DoesNotFitError, MissingDependencyError) as error:
+            failed[name] = error
+    if not made:
+        raise next(iter(failed.values()))
+    most = max(ceil(MORE_CORES * lower_bounds(task).cores), min(m.cores for m in made))
+    made.sort(key=lambda m: (m.cores > most, m.packet_hops, m.cores, m.mapping.strategy))
+    return made, {name: str(error) for name, error in failed.items()}
+
+
+def _by_place(core_of: Assignment, places: NDArray[np.int64]) -> Assignment:
+    """With the cores numbered in the order of their places."""
+    rank = np.argsort(np.argsort(places))
+    return {name: rank[cores] for name, cores in core_of.items()}
+
+
+def _cores(core_of: Assignment, found: Census, places: NDArray[np.int64]) -> tuple[Core, ...]:
+    pieces = slices_of(core_of, found.cores)
+    return tuple(
+        Core(
+            index=int(places[i]),
+            slices=pieces[i],
+            used={resource: int(amounts[i]) for resource, amounts in found.used.items()},
+            formats={name: form for name, forms in found.formats.items() if (form := forms[i]) is not None},
+        )
+        for i in range(found.cores)
+    )

@@ -1,0 +1,98 @@
+"""What every strategy is given: a network, a chip, how often each neuron fires, and a seed. Part of mapper."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.errors import DoesNotFitError
+from snnc.hw import Profile
+from snnc.ir import Network
+from snnc.latency import chip_delays
+from snnc.mapping import Slice
+from snnc.split import split
+from snnc.usage import stored_weight_bits
+
+Rates = Mapping[str, NDArray[np.float64]]  # population -> (n,) spikes that each neuron sends in one inference
+Assignment = Mapping[str, NDArray[np.int64]]  # population with neurons -> (n,) the core of each; cores 0, 1, ... without a gap
+Pattern = tuple[NDArray[Any], NDArray[Any]]  # (destination neurons, source neurons), one entry a synapse
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A network to be put on a chip."""
+
+    net: Network
+    profile: Profile
+    rates: Rates
+    seed: int
+    weight_bits: int
+    delays: Mapping[str, int]  # connection -> steps of delay on the chip
+
+    @classmethod
+    def of(cls, net: Network, profile: Profile, rates: Rates | None = None, seed: int = 0) -> Self:
+        """Without ``rates`` every neuron counts as firing once. Raises UnsupportedError if no number of cores will do."""
+        once = {p.name: np.ones(p.size) for p in net.populations}
+        return cls(net, profile, rates or once, seed, stored_weight_bits(net, profile), chip_delays(net))
+
+    @cached_property
+    def patterns(self) -> Mapping[str, Pattern]:
+        """The synapses of every connection, those that share a weight one by one."""
+        unrolled = {c.name: c.op.unrolled() for c in self.net.connections}
+        return {name: (s.rows.astype(np.int32), s.indices) for name, s in unrolled.items()}
+
+    @cached_property
+    def slices(self) -> tuple[Slice, ...]:
+        """The contiguous slices of `split`."""
+        return split(self.net, self.profile)
+
+    @cached_property
+    def neurons(self) -> tuple[str, ...]:
+        """The populations that lie on cores, in the order of computation."""
+        return tuple(p.name for p in self.net.ordered if p.neuron)
+
+
+def of_slices(task: Task, cores: tuple[tuple[Slice, ...], ...]) -> Assignment:
+    """The assignment in which core i holds the slices ``cores[i]``."""
+    core_of = {name: np.full(task.net[name].size, -1, np.int64) for name in task.neurons}
+    for i, pieces in enumerate(cores):
+        for piece in pieces:
+            core_of[piece.population][piece.start : piece.stop] = i
+    return core_of
+
+
+def slices_of(core_of: Assignment, n_cores: int) -> tuple[tuple[Slice, ...], ...]:
+    """The slices of each core, the longest runs of neurons there are."""
+    found: list[list[Slice]] = [[] for _ in range(n_cores)]
+    for name, cores in core_of.items():
+        edges = [0, *(np.flatnonzero(np.diff(cores)) + 1).tolist(), len(cores)]
+        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+            found[int(cores[start])].append(Slice(name, start, stop))
+    return tuple(map(tuple, found))
+
+
+def cores_in(core_of: Assignment) -> int:
+    """How many cores an assignment names."""
+    return 1 + max(int(cores.max()) for cores in core_of.values())
+
+
+def numbered(core_of: Assignment) -> Assignment:
+    """The same with cores 0, 1, ... in the order in which neurons first name them, without a gap."""
+    every = np.concatenate(list(core_of.values()))
+    _, first, inverse = np.unique(every, return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(first))
+    parts = np.split(rank[inverse], np.cumsum([len(cores) for cores in core_of.values()])[:-1])
+    return dict(zip(core_of, parts, strict=True))
+
+
+def must_have_cores(task: Task, cores: int) -> None:
+    """Raises DoesNotFitError if the chip has fewer."""
+    if cores > task.profile.cores:
+        raise DoesNotFitError(
+            f"needs {cores} cores, {task.profile.name} has {task.profile.cores}",
+            where=f"network {task.net.name!r}",
+            fix="prune it or pick a larger chip; `snnc check` says how far",
+        )
