@@ -9,6 +9,7 @@ from snnc.arith import Fixed
 from snnc.encode import Encoding
 from snnc.ir import Connection, Network, Population
 from snnc.ops._base import weight_grid
+from snnc.ops.conv2d import Conv2d
 from snnc.ops.dense import Dense
 from snnc.synapses import Synapses
 
@@ -92,3 +93,24 @@ def fixed_loops(seed=0, sizes=(12, 20, 5), *, density=0.5):
         for name, src, dst, delay_steps in extra
     )
     return replace(net, connections=(*net.connections, *wires))
+
+
+def conv_net(seed=0, planes=(2, 4, 6), side=8, *, density=0.3, outputs=5, steps=12):
+    """A feed-forward float network of 3x3 convolutions, every second one with stride 2, and a dense output."""
+    rng = np.random.default_rng(seed)
+    populations, connections = [Population("input", (planes[0], side, side), None)], []
+    for i, channels in enumerate(planes[1:]):
+        last, stride = populations[-1], 1 + i % 2
+        kernel = rng.normal(0.2, 0.5, (channels, last.shape[0], 3, 3))
+        mask = rng.random(kernel.shape) < density
+        mask[:, 0, 1, 1] = True
+        op = Conv2d.from_kernel(kernel, last.shape, stride=stride, padding=1, mask=mask)
+        populations.append(Population(f"conv{i + 1}", op.dst_shape, neurons.get("lif").example()))
+        connections.append(Connection(f"c{i + 1}", last.name, populations[-1].name, op))
+    size = populations[-1].size
+    weight = rng.normal(0.1, 0.5, (outputs, size))
+    mask = rng.random(weight.shape) < density
+    mask[:, 0] = True
+    populations.append(Population("output", (outputs,), neurons.get("lif").example()))
+    connections.append(Connection("fc", populations[-2].name, "output", Dense(Synapses.from_dense(weight, mask))))
+    return Network("conv", tuple(populations), tuple(connections), 1e-3, encoding=Encoding("rate", steps, seed))

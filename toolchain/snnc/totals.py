@@ -47,4 +47,3 @@ def _worst(net: Network, resource: str, limit: int, wires: Callable[[str], tuple
         if (most := int(synapses.max())) > (found.used or 0):
             found = Usage(resource, f"population {p.name!r}, neuron {int(synapses.argmax())}", most, limit)
     return found
-

@@ -26,7 +26,7 @@ from snnc.mapper.task import Task
 @click.argument("model", type=PATH)
 @click.option("--hw", "profile_name", required=True, help="Hardware profile: a name (see `snnc profiles`) or a .toml file.")
 @click.option("--strategy", type=click.Choice(strategies.names()), help="How to cut it.  [default: all, and take the best]")
-@click.option("--rates", "recorded", type=PATH, help="Spike rates from a recorded run (snnc simulate --out).  [default: all alike]")
+@click.option("--rates", "recorded", type=PATH, help="Spike rates, as snnc simulate --out records.  [default: all alike]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the strategy.")
 @click.option("-o", "--out", type=PATH, help="Write the mapping (.json), for snnc export --mapping.")
 @click.option("--picture", "svg", type=PATH, help="Write a picture of the chip (.svg): cores by use, links by traffic.")

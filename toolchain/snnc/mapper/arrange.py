@@ -43,7 +43,8 @@ def tiles(profile: Profile, places: Ints) -> tuple[Ints, Ints]:
 def hops(profile: Profile, a: Ints, b: Ints) -> Ints:
     """Links between routers from place a to place b, elementwise: 0 within a tile."""
     (xa, ya), (xb, yb) = tiles(profile, a), tiles(profile, b)
-    return np.abs(xa - xb) + np.abs(ya - yb)
+    far: Ints = np.abs(xa - xb) + np.abs(ya - yb)
+    return far
 
 
 def packet_hops(profile: Profile, found: Census, places: Ints) -> float:
@@ -68,11 +69,12 @@ def hilbert(profile: Profile) -> Ints:
     places = np.arange(profile.cores)
     column, row = tiles(profile, places)
     side = 1 << int(max(column.max(), row.max())).bit_length()
-    return np.lexsort((places, curve(column.copy(), row.copy(), side)))
+    long, short = (column, row) if column.max() >= row.max() else (row, column)
+    return np.lexsort((places, curve(short, long, side)))
 
 
 def curve(x: Ints, y: Ints, side: int) -> Ints:
-    """The distance along the curve of the points of a square of ``side``, a power of two."""
+    """The distance along the curve of the points of a square of ``side``, a power of two. It starts and ends at y = 0."""
     distance = np.zeros_like(x)
     half = side // 2
     while half:

@@ -23,7 +23,9 @@ def picture(mapped: Mapped, profile: Profile) -> str:
     side = max(1, int(np.ceil(np.sqrt(mesh_of(profile).cores_per_tile))))
     pitch = side * CELL + GAP
     width, height = max(420, columns * pitch + 2 * MARGIN), rows * pitch + 2 * MARGIN + 30
-    title = f"{mapped.mapping.profile}: {mapped.cores:,} cores by {mapped.mapping.strategy}, {mapped.packet_hops:,.0f} packets x hops"
+    title = (
+        f"{mapped.mapping.profile}: {mapped.cores:,} cores by {mapped.mapping.strategy}, {mapped.packet_hops:,.0f} packets x hops"
+    )
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" font-size="12">',
         f'<rect width="{width}" height="{height}" fill="white"/>',

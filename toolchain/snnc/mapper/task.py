@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -69,7 +70,7 @@ def slices_of(core_of: Assignment, n_cores: int) -> tuple[tuple[Slice, ...], ...
     found: list[list[Slice]] = [[] for _ in range(n_cores)]
     for name, cores in core_of.items():
         edges = [0, *(np.flatnonzero(np.diff(cores)) + 1).tolist(), len(cores)]
-        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        for start, stop in pairwise(edges):
             found[int(cores[start])].append(Slice(name, start, stop))
     return tuple(map(tuple, found))
 

@@ -70,7 +70,8 @@ def _library() -> Any:
 
 def _vertices(task: Task, spatial: Task) -> tuple[dict[str, Ints], int]:
     """The vertex of each renumbered neuron on a core, and how many there are."""
-    found, count = {}, 0
+    found: dict[str, Ints] = {}
+    count = 0
     limit = task.profile.limits.get("neurons_per_core", spatial.net[task.neurons[0]].size)
     for name in task.neurons:
         found[name] = count + np.arange(task.net[name].size) // _together(task.net[name], limit)
@@ -92,7 +93,7 @@ def _rooms(task: Task, first: Assignment, vertex_of: Mapping[str, Ints], count: 
     share = np.max(shares, axis=0) if shares else np.ones(cores_in(first))
     each = share / used["neurons_per_core"]
     room = sum(np.bincount(vertex_of[name], each[cores], minlength=count) for name, cores in first.items())
-    return np.maximum(1, np.ceil(UNITS * np.asarray(room))).astype(np.int64)
+    return np.asarray(np.maximum(1, np.ceil(UNITS * np.asarray(room))), np.int64)
 
 
 def _hypergraph(task: Task, vertex_of: Mapping[str, Ints], room: Ints) -> _Hypergraph:
