@@ -7,7 +7,7 @@ import numpy as np
 from snnc import neurons
 from snnc.encode import Encoding
 from snnc.ir import Connection, Network, Population
-from snnc.ops import Dense
+from snnc.ops.dense import Dense
 from snnc.storage import words_by_format
 from snnc.synapses import Synapses
 
