@@ -78,6 +78,13 @@ class Group:
             raise self.error(f"holds {wrong[0]:g}, expected integers", name)
         return numbers.astype(np.int64)
 
+    def integer(self, name: str) -> int:
+        """One integer."""
+        values = self.integers(name)
+        if values.size != 1:
+            raise self.error(f"holds {values.size} numbers, expected one", name)
+        return int(values.flat[0])
+
     def error(self, what: str, name: str = "") -> FileError:
         """An error at an entry of this group."""
         return FileError(f"{self._path(name)!r} {what}", where=self.file, fix="write the file again")

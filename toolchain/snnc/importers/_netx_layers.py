@@ -93,7 +93,7 @@ def neuron(layer: Layer, numeric: Fixed) -> Neuron:
         raise ValueError(f"has neurons of type {kind!r}; only CUBA and LOIHI compute with spikes of one bit; train it with CUBA")
     if graded := [name for name in ("gradedSpike", "messageBits") if name in fields and fields.integers(name).any()]:
         raise ValueError(f"sends graded spikes ({graded[0]}); only inputs do; train it with graded_spike=False")
-    u, v, threshold = (int(fields.integers(name).reshape(-1)[0]) for name in ("iDecay", "vDecay", "vThMant"))
+    u, v, threshold = (fields.integer(name) for name in ("iDecay", "vDecay", "vThMant"))
     if not 1 <= u <= FULL or not 0 <= v < FULL:
         raise ValueError(f"has iDecay {u} and vDecay {v}, a chip holds 1 to {FULL} and 0 to {FULL - 1}; change them")
     if threshold >= NEVER:
@@ -106,7 +106,7 @@ def _bias(layer: Layer, numeric: Fixed) -> Ints:
     if "bias" not in layer.fields:
         return np.array(0)
     bias = layer.fields.integers("bias").reshape(-1) << numeric.state_shift
-    if bias.size == 1 or (bias == bias.flat[0]).all():
+    if bias.size and (bias == bias[0]).all():
         return np.array(bias[0])
     if bias.size not in (layer.shape[0], layer.size):
         raise ValueError(f"has {bias.size} biases for {layer.size} neurons; give one for each channel or each neuron")

@@ -44,6 +44,8 @@ def build(graph: Graph, shapes: dict[str, Shape], behind: Behind, clock: Clock, 
             _add(node, shapes[node.name], made, sent.flows, built)
         except (ValueError, FileError) as error:
             problems.append(explained(node, error))
+    if problems:
+        return built
     _close_loops(built)
     ends = [flow.src for node in graph.of("Output") if node not in bare for flow in arriving(node.name, graph, behind).flows]
     built.read_out += [built.names[name] for name in dict.fromkeys((*ends, *(node.name for node in bare)))]

@@ -128,7 +128,7 @@ def _stored(c: Connection, fields: Group, exponent: int, numeric: Numeric) -> tu
     places, values = s.rows * s.shape[1] + s.indices, s.values
     if isinstance(numeric, Fixed):
         values = np.ldexp(values, -exponent)
-        if (values != np.rint(values)).any():
+        if (values != np.rint(values)).any() or np.abs(values).max(initial=0) >= 1 << 48:
             raise FileError(f"connection {c.name!r} was changed: its weights are no integers any more")
         values = values.astype(np.int64)
     zeros = _zeros(fields)

@@ -23,15 +23,17 @@ def shapes(graph: Graph, given: Shape | None, problems: list[str]) -> dict[str, 
     found: dict[str, Shape] = {}
     waiting = list(graph.nodes)
     while waiting:
-        ready = [name for name in waiting if _settle(graph.nodes[name], graph, given, found, problems)]
-        if not ready:
+        known = [name for name in waiting if not graph.before[name] or any(before in found for before in graph.before[name])]
+        settled = [name for name in known if _settle(graph.nodes[name], graph, given, found, problems)]
+        # where only loops are left, one that tells its own shape starts
+        if not settled and not any(_settle(graph.nodes[name], graph, given, found, problems) for name in waiting):
             break
         waiting = [name for name in waiting if name not in found]
-    for name in waiting:
-        if graph.before[name]:
-            problems.append(
-                f"node {name!r} has no shape, as nothing with a shape leads to it; state the input's with --input-shape"
-            )
+    if waiting:
+        named = ", ".join(map(repr, waiting[:5]))
+        problems.append(
+            f"nodes {named} have no shape, and nothing with a shape leads to them; state the input's with --input-shape"
+        )
     for src, dst in graph.edges:
         _must_agree(graph.nodes[dst], found.get(src), found.get(dst), problems)
     return found
@@ -120,7 +122,7 @@ def _planes(node: Node, before: Shape | None, channels: int, axes: int) -> Shape
         if plain[0] != channels:
             raise NetworkError(f"convolves {channels} channels, its input has shape {before}")
         return plain
-    stated = _integers(node, "input_shape") if "input_shape" in node.fields else None
+    stated = _per_axis(node, "input_shape", axes) if "input_shape" in node.fields else None
     if stated is None:
         if before is not None:
             raise NetworkError(f"gets values of shape {before}, expected {axes + 1} axes")
@@ -157,7 +159,7 @@ def _padding(node: Node, axes: int, kernel: Shape, stride: Shape, dilation: Shap
 
 def groups(node: Node) -> int:
     """The groups of a convolution."""
-    return _per_axis(node, "groups", 1)[0]
+    return node.fields.integer("groups")
 
 
 def pool_window(node: Node, before: Shape) -> Window:

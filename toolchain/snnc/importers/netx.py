@@ -168,7 +168,7 @@ def _conv(layer: Layer, src: Population, numeric: Fixed) -> Conv2d:
         (channels, height, width), (weight.shape[2], weight.shape[3]),
         _pair(layer, "stride", 1), _pair(layer, "padding", 0), _pair(layer, "dilation", 1),
     )  # fmt: skip
-    groups = int(layer.fields.integers("groups").reshape(-1)[0]) if "groups" in layer.fields else 1
+    groups = layer.fields.integer("groups") if "groups" in layer.fields else 1
     values, exponent, sign = on_grid(weight, numeric)
     op = Conv2d(Synapses.from_dense(values.reshape(len(values), -1)), exponent, sign, window=window, groups=groups)
     if op.dst_shape != layer.shape:
@@ -188,7 +188,7 @@ def _simulation(root: _hdf5.Group) -> Iterator[tuple[str, int]]:
         fields = root.group("simulation")
         for name in ("Ts", "tSample"):
             if name in fields:
-                yield name, int(fields.integers(name).reshape(-1)[0])
+                yield name, fields.integer(name)
 
 
 def _encoding(net: Network, simulation: dict[str, int]) -> Encoding | None:
