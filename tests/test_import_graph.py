@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from snnc import hw, targets
+from snnc.errors import UnsupportedError
 from snnc.importers._settings import ImportConfig
 from snnc.proof import from_noise, verify_artifact
 from snnc.quantise import quantise
@@ -12,6 +13,7 @@ from snnc.simulate import simulate
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
 import snntorch as snn  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
+from snntorch import utils  # noqa: E402
 from snntorch_models import drive, fired_in_torch, in_float64, linear, must_be_equal, net_of, raster, same_spikes  # noqa: E402
 from torch import nn  # noqa: E402
 
@@ -72,6 +74,40 @@ def test_an_imported_module_is_proved_in_lava(tmp_path):
     verdict = verify_artifact(artifact, fixed, from_noise(fixed, 20, 0.3, 0), 2).verdict
     assert verdict.exact, verdict
     assert {"maxpool2d", "bias"} <= set(verdict.fired)
+
+
+class Tutorial(nn.Module):
+    """As snnTorch's tutorials write it: hidden states, reset by snntorch.utils, spikes and membranes returned."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Conv2d(1, 8, 3), zero(init_hidden=True), nn.AvgPool2d(2), nn.Conv2d(8, 4, 3), nn.BatchNorm2d(4),
+            zero(init_hidden=True), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(), nn.Linear(16, 5),
+            snn.Leaky(0.7, init_hidden=True, output=True),
+        )  # fmt: skip
+
+    def forward(self, data):
+        utils.reset(self.net)
+        spikes, membranes = [], []
+        for step in range(data.size(0)):
+            fired, membrane = self.net(data[step])
+            spikes.append(fired)
+            membranes.append(membrane)
+        return torch.stack(spikes), torch.stack(membranes)
+
+
+def test_a_module_as_in_the_tutorials():
+    imported = same_spikes(drive(Tutorial(), 0.25), raster(400, shape=(1, 14, 14)), images(1, 14, 14))
+    became = {part.place: part.became for part in imported.parts}
+    assert became["net.4"] == became["net.2"] == became["net.3"] == "connection net_3"
+    assert became["net.6"] == "population net_6: 16 neurons that fire when a spike comes, one hop more"
+    assert became["net.8"] == "nothing: it does nothing in evaluation"
+
+
+def test_a_raster_taken_for_a_frame_is_explained():
+    with pytest.raises(UnsupportedError, match=r"^imported: \S+ lif gets a part of the input; say with --time-axis"):
+        import_module(in_float64(Values()), ImportConfig())
 
 
 class Pooled(nn.Module):

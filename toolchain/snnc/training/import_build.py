@@ -58,7 +58,8 @@ def build(
         _add_pool(parts, pool)
     for layer in wired.drives:
         _add_neurons(parts, layer)
-    _add_readout(parts)
+    if not wired.problems:
+        _add_readout(parts)
     if wired.problems:
         return None, (), ()
     try:

@@ -43,6 +43,7 @@ class Drive:
 
     terms: tuple[Term, ...]
     constant: Floats
+    known: bool = True  # else a problem was noted, and what follows from it is none of its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +112,8 @@ def _check_states(found: Wires, name: str, calls: list[Call]) -> None:
 def _check_steps(found: Wires, name: str, drives: list[Drive]) -> None:
     """Every step must have the terms of the last one, as far as there was a step before; and its constant."""
     last = drives[-1]
+    if not all(drive.known for drive in drives):
+        return
     for step, drive in enumerate(drives):
         expected = Counter(t.signature for t in last.terms if t.delay <= step)
         if expected != Counter(t.signature for t in drive.terms) or not np.allclose(drive.constant, last.constant, 1e-4, 1e-6):
@@ -141,7 +144,7 @@ def _drive(found: Wires, node: Node, step: int, reader: str) -> Drive:
         message = f"{node.place}: {error.what}" if node.place else error.what
         if message not in found.problems:
             found.problems.append(message)
-        return Drive((), np.zeros(1))
+        return Drive((), np.zeros(1), known=False)
 
 
 def _stranger(node: Node, reader: str) -> str:
@@ -164,6 +167,8 @@ def _input(node: Node, step: int) -> Drive:
 
 
 def _mapped(drive: Drive, maps: tuple[Map, ...], name: str) -> Drive:
+    if not drive.known:
+        return drive
     terms = tuple(replace(t, maps=(*t.maps, *maps), path=(*t.path, name)) for t in drive.terms)
     constant = drive.constant
     for one in maps if constant.any() else ():
@@ -174,6 +179,8 @@ def _mapped(drive: Drive, maps: tuple[Map, ...], name: str) -> Drive:
 def _through(found: Wires, node: Node, step: int, reader: str) -> Drive:
     layer, before = node.module, node.args[0]
     drive = _drive(found, before, step, reader)
+    if not drive.known:
+        return drive
     name = node.name or type(layer).__name__.lower()
     assert layer is not None and not is_neuron(layer)  # noqa: S101, PT018 - for the type checker: neurons make spikes
     if isinstance(layer, nn.ReLU):
@@ -218,7 +225,7 @@ def _added(found: Wires, node: Node, step: int, reader: str) -> Drive:
     drives = [_drive(found, arg, step, reader) for arg in node.args]
     size = prod(node.shape)
     constant = sum((np.broadcast_to(d.constant, size) for d in drives), _constant(node))
-    return Drive(tuple(t for d in drives for t in d.terms), constant)
+    return Drive(tuple(t for d in drives for t in d.terms), constant, all(d.known for d in drives))
 
 
 def _constant(node: Node) -> Floats:
