@@ -1,10 +1,12 @@
-"""What real Lava 0.10.0 said about some networks, in tests/golden/*.npz. `python tests/golden.py` records it anew."""
+"""What real Lava 0.10.0 said about some networks, in tests/golden/*.npz. `python tests/golden.py [NAME ...]` records it anew."""
 
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
+from cases import fixed_loops, spikes
+from conv_cases import convolutional
 from lava_networks import Wire, edges, network, rasters
 
 from snnc import store, targets
@@ -22,7 +24,8 @@ RECIPES = {  # name: (seed, sign mode and exponent of the six connections, messa
     "one_step": (5, [(M, 3), (E, 2), (M, 4), (E, 0), (M, 5), (E, 5)], 4, 8, 40, 1),
     "long": (6, [(M, 2), (M, 0), (E, 1), (INH, 0), (M, 1), (M, 0)], 8, 8, 1, 100),
 }
-NAMES = sorted([*RECIPES, "edges"])
+SHARED = {"loops": lambda: fixed_loops(3), "convolutions": lambda: convolutional(seed=3, delays=True)}
+NAMES = sorted([*RECIPES, *SHARED, "edges"])
 
 
 def read(path, folder):
@@ -41,6 +44,9 @@ def made(name):
     if name == "edges":
         net = edges()
         return net, {"spikes": np.ones((1, 4, 6), np.uint8)}
+    if name in SHARED:
+        net = SHARED[name]()
+        return net, spikes(net, samples=4, rate=0.5)
     seed, ends, message_bits, weight_bits, samples, steps = RECIPES[name]
     net = network(seed, [Wire(*end) for end in ends], message_bits=message_bits, weight_bits=weight_bits)
     return net, rasters(net, seed, samples, steps)
@@ -62,5 +68,5 @@ def record(name):
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    for recipe in NAMES:
+    for recipe in sys.argv[1:] or NAMES:
         record(recipe)
