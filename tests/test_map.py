@@ -334,3 +334,57 @@ def test_a_picture_of_two_chips():
     mapped = map_by(Task.of(net, profile), "greedy")
     assert mapped.cores == 145
     assert picture(mapped, profile).count("<title>core ") == 145
+
+
+@pytest.fixture
+def written(model, tmp_path):
+    path = tmp_path / "m.json"
+    assert mapped_by(model, "--hw", "loihi1", "--strategy", "greedy", "-o", path).exit_code == 0
+    return path
+
+
+def exported(model, mapping, *words):
+    return CliRunner().invoke(
+        main, ["export", str(model), "-t", "loihi", "-o", str(model.parent / "out"), "--mapping", str(mapping), *words]
+    )
+
+
+def test_a_mapping_is_exported_as_it_was_made(model, written):
+    done = exported(model, written)
+    assert done.exit_code == 0, done.output
+    assert "on 1 cores of loihi1" in done.stdout
+    assert json.loads((model.parent / "out" / "mapping.json").read_text()) == json.loads(written.read_text())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "message"),
+    [
+        ("snnc.mapping/1", "snnc.mapping/2", 2, "expected 'snnc.mapping/1'"),
+        ('"profile": "loihi1"', '"profile": "loihi2"', 2, "is for 'loihi2', not for 'loihi1'"),
+        ('"stop": 40', '"stop": 39', 2, "they are to cover 0 .. 40"),
+        ('"stop": 40', '"stop": 1e18', 2, "is no whole number"),
+        ('"stop": 40', '"stop": 99999999', 2, "they are to cover 0 .. 40"),
+        ('"population": "hidden1"', '"population": 3', 2, "is no text"),
+        ('"population": "hidden1"', '"population": "hiden"', 2, "they are to cover 0 .. 40"),
+        ('"index": 0', '"index": 128', 2, "names cores that loihi1 has not"),
+        ('"index": 0', '"index": -1', 2, "names cores that loihi1 has not"),
+        ('"index": 0', '"index": true', 2, "is no whole number"),
+        ('"slices"', '"slice"', 2, "is damaged"),
+        ("{", "[", 2, "is not JSON"),
+    ],
+)
+def test_a_mapping_file_is_not_believed(model, written, old, new, code, message):
+    text = written.read_text()
+    assert old in text
+    written.write_text(text.replace(old, new, 1))
+    done = exported(model, written)
+    assert (done.exit_code, message in done.stderr) == (code, True), done.stderr
+    assert not (model.parent / "out").exists()
+
+
+def test_a_mapping_is_held_against_the_chip_once_more(model, written, tmp_path):
+    small = tmp_path / "loihi1.toml"
+    limit = 'neurons_per_core = { value = 60, confidence = "derived", source = "test" }'
+    small.write_text(f'title = "s"\nextends = "loihi1"\n[limits]\n{limit}\n')
+    done = exported(model, written, "--hw", str(small))
+    assert (done.exit_code, "needs 75 neurons, a core of loihi1 has 60" in done.stderr) == (3, True), done.stderr

@@ -25,7 +25,7 @@ def place(net: Network, slices: Sequence[Slice], profile: Profile, seed: int = 0
 
 def fill(net: Network, slices: Sequence[Slice], profile: Profile) -> tuple[Core, ...]:
     """A core for each slice with what it uses, however many that are and whether it fits or not."""
-    _must_be_a_partition(net, slices)
+    must_be_a_partition(net, slices)
     meter = Meter.of(net, profile)
     axons = {p.name: np.zeros(p.size, np.int64) for p in net.populations}
     for c in net.connections:
@@ -41,12 +41,14 @@ def fill(net: Network, slices: Sequence[Slice], profile: Profile) -> tuple[Core,
     )
 
 
-def _must_be_a_partition(net: Network, slices: Sequence[Slice]) -> None:
+def must_be_a_partition(net: Network, slices: Sequence[Slice]) -> None:
+    """Raises NetworkError unless the slices cover every neuron once, and no input."""
     for p in net.populations:
         pieces = sorted(piece for piece in slices if piece.population == p.name)
         edges = [edge for piece in pieces for edge in (piece.start, piece.stop)]
         expected = [0, *(stop for piece in pieces[:-1] for stop in (piece.stop, piece.stop)), p.size] if p.neuron else []
         if edges != expected or any(piece.start >= piece.stop for piece in pieces):
-            raise NetworkError(f"slices end at neurons {edges}, they are to cover 0 .. {p.size}", where=f"population {p.name!r}")
+            shown = f"{edges[:8]}{' and on' if len(edges) > 8 else ''}"
+            raise NetworkError(f"slices end at neurons {shown}, they are to cover 0 .. {p.size}", where=f"population {p.name!r}")
     if unknown := sorted({s.population for s in slices} - {p.name for p in net.populations}):
         raise NetworkError(f"slices name {unknown[0]!r}, which is no population", where=f"network {net.name!r}")

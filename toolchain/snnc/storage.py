@@ -52,8 +52,8 @@ def words_by_format(
     ``axon_synapses``: how many synapses each source neuron has on the core, shape (n_src,); those without one have no axon.
     ``n_neurons``: neurons on the core, which an index must tell apart and a dense axon has a weight for.
     """
-    one, neurons = np.zeros(len(axon_synapses), np.int64), np.array([n_neurons])
-    words = words_by_core(storage, one, axon_synapses, neurons, neurons, weight_bits, delay_bits)
+    axons, neurons = axon_synapses[axon_synapses > 0], np.array([n_neurons])
+    words = words_by_core(storage, np.zeros(len(axons), np.int64), axons, neurons, neurons, weight_bits, delay_bits)
     return {form: int(w[0]) for form, w in words.items() if w[0] < INEXPRESSIBLE}
 
 
@@ -83,7 +83,5 @@ def words_by_core(
 
 
 def _sums(core: NDArray[Any], amounts: NDArray[Any], n_cores: int) -> NDArray[np.int64]:
-    """The amounts of each core added up, exactly: shape (cores,)."""
-    totals = np.zeros(n_cores, np.int64)
-    np.add.at(totals, core, amounts)
-    return totals
+    """The amounts of each core added up: shape (cores,). Exact, as no memory has 2**53 words."""
+    return np.bincount(core, amounts, minlength=n_cores).astype(np.int64)

@@ -19,6 +19,7 @@ from snnc.ops._base import MAX_SYNAPSES
 @click.argument("model", type=PATH)
 @click.option("-t", "--target", required=True, help="What to write for; `snnc targets` lists them.")
 @click.option("--hw", "profile", help="The chip to map to.  [default: the one the network was quantised for]")
+@click.option("--mapping", "mapped", type=PATH, help="The mapping that snnc map wrote.  [default: slices in order, one a core]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the mapping.")
 @click.option(
     "--max-synapses",
@@ -31,19 +32,21 @@ from snnc.ops._base import MAX_SYNAPSES
 @click.option("--force", is_flag=True, help="Replace the artifact that is at --out.")
 @json_option
 def command(
-    model: Path, target: str, profile: str | None, seed: int, max_synapses: int, out: Path, force: bool, as_json: bool
-) -> None:
+    model: Path, target: str, profile: str | None, mapped: Path | None, seed: int, max_synapses: int, out: Path, force: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Write MODEL as a program for a target, into a new folder."""
     from snnc import store
 
     targets.must_be_exportable(out, force)
     maps = targets.load(target).NEEDS_MAPPING
-    if profile and not maps:
-        raise UsageError(f"target {target!r} maps to no chip", where="--hw", fix="leave --hw out, or see snnc targets")
+    for option, value in (("--hw", profile), ("--mapping", mapped)):
+        if value and not maps:
+            raise UsageError(f"target {target!r} maps to no chip", where=option, fix=f"leave {option} out, or see snnc targets")
     net = store.load(model)
     if not maps and isinstance(net.numeric, Fixed):  # of a chip, `_mapping` asks this too
         must_not_wrap(net)
-    mapping = _mapping(net, profile, seed) if maps else None
+    mapping = _mapping(net, profile, mapped, seed) if maps else None
     artifact = targets.export(target, net, mapping, out, force=force, max_synapses=max_synapses)
     cores = {"profile": mapping.profile, "cores": len(mapping.cores)} if mapping else {}
     if as_json:
@@ -54,9 +57,10 @@ def command(
     click.echo(f"prove it with: snnc verify {out} --against {model}")
 
 
-def _mapping(net: Network, profile: str | None, seed: int) -> Mapping:
+def _mapping(net: Network, profile: str | None, mapped: Path | None, seed: int) -> Mapping:
     from snnc import hw
     from snnc.features import missing
+    from snnc.mapper.stored import read_mapping
     from snnc.place import place
     from snnc.split import split
 
@@ -71,4 +75,4 @@ def _mapping(net: Network, profile: str | None, seed: int) -> Mapping:
     chip = hw.load(profile or net.numeric.profile)
     if found := missing(net, chip):
         raise UnsupportedError("; ".join(found), where=f"network {net.name!r} on {chip.name}")
-    return place(net, split(net, chip), chip, seed)
+    return read_mapping(mapped, net, chip) if mapped else place(net, split(net, chip), chip, seed)

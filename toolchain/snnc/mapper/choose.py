@@ -52,7 +52,7 @@ def map_by(task: Task, strategy: str) -> Mapped:
     places = arrange(task.profile, found)
     core_of = _by_place(core_of, places)
     found, places = census(task, core_of), np.sort(places)
-    cores = _cores(core_of, found, places)
+    cores = cores_of(core_of, found, places)
     must_be_legal(task.net, cores, task.profile)
     mapping = Mapping(task.profile.name, task.seed, cores, strategy)
     return Mapped(mapping, found, places, packet_hops(task.profile, found, places), perf_counter() - start)
@@ -83,7 +83,8 @@ def _by_place(core_of: Assignment, places: NDArray[np.int64]) -> Assignment:
     return {name: rank[cores] for name, cores in core_of.items()}
 
 
-def _cores(core_of: Assignment, found: Census, places: NDArray[np.int64]) -> tuple[Core, ...]:
+def cores_of(core_of: Assignment, found: Census, places: NDArray[np.int64]) -> tuple[Core, ...]:
+    """The cores of an assignment with what they use; ``places``: (cores,) their indices on the chip."""
     pieces = slices_of(core_of, found.cores)
     return tuple(
         Core(

@@ -1,7 +1,7 @@
 """What every strategy is given: a network, a chip, how often each neuron fires, and a seed. Part of mapper."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Self
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from snnc.errors import DoesNotFitError
 from snnc.hw import Profile
-from snnc.ir import Network
+from snnc.ir import Connection, Network
 from snnc.latency import chip_delays
 from snnc.mapping import Slice
+from snnc.ops.dense import Dense
 from snnc.split import split
 from snnc.usage import stored_weight_bits
 
@@ -40,15 +41,24 @@ class Task:
         return cls(net, profile, rates or once, seed, stored_weight_bits(net, profile), chip_delays(net))
 
     @cached_property
+    def unrolled(self) -> Network:
+        """The network with every synapse on its own: all that a chip without shared weights can hold, and fast to cut."""
+
+        def dense(c: Connection) -> Connection:
+            return replace(c, op=Dense(c.op.unrolled(), c.op.exponent, c.op.sign_mode))
+
+        return replace(self.net, connections=tuple(map(dense, self.net.connections)))
+
+    @cached_property
     def patterns(self) -> Mapping[str, Pattern]:
         """The synapses of every connection, those that share a weight one by one."""
-        unrolled = {c.name: c.op.unrolled() for c in self.net.connections}
-        return {name: (s.rows.astype(np.int32), s.indices) for name, s in unrolled.items()}
+        synapses = {c.name: c.op.synapses for c in self.unrolled.connections}
+        return {name: (s.rows.astype(np.int32), s.indices) for name, s in synapses.items()}
 
     @cached_property
     def slices(self) -> tuple[Slice, ...]:
         """The contiguous slices of `split`."""
-        return split(self.net, self.profile)
+        return split(self.unrolled, self.profile)
 
     @cached_property
     def neurons(self) -> tuple[str, ...]:

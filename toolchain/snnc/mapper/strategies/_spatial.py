@@ -33,7 +33,9 @@ def renumbered(task: Task) -> tuple[Task, dict[str, NDArray[np.int64]]]:
     if all(len(p.shape) < 2 for p in task.net.populations):
         return task, orders
     populations = tuple(replace(p, shape=(p.size,)) for p in task.net.populations)
-    net = replace(task.net, populations=populations, connections=tuple(_moved(task, c, orders) for c in task.net.connections))
+    net = replace(
+        task.net, populations=populations, connections=tuple(_moved(task, c, orders) for c in task.unrolled.connections)
+    )
     rates = {name: rate[orders[name]] for name, rate in task.rates.items()}
     return Task(net, task.profile, rates, task.seed, task.weight_bits, task.delays), orders
 
@@ -48,7 +50,7 @@ def restored(core_of: Assignment, orders: dict[str, NDArray[np.int64]]) -> Assig
 
 def _moved(task: Task, c: Connection, orders: dict[str, NDArray[np.int64]]) -> Connection:
     """A dense connection between the renumbered neurons."""
-    s = c.op.unrolled()
+    s = c.op.synapses
     rows, columns = task.patterns[c.name]
     place_dst, place_src = np.argsort(orders[c.dst]), np.argsort(orders[c.src])
     new_rows, new_columns = place_dst[rows], place_src[columns]

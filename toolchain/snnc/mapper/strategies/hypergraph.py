@@ -25,9 +25,10 @@ from snnc.mapper.strategies._spatial import renumbered, restored
 from snnc.mapper.task import Assignment, Task, cores_in
 
 SUMMARY = "fewest packets between cores, by hypergraph partitioning (needs mtkahypar)"
-PINS = 150_000  # of the hypergraph; of a larger one a sample of the hyperedges is kept
+PINS = 100_000  # of the hypergraph; of a larger one a sample of the hyperedges is kept
 VERTICES_PER_CORE = 16  # at least, so that cores fill evenly
 MAX_VERTICES = 20_000  # of a population without feature maps
+MORE_CORES = 1.05  # than the patches it starts from
 SLACK = 1.02  # room above the cores that are needed if all fill evenly
 UNITS = 10_000  # of a core's room, as vertex weights are whole numbers
 
@@ -44,7 +45,10 @@ class _Hypergraph:
 
 
 def cut(task: Task) -> Assignment:
-    """Partition, then cut the cores that are over a limit. Raises MissingDependencyError without mtkahypar."""
+    """Partition, then cut the cores that are over a limit; `patches` where that is no better.
+
+    Raises MissingDependencyError without mtkahypar.
+    """
     library = _library()
     spatial, orders = renumbered(task)
     first = greedy.cut(spatial)
@@ -54,7 +58,14 @@ def cut(task: Task) -> Assignment:
     if cores < 2 or cores_in(first) < 2:
         return restored(first, orders)
     block = _partition(library, graph, cores, task.seed)
-    return restored(repaired(spatial, {name: block[vertices] for name, vertices in vertex_of.items()}), orders)
+    found = repaired(spatial, {name: block[vertices] for name, vertices in vertex_of.items()})
+    return restored(found if _is_better(spatial, found, first) else first, orders)
+
+
+def _is_better(task: Task, found: Assignment, first: Assignment) -> bool:
+    """Fewer packets between cores, and hardly more cores."""
+    a, b = census(task, found), census(task, first)
+    return a.links[2].sum() < b.links[2].sum() and a.cores <= MORE_CORES * b.cores
 
 
 @cache
