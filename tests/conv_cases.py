@@ -53,8 +53,7 @@ def convolutional(numeric=LOIHI, seed=0, *, steps=12, delays=False):
     """Every operator: a strided convolution in groups, a pool before neurons without memory, a convolution of pooled
     messages with dilation, dense ones, two paths that meet. ``delays``: of connections, axons and synapses."""
     rng = np.random.default_rng(seed)
-    one = (1.0, 1.0) if isinstance(numeric, Float) else (0, 1 << numeric.decay_bits)
-    forgetful = LIF(0.0, 1.0) if isinstance(numeric, Float) else LIF(0, one[1] - 1)
+    forgetful = LIF(0.0, 0.0) if isinstance(numeric, Float) else LIF(0, 0)
     populations = (
         Population("input", INPUT, None),
         Population("conv1", (6, 5, 9), lif(rng, 6, 45, numeric)),

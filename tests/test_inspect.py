@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from cases import fixed_chain, float_chain
 from click.testing import CliRunner
+from conv_cases import convolutional, unrolled
 
 from snnc import hw, store
 from snnc.bounds import current_bound
@@ -18,7 +19,6 @@ from snnc.encode import Encoding
 from snnc.errors import NetworkError
 from snnc.inspection import inspect
 from snnc.neurons.cuba import Cuba
-from snnc.ops.dense import Dense
 from snnc.quantise import quantise, scales
 
 CHIP = hw.load("loihi1")
@@ -61,14 +61,18 @@ def test_every_parameter_goes_from_float_to_integer_and_back(net):
         assert 0 < facts.max_error <= facts.half_step * (1 + 1e-9)
 
 
-def test_check_inspect_and_the_network_count_synapses_alike(monkeypatch):
-    net = fixed_chain(sizes=(12, 20), density=0.3)
-    kept = net.connections[0].op.synapses.count / 240
-    monkeypatch.setattr(Dense, "possible_synapses", property(lambda op: 9 * op.parameters))  # as if each weight were shared
-    (shown,), (budget,) = inspect(net).connections, check(net, CHIP).layers[0].connections
-    for found in (shown, budget, inspect(net)):
-        assert found.synapse_connectivity == pytest.approx(kept)
-        assert found.parameter_connectivity == pytest.approx(kept)
+def test_check_inspect_and_the_network_count_synapses_alike():
+    net = convolutional()
+    unshared = {c.name: c for c in unrolled(net).connections}
+    budgets = {c.connection: c for layer in check(net, CHIP).layers for c in layer.connections}
+    for c, shown in zip(net.connections, inspect(net).connections, strict=True):
+        for found in (shown, budgets[c.name]):
+            assert found.operator == c.op.kind
+            assert found.synapses == unshared[c.name].op.synapses.count
+            assert found.parameter_connectivity == pytest.approx(c.op.synapses.mask().mean())
+            assert found.synapse_connectivity == pytest.approx(found.synapses / c.op.possible_synapses)
+        assert shown.stored_weights == budgets[c.name].weights == c.op.synapses.count
+    assert inspect(net).synapse_connectivity != inspect(net).parameter_connectivity
 
 
 def test_without_the_float_network_values_are_decoded_and_errors_unknown(net):

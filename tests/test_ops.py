@@ -80,7 +80,7 @@ def messages(op, seed=0, samples=3, high=3):
     return np.random.default_rng(seed).integers(0, high, (samples, op.n_src))
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(op=convolutions())
 def test_a_convolution_is_torchs(op):
     torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
@@ -93,7 +93,7 @@ def test_a_convolution_is_torchs(op):
     assert np.allclose(op.apply(given_, Float()), expected.reshape(3, -1), rtol=0, atol=1e-12)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(op=pools())
 def test_a_pool_is_torchs(op):
     torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
@@ -129,7 +129,7 @@ def test_a_convolution_in_one_dimension_is_torchs():
     assert np.allclose(op.apply(given_, Float()), expected.reshape(3, -1), rtol=0, atol=1e-12)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(op=ANY, data=st.data())
 def test_an_operator_is_its_unrolled_synapses(op, data):
     assert op.problems(Float()) == [] or not op.synapses.values.any()
@@ -162,7 +162,7 @@ def test_possible_synapses_are_those_of_the_unpruned(op):
     assert op.parameters == n_rows * n_columns
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(op=convolutions(whole=True))
 def test_integers_are_exact_and_shifted_as_a_sum(op):
     given_ = messages(op, high=2**16)

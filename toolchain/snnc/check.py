@@ -3,6 +3,7 @@
 What `check` accepts, `split` and `place` map: it asks them.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,8 +18,8 @@ from snnc.ir import Connection, Network
 from snnc.latency import chip_delays
 from snnc.mapping import Core
 from snnc.place import fill
-from snnc.remedies import remedies
-from snnc.split import NeuronTooLargeError, split
+from snnc.remedies import cores_in_words, remedies
+from snnc.split import TooLargeError, split
 from snnc.totals import totals
 from snnc.usage import Usage, words_for
 
@@ -28,7 +29,9 @@ class ConnectionBudget:
     """How much of a connection exists."""
 
     connection: str
-    synapses: int
+    operator: str
+    weights: int  # that exist, each stored once
+    synapses: int  # that exist when every shared weight is unrolled
     parameter_connectivity: float  # kept parameters / all parameters
     synapse_connectivity: float  # synapses / those of the unpruned connection
 
@@ -39,7 +42,7 @@ class LayerBudget:
 
     population: str
     neurons: int
-    cores: int | None  # None: one of its neurons is too large for any core, or the chip cannot express the network
+    cores: int | None  # None: no core holds one of its neurons, it needs too many, or the chip cannot express the network
     uses: tuple[Usage, ...]
     connections: tuple[ConnectionBudget, ...]  # those that end in it
 
@@ -113,23 +116,27 @@ def check(net: Network, profile: Profile) -> Budget:
         problems=problems,
         unknown=_unknown(net, profile),
         assumptions=_assumptions(net, profile),
-        remedies=() if fits else remedies(net, profile, binding),
+        remedies=() if fits else remedies(net, profile, binding, _needs(filled, too_large)),
     )
 
 
-def _measure(net: Network, profile: Profile) -> tuple[tuple[Core, ...], dict[str, NeuronTooLargeError]]:
-    """The filled cores, and the populations with a neuron that no core holds, each on one core that it exceeds.
+def _needs(filled: tuple[Core, ...], too_large: Mapping[str, TooLargeError]) -> dict[str, str]:
+    """The cores that each population takes, in words."""
+    counts = Counter(core.slices[0].population for core in filled)
+    needs = {name: cores_in_words(count) for name, count in counts.items()}
+    return needs | {name: f"more than {cores_in_words((error.usage.used or 1) - 1)}" for name, error in too_large.items()}
+
+
+def _measure(net: Network, profile: Profile) -> tuple[tuple[Core, ...], dict[str, TooLargeError]]:
+    """The filled cores, and the populations that cannot be cut, each on one core.
 
     No cores if the chip cannot express the network.
     """
-    too_large: dict[str, NeuronTooLargeError] = {}
-    while True:
-        try:
-            return fill(net, split(net, profile, uncut=too_large), profile), too_large
-        except NeuronTooLargeError as error:
-            too_large[error.piece.population] = error
-        except UnsupportedError:  # one of the `missing` features, which says it
-            return (), {}
+    too_large: dict[str, TooLargeError] = {}
+    try:
+        return fill(net, split(net, profile, too_large), profile), too_large
+    except UnsupportedError:  # one of the `missing` features, which says it
+        return (), {}
 
 
 def _core(core: Core, profile: Profile) -> CoreBudget:
@@ -143,7 +150,7 @@ def _uses(used: Mapping[str, int], place: str, profile: Profile) -> tuple[Usage,
 
 
 def _layer(
-    net: Network, name: str, cores: tuple[CoreBudget, ...], too_large: NeuronTooLargeError | None, profile: Profile
+    net: Network, name: str, cores: tuple[CoreBudget, ...], too_large: TooLargeError | None, profile: Profile
 ) -> LayerBudget:
     wires = tuple(map(_connection, net.into(name)))
     if too_large:
@@ -155,7 +162,8 @@ def _layer(
 
 
 def _connection(c: Connection) -> ConnectionBudget:
-    return ConnectionBudget(c.name, c.op.synapses.count, parameter_connectivity(c), synapse_connectivity(c))
+    counts = c.op.synapses.count, c.op.synapse_count
+    return ConnectionBudget(c.name, c.op.kind, *counts, parameter_connectivity(c), synapse_connectivity(c))
 
 
 def _unknown(net: Network, profile: Profile) -> tuple[str, ...]:

@@ -42,7 +42,9 @@ class ConnectionFacts:
     src: str
     dst: str
     delay_steps: int
-    synapses: int
+    operator: str
+    stored_weights: int  # that exist; those of a convolution are shared
+    synapses: int  # that exist when every shared weight is unrolled
     parameter_connectivity: float
     synapse_connectivity: float
     weights: Range
@@ -52,7 +54,7 @@ class ConnectionFacts:
     half_step: float | None  # the largest error of rounding to the grid
     max_error: float | None
     mean_error: float | None
-    kept_but_zero: int  # synapses that exist with a weight of 0
+    kept_but_zero: int  # stored weights that exist with a weight of 0
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def _floats(net: Network, source: Network) -> dict[str, NDArray[Any]]:
     found = {}
     for c in net.connections:
         other = theirs.get(c.name)
-        if not isinstance(other, Connection) or other.op.synapses.shape != c.op.synapses.shape:
+        if not isinstance(other, Connection) or _shape(other) != _shape(c):
             raise NetworkError(f"has no connection {c.name!r} of this shape", where=f"network {source.name!r}")
         found[c.name] = other.op.synapses.to_dense()[c.op.synapses.rows, c.op.synapses.indices]
     for p in net.populations:
@@ -124,6 +126,10 @@ def _floats(net: Network, source: Network) -> dict[str, NDArray[Any]]:
             raise NetworkError(f"has no population {p.name!r} of this kind", where=f"network {source.name!r}")
         found |= {f"{p.name}.{name}": getattr(other.neuron, name) for name in _names(p)}
     return found
+
+
+def _shape(c: Connection) -> tuple[Any, ...]:
+    return c.op.kind, c.op.synapses.shape, c.op.geometry()
 
 
 def _populations(net: Network) -> tuple[PopulationFacts, ...]:
@@ -150,7 +156,7 @@ def _connection(c: Connection, net: Network, floats: NDArray[Any] | None) -> Con
     decoded = decode_weights(c.op, scale) if scale else None
     errors = np.abs(decoded - floats) if decoded is not None and floats is not None else None
     return ConnectionFacts(
-        c.name, c.src, c.dst, c.delay_steps, c.op.synapses.count,
+        c.name, c.src, c.dst, c.delay_steps, c.op.kind, c.op.synapses.count, c.op.synapse_count,
         parameter_connectivity=parameter_connectivity(c),
         synapse_connectivity=synapse_connectivity(c),
         weights=_range(values),

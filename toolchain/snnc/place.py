@@ -1,15 +1,18 @@
 """Put slices on cores. After split, before export."""
 
+from collections.abc import Mapping as Table
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from snnc.errors import NetworkError
 from snnc.hw import Profile
 from snnc.ir import Network
 from snnc.legality import must_be_legal
 from snnc.mapping import Core, Mapping, Slice
-from snnc.usage import Meter, fan_out
+from snnc.usage import Meter
 
 
 def place(net: Network, slices: Sequence[Slice], profile: Profile, seed: int = 0) -> Mapping:
@@ -27,18 +30,19 @@ def fill(net: Network, slices: Sequence[Slice], profile: Profile) -> tuple[Core,
     """A core for each slice with what it uses, however many that are and whether it fits or not."""
     must_be_a_partition(net, slices)
     meter = Meter.of(net, profile)
-    axons = {p.name: np.zeros(p.size, np.int64) for p in net.populations}
-    for c in net.connections:
-        axons[c.src] += fan_out(c, [piece for piece in slices if piece.population == c.dst])
-    return tuple(
-        Core(
-            index=i,
-            slices=(piece,),
-            used={**meter.incoming(piece), "output_axons_per_core": int(axons[piece.population][piece.start : piece.stop].sum())},
-            formats=meter.formats(piece),
-        )
-        for i, piece in enumerate(slices)
-    )
+    sends = {p.name: np.zeros(p.size, np.int64) for p in net.populations}
+    cores = []
+    for i, piece in enumerate(slices):
+        axons = meter.axons(piece)
+        for c in net.into(piece.population):
+            sends[c.src][axons[c.name][0]] += 1
+        cores.append(Core(i, (piece,), meter.incoming(piece, axons), meter.formats(piece, axons)))
+    return tuple(replace(core, used={**core.used, "output_axons_per_core": _sent(sends, core.slices[0])}) for core in cores)
+
+
+def _sent(sends: Table[str, NDArray[np.int64]], piece: Slice) -> int:
+    """Output axons of a slice: each of its neurons has one for every slice that it reaches."""
+    return int(sends[piece.population][piece.start : piece.stop].sum())
 
 
 def must_be_a_partition(net: Network, slices: Sequence[Slice]) -> None:

@@ -1,6 +1,6 @@
 """What would make a network fit a chip, computed by trying it. Part of check."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,18 +11,25 @@ from snnc.errors import DoesNotFitError, UnsupportedError
 from snnc.features import missing
 from snnc.hw import Profile
 from snnc.ir import Connection, Network
-from snnc.split import split
+from snnc.split import AXONS, COUNTED, split
 from snnc.totals import within_totals
-from snnc.usage import Usage
+from snnc.usage import Meter, Usage
+
+MANY_SYNAPSES = 1 << 26  # pruning, and chips whose axons must be counted, are not tried on more
 
 Keep = dict[str, int]  # connection -> how many of its synapses are kept, those of largest magnitude
 
 
-def remedies(net: Network, profile: Profile, binding: Usage | None) -> tuple[str, ...]:
-    """Sentences, each with the numbers that were tried and fit. ``binding``: the limit that is exceeded most, if any."""
+def remedies(net: Network, profile: Profile, binding: Usage | None, needs: Mapping[str, str]) -> tuple[str, ...]:
+    """Sentences, each with the numbers that were tried and fit.
+
+    ``binding``: the limit that is exceeded most, if any. ``needs``: how many cores each population takes, in words.
+    """
     found: list[str] = []
     if binding is not None and binding.status == "over":
-        found += _core_needs(net, profile, binding)
+        if binding.resource == "cores":
+            cores = ", ".join(f"{name} needs {amount}" for name, amount in needs.items())
+            found.append(f"{cores}; {profile.name} has {profile.cores}")
         found += _pruning(net, profile)
     return (*found, *_other_profiles(net, profile))
 
@@ -34,26 +41,26 @@ def has_room(net: Network, profile: Profile) -> bool:
 
 def _cores_needed(net: Network, profile: Profile) -> int | None:
     try:
-        cores = len(split(net, profile))
+        if Meter.of(net, profile).cores_at_least() > profile.cores:
+            return None
+        cores = len(split(net, profile, most=profile.cores))
     except (DoesNotFitError, UnsupportedError):
         return None
     return cores if cores <= profile.cores and within_totals(net, profile) else None
 
 
-def _core_needs(net: Network, profile: Profile, binding: Usage) -> Iterator[str]:
-    if binding.resource != "cores":
-        return
-    slices = split(net, profile)
-    needs = {p.name: sum(s.population == p.name for s in slices) for p in net.ordered if p.neuron}
-    yield f"{', '.join(f'{name} needs {_cores(n)}' for name, n in needs.items())}; {profile.name} has {profile.cores}"
-
-
-def _cores(count: int) -> str:
+def cores_in_words(count: int) -> str:
+    """ "1 core", "2 cores"."""
     return f"{count} core{'s' if count != 1 else ''}"
 
 
 def _pruning(net: Network, profile: Profile) -> Iterator[str]:
-    """For each connection the largest connectivity at which it alone makes the network fit; if there is none, of all."""
+    """What pruning must reach. A network too large to try it on is told what its weights alone allow.
+
+    For each connection the largest connectivity at which it alone makes the network fit; if there is none, of all."""
+    if (synapses := sum(c.op.synapse_count for c in net.connections)) > MANY_SYNAPSES:
+        yield from _necessary(synapses, net, profile)
+        return
     ranks = {c.name: _ranks(c) for c in net.connections}
     alone = 0
     for c in net.connections:
@@ -70,6 +77,15 @@ def _pruning(net: Network, profile: Profile) -> Iterator[str]:
             )
     if not alone:
         yield from _pruning_all(net, profile, ranks)
+
+
+def _necessary(synapses: int, net: Network, profile: Profile) -> Iterator[str]:
+    most = profile.cores * (Meter.of(net, profile).synapses_per_core or synapses)
+    if most < synapses:
+        yield (
+            f"{profile.name} holds the weights of at most {most:,} synapses ({_percent(most, synapses)} of the {synapses:,} now);"
+            " what else they need was not tried on so many"
+        )
 
 
 def _pruning_all(net: Network, profile: Profile, ranks: dict[str, NDArray[np.int64]]) -> Iterator[str]:
@@ -132,8 +148,20 @@ def _other_profiles(net: Network, profile: Profile) -> Iterator[str]:
         if other.name == profile.name or not other.neurons:
             continue
         if other.family not in needed:
-            needed[other.family] = None if missing(net, other) else _cores_needed(net, replace(other, cores=1 << 40))
+            needed[other.family] = None if missing(net, other) else _cores_of_family(net, other)
         cores = needed[other.family]
         if cores is not None and cores <= other.cores and within_totals(net, other):
             needed[other.family] = None  # the larger systems need not be named
-            yield f"{other.name} holds it on {_cores(cores)}{', by the limits that are public' if other.not_public else ''}"
+            public = ", by the limits that are public" if other.not_public else ""
+            yield f"{other.name} holds it on {cores_in_words(cores)}{public}"
+
+
+def _cores_of_family(net: Network, profile: Profile) -> int | None:
+    """Cores needed, however many the chip has; not counted far, or at all, where every slice's axons must be."""
+    slow = {*AXONS, "synapse_words_per_core"} & set(profile.limits)
+    if slow and sum(c.op.synapse_count for c in net.connections) > MANY_SYNAPSES:
+        return None
+    try:
+        return len(split(net, profile, most=COUNTED if slow else 1 << 40))
+    except (DoesNotFitError, UnsupportedError):
+        return None

@@ -1,6 +1,6 @@
 """Cut populations into slices that fit a core. After quantise, before place."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,27 +12,41 @@ from snnc.usage import Meter, OverLimitError, Usage, fan_out, words_for
 
 Cuts = dict[str, tuple[Slice, ...]]
 
+AXONS = ("input_axons_per_core", "output_axons_per_core")
+COUNTED = 256  # slices of a population are counted at least, and twice the cores of the chip
 
-class NeuronTooLargeError(OverLimitError):
-    """No core holds this neuron, even alone. ``used``: what it uses of one, by resource."""
+
+class TooLargeError(OverLimitError):
+    """A population that cannot be cut. ``piece``: what exceeds a limit, ``used``: what it uses of one core, by resource."""
 
     def __init__(self, piece: Slice, used: Mapping[str, int], usage: Usage, what: str, *, fix: str) -> None:
         super().__init__(usage, what, fix=fix)
         self.piece, self.used = piece, used
 
 
-def split(net: Network, profile: Profile, uncut: Collection[str] = ()) -> tuple[Slice, ...]:
+class NeuronTooLargeError(TooLargeError):
+    """No core holds this neuron, even alone."""
+
+
+class PopulationTooLargeError(TooLargeError):
+    """A population needs far more cores than the chip has; how many was not counted to the end."""
+
+
+def split(
+    net: Network, profile: Profile, too_large: dict[str, TooLargeError] | None = None, most: int | None = None
+) -> tuple[Slice, ...]:
     """Contiguous slices of every neuron population (inputs lie off chip), in order of computation; each fits a core.
 
     Each slice is as long as it can be, so the number of slices of a population is the least for contiguous ones. How many
-    cores there are is `place`'s concern. Populations in ``uncut`` stay whole, fit or not, so that the others can be
-    measured. Raises NeuronTooLargeError if a single neuron exceeds a limit, UnsupportedError if the chip cannot express
-    the network.
+    cores there are is `place`'s concern, but a population that needs more than ``most`` (default: `COUNTED`, and twice the
+    cores of the chip) is not cut to the end. Raises NeuronTooLargeError if a single neuron exceeds a limit,
+    PopulationTooLargeError for too many slices, UnsupportedError if the chip cannot express the network. With
+    ``too_large``, such populations are noted there, by name, and stay whole, so that the others can be measured.
     """
     meter = Meter.of(net, profile)
     assumed = {c.dst: 1 for c in _backward(net)}
     while True:
-        cuts = _cut_all(meter, assumed, uncut)
+        cuts = _cut_all(meter, assumed, too_large, most)
         short = {name: len(cuts[name]) for name, slices in assumed.items() if len(cuts[name]) > slices}
         if not short:
             return tuple(piece for p in net.ordered if p.neuron for piece in cuts[p.name])
@@ -45,7 +59,7 @@ def _backward(net: Network) -> list[Connection]:
     return [c for c in net.connections if position[c.dst] <= position[c.src]]
 
 
-def _cut_all(meter: Meter, assumed: Mapping[str, int], uncut: Collection[str]) -> Cuts:
+def _cut_all(meter: Meter, assumed: Mapping[str, int], too_large: dict[str, TooLargeError] | None, most: int | None) -> Cuts:
     """Cut from the last population to the first, as output axons depend on the slices they lead to.
 
     ``assumed``: as many slices as the destination of a backward connection may get. A source neuron has then at most so
@@ -54,9 +68,15 @@ def _cut_all(meter: Meter, assumed: Mapping[str, int], uncut: Collection[str]) -
     cuts: Cuts = {}
     for p in reversed([p for p in meter.net.ordered if p.neuron]):
         axons = np.zeros(p.size, np.int64)
-        for c in meter.net.out_of(p.name):
+        for c in meter.net.out_of(p.name) if "output_axons_per_core" in meter.profile.limits else ():
             axons += fan_out(c, cuts[c.dst]) if c.dst in cuts else _fan_out_bound(c, assumed[c.dst])
-        cuts[p.name] = (Slice(p.name, 0, p.size),) if p.name in uncut else _cut(meter, p, axons)
+        try:
+            cuts[p.name] = _cut(meter, p, axons, most or max(COUNTED, 2 * meter.profile.cores))
+        except TooLargeError as error:
+            if too_large is None:
+                raise
+            too_large[p.name] = error
+            cuts[p.name] = (Slice(p.name, 0, p.size),)
     return cuts
 
 
@@ -64,44 +84,55 @@ def _fan_out_bound(c: Connection, slices: int) -> NDArray[np.int64]:
     return np.minimum(c.op.fan_out(), slices)
 
 
-def _cut(meter: Meter, p: Population, axons: NDArray[np.int64]) -> tuple[Slice, ...]:
+def _cut(meter: Meter, p: Population, axons: NDArray[np.int64], most: int) -> tuple[Slice, ...]:
     """The slices of one population, whose neurons have ``axons`` output axons each, shape (n,)."""
-    limits, before = meter.profile.limits, np.concatenate([[0], np.cumsum(axons)])
+    before = np.concatenate([[0], np.cumsum(axons)])
 
-    def used(start: int, stop: int) -> dict[str, int]:
-        incoming = meter.incoming(Slice(p.name, start, stop))
-        return {**incoming, "output_axons_per_core": int(before[stop] - before[start])}
-
-    def fits(start: int, stop: int) -> bool:
-        return all(amount <= limits.get(resource, amount) for resource, amount in used(start, stop).items())
+    def used(piece: Slice) -> dict[str, int]:
+        sent = {"output_axons_per_core": int(before[piece.stop] - before[piece.start])}
+        return meter.incoming(piece) | (sent if "output_axons_per_core" in meter.profile.limits else {})
 
     slices: list[Slice] = []
-    start = 0
+    start, length = 0, 1
     while start < p.size:
-        stop = _furthest(fits, start, min(p.size, start + limits.get("neurons_per_core", p.size)))
-        if stop == start:
-            raise _neuron_too_large(meter, Slice(p.name, start, start + 1), used(start, start + 1))
-        slices.append(Slice(p.name, start, stop))
-        start = stop
+        end = _last_sent(meter, before, start)
+        length = _furthest(meter, Slice(p.name, start, end), length)
+        if not length:
+            piece = Slice(p.name, start, start + 1)
+            raise _neuron_too_large(meter, piece, used(piece))
+        slices.append(Slice(p.name, start, start + length))
+        if len(slices) > most:
+            raise _population_too_large(meter, slices, used(slices[0]))
+        start += length
     return tuple(slices)
 
 
-def _furthest(fits: Callable[[int, int], bool], start: int, end: int) -> int:
-    """The largest stop <= end for which start .. stop - 1 fits; ``start`` if none does.
+def _last_sent(meter: Meter, before: NDArray[np.int64], start: int) -> int:
+    """Where a slice must end, at the latest, for its output axons. ``before``: those of all neurons before each."""
+    limit = meter.profile.limits.get("output_axons_per_core")
+    return len(before) - 1 if limit is None else int(np.searchsorted(before, before[start] + limit, side="right")) - 1
 
-    Doubles, then bisects: the work is in proportion to what fits.
-    """
-    good, bad, step = start, end + 1, 1
-    while good < end:
-        probe = min(good + step, end)
-        if not fits(start, probe):
-            bad = probe
-            break
-        good, step = probe, 2 * step
-    while bad - good > 1:
-        middle = (good + bad) // 2
-        good, bad = (middle, bad) if fits(start, middle) else (good, middle)
-    return good
+
+def _furthest(meter: Meter, piece: Slice, guess: int) -> int:
+    """How many of a slice's neurons, from the first on, fit a core. As many as ``guess`` are tried, twice that, and so on."""
+    end = meter.longest(piece)
+    tried = min(end, guess + guess // 4 + 1)
+    while True:
+        fit = meter.fitting(Slice(piece.population, piece.start, piece.start + tried))
+        if fit < tried or tried == end:
+            return fit
+        tried = min(end, 2 * tried)
+
+
+def _population_too_large(meter: Meter, slices: Sequence[Slice], used: Mapping[str, int]) -> PopulationTooLargeError:
+    name, cores = slices[0].population, meter.profile.cores
+    return PopulationTooLargeError(
+        slices[0],
+        used,
+        Usage("cores", f"population {name!r}, counted no further", len(slices), cores),
+        f"needs more than {len(slices) - 1:,} cores, {meter.profile.name} has {cores:,}",
+        fix="prune it, make it narrower, or pick a larger chip",
+    )
 
 
 def _neuron_too_large(meter: Meter, piece: Slice, used: Mapping[str, int]) -> NeuronTooLargeError:

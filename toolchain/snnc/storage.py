@@ -6,6 +6,7 @@ the chip's profile.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -85,3 +86,38 @@ def words_by_core(
 def _sums(core: NDArray[Any], amounts: NDArray[Any], n_cores: int) -> NDArray[np.int64]:
     """The amounts of each core added up: shape (cores,). Exact, as no memory has 2**53 words."""
     return np.bincount(core, amounts, minlength=n_cores).astype(np.int64)
+
+
+@cache
+def _words_of_next(storage: Storage, bits_per_synapse: int, bits: int) -> NDArray[np.int64]:
+    """What the nth synapse of an axon adds to its words, for n = 1 .. 2**bits."""
+    words = storage.entry_words(np.arange((1 << bits) + 1), bits_per_synapse)
+    return words[1:] - words[:-1]
+
+
+def words_by_length(
+    storage: Storage, rows: NDArray[np.int64], nth: NDArray[np.int64], length: int, weight_bits: int, delay_bits: int
+) -> NDArray[np.int64]:
+    """Words that one connection takes on a core with its first 1, 2, ... ``length`` neurons, in the cheapest format.
+
+    Of each synapse, ``rows``: its neuron, ``nth``: that it is the nth of its source neuron, from 1 on. Shape (length,).
+    `words_by_format` of every length at once; `INEXPRESSIBLE` where there is no format.
+    """
+    weight = field(weight_bits, storage.weight_field_bits)
+    words = np.full(length, INEXPRESSIBLE, np.int64)
+    if weight is None:
+        return words
+    n = np.arange(1, length + 1)
+    if "dense" in storage.formats:
+        axons = np.cumsum(np.bincount(rows[nth == 1], minlength=length))
+        words = axons * storage.entry_words(n, weight + delay_bits)
+    if "sparse" not in storage.formats:
+        return words
+    fields = [field(b, storage.index_field_bits) for b in range(length.bit_length() + 1)]
+    bits = np.ceil(np.log2(n)).astype(np.int64)  # that tell n neurons apart
+    for index in {width for width in fields if width is not None}:
+        each = _words_of_next(storage, weight + delay_bits + index, int(nth.max(initial=1)).bit_length())
+        total = np.cumsum(np.bincount(rows, each[nth - 1], length)).astype(np.int64)
+        mine = np.array([width == index for width in fields])
+        words = np.where(mine[bits], np.minimum(words, total), words)
+    return words

@@ -1,7 +1,8 @@
 """What a slice of a population uses of a core. Used by split to cut, by place to re-check, by check to report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +14,9 @@ from snnc.hw import Profile
 from snnc.ir import Connection, Network
 from snnc.latency import chip_delays
 from snnc.mapping import Slice
-from snnc.storage import INEXPRESSIBLE, Format, field, words_by_format
+from snnc.storage import INEXPRESSIBLE, Format, field, words_by_format, words_by_length
+
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,9 @@ def stored_weight_bits(net: Network, profile: Profile) -> int:
     return bits
 
 
+Axons = Mapping[str, tuple[Ints, Ints]]  # connection -> `Op.axons`
+
+
 @dataclass(frozen=True)
 class Meter:
     """Measures slices of one network on one chip."""
@@ -89,48 +95,110 @@ class Meter:
         """Raises UnsupportedError if the chip cannot hold the weights or the delays in any number of cores."""
         return cls(net, profile, stored_weight_bits(net, profile), chip_delays(net))
 
-    def incoming(self, piece: Slice) -> dict[str, int]:
-        """What a slice uses of a core for its neurons and the synapses that end in it.
+    @cached_property
+    def _before(self) -> dict[str, Ints]:
+        """Synapses that end in a population before each of its neurons: shape (n + 1,)."""
+        found = {p.name: np.zeros(p.size + 1, np.int64) for p in self.net.populations}
+        for c in self.net.connections:
+            found[c.dst][1:] += np.cumsum(c.op.fan_in())
+        return found
 
-        A connection has one input axon for each source neuron with a synapse into the slice: another connection has another
-        exponent, delay or format, so it shares none.
+    def synapses(self, piece: Slice) -> int:
+        """Synapses that end in a slice."""
+        before = self._before[piece.population]
+        return int(before[piece.stop] - before[piece.start])
+
+    def axons(self, piece: Slice) -> Axons:
+        """The source neurons with a synapse into a slice and how many each has, by connection.
+
+        A connection has one input axon for each: another connection has another exponent, delay or format, so it shares none.
         """
-        counts = {c.name: _axon_synapses(c, piece) for c in self.net.into(piece.population)}
+        return {c.name: c.op.axons(piece.start, piece.stop) for c in self.net.into(piece.population)}
+
+    def incoming(self, piece: Slice, axons: Axons | None = None) -> dict[str, int]:
+        """What a slice uses of a core for its neurons and the synapses that end in it."""
+        axons = self.axons(piece) if axons is None else axons
         used = {
             "neurons_per_core": piece.stop - piece.start,
-            "input_axons_per_core": sum(int(np.count_nonzero(n)) for n in counts.values()),
+            "input_axons_per_core": sum(len(sources) for sources, _ in axons.values()),
         }
         if self.profile.storage:
-            words = (self._words(name, n, piece) for name, n in counts.items())
+            words = (self._words(name, counts, piece) for name, (_, counts) in axons.items())
             used["synapse_words_per_core"] = sum(min(w.values(), default=INEXPRESSIBLE) for w in words)
-        synapses = sum(int(n.sum()) for n in counts.values())
+        synapses = self.synapses(piece)
         counted = {"synapses_per_core": synapses, "weight_bytes_per_core": -(-synapses * self.weight_bits // 8)}
-        used |= {resource: amount for resource, amount in counted.items() if resource in self.profile.limits}
-        return used
+        return used | {resource: amount for resource, amount in counted.items() if resource in self.profile.limits}
 
-    def formats(self, piece: Slice) -> dict[str, Format]:
+    def longest(self, piece: Slice) -> int:
+        """How many of a slice's neurons, from the first on, a core surely cannot exceed: by neurons and the bits of weights."""
+        limits, before = self.profile.limits, self._before[piece.population]
+        here = before[piece.start]
+        ends = [piece.start + limits.get("neurons_per_core", piece.stop), piece.stop]
+        if (most := self.synapses_per_core) is not None:
+            ends.append(int(np.searchsorted(before, here + most, side="right")) - 1)
+        return min(ends) - piece.start
+
+    def fitting(self, piece: Slice) -> int:
+        """How many of a slice's neurons, from the first on, a core holds by input axons and synapse memory."""
+        limits, length = self.profile.limits, piece.stop - piece.start
+        if not {"input_axons_per_core", "synapse_words_per_core"} & set(limits):
+            return length
+        axons, words = np.zeros(length, np.int64), np.zeros(length, np.int64)
+        for c in self.net.into(piece.population):
+            rows, nth = _occurrences(*c.op.rows(piece.start, piece.stop), length)
+            axons += np.cumsum(np.bincount(rows[nth == 1], minlength=length))
+            if self.profile.storage:
+                bits = self.weight_bits, self.delays[c.name].bit_length()
+                words = np.minimum(words + words_by_length(self.profile.storage, rows, nth, length, *bits), INEXPRESSIBLE)
+        over = axons > limits.get("input_axons_per_core", INEXPRESSIBLE)
+        over |= words > limits.get("synapse_words_per_core", INEXPRESSIBLE)
+        return int(over.argmax()) if over.any() else length
+
+    def cores_at_least(self) -> int:
+        """Cores that the network cannot do without, by its neurons and the bits of its weights."""
+        total = 0
+        for p in self.net.populations:
+            needs = [-(-p.size // self.profile.limits.get("neurons_per_core", p.size))]
+            if most := self.synapses_per_core:
+                needs.append(-(-self.synapses(Slice(p.name, 0, p.size)) // most))
+            total += max(needs) if p.neuron else 0
+        return total
+
+    @cached_property
+    def synapses_per_core(self) -> int | None:
+        """Synapses whose weights alone fill the memory of a core; None if its size is not public."""
+        limits, storage = self.profile.limits, self.profile.storage
+        width = field(self.weight_bits, storage.weight_field_bits) if storage else None
+        found = [limits[r] for r in ("synapses_per_core",) if r in limits]
+        if "weight_bytes_per_core" in limits and self.weight_bits:
+            found.append(8 * limits["weight_bytes_per_core"] // self.weight_bits)
+        if storage and width and "synapse_words_per_core" in limits:
+            found.append(limits["synapse_words_per_core"] * storage.word_bits // width)
+        return min(found, default=None)
+
+    def formats(self, piece: Slice, axons: Axons) -> dict[str, Format]:
         """The format that is cheapest on this core, for each connection into the slice; of equals the first, sparse."""
-        words = {c.name: self._words(c.name, _axon_synapses(c, piece), piece) for c in self.net.into(piece.population)}
+        words = {name: self._words(name, counts, piece) for name, (_, counts) in axons.items()}
         return {name: min(w, key=lambda f: w[f]) for name, w in words.items() if w}
 
-    def _words(self, connection: str, synapses: NDArray[np.int64], piece: Slice) -> dict[Format, int]:
+    def _words(self, connection: str, synapses: Ints, piece: Slice) -> dict[Format, int]:
         if self.profile.storage is None:
             return {}
         delay_bits = self.delays[connection].bit_length()
         return words_by_format(self.profile.storage, synapses, piece.stop - piece.start, self.weight_bits, delay_bits)
 
 
-def _axon_synapses(c: Connection, piece: Slice) -> NDArray[np.int64]:
-    """Synapses of each source neuron into the slice, shape (n_src,)."""
-    counts = np.zeros(c.op.n_src, np.int64)
-    sources, synapses = c.op.axons(piece.start, piece.stop)
-    counts[sources] = synapses
-    return counts
-
-
-def fan_out(c: Connection, targets: Sequence[Slice]) -> NDArray[np.int64]:
+def fan_out(c: Connection, targets: Iterable[Slice]) -> Ints:
     """Output axons of each source neuron of a connection: one for each slice in which it has a synapse. Shape (n_src,)."""
     axons = np.zeros(c.op.n_src, np.int64)
     for piece in targets:
-        axons += _axon_synapses(c, piece) > 0
+        axons[c.op.axons(piece.start, piece.stop)[0]] += 1
     return axons
+
+
+def _occurrences(rows: Ints, sources: Ints, length: int) -> tuple[Ints, Ints]:
+    """Synapses, in another order: their rows, and that each is the nth of its source neuron among the rows up to its own."""
+    sources, rows = np.divmod(np.sort(sources * length + rows), length)
+    position = np.arange(len(rows))
+    first = np.concatenate([[True], sources[1:] != sources[:-1]]) if len(rows) else np.zeros(0, np.bool_)
+    return rows, position - np.maximum.accumulate(np.where(first, position, 0)) + 1

@@ -32,6 +32,8 @@ def print_connections(found: Inspection) -> None:
             c.name,
             f"{c.src} -> {c.dst}",
             c.delay_steps,
+            c.operator,
+            c.stored_weights,
             c.synapses,
             f"{100 * c.parameter_connectivity:.2f} %",
             f"{100 * c.synapse_connectivity:.2f} %",
@@ -39,7 +41,8 @@ def print_connections(found: Inspection) -> None:
         )
         for c in found.connections
     ]
-    columns = ("connection", "from -> to", "delay", "synapses", "parameter connectivity", "synapse connectivity", "kept but 0")
+    connectivity = ("parameter connectivity", "synapse connectivity", "kept but 0")
+    columns = ("connection", "from -> to", "delay", "operator", "stored weights", "synapses", *connectivity)
     print_table("connections", columns, rows)
     rounded = [
         (

@@ -40,9 +40,9 @@ def _print(budget: Budget, names: tuple[str, ...]) -> None:
     )
     print_table(
         "connectivity",
-        ("connection", "synapses", "parameter connectivity", "synapse connectivity"),
+        ("connection", "operator", "weights", "synapses", "parameter connectivity", "synapse connectivity"),
         [
-            (c.connection, c.synapses, f"{c.parameter_connectivity:.2%}", f"{c.synapse_connectivity:.2%}")
+            (c.connection, c.operator, c.weights, c.synapses, f"{c.parameter_connectivity:.2%}", f"{c.synapse_connectivity:.2%}")
             for layer in budget.layers
             for c in layer.connections
         ],

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import prod
 from typing import Any, ClassVar, Literal, Self
 
@@ -80,8 +81,8 @@ class Op(ABC):
         """`axons` of the inputs."""
 
     @abstractmethod
-    def _unrolled(self) -> tuple[Ints, Ints, Ints]:
-        """(row pointers, inputs, stored weights) of the matrix (n_dst, inputs), inputs ascending in a row."""
+    def _rows(self, start: int, stop: int) -> tuple[Ints, Ints, Ints]:
+        """`rows` of the inputs, and which stored weight each synapse has; inputs ascending in a row."""
 
     @property
     def src_shape(self) -> tuple[int, ...]:
@@ -134,15 +135,24 @@ class Op(ABC):
         inputs, counts = self._axons(start, stop)
         if self.pool is None:
             return inputs, counts
-        inputs, sources = _expanded(inputs, self._members())
+        at, sources = _expanded(inputs, self._members)
         order = np.argsort(sources)
-        return sources[order], counts[inputs[order]]
+        return sources[order], counts[at[order]]
 
+    def rows(self, start: int, stop: int) -> tuple[Ints, Ints]:
+        """The synapses that end in destination neurons start .. stop - 1: (neuron - start, ascending; source neuron)."""
+        rows, inputs, _ = self._rows(start, stop)
+        if self.pool is None:
+            return rows, inputs
+        at, sources = _expanded(inputs, self._members)
+        return rows[at], sources
+
+    @cached_property
     def _members(self) -> NDArray[np.int64]:
         """The source neurons of each input, -1 for none: shape (inputs, most that one has)."""
         assert self.pool is not None  # noqa: S101 - for the type checker; callers have a pool
         channels, height, width = self.pool.src_shape
-        plane = self.pool.sources(np.arange(self.pool.taps)).T
+        plane = self.pool.sources(np.arange(self.pool.taps), 0, self.pool.places).T
         members = plane + (np.arange(channels) * (height * width))[:, None, None]
         return np.where(plane < 0, -1, members).reshape(-1, self.pool.taps)
 
@@ -169,13 +179,12 @@ class Op(ABC):
                 f"{self.synapses.count:,} shared weights unroll to {count:,} synapses, at most {max_synapses:,} are allowed",
                 fix=f"prune it, or allow them with --max-synapses {count}",
             )
-        indptr, columns, stored = self._unrolled()
+        rows, columns, stored = self._rows(0, self.n_dst)
         if self.pool:
-            rows = np.repeat(np.arange(self.n_dst), np.diff(indptr))
-            at, columns = _expanded(columns, self._members())
+            at, columns = _expanded(columns, self._members)
             order = np.lexsort((columns, rows[at]))
-            indptr = np.concatenate([[0], np.cumsum(np.bincount(rows[at], minlength=self.n_dst))])
-            columns, stored = columns[order], stored[at[order]]
+            rows, columns, stored = rows[at[order]], columns[order], stored[at[order]]
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=self.n_dst))])
         values, delays = self.synapses.values, self.synapses.delays
         late = None if delays is None else delays[stored]
         return Synapses((self.n_dst, self.n_src), indptr.astype(np.int64), columns.astype(np.int32), values[stored], late)

@@ -115,18 +115,22 @@ class Window:
             total[..., y, x] += planes[..., from_y, from_x]
         return total
 
-    def sources(self, taps: NDArray[np.int64]) -> NDArray[np.int64]:
+    @property
+    def places(self) -> int:
+        """Neurons of the destination in a channel."""
+        return self.grid[0] * self.grid[1]
+
+    def sources(self, taps: NDArray[np.int64], start: int, stop: int) -> NDArray[np.int64]:
         """For each of these positions of the kernel, the source (row * columns + column) of each place; -1 for none.
 
-        Shape (positions, places).
+        Places start .. stop - 1 of the destination, counted row by row: shape (positions, places).
         """
+        y, x = np.divmod(np.arange(start, stop), self.grid[1])
+        ky, kx = np.divmod(taps[:, None], self.kernel[1])
+        y = y * self.stride[0] + ky * self.dilation[0] - self.padding[0]
+        x = x * self.stride[1] + kx * self.dilation[1] - self.padding[1]
         _, height, width = self.src_shape
-        plane = np.arange(height * width).reshape(height, width)
-        found = np.full((len(taps), *self.grid), -1, np.int64)
-        for i, tap in enumerate(taps):
-            (y, x), (from_y, from_x) = self.meets(int(tap))
-            found[i, y, x] = plane[from_y, from_x]
-        return found.reshape(len(taps), -1)
+        return np.where((y >= 0) & (y < height) & (x >= 0) & (x < width), y * width + x, -1)
 
 
 def boxes(start: int, stop: int, shape: tuple[int, ...]) -> Iterator[Box]:

@@ -16,6 +16,8 @@ from snnc.ops._base import Ints, Op
 from snnc.ops._window import Box, Pair, Window, boxes
 from snnc.synapses import Synapses
 
+FEW_SYNAPSES = 1 << 15  # up to so many are listed to be counted; more are counted block by block
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -122,6 +124,8 @@ class Conv2d(Op):
 
     def _axons(self, start: int, stop: int) -> tuple[Ints, Ints]:
         """Counted block by block, in an array of only the channels and rows that the blocks see."""
+        if self._synapses_at_most(start, stop) <= FEW_SYNAPSES:
+            return np.unique(self._rows(start, stop)[1], return_counts=True)
         blocks = [(block, self._stored(block)) for block in boxes(start, stop, self.dst_shape)]
         seen = np.unique(np.concatenate([[], *(self._channels[stored] for _, stored in blocks)])).astype(np.int64)
         spans = [self.window.span(block.rows) for block, _ in blocks]
@@ -134,22 +138,28 @@ class Conv2d(Op):
             for tap in np.flatnonzero(per_tap.any(1)):
                 _, (y, x) = self.window.meets(int(tap), block.rows, block.columns)
                 counts[:, y.start - top : y.stop - top : y.step, x] += per_tap[tap][:, None, None]
-        channel, row, column = np.nonzero(counts)
-        return (seen[channel] * height + row + top) * width + column, counts[channel, row, column]
+        found = np.flatnonzero(counts)
+        channel, place = np.divmod(found, counts[0].size) if len(found) else (found, found)
+        return (seen[channel] * height + top) * width + place, counts.reshape(-1)[found]
 
-    def _unrolled(self) -> tuple[Ints, Ints, Ints]:
-        taps, at = np.unique(self._taps, return_inverse=True)
-        plane, places = self.window.sources(taps), self.window.grid[0] * self.window.grid[1]
-        size = self.window.src_shape[1] * self.window.src_shape[2]
-        counts, inputs, stored = [np.zeros(1, np.int64)], [], []
-        for channel in range(self.synapses.shape[0]):
+    def _synapses_at_most(self, start: int, stop: int) -> int:
+        first, last = start // self.window.places, -(-stop // self.window.places)
+        stored = int(self.synapses.indptr[last] - self.synapses.indptr[first])
+        return stored * min(stop - start, self.window.places)
+
+    def _rows(self, start: int, stop: int) -> tuple[Ints, Ints, Ints]:
+        """Channel by channel, as another channel has other weights."""
+        places, (_, height, width) = self.window.places, self.window.src_shape
+        found = [(np.zeros(0, np.int64),) * 3]
+        for channel in range(start // places, -(-stop // places)):
+            first, last = max(start - channel * places, 0), min(stop - channel * places, places)
             mine = np.arange(self.synapses.indptr[channel], self.synapses.indptr[channel + 1])
-            sources = plane[at[mine]].T  # (places, weights), ascending in a row as the weights are
-            exists = sources >= 0
-            counts.append(exists.sum(1))
-            inputs.append((sources + self._channels[mine] * size)[exists])
-            stored.append(np.broadcast_to(mine, (places, len(mine)))[exists])
-        return np.cumsum(np.concatenate(counts)), np.concatenate(inputs), np.concatenate(stored)
+            sources = self.window.sources(self._taps[mine], first, last).T  # (places, weights): ascending, as the weights are
+            place, weight = np.nonzero(sources >= 0)
+            inputs = sources[place, weight] + self._channels[mine[weight]] * (height * width)
+            found.append((place + first + channel * places - start, inputs, mine[weight]))
+        rows, inputs, stored = (np.concatenate(part) for part in zip(*found, strict=True))
+        return rows, inputs, stored
 
     def _stored(self, block: Box) -> slice:
         """The stored weights of the block's channels."""

@@ -46,8 +46,11 @@ class Dense(Op):
         inputs = np.flatnonzero(often)
         return inputs, often[inputs]
 
-    def _unrolled(self) -> tuple[Ints, Ints, Ints]:
-        return self.synapses.indptr, self.synapses.indices.astype(np.int64), np.arange(self.synapses.count)
+    def _rows(self, start: int, stop: int) -> tuple[Ints, Ints, Ints]:
+        s = self.synapses
+        first, last = int(s.indptr[start]), int(s.indptr[stop])
+        rows = np.repeat(np.arange(stop - start), np.diff(s.indptr[start : stop + 1]))
+        return rows, s.indices[first:last].astype(np.int64), np.arange(first, last)
 
 
 OP = Dense

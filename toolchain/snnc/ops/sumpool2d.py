@@ -63,17 +63,13 @@ class SumPool2d(Op):
         sources = np.flatnonzero(counts)
         return sources + first * height * width, counts.reshape(-1)[sources]
 
-    def _unrolled(self) -> tuple[Ints, Ints, Ints]:
-        if not self.synapses.count:
-            none = np.zeros(0, np.int64)
-            return np.zeros(self.n_dst + 1, np.int64), none, none
-        channels, height, width = self.window.src_shape
-        plane = self.window.sources(np.arange(self.window.taps)).T
-        sources = np.where(plane < 0, -1, plane + (np.arange(channels) * (height * width))[:, None, None])
-        sources = sources.reshape(-1, self.window.taps)
-        indptr = np.concatenate([[0], np.cumsum((sources >= 0).sum(1))])
-        inputs = sources[sources >= 0]
-        return indptr, inputs, np.zeros(len(inputs), np.int64)
+    def _rows(self, start: int, stop: int) -> tuple[Ints, Ints, Ints]:
+        _, height, width = self.window.src_shape
+        channel, place = np.divmod(np.arange(start, stop), self.window.places)
+        plane = self.window.sources(np.arange(self.window.taps), 0, self.window.places).T[place]
+        exists = plane >= 0 if self.synapses.count else np.zeros(plane.shape, np.bool_)
+        rows = np.nonzero(exists)[0]
+        return rows, plane[exists] + channel[rows] * (height * width), np.zeros(len(rows), np.int64)
 
     def geometry(self) -> dict[str, Any]:
         return {**super().geometry(), "window": self.window.to_json()}
