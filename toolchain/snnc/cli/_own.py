@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from snnc import data
+from snnc import data, store
 from snnc.cli._training import interruptible, is_first, show
 from snnc.errors import ConfigError
 from snnc.files import must_be_free, write_bytes
+from snnc.ir import Stage
 from snnc.training.own_settings import Factory, OwnConfig
 from snnc.training.settings import PruneConfig
 
@@ -39,13 +40,19 @@ class Run:
     quiet: bool
 
     @property
+    def network(self) -> Path:
+        """Beside the weights, for a model that can say its network."""
+        return self.out.with_suffix(".snnc")
+
+    @property
     def report(self) -> Path:
         """Beside the weights."""
         return self.out.with_suffix(".json")
 
 
 def prune_file(factory: Factory, own: OwnConfig, config: PruneConfig, run: Run) -> None:
-    """Write the pruned state dict to ``out``, and beside it report (.json), metrics (.metrics.jsonl), checkpoint (.ckpt)."""
+    """Write the pruned state dict to ``out``, and beside it report (.json), metrics (.metrics.jsonl), checkpoint (.ckpt), and
+    the network (.snnc) if the model makes one."""
     from safetensors.torch import save
 
     from snnc.training.own import make, prune_own
@@ -54,7 +61,7 @@ def prune_file(factory: Factory, own: OwnConfig, config: PruneConfig, run: Run) 
 
     record = Record.beside(run.out, run.quiet, run.tensorboard)
     record.must_be_free(run.force or not is_first(), run.resume)
-    for path in (run.out, run.report):
+    for path in (run.out, run.report, run.network):
         must_be_free(path, run.force or not is_first())
     started = time.perf_counter()
     with interruptible(record.checkpoint), joined(config):
@@ -67,7 +74,17 @@ def prune_file(factory: Factory, own: OwnConfig, config: PruneConfig, run: Run) 
     write_bytes(run.out, save(state), force=run.force)
     files = {"file": _named(factory.path) | {"factory": factory.name}, "weights": _named(own.weights) if own.weights else None}
     write_bytes(run.report, (json.dumps({"schema": REPORT, **files, **found}, indent=1) + "\n").encode(), force=run.force)
-    show(run.as_json, "prune", _body(run, found, time.perf_counter() - started))
+    network = _write_network(model, run, {**files, **found})
+    show(run.as_json, "prune", {**network, **_body(run, found, time.perf_counter() - started)})
+
+
+def _write_network(model: Any, run: Run, settings: dict[str, Any]) -> dict[str, str]:
+    """The pruned network, if the model has a method ``to_network(name)`` that makes it; what `snnc quantise` takes."""
+    if not hasattr(model, "to_network"):
+        return {}
+    net = model.cpu().eval().to_network(run.out.stem)
+    store.save(net.after(Stage("prune", settings)), run.network, force=run.force)
+    return {"network": str(run.network)}
 
 
 def _named(path: Path) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """Import from `snntorch`: a torch module with snnTorch's neurons, made by a function in a Python file, which is executed."""
 
+from typing import Any
+
 from snnc.errors import UsageError
-from snnc.importers._settings import ImportConfig, Imported
+from snnc.importers._settings import ImportConfig, Imported, Part
 from snnc.training.own_settings import Factory
 
 SUMMARY = "a torch module with snnTorch neurons: FILE.py:FACTORY and a safetensors file of weights"
@@ -17,4 +19,7 @@ def read(source: str, config: ImportConfig) -> Imported:
     from snnc.training.import_snntorch import import_module
     from snnc.training.own import make
 
-    return import_module(make(factory, 0, config.weights), config, factory.name)
+    module: Any = make(factory, 0, config.weights)
+    if hasattr(module, "to_network"):
+        return Imported(module.eval().to_network(factory.name), (Part(factory.name, type(module).__name__, "its own network"),))
+    return import_module(module, config, factory.name)

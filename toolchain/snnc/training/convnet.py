@@ -12,6 +12,7 @@ from snntorch import surrogate
 from torch import Tensor, nn
 
 from snnc.config import Config, setting
+from snnc.ir import Network
 from snnc.training.fire import fire
 
 CONVOLUTIONS = 6
@@ -42,7 +43,7 @@ class ConvNet(nn.Module):
 
     def __init__(self, config: ConvNetConfig = ConvNetConfig(), device: str | None = None, side: int = 32) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.side = config, side
         channels = 3
         for i in range(1, CONVOLUTIONS + 1):
             self.add_module(f"conv{i}", nn.Conv2d(channels, config.width, 3, padding=1, bias=False, device=device))
@@ -72,6 +73,12 @@ class ConvNet(nn.Module):
         spikes = self._fire("lif7", self.fc1(spikes))
         votes = self._fire("lif8", self.fc2(spikes))
         return votes.view(*votes.shape[:2], CLASSES, -1).mean(3)
+
+    def to_network(self, name: str) -> Network:
+        """The float network that fires the same spikes, with batch norm folded into its weights."""
+        from snnc.training.convnet_network import to_network
+
+        return to_network(self, name)
 
     def _fire(self, name: str, currents: Tensor) -> Tensor:
         return fire(self.get_submodule(name), currents * (1 - self.config.beta), self.config.steps)

@@ -13,6 +13,7 @@ from snnc.neurons._base import Neuron
 from snnc.ops._base import weight_grid
 from snnc.quantise import scales
 from snnc.training.arith import DTYPE, TorchFixed, straight, with_tensors
+from snnc.training.models import must_be_dense
 
 
 class Integers(nn.Module):
@@ -118,6 +119,12 @@ def _must_be_trainable(net: Network) -> None:
         raise UnsupportedError("ends in a readout without spikes", where=where, fix="fine-tuning learns from output spikes")
     if len(net.inputs) != 1:
         raise UnsupportedError(f"has {len(net.inputs)} inputs", where=where, fix="only networks with one input are fine-tuned")
+    for c in net.connections:
+        must_be_dense(c)
+        if c.delays is not None:
+            raise UnsupportedError(
+                "has delays of single axons or synapses", where=f"connection {c.name!r}", fix="leave out fine-tuning"
+            )
     for p in net.populations:
         if p.neuron and not net.into(p.name):
             raise UnsupportedError("has no connection into it", where=f"population {p.name!r}", fix="remove it")

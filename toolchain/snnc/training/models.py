@@ -179,10 +179,21 @@ def _must_be_chain(net: Network) -> None:
                 "has neurons that snnTorch cannot express", where=f"population {p.name!r}", fix="use lif, or cuba without bias"
             )
     for c in net.connections:
-        if c.delay_steps:
+        must_be_dense(c)
+        if c.longest_delay:
             raise UnsupportedError(
-                f"has a delay of {c.delay_steps} steps", where=f"connection {c.name!r}", fix="train without delay"
+                f"has a delay of {c.longest_delay} steps", where=f"connection {c.name!r}", fix="train without delay"
             )
+
+
+def must_be_dense(c: Connection) -> None:
+    """Raises UnsupportedError for weights that neurons share, and for pools: they are trained as a torch module."""
+    if not isinstance(c.op, Dense) or c.op.pool:
+        raise UnsupportedError(
+            f"has operator {c.op.kind!r}{' behind a pool' if c.op.pool else ''}, only plain dense ones are trained as networks",
+            where=f"connection {c.name!r}",
+            fix="train the torch module that it came from, with snnc prune FILE.py:FACTORY",
+        )
 
 
 def _bias(p: Population) -> NDArray[Any] | None:
