@@ -107,11 +107,17 @@ class Op(ABC):
     @property
     def synapse_count(self) -> int:
         """Synapses that exist, a weight counted for each pair of neurons that it joins."""
-        return int(self.fan_in().sum())
+        return int(self._fan_in.sum())
 
     def fan_in(self) -> Ints:
-        """Synapses of each destination neuron, shape (n_dst,)."""
-        return np.asarray(self.sums(np.ones(self.synapses.count, np.int64)), np.int64)
+        """Synapses of each destination neuron, shape (n_dst,), read-only."""
+        return self._fan_in
+
+    @cached_property
+    def _fan_in(self) -> Ints:
+        found = np.asarray(self.sums(np.ones(self.synapses.count, np.int64)), np.int64)
+        found.setflags(write=False)
+        return found
 
     def fan_out(self) -> Ints:
         """Synapses of each source neuron, shape (n_src,)."""
