@@ -1,7 +1,12 @@
 """The convolutional network of the publication as a `Network`: the spikes of torch, and on through the chain."""
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from conftest import ROOT
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
 from torch import nn  # noqa: E402
@@ -105,3 +110,15 @@ def test_shared_weights_are_not_trained_as_a_network(model):
     assert isinstance(net.numeric, Float)
     with pytest.raises(UnsupportedError, match=r"'to_conv1': has operator 'conv2d', only plain dense ones .* snnc prune FILE"):
         models.must_be_dense(net.connections[0])
+
+
+@pytest.mark.slow
+def test_the_full_network_goes_from_quantising_to_the_program(tmp_path):
+    script = ROOT / "benchmarks" / "full_size.py"
+    subprocess.run([sys.executable, script, "--json", tmp_path / "a.json"], check=True, capture_output=True)
+    found = json.loads((tmp_path / "a.json").read_text())
+    assert (found["full"]["weights"], found["full"]["synapses"]) == (36_715_264, 1_614_720_000)
+    assert found["full"]["fits"]
+    assert found["narrow"]["exact"]
+    assert found["seconds_quantise_to_export"] < 120
+    assert found["peak_megabytes"] < 4000

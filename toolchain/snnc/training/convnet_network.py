@@ -26,11 +26,14 @@ from snnc.training.import_layers import Map, Scale, maps_of, operator, window_of
 MEMORYLESS = 1 - 1 / 4096  # the largest decay of v that a chip's 12 bits hold
 
 
-def to_network(model: ConvNet, name: str = "convnet", dt_s: float = 1e-3, done: tuple[Stage, ...] = ()) -> Network:
+def to_network(
+    model: ConvNet, name: str = "convnet", dt_s: float = 1e-3, done: tuple[Stage, ...] = (), *, vote: bool = True
+) -> Network:
     """Populations input, conv1, ..., pool3, ..., hidden, output (the voters) and vote; weights that are 0 were pruned.
 
     An image enters as 8-bit messages, the same in each step. ``vote`` is a readout that sums the spikes of a class's voters;
-    its voltage keeps 1 / 4096 from step to step, so that the earlier of two equal counts wins.
+    its voltage keeps 1 / 4096 from step to step, so that the earlier of two equal counts wins. Without ``vote`` the
+    voters are the output, for chips that have no readout without spikes.
     """
     parts = _Parts(model)
     src = parts.add(Population("input", (3, model.side, model.side), None, Encoding("constant").message_bits))
@@ -41,7 +44,8 @@ def to_network(model: ConvNet, name: str = "convnet", dt_s: float = 1e-3, done: 
             src = parts.add_pool(f"pool{i}", src, model.pool)
     src = parts.add_layer("hidden", src, [model.fc1], "lif7")
     src = parts.add_layer("output", src, [model.fc2], "lif8")
-    parts.add_vote(src, model.config.voters)
+    if vote:
+        parts.add_vote(src, model.config.voters)
     encoding = Encoding("constant", model.config.steps)
     return Network(name, tuple(parts.populations), tuple(parts.connections), dt_s, encoding=encoding, done=done)
 

@@ -1,0 +1,130 @@
+"""The publication's CIFAR-10 network at full size, pruned to 1 % at random, from quantising to the exported program.
+
+6Conv2FC of Chen et al., IJCAI 2021: 36.7 million weights, 1,614.7 million synapses when unrolled. Random weights and batch norms;
+each stage is timed, the peak of memory is the whole process's. Beside it a narrow network of the same kind, whose shared weights
+must fire exactly the spikes of its unrolled synapses.
+
+    python benchmarks/full_size.py [--connectivity 0.01] [--hw kapoho_point] [--json results/full_size.json]
+"""
+
+import argparse
+import json
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from snnc import hw, store, targets
+from snnc.check import check
+from snnc.encode import encode
+from snnc.ir import Network
+from snnc.ops.dense import Dense
+from snnc.place import place
+from snnc.quantise import quantise
+from snnc.simulate import simulate
+from snnc.split import split
+from snnc.training.convnet import ConvNet, ConvNetConfig
+from snnc.training.convnet_network import to_network
+from snnc.verify import compare
+
+SECONDS: dict[str, float] = {}
+
+
+def timed(name: str, stage: Callable[[], Any]) -> Any:
+    """The result of a stage; how long it took is kept under its name."""
+    started = time.perf_counter()
+    result = stage()
+    SECONDS[name] = round(time.perf_counter() - started, 2)
+    print(f"{name}: {SECONDS[name]} s, peak {peak_megabytes()} MB", file=sys.stderr)
+    return result
+
+
+def peak_megabytes() -> int:
+    """Of this process, from its start on."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) // 1024 for line in status if line.startswith("VmHWM"))
+
+
+@torch.no_grad()
+def random_network(config: ConvNetConfig, connectivity: float, seed: int, vote: bool) -> Network:
+    """A network whose random weights are as large as their number, so that its neurons fire."""
+    torch.manual_seed(seed)
+    model = ConvNet(config).eval()
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            kept = torch.rand_like(layer.weight) < connectivity
+            fan_in = max(1.0, float(kept[0].numel()) * connectivity)
+            layer.weight.normal_(0.3 / fan_in**0.5, 1.5 / fan_in**0.5).mul_(kept)
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.bias.uniform_(0.2, 0.8)
+    return to_network(model, "6conv2fc", vote=vote)
+
+
+def full(connectivity: float, profile: str, seed: int) -> dict[str, Any]:
+    """Every stage on the full network; what it needs and what comes out."""
+    chip = hw.load(profile)
+    net = timed("build", lambda: random_network(ConvNetConfig(), connectivity, seed, vote=False))
+    fixed = timed("quantise", lambda: quantise(net, chip))
+    data = timed("write", lambda: store.dumps(fixed))
+    budget = timed("check", lambda: check(fixed, chip))
+    mapping = timed("map", lambda: place(fixed, split(fixed, chip), chip))
+    with tempfile.TemporaryDirectory() as folder:
+        artifact = timed("export", lambda: targets.export("loihi", fixed, mapping, Path(folder) / "artifact"))
+        exported = sum((artifact.root / name).stat().st_size for name in artifact.files)
+    ops = [c.op for c in fixed.connections]
+    trained = [op for op in ops if op.kind != "sumpool2d"]
+    return {
+        "profile": profile, "fits": budget.fits, "cores": len(mapping.cores), "of_cores": chip.cores,
+        "neurons": sum(p.size for p in fixed.populations if p.neuron),
+        "weights": sum(op.parameters for op in trained), "weights_that_exist": sum(op.synapses.count for op in trained),
+        "synapses": sum(op.possible_synapses for op in trained), "synapses_that_exist": sum(op.synapse_count for op in trained),
+        "file_bytes": len(data), "exported_bytes": exported, "network_hash": fixed.hash,
+    }  # fmt: skip
+
+
+def narrow(profile: str, seed: int) -> dict[str, Any]:
+    """One sample of a narrow network: shared weights against their unrolled synapses, every spike and state."""
+    config = ConvNetConfig(width=12, hidden=64, voters=2)
+    fixed = quantise(random_network(config, 0.2, seed, vote=True), hw.load(profile))
+    wires = tuple(replace(c, op=Dense(c.op.unrolled(), c.op.exponent, c.op.sign_mode)) for c in fixed.connections)
+    images = np.random.default_rng(seed).integers(0, 256, (1, 3 * 32 * 32), np.uint8)
+    inputs = {"input": encode(fixed.encoding, images)}  # type: ignore[arg-type]
+    shared = timed("simulate narrow, shared", lambda: simulate(fixed, inputs, record=True))
+    unrolled = timed("simulate narrow, unrolled", lambda: simulate(replace(fixed, connections=wires), inputs, record=True))
+    verdict = compare(shared, unrolled)
+    rates = {name: round(float(raster.mean()), 4) for name, raster in shared.spikes.items() if name not in ("input", "vote")}
+    return {"exact": verdict.exact, "rates": rates, "neurons": sum(p.size for p in fixed.populations if p.neuron)}
+
+
+def main() -> int:
+    """Print one JSON object, and write it if asked to. Exit code 1 if a spike differs or a layer is silent."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--connectivity", type=float, default=0.01)
+    parser.add_argument("--hw", default="kapoho_point")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    found = {
+        "schema": "snnc.full-size/1", "connectivity": args.connectivity, "seed": args.seed,
+        "full": full(args.connectivity, args.hw, args.seed), "peak_megabytes": peak_megabytes(),
+        "narrow": narrow(args.hw, args.seed), "seconds": SECONDS,
+        "seconds_quantise_to_export": round(sum(SECONDS[s] for s in ("quantise", "write", "check", "map", "export")), 2),
+        "machine": {"processor": platform.processor(), "python": platform.python_version(), "torch": torch.__version__},
+    }  # fmt: skip
+    text = json.dumps(found, indent=1)
+    print(text)
+    if args.json:
+        args.json.write_text(text + "\n")
+    return 0 if found["narrow"]["exact"] and min(found["narrow"]["rates"].values()) > 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
