@@ -163,7 +163,7 @@ def test_verbs_by_hand(ran, tmp_path):
     assert fixed.exit_code == 4
     mixed = snnc("verify", tmp_path / "lava", "--against", out / "pruned.snnc", "--samples", 5)
     assert mixed.exit_code == 2
-    assert "is a float network, an artifact holds integers" in mixed.stderr
+    assert "is a float network, the artifact was made from a fixed one" in mixed.stderr
 
 
 def test_torch_that_spikes_otherwise_is_seen(ran, monkeypatch):

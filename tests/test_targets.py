@@ -15,7 +15,7 @@ import pytest
 from cases import LOIHI, fixed_chain, fixed_loops, float_chain, spikes
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from snnc.exporters import _lava, _lava_run
+from snnc.exporters import _lava, _program
 
 from snnc import hw, neurons, ops, store, targets
 from snnc.cli import main
@@ -404,7 +404,7 @@ def test_a_program_must_leave_every_state(artifact):
 def test_what_a_program_says_is_bounded(artifact, monkeypatch):
     """One that never stops talking is ended, and neither fills the disk nor the memory."""
     limit = 1 << 20
-    monkeypatch.setattr("snnc.exporters._lava_run.MAX_WRITTEN_BYTES", limit)
+    monkeypatch.setattr("snnc.exporters._program.MAX_WRITTEN_BYTES", limit)
     (artifact / "run.py").write_text("import os\nwhile True:\n    print('y' * 1000, flush=True)\n")
     with pytest.raises(RunError, match=r"exit code (1|120); it says: (OSError: .*File too large|y)"):
         proof(artifact)
@@ -415,13 +415,13 @@ def test_what_a_program_says_is_bounded(artifact, monkeypatch):
 
 def test_the_first_error_and_the_last_words_are_read(tmp_path):
     path = tmp_path / "messages"
-    for filling in (0, 10, _lava_run.READ_BYTES, 10 * _lava_run.READ_BYTES):
+    for filling in (0, 10, _program.READ_BYTES, 10 * _program.READ_BYTES):
         path.write_text(f"ValueError: the cause\n{'x' * filling}\nthe last words")
-        said = _lava_run._head_and_tail(path)
+        said = _program._head_and_tail(path)
         assert said.startswith("ValueError: the cause\n")
         assert said.endswith("\nthe last words")
         assert said.count("the last words") == 1
-        assert len(said) <= 2 * _lava_run.READ_BYTES
+        assert len(said) <= 2 * _program.READ_BYTES
 
 
 def test_outputs_that_swell_are_refused(artifact, monkeypatch):
@@ -429,7 +429,7 @@ def test_outputs_that_swell_are_refused(artifact, monkeypatch):
     np.savez_compressed(artifact.parent / "small.npz", **outputs)
     (artifact / "run.py").write_text(f"import shutil, sys\nshutil.copy({str(artifact.parent / 'small.npz')!r}, sys.argv[2])\n")
     assert proof(artifact).verdict.first is None
-    monkeypatch.setattr("snnc.exporters._lava_run.MAX_WRITTEN_BYTES", (artifact.parent / "small.npz").stat().st_size)
+    monkeypatch.setattr("snnc.exporters._program.MAX_WRITTEN_BYTES", (artifact.parent / "small.npz").stat().st_size)
     with pytest.raises(RunError, match=r"no usable outputs: .* bytes"):
         proof(artifact)
 

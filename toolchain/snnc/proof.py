@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.arith import Fixed
 from snnc.encode import Images, encode
 from snnc.errors import DataError, NetworkError, UnsupportedError
 from snnc.ir import Network
@@ -60,9 +59,11 @@ def verify_artifact(artifact: Artifact, net: Network, source: Source, samples: i
 
 
 def _runnable(artifact: Artifact, net: Network) -> RunnableTarget:
-    if not isinstance(net.numeric, Fixed):
+    if net.numeric.kind != artifact.numeric:
         raise NetworkError(
-            "is a float network, an artifact holds integers", where=f"network {net.name!r}", fix="name the quantised one"
+            f"is a {net.numeric.kind} network, the artifact was made from a {artifact.numeric} one",
+            where=f"network {net.name!r}",
+            fix="name the model that was exported",
         )
     have, want = sorted(artifact.latency), sorted(p.name for p in net.populations)
     if have != want:

@@ -40,6 +40,7 @@ class Artifact:
     network_hash: str
     latency: Mapping[str, int]  # population, in the order of computation -> steps by which it runs late
     dt_s: float
+    numeric: str = "fixed"  # the numbers of the network: "fixed" or "float"
 
 
 class Target(Protocol):
@@ -127,7 +128,7 @@ def export(
         files = {path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
         manifest = _manifest(target, net, mapping, latency, files)
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
-    return Artifact(target, out, files, net.hash, latency, net.dt_s)
+    return Artifact(target, out, files, net.hash, latency, net.dt_s, net.numeric.kind)
 
 
 def must_be_exportable(out: Path, force: bool) -> None:
@@ -152,6 +153,7 @@ def _manifest(
         "target": target,
         "network": {"name": net.name, "hash": net.hash},
         "dt_s": net.dt_s,
+        "numeric": net.numeric.kind,
         "encoding": asdict(net.encoding) if net.encoding else None,
         "profile": mapping.profile if mapping else None,
         "latency": dict(latency),
@@ -174,6 +176,7 @@ def read_artifact(path: Path) -> Artifact:
             network_hash=str(manifest["network"]["hash"]),
             latency={str(k): int(v) for k, v in manifest["latency"].items()},
             dt_s=float(manifest["dt_s"]),
+            numeric=str(manifest["numeric"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise FileError(f"is damaged: {error!r}", where=str(path / MANIFEST), fix="export again") from error
@@ -212,6 +215,8 @@ def _manifest_problems(artifact: Artifact) -> Iterator[str]:
             yield f"gives population {population!r} a latency of {steps} steps"
     if not artifact.latency:
         yield "names no population"
+    if artifact.numeric not in ("fixed", "float"):
+        yield f"gives numbers of kind {artifact.numeric!r}"
 
 
 def altered_files(artifact: Artifact) -> list[str]:

@@ -1,0 +1,80 @@
+"""The program of an artifact of target `onnx`: runs both models in onnxruntime and holds them against each other.
+
+    python run.py INPUTS.npz OUTPUTS.npz
+
+INPUTS holds an integer array (samples, steps, n) for each input population, OUTPUTS the spikes of every population under its
+name and the states of its neurons as NAME.u, NAME.v, ... in the same shape. Needs NumPy and onnxruntime, not snnc.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+TYPES = {"tensor(uint8)": np.uint8, "tensor(int32)": np.int32, "tensor(int64)": np.int64, "tensor(double)": np.float64}
+
+
+def start_states(session: Any, samples: int) -> dict[str, Any]:
+    """Every state before the first step; what was sent before is nothing."""
+    initial = json.loads(session.get_modelmeta().custom_metadata_map["snnc.initial_states"])
+    found = {}
+    for i in session.get_inputs():
+        population, _, variable = i.name.partition(".")
+        if variable:
+            value = 0 if variable == "past" else initial[population]
+            found[i.name] = np.full((samples, *i.shape[1:]), value, TYPES[i.type])
+    return found
+
+
+def run_steps(session: Any, inputs: dict[str, Any]) -> dict[str, Any]:
+    """The step model, step by step: spikes and states of every step, (steps, samples, n)."""
+    steps, samples = next(iter(inputs.values())).shape[:2]
+    states, kept = start_states(session, samples), []
+    names = [o.name for o in session.get_outputs()]
+    for step in range(steps):
+        found = dict(zip(names, session.run(names, {**states, **{n: a[step] for n, a in inputs.items()}}), strict=True))
+        states = {name: found[f"{name}.next"] for name in states}
+        kept.append({n.removesuffix(".next"): a for n, a in found.items() if not n.endswith(".past.next")})
+    return {name: np.stack([step[name] for step in kept]) for name in kept[0]}
+
+
+def run_sequence(session: Any, inputs: dict[str, Any]) -> dict[str, Any]:
+    """The sequence model: spikes of every step, and the states after the last one."""
+    samples = next(iter(inputs.values())).shape[1]
+    names = [o.name for o in session.get_outputs()]
+    return dict(zip(names, session.run(names, {**start_states(session, samples), **inputs}), strict=True))
+
+
+def must_agree(by_steps: dict[str, Any], by_sequence: dict[str, Any]) -> None:
+    """Ends the program if the two models differ in a spike or in a last state."""
+    for name, array in by_sequence.items():
+        if name.endswith(".past.next"):
+            continue
+        state, _, which = name.rpartition(".")
+        same = {"next": lambda: by_steps[state][-1], "trace": lambda: by_steps[f"{state}.v"]}.get(which, lambda: by_steps[name])
+        if not np.array_equal(same(), array):
+            sys.exit(f"step.onnx and sequence.onnx differ in {name}")
+
+
+def main() -> None:
+    """Read the inputs, run, write the outputs."""
+    if len(sys.argv) != 3:
+        sys.exit(f"usage: python {sys.argv[0]} INPUTS.npz OUTPUTS.npz")
+    folder = Path(__file__).resolve().parent
+    step, sequence = (
+        onnxruntime.InferenceSession(folder / f"{name}.onnx", providers=["CPUExecutionProvider"]) for name in ("step", "sequence")
+    )
+    types = {i.name: TYPES[i.type] for i in step.get_inputs()}
+    with np.load(sys.argv[1], allow_pickle=False) as file:
+        inputs = {name: np.moveaxis(file[name], 1, 0).astype(types[name]) for name in file.files}
+    by_steps = run_steps(step, inputs)
+    must_agree(by_steps, run_sequence(sequence, inputs))
+    outputs = {name: np.moveaxis(array, 0, 1) for name, array in {**inputs, **by_steps}.items()}
+    np.savez(sys.argv[2], **outputs, _by=np.array(f"onnxruntime {onnxruntime.__version__}"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""Target `onnx`: two ONNX models of a network, one for a time step and one for all steps, and a program that runs them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from snnc import neurons
+from snnc.arith import Fixed
+from snnc.delays import Part, parts
+from snnc.errors import MissingDependencyError
+from snnc.ir import Connection, Network
+from snnc.mapping import Mapping
+from snnc.ops._base import MAX_SYNAPSES
+from snnc.run import Rasters, Run
+from snnc.targets import Artifact
+
+from . import _onnx, _onnx_sums, _program
+
+__all__ = ["NEEDS_MAPPING", "SUMMARY", "export", "neuron_problem", "problems", "run"]
+
+SUMMARY = "ONNX models of one step and of all steps, for onnxruntime and others"
+NEEDS_MAPPING = False
+MAX_FILE_BYTES = (1 << 31) - (1 << 20)  # of a protobuf message, with room for all but the weights
+MAX_DENSE_BYTES = 1 << 32  # of the weights of a connection when a runtime has unpacked them
+INSTALL = "pip install onnx onnxruntime"
+RUNTIME = _program.Runner("onnxruntime", INSTALL, "SNNC_ONNX_PYTHON")
+
+
+def neuron_problem(model: str) -> str:
+    """Why the target cannot compute a neuron model; empty if it can. The graph is written by the model's own step."""
+    return "" if model in neurons.names() else f"no neuron model {model!r} is known"
+
+
+def problems(net: Network, mapping: Mapping | None) -> list[str]:
+    """Everything that cannot be exported, each as a sentence."""
+    found = [f"connection {c.name!r} {problem}" for c in net.connections for problem in _connection_problems(c, net)]
+    if not found and isinstance(net.numeric, Fixed) and (size := sum(weight_bytes(net).values())) > MAX_FILE_BYTES:
+        found.append(f"its weights need {size:,} bytes, an ONNX file holds at most {MAX_FILE_BYTES:,}; prune it")
+    return found
+
+
+def _connection_problems(c: Connection, net: Network) -> Iterator[str]:
+    if not isinstance(net.numeric, Fixed):
+        if c.op.synapse_count > MAX_SYNAPSES:
+            yield (
+                f"unrolls to {c.op.synapse_count:,} synapses, a float network is exported synapse by synapse with at most"
+                f" {MAX_SYNAPSES:,}; quantise it first (snnc quantise)"
+            )
+        return
+    for part in parts(c):
+        yield from _part_problems(part, net, c)
+
+
+def _part_problems(part: Part, net: Network, c: Connection) -> Iterator[str]:
+    assert isinstance(net.numeric, Fixed)  # noqa: S101 - for the type checker; callers ask for fixed networks only
+    if (largest := _onnx_sums.most(part, _onnx.largest_message(net[c.src]))) >= 1 << 31:
+        yield f"has sums of up to {largest:,}, ONNX's integer products hold 32 bits; prune it"
+    if (size := _onnx_sums.weights(part.op, net.numeric).dense_bytes) > MAX_DENSE_BYTES:
+        yield f"takes {size:,} bytes when a runtime has unpacked it, at most {MAX_DENSE_BYTES:,} are allowed; split the layer"
+
+
+def weight_bytes(net: Network) -> dict[str, int]:
+    """Bytes of the weights of a fixed network in one of the two files, by connection."""
+    assert isinstance(net.numeric, Fixed)  # noqa: S101 - for the type checker; callers ask for fixed networks only
+    return {c.name: sum(_onnx_sums.weights(part.op, net.numeric).bytes for part in parts(c)) for c in net.connections}
+
+
+def export(net: Network, mapping: Mapping | None, folder: Path) -> dict[str, int]:
+    """Fill ``folder``; nothing runs late. Raises MissingDependencyError if the package onnx is not installed."""
+    try:
+        import onnx
+    except ImportError as error:
+        raise MissingDependencyError("target 'onnx' needs the package onnx", fix=f"install it: {INSTALL}") from error
+    for name, model in (("step", _onnx.step_model(net)), ("sequence", _onnx.sequence_model(net))):
+        (folder / f"{name}.onnx").write_bytes(model.SerializeToString(deterministic=True))
+    (folder / _program.PROGRAM).write_bytes(Path(__file__).with_name("_onnx_program.py").read_bytes())
+    (folder / "sizes.json").write_text(json.dumps(_sizes(net, onnx.__version__), indent=1) + "\n")
+    return {p.name: 0 for p in net.ordered}
+
+
+def _sizes(net: Network, version: str) -> dict[str, Any]:
+    fixed = isinstance(net.numeric, Fixed)
+    return {"onnx": version, "opset": _onnx.OPSET, "weight_bytes": weight_bytes(net) if fixed else {}}
+
+
+def run(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> Run:
+    """Run the artifact on input rasters (samples, steps, n); raises what `_program.run` does."""
+    return _program.run(artifact, inputs, record, timeout_s, RUNTIME)
