@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from snnc.arith import Fixed
 from snnc.delays import Part
-from snnc.ops._base import Op, weight_grid
+from snnc.ops._base import Op
 from snnc.ops._window import Window
 from snnc.ops.conv2d import Conv2d
 from snnc.ops.sumpool2d import SumPool2d
 
+from ._integers import in_bytes
 from ._onnx_graph import Graph
 
 SPARSE_BYTES = 9  # of a weight: its 8 bits and its place, an int64
@@ -45,10 +46,7 @@ class Weights:
 
 def weights(op: Op, numeric: Fixed) -> Weights:
     """Of a dense operator as (inputs, n_dst), of the others as a kernel (C_out, C_in / groups, rows, columns)."""
-    assert op.sign_mode  # noqa: S101 - for the type checker; a fixed network states it
-    step = weight_grid(numeric, op.sign_mode).step
-    factor = -step if op.sign_mode == "inhibitory" else step
-    values = (op.synapses.values // factor).astype(np.int8 if op.sign_mode == "mixed" else np.uint8)
+    values, factor = in_bytes(op, numeric)
     rows, columns = op.synapses.rows, op.synapses.indices.astype(np.int64)
     if isinstance(op, Conv2d):
         return Weights(op.kernel_shape, rows * op.synapses.shape[1] + columns, values, factor)

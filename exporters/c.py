@@ -1,0 +1,115 @@
+"""Target `c`: a network as dependency-free C99 with constant tables and a state that the caller has, for microcontrollers."""
+
+import json
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snnc import neurons
+from snnc.arith import Fixed
+from snnc.errors import FileError, MissingDependencyError, RunError
+from snnc.ir import Network
+from snnc.mapping import Mapping
+from snnc.run import Rasters, Run
+from snnc.targets import Artifact
+
+from . import _c_files, _program
+
+__all__ = ["NEEDS_MAPPING", "SUMMARY", "export", "neuron_problem", "problems", "run"]
+
+SUMMARY = "a C99 header, tables and a step function, for microcontrollers"
+NEEDS_MAPPING = False
+MAX_STORED = 1 << 26  # weights in tables: a source file of some hundred megabytes
+COMPILER = _program.Runner("the C compiler", "apt-get install gcc, or name another compiler with CC", "CC", "cc")
+PROGRAM = _program.Runner("the C program", "", "")
+FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-pedantic")
+
+
+def neuron_problem(model: str) -> str:
+    """Why the target cannot compute a neuron model; empty if it can. The code is written by the model's own step."""
+    return "" if model in neurons.names() else f"no neuron model {model!r} is known"
+
+
+def problems(net: Network, mapping: Mapping | None) -> list[str]:
+    """Everything that cannot be exported, each as a sentence."""
+    if not isinstance(net.numeric, Fixed):
+        return ["it is a float network; quantise it first (snnc quantise)"]
+    found = []
+    if (stored := sum(c.op.synapses.count for c in net.connections)) > MAX_STORED:
+        found.append(f"it has {stored:,} weights, at most {MAX_STORED:,} are written as C tables; prune it")
+    if (largest := _c_files.largest_sum(net)) >= 1 << 54:
+        found.append(f"its sums reach {largest:,}, which 64-bit integers do not hold in all cases; use smaller weight exponents")
+    return found
+
+
+def export(net: Network, mapping: Mapping | None, folder: Path) -> dict[str, int]:
+    """Fill ``folder``; nothing runs late."""
+    files = _c_files.write(net)
+    for name, text in files.texts.items():
+        (folder / name).write_text(text)
+    sizes = {"table_bytes": files.table_bytes, "state_bytes": files.state_bytes}
+    order = {
+        "inputs": [[p.name, p.size] for p in net.inputs],
+        "neurons": [[p.name, p.size, list(p.neuron.state)] for p in net.ordered if p.neuron],
+    }
+    (folder / "network.json").write_text(json.dumps({**order, **sizes}, indent=1) + "\n")
+    return {p.name: 0 for p in net.ordered}
+
+
+def run(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> Run:
+    """Compile the artifact with ``cc`` or what CC names, and run it on input rasters (samples, steps, n).
+
+    Raises MissingDependencyError without a compiler, FileError or RunError for what is wrong with the files.
+    """
+    compiler = shlex.split(COMPILER.chosen)
+    if not compiler or not shutil.which(compiler[0]):
+        raise MissingDependencyError(f"there is no C compiler {COMPILER.chosen!r}", fix=f"install one: {COMPILER.install}")
+    root = artifact.root.resolve()
+    sizes = _sizes(artifact)
+    samples, steps = next(iter(inputs.values())).shape[:2]
+    with _program.temporary_folder(COMPILER) as folder:
+        program = str(folder / "run")
+        sources = [str(root / name) for name in ("run.c", "snn.c")]
+        _program.call([*compiler, *FLAGS, "-I", str(root), *sources, "-o", program], folder, timeout_s, COMPILER)
+        with _program.write_errors(PROGRAM):
+            _in_steps(inputs, [name for name, _ in sizes["inputs"]]).tofile(folder / "inputs")
+        paths = [str(folder / name) for name in ("inputs", "outputs")]
+        _program.call([program, *paths, str(samples), str(steps)], folder, timeout_s, PROGRAM)
+        return _result(artifact, sizes, inputs, record, folder / "outputs")
+
+
+def _sizes(artifact: Artifact) -> dict[str, Any]:
+    """The order of the populations, checked against the manifest."""
+    path = artifact.root / "network.json"
+    try:
+        found = json.loads(path.read_text())
+        names = [name for name, _ in found["inputs"]] + [name for name, _, _ in found["neurons"]]
+        sound = sorted(names) == sorted(artifact.latency) and all(int(n) > 0 for _, n, *_ in found["neurons"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise FileError(f"is damaged: {error!r}", where=str(path), fix="export again") from error
+    if not sound:
+        raise FileError(f"names populations {sorted(names)}, the manifest {sorted(artifact.latency)}", where=str(path))
+    return dict(found)
+
+
+def _in_steps(inputs: Rasters, order: list[str]) -> Any:
+    return np.concatenate([np.asarray(inputs[name], np.int32) for name in order], axis=2)
+
+
+def _result(artifact: Artifact, sizes: dict[str, Any], inputs: Rasters, record: bool, outputs: Path) -> Run:
+    samples, steps = next(iter(inputs.values())).shape[:2]
+    rows = np.fromfile(outputs, np.int64)
+    width = sum(n * (1 + len(variables)) for _, n, variables in sizes["neurons"])
+    if rows.size != samples * steps * width:
+        raise RunError(f"the program left {rows.size} numbers, not {samples * steps * width}", where=str(artifact.root))
+    rows, at = rows.reshape(samples, steps, width), 0
+    spikes, states = dict(inputs), {}
+    for name, n, variables in sizes["neurons"]:
+        columns = {what: rows[:, :, at + k * n : at + (k + 1) * n] for k, what in enumerate(("spikes", *variables))}
+        spikes[name], at = columns.pop("spikes"), at + n * (1 + len(variables))
+        states |= {name: columns} if record else {}
+    ordered = {name: spikes[name] for name in artifact.latency}
+    return Run("C99", artifact.dt_s, ordered, states, artifact.latency)
