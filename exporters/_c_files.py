@@ -1,8 +1,8 @@
 """The C99 files of a network: ``snn.h`` (state and step), ``snn.c`` (tables and code), ``run.c`` (a program around it). For `c`.
 
-    snn_reset(&state);                          before each sample
-    snn_step(&state, input);                    once a time step, with one array for each input population
-    state.POPULATION_spikes, POPULATION_u ..    what each population sent, and its states, after the step
+snn_reset(&state);                          before each sample
+snn_step(&state, input);                    once a time step, with one array for each input population
+state.POPULATION_spikes, POPULATION_u ..    what each population sent, and its states, after the step
 """
 
 from dataclasses import dataclass, field
@@ -142,7 +142,7 @@ def _step_head(net: Network) -> str:
 
 
 def _code(net: Network, source: Source) -> str:
-    functions, calls = [], []
+    functions, calls = [], [f"(void)in_{p.name};" for p in net.inputs if not net.out_of(p.name)]
     for p in net.ordered:
         if p.neuron:
             for c in net.into(p.name):

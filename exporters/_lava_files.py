@@ -1,8 +1,6 @@
 """The folder of the targets `lava` and `loihi`: the program, its processes and their weights. After `_lava`'s problems."""
 
-import io
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +12,11 @@ from snnc.latency import latency
 from snnc.ops._base import MAX_SYNAPSES
 from snnc.scaling import bias_parts
 
+from ._arrays import npz
 from ._lava import of_lava
 from ._lava_processes import Process, hops, processes, reason_to_unroll
+from ._program import PROGRAM
 
-PROGRAM = "run.py"
 SCHEMA = "snnc.lava/2"
 NO_MEMORY = 4095  # the register du whose neuron forgets its current within a step
 NEVER = np.array(131072)  # the register vth that no voltage exceeds: v saturates at 2**23 - 1, this is 2**23
@@ -44,7 +43,8 @@ def write(net: Network, folder: Path, max_synapses: int = MAX_SYNAPSES) -> dict[
         "connections": [_connection(c, made[c.name], late) for c in net.connections],
     }
     (folder / "network.json").write_text(json.dumps(network, indent=1) + "\n")
-    (folder / "weights.npz").write_bytes(_npz([p for chain in made.values() for p in chain]))
+    made_of = {f"{p.name}.{part}": array for chain in made.values() for p in chain for part, array in p.arrays.items()}
+    (folder / "weights.npz").write_bytes(npz(made_of))
     return late
 
 
@@ -101,15 +101,3 @@ def _connection(c: Connection, chain: list[Process], late: dict[str, int]) -> di
         "forget": _forget(late[c.src], late[c.dst]) if c.longest_delay else None,
         "processes": [{"name": process.name, **process.settings} for process in chain],
     }
-
-
-def _npz(made: list[Process]) -> bytes:
-    """All arrays as an .npz file whose bytes depend on nothing else: not compressed, every date 1980-01-01."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as file:
-        for process in made:
-            for part, array in process.arrays.items():
-                member = io.BytesIO()
-                np.save(member, array, allow_pickle=False)
-                file.writestr(zipfile.ZipInfo(f"{process.name}.{part}.npy"), member.getvalue())
-    return content.getvalue()

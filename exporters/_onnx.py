@@ -11,7 +11,6 @@ Both take and give every state, so that a run can be continued. The files name t
 
 import json
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,6 +48,7 @@ class Step:
 
     net: Network
     graph: Graph
+    max_synapses: int
     inputs: dict[str, Tensor] = field(default_factory=dict)
     states: dict[str, Tensor] = field(default_factory=dict)
     spikes: dict[str, Tensor] = field(default_factory=dict)
@@ -59,9 +59,9 @@ def largest_message(p: Population) -> int:
     return int(2 ** max(p.message_bits, 1) - 1)
 
 
-def step_graph(net: Network, prefix: str = "") -> Step:
+def step_graph(net: Network, max_synapses: int, prefix: str = "") -> Step:
     """The graph of one step; every name in it begins with ``prefix``."""
-    s = Step(net, Graph(prefix))
+    s = Step(net, Graph(prefix), max_synapses)
     for p in net.ordered:
         s.inputs |= {} if p.neuron else {p.name: Tensor(message_type(largest_message(p)), (p.size,))}
         if longest := max((c.longest_delay for c in net.out_of(p.name)), default=0):
@@ -102,8 +102,10 @@ def _part(s: Step, c: Connection, name: str, part: Part) -> str:
     if part.delay_steps:
         past = s.graph.name(f"{c.src}.past")
         messages = s.graph.node("Gather", past, s.graph.number(part.delay_steps - 1), axis=1)
-    sums = partial(fixed_sums, numeric=numeric) if isinstance(numeric, Fixed) else float_sums
-    return sums(s.graph, name, part, messages, largest_message(s.net[c.src]))
+    message = largest_message(s.net[c.src])
+    if isinstance(numeric, Fixed):
+        return fixed_sums(s.graph, name, part, messages, message, numeric)
+    return float_sums(s.graph, name, part, messages, message, s.max_synapses)
 
 
 def _remember(s: Step, name: str) -> None:
@@ -114,11 +116,11 @@ def _remember(s: Step, name: str) -> None:
     graph.node("Concat", now, kept, result=f"{name}.past.next", axis=1)
 
 
-def step_model(net: Network) -> Any:
-    """The model of one step."""
+def step_model(net: Network, max_synapses: int) -> Any:
+    """The model of one step. Raises DoesNotFitError as `float_sums` does."""
     from onnx import helper
 
-    s = step_graph(net)
+    s = step_graph(net, max_synapses)
     inputs = [t.info(name, "samples") for name, t in {**s.inputs, **s.states}.items()]
     outputs = [t.info(name, "samples") for name, t in s.spikes.items()] + _next(s)
     constants = list(s.graph.constants.values())
@@ -129,11 +131,11 @@ def _next(s: Step) -> list[Any]:
     return [t.info(f"{s.graph.name(name)}.next", "samples") for name, t in s.states.items()]
 
 
-def sequence_model(net: Network) -> Any:
-    """The model of a whole sequence."""
+def sequence_model(net: Network, max_synapses: int) -> Any:
+    """The model of a whole sequence. Raises DoesNotFitError as `float_sums` does."""
     from onnx import helper
 
-    s = step_graph(net, prefix="step/")
+    s = step_graph(net, max_synapses, prefix="step/")
     name = s.graph.name
     traces = {f"{p.name}.trace": s.states[f"{p.name}.v"] for p in net.ordered if p.neuron and not p.neuron.rule.fires}
     for trace in traces:

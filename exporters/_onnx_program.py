@@ -48,32 +48,41 @@ def run_sequence(session: Any, inputs: dict[str, Any]) -> dict[str, Any]:
     return dict(zip(names, session.run(names, {**start_states(session, samples), **inputs}), strict=True))
 
 
+def expected(by_steps: dict[str, Any], output: str) -> Any:
+    """What the sequence model has to say, out of what the step model said."""
+    name, _, kind = output.rpartition(".")
+    if kind == "next":
+        return by_steps[name][-1]
+    return by_steps[f"{name}.v" if kind == "trace" else output]
+
+
 def must_agree(by_steps: dict[str, Any], by_sequence: dict[str, Any]) -> None:
     """Ends the program if the two models differ in a spike or in a last state."""
-    for name, array in by_sequence.items():
-        if name.endswith(".past.next"):
-            continue
-        state, _, which = name.rpartition(".")
-        same = {"next": lambda: by_steps[state][-1], "trace": lambda: by_steps[f"{state}.v"]}.get(which, lambda: by_steps[name])
-        if not np.array_equal(same(), array):
-            sys.exit(f"step.onnx and sequence.onnx differ in {name}")
+    for output, array in by_sequence.items():
+        if not output.endswith(".past.next") and not np.array_equal(expected(by_steps, output), array):
+            sys.exit(f"step.onnx and sequence.onnx differ in {output}")
+
+
+def run_network(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Run both models in ``folder`` on rasters (samples, steps, n); ends the program if they differ."""
+    step, sequence = (
+        onnxruntime.InferenceSession(folder / f"{name}.onnx", providers=["CPUExecutionProvider"]) for name in ("step", "sequence")
+    )
+    types = {i.name: TYPES[i.type] for i in step.get_inputs()}
+    sent = {name: np.moveaxis(raster, 1, 0).astype(types[name]) for name, raster in inputs.items()}
+    by_steps = run_steps(step, sent)
+    must_agree(by_steps, run_sequence(sequence, sent))
+    outputs = {name: np.moveaxis(array, 0, 1) for name, array in {**sent, **by_steps}.items()}
+    return {**outputs, "_by": np.array(f"onnxruntime {onnxruntime.__version__}")}
 
 
 def main() -> None:
     """Read the inputs, run, write the outputs."""
     if len(sys.argv) != 3:
         sys.exit(f"usage: python {sys.argv[0]} INPUTS.npz OUTPUTS.npz")
-    folder = Path(__file__).resolve().parent
-    step, sequence = (
-        onnxruntime.InferenceSession(folder / f"{name}.onnx", providers=["CPUExecutionProvider"]) for name in ("step", "sequence")
-    )
-    types = {i.name: TYPES[i.type] for i in step.get_inputs()}
     with np.load(sys.argv[1], allow_pickle=False) as file:
-        inputs = {name: np.moveaxis(file[name], 1, 0).astype(types[name]) for name in file.files}
-    by_steps = run_steps(step, inputs)
-    must_agree(by_steps, run_sequence(sequence, inputs))
-    outputs = {name: np.moveaxis(array, 0, 1) for name, array in {**inputs, **by_steps}.items()}
-    np.savez(sys.argv[2], **outputs, _by=np.array(f"onnxruntime {onnxruntime.__version__}"))
+        inputs = dict(file)
+    np.savez(sys.argv[2], **run_network(Path(__file__).resolve().parent, inputs))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from snnc.ops._base import Op
 from snnc.ops._window import Window
 from snnc.ops.conv2d import Conv2d
 from snnc.ops.sumpool2d import SumPool2d
+from snnc.synapses import Synapses
 
 from ._integers import in_bytes
 from ._onnx_graph import Graph
@@ -71,9 +72,12 @@ def fixed_sums(graph: Graph, name: str, part: Part, messages: str, message: int,
     op, digits = part.op, _digits(graph, _masked(graph, name, part, messages, message), message)
     if op.pool:
         pooled = _weigh(graph, digits, _pool(op.pool), f"{name}.pool", op.pool)
+        pooled = graph.node("Reshape", pooled, graph.shape(-1, prod(op.input_shape)))
         digits = _digits(graph, pooled, message * op.pool.taps)
-    window = getattr(op, "window", None)
-    total = _weigh(graph, digits, weights(replace(op, pool=None), numeric), f"{name}.weights", window, getattr(op, "groups", None))
+    op = replace(op, pool=None)
+    window = op.window if isinstance(op, Conv2d | SumPool2d) else None
+    groups = op.groups if isinstance(op, Conv2d) else None
+    total = _weigh(graph, digits, weights(op, numeric), f"{name}.weights", window, groups)
     if window:
         total = graph.node("Reshape", total, graph.shape(-1, op.n_dst))
     return _shifted(graph, total, op.exponent)
@@ -118,7 +122,11 @@ def _weigh(
             sums = graph.node("MatMulInteger", digit, kernel)
         else:
             planes = graph.node("Reshape", digit, graph.shape(-1, *window.src_shape))
-            geometry = {"strides": window.stride, "pads": (*window.padding, *window.padding), "dilations": window.dilation}
+            geometry: dict[str, Any] = {
+                "strides": window.stride,
+                "pads": (*window.padding, *window.padding),
+                "dilations": window.dilation,
+            }
             sums = graph.node("ConvInteger", planes, kernel, group=groups or window.src_shape[0], **geometry)
         totals.append(graph.node("Mul", graph.cast(sums, np.int64), graph.number(unit * w.factor)))
     return _total(graph, totals)
@@ -151,32 +159,34 @@ def _shifted(graph: Graph, total: str, exponent: int) -> str:
     return graph.node("Div", graph.node("Sub", total, graph.node("Mod", total, one)), one)
 
 
-def float_sums(graph: Graph, name: str, part: Part, messages: str, message: int) -> str:
-    """The currents that a part of a connection adds (float64), bit for bit those of the reference."""
+def float_sums(graph: Graph, name: str, part: Part, messages: str, message: int, max_synapses: int) -> str:
+    """The currents that a part of a connection adds (float64), bit for bit those of the reference.
+
+    Raises DoesNotFitError if an operator unrolls to more than ``max_synapses``.
+    """
     op, found = part.op, graph.cast(_masked(graph, name, part, messages, message), np.float64)
     if op.pool:
-        found = _scattered(graph, f"{name}.pool", SumPool2d.of_weight(1.0, op.pool), found)
+        found = _scattered(graph, f"{name}.pool", SumPool2d.of_weight(1.0, op.pool).unrolled(max_synapses), found)
         op = replace(op, pool=None)
     if isinstance(op, Conv2d):
         taps = op.synapses.indices % op.window.taps
-        kernels = [(f"{name}.tap{tap}", op.keep(taps == tap)) for tap in np.unique(taps)]
+        kernels = [(f"{name}.tap{tap}", op.keep(taps == tap).unrolled(max_synapses)) for tap in np.unique(taps)]
         return _total(graph, [_scattered(graph, tap, kernel, found) for tap, kernel in kernels])
     if isinstance(op, SumPool2d):
-        found = _scattered(graph, name, SumPool2d.of_weight(1.0, op.window), found)
+        found = _scattered(graph, name, SumPool2d.of_weight(1.0, op.window).unrolled(max_synapses), found)
         return graph.node("Mul", found, graph.constant(f"{name}.weight", op.synapses.values.sum()))
-    return _scattered(graph, name, op, found)
+    return _scattered(graph, name, op.unrolled(max_synapses), found)
 
 
-def _scattered(graph: Graph, name: str, op: Op, inputs: str) -> str:
+def _scattered(graph: Graph, name: str, s: Synapses, inputs: str) -> str:
     """Synapse by synapse, in the order in which they are stored."""
     from onnx import numpy_helper
 
-    s = op.unrolled()
     at = graph.node("Gather", inputs, graph.constant(f"{name}.sources", s.indices), axis=1)
     terms = graph.node("Mul", at, graph.constant(f"{name}.weights", s.values))
     rows = graph.constant(f"{name}.destinations", s.rows.astype(np.int32)[None])
     rows = graph.node("Expand", rows, graph.node("Shape", terms))
     samples = graph.node("Shape", inputs, start=0, end=1)
-    shape = graph.node("Concat", samples, graph.shape(op.n_dst), axis=0)
+    shape = graph.node("Concat", samples, graph.shape(s.shape[0]), axis=0)
     zeros = graph.node("ConstantOfShape", shape, value=numpy_helper.from_array(np.zeros(1)))
     return graph.node("ScatterElements", zeros, rows, terms, axis=1, reduction="add")

@@ -85,9 +85,8 @@ def write_errors(runner: Runner) -> Iterator[None]:
         yield
     except OSError as error:
         where = os.environ.get("TMPDIR") or tempfile.gettempdir()
-        raise WriteError(
-            f"cannot write what {runner.name} reads: {error.strerror or error}", where=where, fix="set TMPDIR to a folder with room"
-        ) from error
+        what = f"cannot write what {runner.name} reads: {error.strerror or error}"
+        raise WriteError(what, where=where, fix="set TMPDIR to a folder with room") from error
 
 
 def call(command: list[str], folder: Path, timeout_s: float, runner: Runner) -> None:
@@ -99,9 +98,7 @@ def call(command: list[str], folder: Path, timeout_s: float, runner: Runner) -> 
                 env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, preexec_fn=_limit_files,
             )  # fmt: skip
         except OSError as error:
-            raise RunError(
-                f"cannot be started: {error.strerror}", where=command[0], fix=f"correct {runner.setting}"
-            ) from error
+            raise RunError(f"cannot be started: {error.strerror}", where=command[0], fix=f"correct {runner.setting}") from error
         try:
             code: int | None = program.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -145,7 +142,8 @@ def _end_group(program: subprocess.Popen[bytes]) -> None:
 
 def _explain(code: int, said: str, runner: Runner) -> None:
     if missing := re.search(r"^ModuleNotFoundError: (No module named '(\w+)[^\n]*)", said, re.MULTILINE):
-        raise MissingDependencyError(f"{runner.chosen} cannot run {runner.name}: {missing[1]}", fix=f"install it: {runner.install}")
+        what = f"{runner.chosen} cannot run {runner.name}: {missing[1]}"
+        raise MissingDependencyError(what, fix=f"install it: {runner.install}")
     if code == -signal.SIGXFSZ:
         raise RunError(f"the program wrote more than {MAX_WRITTEN_BYTES} bytes{_quoted(said)}", fix="export again")
     raise RunError(f"{runner.name} failed with exit code {code}{_quoted(said)}", fix="snnc doctor says what is installed")
@@ -153,7 +151,7 @@ def _explain(code: int, said: str, runner: Runner) -> None:
 
 def _quoted(said: str) -> str:
     """The first error that was printed, which is the cause: those that follow are consequences. Else the last line."""
-    errors = re.findall(r"^(?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)\b.*$", said, re.MULTILINE)
+    errors = re.findall(r"^(?:(?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)\b|.*\berror: ).*$", said, re.MULTILINE)
     lines = errors or said.strip().splitlines()[-1:]
     return f"; it says: {lines[0][:MESSAGE_CHARACTERS]}" if lines else ""
 

@@ -3,6 +3,7 @@
 import json
 import shlex
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,21 @@ import numpy as np
 
 from snnc import neurons
 from snnc.arith import Fixed
+from snnc.bounds import step_input
 from snnc.errors import FileError, MissingDependencyError, RunError
-from snnc.ir import Network
+from snnc.ir import Network, Population
 from snnc.mapping import Mapping
 from snnc.run import Rasters, Run
 from snnc.targets import Artifact
 
 from . import _c_files, _program
 
-__all__ = ["NEEDS_MAPPING", "SUMMARY", "export", "neuron_problem", "problems", "run"]
+__all__ = ["NEEDS_MAPPING", "SUMMARY", "export", "neuron_problem", "operator_problem", "problems", "run"]
 
 SUMMARY = "a C99 header, tables and a step function, for microcontrollers"
 NEEDS_MAPPING = False
 MAX_STORED = 1 << 26  # weights in tables: a source file of some hundred megabytes
+OPERATORS = ("dense", "conv2d", "sumpool2d")
 COMPILER = _program.Runner("the C compiler", "apt-get install gcc, or name another compiler with CC", "CC", "cc")
 PROGRAM = _program.Runner("the C program", "", "")
 FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-pedantic")
@@ -33,20 +36,40 @@ def neuron_problem(model: str) -> str:
     return "" if model in neurons.names() else f"no neuron model {model!r} is known"
 
 
+def operator_problem(kind: str) -> str:
+    """Why the target cannot compute a kind of operators; empty if it can."""
+    return "" if kind in OPERATORS else f"no C code is known to compute {kind!r}"
+
+
 def problems(net: Network, mapping: Mapping | None) -> list[str]:
     """Everything that cannot be exported, each as a sentence."""
     if not isinstance(net.numeric, Fixed):
         return ["it is a float network; quantise it first (snnc quantise)"]
-    found = []
+    found = [
+        f"connection {c.name!r} has operator {c.op.kind!r}: {why}"
+        for c in net.connections
+        if (why := operator_problem(c.op.kind))
+    ]
     if (stored := sum(c.op.synapses.count for c in net.connections)) > MAX_STORED:
         found.append(f"it has {stored:,} weights, at most {MAX_STORED:,} are written as C tables; prune it")
-    if (largest := _c_files.largest_sum(net)) >= 1 << 54:
-        found.append(f"its sums reach {largest:,}, which 64-bit integers do not hold in all cases; use smaller weight exponents")
+    found += [problem for p in net.populations for problem in _overflow_problems(net, p)]
     return found
 
 
-def export(net: Network, mapping: Mapping | None, folder: Path) -> dict[str, int]:
-    """Fill ``folder``; nothing runs late."""
+def _overflow_problems(net: Network, p: Population) -> Iterator[str]:
+    """A register wraps around once a step: enough only while a step adds less than one turn."""
+    assert isinstance(net.numeric, Fixed)  # noqa: S101 - for the type checker; callers have a fixed network
+    low, high = step_input(p, [(c, net[c.src].message_bits) for c in net.into(p.name)], net.numeric)
+    added, turn = max(int(high.max()), -int(low.min())), 2 * net.numeric.state_limit
+    if added > turn:
+        yield (
+            f"population {p.name!r} can get a current of {added:,} in one step, the register u wraps around at most {turn:,};"
+            " use a smaller weight exponent"
+        )
+
+
+def export(net: Network, mapping: Mapping | None, folder: Path, max_synapses: int) -> dict[str, int]:
+    """Fill ``folder``; nothing runs late. Kernels stay shared."""
     files = _c_files.write(net)
     for name, text in files.texts.items():
         (folder / name).write_text(text)
@@ -73,7 +96,8 @@ def run(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> 
     with _program.temporary_folder(COMPILER) as folder:
         program = str(folder / "run")
         sources = [str(root / name) for name in ("run.c", "snn.c")]
-        _program.call([*compiler, *FLAGS, "-I", str(root), *sources, "-o", program], folder, timeout_s, COMPILER)
+        words = [compiler[0], *FLAGS, *compiler[1:], "-I", str(root), *sources, "-o", program]
+        _program.call(words, folder, timeout_s, COMPILER)
         with _program.write_errors(PROGRAM):
             _in_steps(inputs, [name for name, _ in sizes["inputs"]]).tofile(folder / "inputs")
         paths = [str(folder / name) for name in ("inputs", "outputs")]
@@ -106,7 +130,8 @@ def _result(artifact: Artifact, sizes: dict[str, Any], inputs: Rasters, record: 
     if rows.size != samples * steps * width:
         raise RunError(f"the program left {rows.size} numbers, not {samples * steps * width}", where=str(artifact.root))
     rows, at = rows.reshape(samples, steps, width), 0
-    spikes, states = dict(inputs), {}
+    spikes: dict[str, Any] = dict(inputs)
+    states: dict[str, dict[str, Any]] = {}
     for name, n, variables in sizes["neurons"]:
         columns = {what: rows[:, :, at + k * n : at + (k + 1) * n] for k, what in enumerate(("spikes", *variables))}
         spikes[name], at = columns.pop("spikes"), at + n * (1 + len(variables))

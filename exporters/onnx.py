@@ -11,25 +11,30 @@ from snnc.delays import Part, parts
 from snnc.errors import MissingDependencyError
 from snnc.ir import Connection, Network
 from snnc.mapping import Mapping
-from snnc.ops._base import MAX_SYNAPSES
 from snnc.run import Rasters, Run
 from snnc.targets import Artifact
 
 from . import _onnx, _onnx_sums, _program
 
-__all__ = ["NEEDS_MAPPING", "SUMMARY", "export", "neuron_problem", "problems", "run"]
+__all__ = ["NEEDS_MAPPING", "SUMMARY", "export", "neuron_problem", "operator_problem", "problems", "run"]
 
 SUMMARY = "ONNX models of one step and of all steps, for onnxruntime and others"
 NEEDS_MAPPING = False
 MAX_FILE_BYTES = (1 << 31) - (1 << 20)  # of a protobuf message, with room for all but the weights
 MAX_DENSE_BYTES = 1 << 32  # of the weights of a connection when a runtime has unpacked them
 INSTALL = "pip install onnx onnxruntime"
+OPERATORS = ("dense", "conv2d", "sumpool2d")
 RUNTIME = _program.Runner("onnxruntime", INSTALL, "SNNC_ONNX_PYTHON")
 
 
 def neuron_problem(model: str) -> str:
     """Why the target cannot compute a neuron model; empty if it can. The graph is written by the model's own step."""
     return "" if model in neurons.names() else f"no neuron model {model!r} is known"
+
+
+def operator_problem(kind: str) -> str:
+    """Why the target cannot compute a kind of operators; empty if it can."""
+    return "" if kind in OPERATORS else f"no ONNX nodes are known to compute {kind!r}"
 
 
 def problems(net: Network, mapping: Mapping | None) -> list[str]:
@@ -41,14 +46,10 @@ def problems(net: Network, mapping: Mapping | None) -> list[str]:
 
 
 def _connection_problems(c: Connection, net: Network) -> Iterator[str]:
-    if not isinstance(net.numeric, Fixed):
-        if c.op.synapse_count > MAX_SYNAPSES:
-            yield (
-                f"unrolls to {c.op.synapse_count:,} synapses, a float network is exported synapse by synapse with at most"
-                f" {MAX_SYNAPSES:,}; quantise it first (snnc quantise)"
-            )
+    if why := operator_problem(c.op.kind):
+        yield f"cannot be exported: {why}"
         return
-    for part in parts(c):
+    for part in parts(c) if isinstance(net.numeric, Fixed) else ():
         yield from _part_problems(part, net, c)
 
 
@@ -66,14 +67,18 @@ def weight_bytes(net: Network) -> dict[str, int]:
     return {c.name: sum(_onnx_sums.weights(part.op, net.numeric).bytes for part in parts(c)) for c in net.connections}
 
 
-def export(net: Network, mapping: Mapping | None, folder: Path) -> dict[str, int]:
-    """Fill ``folder``; nothing runs late. Raises MissingDependencyError if the package onnx is not installed."""
+def export(net: Network, mapping: Mapping | None, folder: Path, max_synapses: int) -> dict[str, int]:
+    """Fill ``folder``; nothing runs late. Float networks are unrolled.
+
+    Raises MissingDependencyError if the package onnx is not installed, DoesNotFitError if an operator unrolls to more than
+    ``max_synapses``.
+    """
     try:
         import onnx
     except ImportError as error:
         raise MissingDependencyError("target 'onnx' needs the package onnx", fix=f"install it: {INSTALL}") from error
-    for name, model in (("step", _onnx.step_model(net)), ("sequence", _onnx.sequence_model(net))):
-        (folder / f"{name}.onnx").write_bytes(model.SerializeToString(deterministic=True))
+    for name, model in (("step", _onnx.step_model), ("sequence", _onnx.sequence_model)):
+        (folder / f"{name}.onnx").write_bytes(model(net, max_synapses).SerializeToString(deterministic=True))
     (folder / _program.PROGRAM).write_bytes(Path(__file__).with_name("_onnx_program.py").read_bytes())
     (folder / "sizes.json").write_text(json.dumps(_sizes(net, onnx.__version__), indent=1) + "\n")
     return {p.name: 0 for p in net.ordered}

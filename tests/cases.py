@@ -39,7 +39,9 @@ def of_layer(model, name):
     return model if name == "output" or neurons.get(model).rule.fires else "lif"
 
 
-def fixed_chain(seed=0, sizes=(12, 20, 5), *, threshold=300, density=0.5, model="lif", bias=0, steps=16):
+def fixed_chain(
+    seed=0, sizes=(12, 20, 5), *, threshold=300, density=0.5, model="lif", bias=0, steps=16, exponent=0, numeric=LOIHI
+):
     """A feed-forward integer network that spikes on `spikes`."""
     rng = np.random.default_rng(seed)
     names = ["input", *(f"hidden{i}" for i in range(1, len(sizes) - 1)), "output"]
@@ -47,10 +49,15 @@ def fixed_chain(seed=0, sizes=(12, 20, 5), *, threshold=300, density=0.5, model=
     for name, n in zip(names[1:], sizes[1:], strict=True):
         populations.append(Population(name, (n,), fixed_neuron(of_layer(model, name), threshold, bias)))
     connections = [
-        Connection(f"fc{i}", names[i - 1], names[i], fixed_dense(rng, sizes[i], sizes[i - 1], density=density))
+        Connection(
+            f"fc{i}",
+            names[i - 1],
+            names[i],
+            fixed_dense(rng, sizes[i], sizes[i - 1], density=density, exponent=exponent, numeric=numeric),
+        )
         for i in range(1, len(sizes))
     ]
-    return Network("case", tuple(populations), tuple(connections), 1e-3, LOIHI, Encoding("rate", steps, seed))
+    return Network("case", tuple(populations), tuple(connections), 1e-3, numeric, Encoding("rate", steps, seed))
 
 
 def float_chain(seed=0, sizes=(12, 20, 5), *, density=1.0, model="lif", steps=16):

@@ -1,12 +1,14 @@
 """Random graphs of populations: every operator, branches, skips, loops, recurrence and delays; real Lava run on many at once."""
 
 import sys
+from collections import Counter
 from dataclasses import dataclass, replace
 from math import prod
 
 import lava_networks
 import numpy as np
 from cases import LOIHI
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from snnc.exporters._lava_run import call
 
@@ -163,6 +165,40 @@ def operator(rng, edge, src, dst):
         weight = np.where(np.eye(dst.size, dtype=bool), np.resize(op.synapses.values[op.synapses.values != 0], dst.size), 0)
         return Dense(Synapses.from_dense(weight), op.exponent, op.sign_mode)
     return replace(op, pool=edge.pool)
+
+
+def generated(count):
+    """As many graphs as asked for, always the same."""
+    found = []
+
+    @settings(
+        max_examples=count, derandomize=True, deadline=None, database=None,
+        suppress_health_check=list(HealthCheck), phases=[Phase.generate],
+    )  # fmt: skip
+    @given(graphs())
+    def collect(graph):
+        found.append(graph)
+
+    collect()
+    return found
+
+
+def traits(graph, run):
+    """What happened in a run, so that a test can say that it happened often enough."""
+    seen = Counter(readouts=len(run.readouts), active=all(run.spikes[n].any() or n in run.readouts for n in run.spikes))
+    for e in graph.edges:
+        if not run.spikes[f"p{e.src}"].any():
+            continue
+        seen[e.kind] += 1
+        seen["pooled"] += bool(e.pool)
+        seen[e.delays] += 1
+        seen["groups"] += e.groups > 1
+        seen["delayed"] += 0 < e.delay_steps < graph.steps
+        seen["recurrent"] += e.src == e.dst
+        seen["back"] += e.src > e.dst
+        seen["skip"] += e.dst > e.src + 1
+        seen["across_samples"] += e.delay_steps > 0
+    return seen
 
 
 RUN_ALL = """

@@ -138,6 +138,15 @@ def test_what_the_chip_cannot_express_is_said_before_training(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_target_that_cannot_be_proved_is_refused_before_training(tmp_path):
+    path = tmp_path / "plain.toml"
+    path.write_text(SMALL.replace("samples = 8", 'samples = 8\ntarget = "npz"'))
+    done = snnc("run", path, "-o", tmp_path / "out", "-q")
+    assert done.exit_code == 4
+    assert "artifacts of target 'npz' cannot be run here, so nothing could be proved" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_network_too_large_for_the_chip_exits_as_check_does(tmp_path):
     chip = tmp_path / "tiny.toml"
     chip.write_text((ROOT / "hw_profiles" / "loihi1.toml").read_text().replace("value = 128", "value = 1", 1))

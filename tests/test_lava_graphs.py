@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 from cases import fixed_loops, fixed_neuron, spikes
-from hypothesis import HealthCheck, Phase, given, settings
-from lava_graphs import graphs, network, run_all
+from lava_graphs import generated, network, run_all, traits
 from lava_networks import rasters
 
 from snnc import targets
@@ -20,40 +19,6 @@ pytestmark = pytest.mark.lava
 
 OFTEN = ("dense", "one_to_one", "conv2d", "sumpool2d", "pooled", "groups", "axons", "synapses", "delayed", "recurrent", "back",
          "skip", "across_samples", "active", "readouts")  # fmt: skip
-
-
-def generated(count):
-    """As many graphs as asked for, always the same."""
-    found = []
-
-    @settings(
-        max_examples=count, derandomize=True, deadline=None, database=None,
-        suppress_health_check=list(HealthCheck), phases=[Phase.generate],
-    )  # fmt: skip
-    @given(graphs())
-    def collect(graph):
-        found.append(graph)
-
-    collect()
-    return found
-
-
-def traits(graph, run):
-    """What happened in a run, so that a test can say that it happened often enough."""
-    seen = Counter(readouts=len(run.readouts), active=all(run.spikes[n].any() or n in run.readouts for n in run.spikes))
-    for e in graph.edges:
-        if not run.spikes[f"p{e.src}"].any():
-            continue
-        seen[e.kind] += 1
-        seen["pooled"] += bool(e.pool)
-        seen[e.delays] += 1
-        seen["groups"] += e.groups > 1
-        seen["delayed"] += 0 < e.delay_steps < graph.steps
-        seen["recurrent"] += e.src == e.dst
-        seen["back"] += e.src > e.dst
-        seen["skip"] += e.dst > e.src + 1
-        seen["across_samples"] += e.delay_steps > 0
-    return seen
 
 
 def agree(count, folder):

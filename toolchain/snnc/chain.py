@@ -139,6 +139,13 @@ def _must_express(chain: Chain, profile: Profile) -> None:
             where="[train]",
             fix="use encoding = 'rate' or 'latency', or a chip with graded spikes",
         )
+    if not targets.is_runnable(target := targets.load(chain.goal.target)):
+        raise UnsupportedError(
+            f"artifacts of target {chain.goal.target!r} cannot be run here, so nothing could be proved: "
+            f"{targets.reason_not_run(target)}",
+            where="[goal]",
+            fix="pick another target, and export to this one afterwards",
+        )
 
 
 def _must_fit(budget: Budget, path: Path) -> None:

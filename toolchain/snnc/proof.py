@@ -11,7 +11,7 @@ from snnc.errors import DataError, NetworkError, UnsupportedError
 from snnc.ir import Network
 from snnc.run import Rasters, Run, classes
 from snnc.simulate import simulate
-from snnc.targets import Artifact, RunnableTarget, altered_files, foreign_files, is_runnable, load
+from snnc.targets import Artifact, RunnableTarget, altered_files, foreign_files, is_runnable, load, reason_not_run
 from snnc.verify import Verdict, compare, join
 
 Source = Callable[[int, int], Rasters]  # (first sample, number of samples) -> rasters (samples, steps, n) by input
@@ -74,7 +74,7 @@ def _runnable(artifact: Artifact, net: Network) -> RunnableTarget:
         )
     target = load(artifact.target)
     if not is_runnable(target):
-        raise UnsupportedError(f"artifacts of target {artifact.target!r} cannot be run here", fix="see snnc targets")
+        raise UnsupportedError(f"artifacts of target {artifact.target!r} cannot be run here", fix=reason_not_run(target))
     return target
 
 

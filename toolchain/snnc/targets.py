@@ -65,6 +65,16 @@ class Target(Protocol):
         """
 
 
+def takes_mapping(target: Target) -> bool:
+    """Whether a mapping is written: where the target needs one, or where it says TAKES_MAPPING and a chip is named."""
+    return target.NEEDS_MAPPING or getattr(target, "TAKES_MAPPING", False)
+
+
+def reason_not_run(target: Target) -> str:
+    """Why artifacts of the target cannot be run here, in its own words: its NOT_RUN."""
+    return str(getattr(target, "NOT_RUN", "see snnc targets"))
+
+
 class RunnableTarget(Target, Protocol):
     """A target whose artifacts can be run here, and so be verified."""
 

@@ -39,22 +39,28 @@ def command(
     from snnc import store
 
     targets.must_be_exportable(out, force)
-    maps = targets.load(target).NEEDS_MAPPING
+    chosen = targets.load(target)
+    maps = chosen.NEEDS_MAPPING or bool(profile or mapped)
     for option, value in (("--hw", profile), ("--mapping", mapped)):
-        if value and not maps:
+        if value and not targets.takes_mapping(chosen):
             raise UsageError(f"target {target!r} maps to no chip", where=option, fix=f"leave {option} out, or see snnc targets")
     net = store.load(model)
     if not maps and isinstance(net.numeric, Fixed):  # of a chip, `_mapping` asks this too
         must_not_wrap(net)
     mapping = _mapping(net, profile, mapped, seed) if maps else None
     artifact = targets.export(target, net, mapping, out, force=force, max_synapses=max_synapses)
+    size = sum((out / name).stat().st_size for name in artifact.files)
     cores = {"profile": mapping.profile, "cores": len(mapping.cores)} if mapping else {}
     if as_json:
-        print_json("export/1", target=target, path=str(out), network_hash=net.hash, files=dict(artifact.files), **cores)
+        files = dict(artifact.files)
+        print_json("export/1", target=target, path=str(out), network_hash=net.hash, bytes=size, files=files, **cores)
         return
     on: Any = f", on {cores['cores']} cores of {cores['profile']}" if cores else ""
-    click.echo(f"{out}: {len(artifact.files) + 1} files for target {target}{on}")
-    click.echo(f"prove it with: snnc verify {out} --against {model}")
+    click.echo(f"{out}: {len(artifact.files) + 1} files with {size:,} bytes for target {target}{on}")
+    if targets.is_runnable(chosen):
+        click.echo(f"prove it with: snnc verify {out} --against {model}")
+    else:
+        click.echo(f"it cannot be run here: {targets.reason_not_run(chosen)}")
 
 
 def _mapping(net: Network, profile: str | None, mapped: Path | None, seed: int) -> Mapping:
