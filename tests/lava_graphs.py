@@ -10,7 +10,8 @@ import numpy as np
 from cases import LOIHI
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from snnc.exporters._lava_run import call
+from snnc.exporters._lava_run import LAVA
+from snnc.exporters._program import call
 
 from snnc import targets
 from snnc.ir import Connection, Network, Population
@@ -224,7 +225,7 @@ def run_all(cases, folder):
         targets.export("lava", net, None, places[-1] / "artifact")
         np.savez(places[-1] / "in.npz", **inputs)
     (folder / "all.py").write_text(RUN_ALL)
-    call([sys.executable, str(folder / "all.py"), *map(str, places)], folder, timeout_s=60 + 15 * len(cases))
+    call([sys.executable, str(folder / "all.py"), *map(str, places)], folder, 60 + 15 * len(cases), LAVA)
     return [result(net, place) for (net, _), place in zip(cases, places, strict=True)]
 
 
