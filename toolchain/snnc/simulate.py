@@ -20,7 +20,7 @@ def simulate(net: Network, inputs: Rasters, *, record: bool = False) -> Run:
     ``record`` keeps the states (u, v) of every step; those of readouts, which never fire, are always kept. Raises DataError
     if an input is missing, has the wrong shape, or holds messages that its population cannot send.
     """
-    samples, steps = _check_inputs(net, inputs)
+    samples, steps = check_inputs(net, inputs)
     spikes = {p.name: inputs[p.name] if p.neuron is None else np.zeros((samples, steps, p.size), np.uint8) for p in net.ordered}
     state = {p.name: _initial(p, samples, net) for p in net.populations if p.neuron}
     into = {p.name: [(c.src, part) for c in net.into(p.name) for part in parts(c)] for p in net.populations}
@@ -56,8 +56,8 @@ def _current(part: Part, spikes: NDArray[Any], step: int, net: Network) -> NDArr
     return part.current(spikes[:, sent], net.numeric)
 
 
-def _check_inputs(net: Network, inputs: Rasters) -> tuple[int, int]:
-    """(samples, steps) of the inputs, which must agree."""
+def check_inputs(net: Network, inputs: Rasters) -> tuple[int, int]:
+    """(samples, steps) of the inputs, which must agree. Raises DataError as `simulate` does."""
     for p in net.inputs:
         where = f"input {p.name!r}"
         if p.name not in inputs:

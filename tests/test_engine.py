@@ -1,0 +1,235 @@
+"""The engine computes what the reference computes: every spike and every state, by either kernel, on any number of threads."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from itertools import pairwise
+
+import lava_graphs
+import numpy as np
+import pytest
+from cases import LOIHI, fixed_chain, fixed_dense, fixed_loops, float_chain, spikes
+from conv_cases import convolutional
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from snnc import neurons
+from snnc.errors import DataError, MissingDependencyError, NetworkError
+from snnc.ir import Connection, Network, Population
+from snnc.neurons.cuba import Cuba
+from snnc.simulate import simulate
+
+pytest.importorskip("numba", reason="numba is not installed: pip install 'snnc[engine]'")
+from snnc import engine
+from snnc.engine.trace import trace
+
+KERNELS = ("lanes", "events")
+
+
+def messages(net, samples, steps, rate=0.3, seed=0):
+    """Random rasters; graded messages are of any size."""
+    rng = np.random.default_rng(seed)
+    shapes = {p.name: (samples, steps, p.size) for p in net.inputs}
+    return {
+        p.name: (rng.random(shapes[p.name]) < rate) * rng.integers(1, 2 ** max(p.message_bits, 1), shapes[p.name])
+        for p in net.inputs
+    }
+
+
+def must_be_equal(want, got):
+    assert want.spikes.keys() == got.spikes.keys()
+    for name, raster in want.spikes.items():
+        assert np.array_equal(raster, got.spikes[name]), name
+    assert want.states.keys() == got.states.keys()
+    for name, states in want.states.items():
+        for variable, values in states.items():
+            assert np.array_equal(values, got.states[name][variable]), (name, variable)
+    assert want.readouts == got.readouts
+
+
+def hold(net, inputs, kernels=KERNELS, silent=()):
+    """Both kernels against the reference; every population has to fire, or nothing was shown."""
+    want = simulate(net, inputs, record=True)
+    for name, raster in want.spikes.items():
+        assert raster.any() or name in silent or name in want.readouts, f"{name} is silent"
+    for kernel in kernels:
+        must_be_equal(want, engine.simulate(net, inputs, record=True, threads=2, kernel=kernel))
+    return want
+
+
+@settings(max_examples=25, deadline=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(lava_graphs.graphs(), st.sampled_from([0.02, 0.3, 1.0]), st.sampled_from([1, 3, 17]))
+def test_any_graph(graph, rate, samples):
+    net = lava_graphs.network(graph)
+    hold(net, messages(net, samples, graph.steps, rate, graph.seed), silent=[p.name for p in net.populations])
+
+
+@pytest.mark.parametrize("model", neurons.names())
+@pytest.mark.parametrize("bias", [0, 40, -30])
+def test_every_neuron(model, bias):
+    net = fixed_chain(model=model, bias=bias)
+    hold(net, spikes(net, samples=5, rate=0.5))
+
+
+@pytest.mark.parametrize("delays", [False, True], ids=["at once", "late"])
+def test_every_operator(delays):
+    net = convolutional(delays=delays)
+    hold(net, messages(net, 5, 14))
+
+
+def test_loops_and_paths_of_unequal_length():
+    net = fixed_loops()
+    hold(net, spikes(net, samples=5, steps=30))
+
+
+@pytest.mark.parametrize("samples", [1, 63, 511, 512, 513])
+def test_samples_that_do_not_fill_the_lanes(samples):
+    net = fixed_chain()
+    hold(net, spikes(net, samples=samples, steps=6))
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.01, 0.5, 1.0])
+def test_every_activity(rate):
+    net = fixed_chain(sizes=(70, 40, 5))
+    hold(net, spikes(net, samples=9, rate=rate), silent=("input", "hidden1", "output") if rate < 0.5 else ())
+
+
+def excited(numeric=LOIHI, exponent=4, threshold=1 << 13, decay=3):
+    """Neurons whose current wraps around and whose voltage saturates."""
+    rng = np.random.default_rng(3)
+    ops = [fixed_dense(rng, n, 40, density=0.9, exponent=exponent, sign_mode="excitatory") for n in (30, 8)]
+    ops[1] = fixed_dense(rng, 8, 30, density=0.9)
+    neuron = Cuba(threshold, decay, decay, np.arange(30) * 7 - 90)
+    populations = (
+        Population("input", (40,), None),
+        Population("a", (30,), neuron),
+        Population("b", (8,), replace(neuron, threshold=99, bias=0)),
+    )
+    wires = (Connection("in", "input", "a", ops[0]), Connection("out", "a", "b", ops[1]))
+    return Network("excited", populations, wires, 1e-3, numeric)
+
+
+def test_registers_that_wrap_and_saturate():
+    net = excited()
+    want = hold(net, spikes(net, samples=4, rate=0.8, steps=40))
+    u, v = (want.states["a"][name] for name in "uv")
+    assert (np.diff(u, axis=1) < -LOIHI.state_limit).any(), "nothing wrapped"
+    assert (v == 1 - LOIHI.state_limit).any(), "nothing saturated"
+
+
+def test_a_current_that_leaves_its_register():
+    net = excited(exponent=7)
+    want = hold(net, spikes(net, samples=4, rate=0.8, steps=40))
+    assert want.states["a"]["u"].max() > 10 * LOIHI.state_limit, "Lava's rule wraps only once"
+
+
+def test_registers_of_more_than_the_processors_32_bits():
+    numeric = replace(LOIHI, state_bits=32, state_shift=12, threshold_bits=20, decay_bits=16)
+    net = excited(numeric, exponent=7, threshold=1 << 16)
+    assert trace(net["a"].neuron, (-1 << 20, 1 << 20), numeric).bits == 64
+    hold(net, spikes(net, samples=4, rate=0.8, steps=40))
+
+
+def test_the_form_of_a_step_follows_from_its_ranges():
+    neuron = fixed_chain()["hidden1"].neuron
+    forms = [trace(neuron, (-most, most), LOIHI) for most in (1000, 10**6, 10**9)]
+    assert [step.bits for step in forms] == [32, 32, 64]
+    assert ["wrap" in step.text for step in forms] == [False, True, True]
+
+
+@pytest.mark.parametrize("kernel", ["auto", *KERNELS])
+def test_threads_change_nothing(kernel):
+    net = fixed_loops()
+    inputs = spikes(net, samples=1100, steps=5)
+    runs = [engine.simulate(net, inputs, record=True, threads=threads, kernel=kernel) for threads in (1, 2, 5)]
+    must_be_equal(runs[0], runs[1])
+    must_be_equal(runs[0], runs[2])
+    must_be_equal(simulate(net, inputs, record=True), runs[0])
+
+
+def test_only_what_is_asked_for_is_kept():
+    net = fixed_chain()
+    inputs = spikes(net, samples=20)
+    for kernel in KERNELS:
+        run = engine.simulate(net, inputs, keep=["output"], kernel=kernel)
+        assert set(run.spikes) == {"input", "output"}
+        assert run.spikes["output"].any()
+        assert np.array_equal(run.spikes["output"], simulate(net, inputs).spikes["output"])
+
+
+@pytest.mark.parametrize("net", [fixed_loops(), convolutional(delays=True), excited()], ids=["loops", "delays", "wraps"])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_stream_in_pieces_is_the_whole(net, kernel):
+    inputs = messages(net, 3, 23, 0.5)
+    whole = simulate(net, inputs, record=True)
+    edges = [0, 1, 4, 17, 23]
+    pieces = [{n: x[:, a:b] for n, x in inputs.items()} for a, b in pairwise(edges)]
+    runs = [run for run, _ in engine.stream(net, pieces, record=True, kernel=kernel)]
+    for name, raster in whole.spikes.items():
+        assert raster.any()
+        assert np.array_equal(np.concatenate([run.spikes[name] for run in runs], axis=1), raster)
+    for name, states in whole.states.items():
+        for v, values in states.items():
+            assert np.array_equal(np.concatenate([run.states[name][v] for run in runs], axis=1), values)
+
+
+def test_a_stream_goes_on_from_where_another_ended_and_stops_early():
+    net = fixed_loops()
+    inputs = spikes(net, samples=2, steps=20)
+    halves = [{n: x[:, part] for n, x in inputs.items()} for part in (slice(0, 10), slice(10, 20))]
+    ((_, state),) = engine.stream(net, iter(halves), stop=lambda run: True)
+    assert state.steps == 10
+    ((rest, end),) = engine.stream(net, halves[1:], state=state)
+    assert end.steps == 20
+    assert np.array_equal(rest.spikes["output"], simulate(net, inputs).spikes["output"][:, 10:])
+    far = {n: {v: x + (1 << 40) for v, x in s.items()} for n, s in state.neurons.items()}
+    with pytest.raises(DataError, match="reachable is"):
+        next(engine.stream(net, halves[1:], state=replace(state, neurons=far)))
+    with pytest.raises(DataError, match="expected u, v of shape"):
+        next(engine.stream(net, [spikes(net, samples=3)], state=state))
+
+
+def test_a_float_network_is_refused():
+    net = float_chain()
+    assert not engine.suits(net)
+    with pytest.raises(NetworkError, match="quantise it"):
+        engine.simulate(net, spikes(net))
+
+
+def test_without_numba_the_remedy_is_named(monkeypatch):
+    net = fixed_chain()
+    monkeypatch.setattr(engine, "find_spec", lambda name: None)
+    assert not engine.suits(net)
+    with pytest.raises(MissingDependencyError, match="--engine reference"):
+        engine.simulate(net, spikes(net))
+
+
+def test_the_first_call_says_that_it_compiles(tmp_path):
+    code = """
+from cases import fixed_chain, spikes
+from snnc import engine
+net = fixed_chain()
+said = []
+for _ in range(2):
+    engine.simulate(net, spikes(net), kernel="events", notice=said.append)
+    print(len(said))
+"""
+    env = {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": "tests"}
+    out = [subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout for _ in "12"]
+    assert out == ["1\n1\n", "0\n0\n"]
+
+
+def test_an_interrupt_stops_within_a_second():
+    net = fixed_chain(sizes=(200, 400, 10))
+    inputs = {"input": np.ones((600, 1500, 200), np.uint8)}
+    engine.simulate(net, {"input": inputs["input"][:, :2]})
+    stopped = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    stopped.start()
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        engine.simulate(net, inputs, keep=["output"])
+    assert time.monotonic() - begin < 2.5

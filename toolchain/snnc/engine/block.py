@@ -1,0 +1,222 @@
+"""Runs a block of samples through all steps, each population by the kernel that was chosen for it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.engine.adder import FIRST
+from snnc.engine.events import delivering, firing
+from snnc.engine.lanes import advancing, order
+from snnc.engine.packing import pack, unpack
+from snnc.engine.plan import VERSION, Adding, Layer, Plan
+from snnc.engine.sums import Feed
+from snnc.engine.vector import LANES, WORDS
+
+Kernel = Literal["lanes", "events"]
+
+CURRENT_BYTES = 1 << 20  # of currents that are computed ahead, so that they stay in a near cache
+_PLACES = np.argsort(order())  # where in a neuron's states a sample lies
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What a call has in memory for all its samples. Rasters start ``before[population]`` steps before the first one, with
+    what was sent then; populations whose spikes nobody asked for have none. ``states`` holds (samples, n) by population and
+    variable, before and afterwards; it is empty if the call starts at the first step and nobody asked where it ends.
+    """
+
+    plan: Plan
+    steps: int
+    rasters: Mapping[str, NDArray[Any]]  # (samples, steps before + steps, n)
+    before: Mapping[str, int]
+    states: Mapping[str, Mapping[str, NDArray[Any]]]
+    traces: Mapping[str, NDArray[Any]]  # (variables, samples, steps, n) of populations whose states are recorded
+    stopped: Event
+
+
+def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Zeros from an address on that vectors of any width may start at; elsewhere each would lie in two lines of the cache."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.zeros(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    found: NDArray[Any] = memory[start : start + size].view(dtype).reshape(shape)
+    return found
+
+
+def run(job: Job, samples: slice, kernels: Mapping[str, Kernel]) -> None:
+    """Compute ``samples``, at most `LANES` of them if a kernel is "lanes": fills rasters and traces, and changes the states."""
+    rasters = _rasters(job, samples, kernels)
+    layers: list[_Lanes | _Events] = []
+    board = _board(job.plan) if "lanes" in kernels.values() else None
+    for layer in job.plan.layers:
+        if kernels[layer.name] == "lanes" and board is not None:
+            layers.append(_Lanes(job, samples, rasters, layer, job.plan.board.layers[layer.name], board, kernels))
+        else:
+            layers.append(_Events(job, samples, rasters, layer))
+    ahead = job.steps if board is None and not job.plan.loops else 1
+    for start in range(0, job.steps, ahead):
+        if job.stopped.is_set():
+            return
+        for one in layers:
+            one.advance(start, start + ahead)
+    for one in layers:
+        one.leave()
+
+
+def _rasters(job: Job, samples: slice, kernels: Mapping[str, Kernel]) -> dict[str, NDArray[Any]]:
+    """The rasters of these samples; of populations that nobody asked for, only where a kernel needs them."""
+    rasters = {name: raster[samples] for name, raster in job.rasters.items()}
+    live = {layer.name for layer in job.plan.layers if kernels[layer.name] == "lanes"}
+    for reader in job.plan.layers:
+        if reader.name in live:
+            live -= {i.src for i in reader.inputs if i.feed.key != (i.src, 0, None)}
+        else:
+            live -= {i.src for i in reader.inputs}
+    for layer in job.plan.layers:
+        if layer.name not in rasters and layer.name not in live:
+            rasters[layer.name] = np.empty((samples.stop - samples.start, job.steps, layer.n), np.uint8)
+    return rasters
+
+
+def _board(plan: Plan) -> NDArray[np.uint64]:
+    board = aligned((plan.board.rows, WORDS), np.uint64)
+    board[1] = ~np.uint64(0)
+    return board
+
+
+@dataclass(eq=False)
+class _Lanes:
+    """A population whose samples lie side by side, in (states, neurons, LANES)."""
+
+    job: Job
+    samples: slice
+    rasters: Mapping[str, NDArray[Any]]  # of the samples
+    layer: Layer
+    adding: Adding
+    board: NDArray[np.uint64]
+    kernels: Mapping[str, Kernel]
+    states: NDArray[Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.count = self.samples.stop - self.samples.start
+        self.states = aligned((len(self.layer.step.states), self.layer.n, LANES), self.layer.state_type)
+        if self.layer.initial:
+            self.states += self.layer.initial
+        for k, values in enumerate(self.job.states.get(self.layer.name, {}).values()):
+            self.states[k][:, _PLACES[: self.count]] = values[self.samples].T
+        self.sums = aligned((32 * WORDS,), np.uint64)
+        self.current = self.sums.view(np.int16) if self.adding.direct else aligned((LANES,), np.int32)
+        self.wanted = {feed.key: _wanted(feed) for feed, _ in self.adding.feeds}
+
+    def advance(self, start: int, stop: int) -> None:
+        a, name, everything = self.adding, self.layer.name, self.layer.name in self.job.traces
+        for step in range(start, stop):
+            for feed, row in a.feeds:
+                self._bring(feed, row, step)
+            full = everything or (name in self.job.states and step == self.job.steps - 1)
+            advancing(a.full if full else a.lean, a.direct)(
+                self.board, self.sums, self.current, self.states, self.layer.parameters, a.numbers, a.stream, a.starts,
+                a.table, a.gather, a.places, FIRST, a.out,
+            )  # fmt: skip
+            if name in self.rasters:
+                unpack(self.board, a.out, 0, self.job.before[name] + step, self.rasters[name])
+            if everything:
+                self.job.traces[name][:, self.samples, step] = self._ordered()
+
+    def _bring(self, feed: Feed, row: int, step: int) -> None:
+        """Rows of what a population sent, unless its kernel has just put them there."""
+        if feed.key == (feed.src, 0, None) and self.kernels.get(feed.src) == "lanes":
+            return
+        sent = self.job.before[feed.src] + step - feed.delay_steps
+        raster = self.rasters[feed.src]
+        for plane in range(feed.planes):
+            at = row + 2 * plane * feed.n
+            if sent < 0:
+                self.board[at : at + feed.n], self.board[at + feed.n : at + 2 * feed.n] = 0, ~np.uint64(0)
+            else:
+                bit = np.array([1 << plane], raster.dtype)
+                pack(raster, 0, sent, bit, self.wanted[feed.key], self.board, at)
+
+    def _ordered(self) -> NDArray[Any]:
+        """(states, samples, neurons)"""
+        return self.states[:, :, _PLACES[: self.count]].transpose(0, 2, 1)
+
+    def leave(self) -> None:
+        if self.layer.name in self.job.states:
+            for values, mine in zip(self.job.states[self.layer.name].values(), self._ordered(), strict=True):
+                values[self.samples] = mine
+
+
+def _wanted(feed: Feed) -> NDArray[np.bool_]:
+    return np.ones(feed.n, np.bool_) if feed.sources is None else feed.sources
+
+
+@dataclass(eq=False)
+class _Events:
+    """A population whose neurons lie side by side, in (samples, states, neurons)."""
+
+    job: Job
+    samples: slice
+    rasters: Mapping[str, NDArray[Any]]  # of the samples
+    layer: Layer
+    states: NDArray[Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        layer, padded = self.layer, self.layer.parameters.shape[1]
+        self.states = aligned((self.samples.stop - self.samples.start, len(layer.step.states), padded), layer.state_type)
+        if layer.initial:
+            self.states += layer.initial
+        for k, values in enumerate(self.job.states.get(layer.name, {}).values()):
+            self.states[:, k, : layer.n] = values[self.samples]
+        self.spikes, self.part = aligned((padded,), np.uint8), aligned((padded,), layer.current_type)
+        everything = layer.name in self.job.traces
+        nothing = np.zeros((0, 1, 1, 1), np.int64)
+        self.trace = self.job.traces[layer.name][:, self.samples] if everything else nothing
+        self.fire = firing(f"{layer.step.text}\n{VERSION}")
+
+    def advance(self, start: int, stop: int) -> None:
+        """In pieces whose currents stay in a near cache: some steps of some samples."""
+        padded = self.layer.parameters.shape[1]
+        slots = max(1, CURRENT_BYTES // (padded * self.part.itemsize))
+        some_steps = min(stop - start, slots)
+        some = max(1, slots // some_steps)
+        for first in range(0, len(self.states), some):
+            for at in range(start, stop, some_steps):
+                if self.job.stopped.is_set():
+                    return
+                self._piece(range(first, min(first + some, len(self.states))), range(at, min(at + some_steps, stop)))
+
+    def _piece(self, samples: range, steps: range) -> None:
+        layer, name = self.layer, self.layer.name
+        current = aligned((len(samples), len(steps), len(self.part)), self.part.dtype)
+        for i, f in zip(layer.inputs, layer.fanouts, strict=True):
+            delivering(VERSION)(
+                self.rasters[i.src], samples.start, self.job.before[i.src] + steps.start, i.part.delay_steps, f.inputs, f.starts,
+                f.of, f.values, f.up, f.left, f.geometry, f.down, self.part, current,
+            )  # fmt: skip
+        at = self.job.before[name] + steps.start
+        self.fire(
+            current,
+            self.states,
+            layer.parameters,
+            layer.numbers,
+            samples.start,
+            at,
+            steps.start,
+            self.spikes,
+            self.rasters[name],
+            self.trace,
+        )
+
+    def leave(self) -> None:
+        for k, values in enumerate(self.job.states.get(self.layer.name, {}).values()):
+            values[self.samples] = self.states[:, k, : self.layer.n]
+
+
+def blocks(samples: int, size: int) -> Iterable[slice]:
+    """The samples in blocks of at most ``size``."""
+    return (slice(first, min(first + size, samples)) for first in range(0, samples, size))

@@ -1,0 +1,164 @@
+"""A call of the engine: memory for all samples, blocks of them on threads."""
+
+import os
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.engine.block import Job, Kernel, blocks, run
+from snnc.engine.choice import choose, measured
+from snnc.engine.plan import Plan, plan
+from snnc.engine.vector import LANES
+from snnc.errors import DataError
+from snnc.ir import Network
+from snnc.run import Rasters, Run
+from snnc.simulate import check_inputs
+
+Choice = Kernel | Literal["auto"]
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Where a network is in the middle of a stream."""
+
+    steps: int  # that were computed
+    neurons: Mapping[str, Mapping[str, NDArray[np.int64]]]  # by population and variable: (samples, n)
+    sent: Rasters  # of populations with delays, what they sent last: (samples, up to the longest delay, n)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Of a call; only ``record`` and ``keep`` decide what comes out."""
+
+    record: bool = False  # the states of every step, not only those of readouts
+    keep: Collection[str] | None = None  # populations whose spikes are wanted; None: all. Inputs are there in any case
+    threads: int | None = None  # None: as many as there are processors for this program
+    kernel: Choice = "auto"
+
+
+def advance(net: Network, inputs: Rasters, options: Options, state: State | None = None) -> tuple[Run, State]:
+    """Run the steps of ``inputs`` from ``state`` on. Returns the run and where it ended, which has no neurons if ``state`` is
+    None: then the run starts at the first step and nobody goes on.
+
+    Raises NetworkError for a float network, DataError for inputs or a state that do not suit the network.
+    """
+    samples, steps = check_inputs(net, inputs)
+    made = plan(net)
+    state = State(0, {}, {}) if state is None else checked(state, made, samples)
+    job = _job(made, inputs, state, samples, steps, options)
+    _compute(job, samples, options.threads or processors(), options.kernel)
+    return _run(job), _state(job, state.steps + steps)
+
+
+def processors() -> int:
+    """How many this program may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def first_state(net: Network, inputs: Rasters) -> State:
+    """Before the first step, for as many samples as ``inputs`` has."""
+    samples, _ = check_inputs(net, inputs)
+    neurons = {
+        layer.name: {v: np.full((samples, layer.n), layer.initial, np.int64) for v in layer.step.states}
+        for layer in plan(net).layers
+    }
+    return State(0, neurons, {})
+
+
+def checked(state: State, made: Plan, samples: int) -> State:
+    """A copy of the state, to be changed. Raises DataError if it is of another network, or holds what no step can lead to."""
+    neurons = {}
+    for layer in made.layers:
+        mine = state.neurons.get(layer.name, {})
+        shapes = {v: x.shape for v, x in mine.items()}
+        if shapes != dict.fromkeys(layer.step.states, (samples, layer.n)):
+            raise DataError(
+                f"the state holds {shapes or 'nothing'}, expected {', '.join(layer.step.states)} of shape {(samples, layer.n)}",
+                where=f"population {layer.name!r}", fix="go on with the state of this network and these samples",
+            )  # fmt: skip
+        for v, (low, high) in layer.step.ranges.items():
+            if mine[v].size and not low <= mine[v].min() <= mine[v].max() <= high:
+                raise DataError(f"the state holds {v} in {mine[v].min()} .. {mine[v].max()}, reachable is {low} .. {high}",
+                                where=f"population {layer.name!r}", fix="go on with a state of this network")  # fmt: skip
+        neurons[layer.name] = {v: np.array(mine[v], np.int64) for v in layer.step.states}
+    return State(state.steps, neurons, state.sent)
+
+
+def _job(made: Plan, inputs: Rasters, state: State, samples: int, steps: int, options: Options) -> Job:
+    rasters, before = {}, {}
+    for p in made.net.populations:
+        before[p.name] = state.sent[p.name].shape[1] if p.name in state.sent else 0
+        if p.neuron and not made.history[p.name] and options.keep is not None and p.name not in options.keep:
+            continue
+        sent = state.sent.get(p.name, np.zeros((samples, 0, p.size), np.uint8))
+        given = None if p.neuron else inputs[p.name]
+        rasters[p.name] = _raster(sent, given, (samples, steps, p.size), p.message_bits)
+    kept = [layer for layer in made.layers if options.record or not layer.fires]
+    traces = {layer.name: np.zeros((len(layer.step.states), samples, steps, layer.n), np.int64) for layer in kept}
+    return Job(made, steps, rasters, before, state.neurons, traces, threading.Event())
+
+
+def _raster(sent: NDArray[Any], given: NDArray[Any] | None, shape: tuple[int, int, int], message_bits: int) -> NDArray[Any]:
+    """(samples, steps sent before + steps, n), in the smallest type that holds the messages."""
+    kind = next(t for t in (np.uint8, np.uint16, np.uint32) if np.iinfo(t).bits >= message_bits)
+    if given is not None and not sent.shape[1]:
+        return np.require(given, kind, ["C", "W"])
+    samples, steps, n = shape
+    raster = np.empty((samples, sent.shape[1] + steps, n), kind)
+    raster[:, : sent.shape[1]] = sent
+    if given is not None:
+        raster[:, sent.shape[1] :] = given
+    return raster
+
+
+def _compute(job: Job, samples: int, threads: int, kernel: Choice) -> None:
+    size = min(LANES, -(-samples // threads)) if kernel == "events" else LANES
+    activity = measured({p.name: job.rasters[p.name][:64] for p in job.plan.net.inputs})
+    with _on_threads(job, threads) as start:
+        for block in blocks(samples, size):
+            start(block, _kernels(job.plan, block.stop - block.start, activity, kernel))
+
+
+def _kernels(made: Plan, samples: int, activity: Mapping[str, float], kernel: Choice) -> Mapping[str, Kernel]:
+    if kernel == "auto":
+        return choose(made, samples, activity)
+    fit = made.board.layers if kernel == "lanes" else ()
+    return {layer.name: "lanes" if layer.name in fit else "events" for layer in made.layers}
+
+
+@contextmanager
+def _on_threads(job: Job, threads: int) -> Iterator[Any]:
+    """Blocks run as they come; on an interrupt or an error all stop at their next step."""
+    running: list[Future[None]] = []
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            yield lambda block, kernels: running.append(pool.submit(run, job, block, kernels))
+            done, _ = wait(running, return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
+        except BaseException:
+            job.stopped.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _run(job: Job) -> Run:
+    net = job.plan.net
+    spikes = {p.name: job.rasters[p.name][:, job.before[p.name] :] for p in net.ordered if p.name in job.rasters}
+    states = {
+        layer.name: dict(zip(layer.step.states, job.traces[layer.name], strict=True))
+        for layer in job.plan.layers if layer.name in job.traces
+    }  # fmt: skip
+    readouts = frozenset(layer.name for layer in job.plan.layers if not layer.fires)
+    return Run("engine", net.dt_s, spikes, states, {p.name: 0 for p in net.populations}, readouts)
+
+
+def _state(job: Job, steps: int) -> State:
+    sent = {name: job.rasters[name][:, -longest:].copy() for name, longest in job.plan.history.items() if longest}
+    return State(steps, job.states, sent if job.states else {})

@@ -1,0 +1,231 @@
+"""What the engine prepares once for a network: the compiled step of each population and its connections in the form of each
+kernel. Made on demand, kept while the network is.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.arith import Fixed
+from snnc.delays import Part, parts
+from snnc.engine.adder import FIRST, adders
+from snnc.engine.emit import AT_ONCE
+from snnc.engine.events import Fanout, fanout
+from snnc.engine.lanes import OWN, START
+from snnc.engine.sums import Feed, Summed, summed, table
+from snnc.engine.taps import Ints, reach
+from snnc.engine.trace import INT32, Step, trace
+from snnc.errors import NetworkError
+from snnc.ir import Network, Population
+
+Key = tuple[str, int, bytes | None]
+
+VERSION = sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()[:16]
+
+
+@dataclass(frozen=True, eq=False)
+class Input:
+    """A part of a connection, with the population that it comes from."""
+
+    src: str
+    part: Part
+    message_bits: int
+
+    @cached_property
+    def feed(self) -> Feed:
+        return Feed(self.src, self.part.delay_steps, self.part.sources, max(self.message_bits, 1), self.part.op.n_src)
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A population of neurons, its step and what enters it."""
+
+    population: Population
+    numeric: Fixed
+    inputs: tuple[Input, ...]
+
+    @property
+    def name(self) -> str:
+        return self.population.name
+
+    @property
+    def n(self) -> int:
+        return self.population.size
+
+    @property
+    def fires(self) -> bool:
+        """Whether it sends spikes; else it is a readout."""
+        assert self.population.neuron is not None  # noqa: S101 - for the type checker; a layer has neurons
+        return self.population.neuron.rule.fires
+
+    @property
+    def initial(self) -> int:
+        """What its states start at."""
+        assert self.population.neuron is not None  # noqa: S101 - for the type checker; a layer has neurons
+        return self.population.neuron.rule.initial_state
+
+    @cached_property
+    def current(self) -> tuple[int, int]:
+        """The least and the most that the summed input of a neuron can be, in weight units."""
+        ends = [[self.numeric.shift(end, i.part.op.exponent) for end in reach(i.part, i.message_bits)] for i in self.inputs]
+        return sum(low for low, _ in ends), sum(high for _, high in ends)
+
+    @cached_property
+    def step(self) -> Step:
+        return self.scaled(0)
+
+    def scaled(self, scale: int) -> Step:
+        """The step, with its current given in units of 2**scale."""
+        assert self.population.neuron is not None  # noqa: S101 - for the type checker; a layer has neurons
+        return trace(self.population.neuron, self.current, self.numeric, scale)
+
+    @cached_property
+    def fanouts(self) -> tuple[Fanout, ...]:
+        """The synapses of each input by what they meet."""
+        return tuple(fanout(i.part, self.current_type) for i in self.inputs)
+
+    @property
+    def current_type(self) -> Any:
+        return np.int32 if self.current[0] >= -INT32 and self.current[1] <= INT32 else np.int64
+
+    @property
+    def state_type(self) -> Any:
+        return np.int32 if self.step.bits == 32 else np.int64
+
+    @property
+    def numbers(self) -> NDArray[Any]:
+        """Those of the step's program."""
+        return np.array(self.step.numbers, self.state_type)
+
+    @cached_property
+    def parameters(self) -> NDArray[Any]:
+        """(parameters, neurons); neurons padded to whole vectors, which never matter."""
+        found = np.zeros((len(self.step.parameters), -(-self.n // AT_ONCE) * AT_ONCE), self.state_type)
+        for i, name in enumerate(self.step.parameters):
+            found[i, : self.n] = getattr(self.population.neuron, name)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Adding:
+    """A layer in the form of the kernel for samples side by side; row numbers are those of the board."""
+
+    full: str  # programs
+    lean: str
+    numbers: NDArray[Any]  # of the programs
+    direct: bool  # one part, whose 16-bit sums are the current
+    stream: NDArray[np.int32]
+    starts: Ints
+    table: Ints
+    gather: NDArray[np.int32]
+    places: int
+    feeds: tuple[tuple[Feed, int], ...]  # with their first row
+    out: int  # first row of its spikes
+
+    @property
+    def adders(self) -> int:
+        """Adders that run in a step."""
+        each = np.diff(self.starts)
+        return int(
+            sum(
+                each[start:stop].sum() * (1 if own else self.places)
+                for (start, own), stop in zip(self.table[:, [START, OWN]], [*self.table[1:, START], len(each)], strict=True)
+            )
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Board:
+    """The rows of bits that the layers of a network share: constants, what is carried, messages, windows."""
+
+    rows: int
+    layers: Mapping[str, Adding]  # those whose sums fit
+
+
+class Plan:
+    """Everything about a network that does not depend on its input."""
+
+    def __init__(self, net: Network) -> None:
+        if not isinstance(net.numeric, Fixed):
+            fix = "quantise it, or use the reference"
+            raise NetworkError("computes in floats, the engine in integers", where=f"network {net.name!r}", fix=fix)
+        self.net = net
+        self.layers = tuple(_layer(net, p, net.numeric) for p in net.ordered if p.neuron)
+        self.history = {p.name: max((i.part.delay_steps for n in self.layers for i in n.inputs if i.src == p.name), default=0)
+                        for p in net.populations}  # fmt: skip
+
+    @cached_property
+    def loops(self) -> bool:
+        """Whether a population's spikes come back to it, so that its steps cannot be computed ahead of others'."""
+        before: set[str] = {p.name for p in self.net.inputs}
+        for layer in self.layers:
+            if not all(i.src in before for i in layer.inputs):
+                return True
+            before.add(layer.name)
+        return False
+
+    @cached_property
+    def board(self) -> Board:
+        return _board(self.layers)
+
+
+@lru_cache(maxsize=8)
+def plan(net: Network) -> Plan:
+    """The plan of a network, kept for the next call. Raises NetworkError for a float network."""
+    return Plan(net)
+
+
+def _layer(net: Network, p: Population, numeric: Fixed) -> Layer:
+    return Layer(p, numeric, tuple(Input(c.src, part, net[c.src].message_bits) for c in net.into(p.name) for part in parts(c)))
+
+
+def _board(layers: Sequence[Layer]) -> Board:
+    """Give every feed, every population's spikes and every window rows of their own, as if nothing were carried; then move
+    them behind the rows for that."""
+    first: dict[Key, int] = {}
+    end = FIRST
+    for layer in layers:
+        first[layer.name, 0, None], end = end, end + 2 * layer.n
+    for feed in (i.feed for layer in layers for i in layer.inputs):
+        if feed.key not in first:
+            first[feed.key], end = end, end + feed.rows
+    found: dict[str, list[Summed]] = {}
+    for layer in layers:
+        sums = []
+        for i in layer.inputs:
+            sums.append(summed(i.part, i.feed, first[i.feed.key], end, i.message_bits))
+            end += sums[-1].gather.shape[1] if sums[-1] else 0
+        if layer.current_type == np.int32 and all(sums):
+            found[layer.name] = [s for s in sums if s]
+    carried = max((s.piled.longest for sums in found.values() for s in sums), default=0)
+    made = {layer.name: _adding(layer, found[layer.name], first, carried) for layer in layers if layer.name in found}
+    return Board(end + carried, made)
+
+
+def _adding(layer: Layer, sums: Sequence[Summed], first: Mapping[Key, int], carried: int) -> Adding:
+    streams, starts, total = [np.zeros(0, np.int32)], [np.zeros(1, np.int64)], 0
+    for s in sums:
+        made = adders(s.piled, FIRST, carried)
+        streams.append(made.stream)
+        starts.append(made.starts[1:] + total)
+        total += int(made.starts[-1])
+    numbers, gather = table(sums, carried)
+    places = max((len(s.gather) for s in sums), default=1)
+    direct = len(sums) == 1 and sums[0].piled.heights.shape[1] <= 16 and sums[0].shift >= 0
+    step = layer.scaled(sums[0].shift) if direct else layer.step
+    feeds = {i.feed.key: (i.feed, first[i.feed.key] + carried) for i in layer.inputs}
+    return Adding(
+        _versioned(step.text), _versioned(step.lean), np.array(step.numbers, layer.state_type), direct, np.concatenate(streams),
+        np.concatenate(starts), numbers, gather, places, tuple(feeds.values()), first[layer.name, 0, None] + carried,
+    )  # fmt: skip
+
+
+def _versioned(text: str) -> str:
+    """numba keeps what it compiled by the text; another version of the engine may make something else of it."""
+    return f"{text}\n{VERSION}"

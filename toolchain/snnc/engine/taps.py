@@ -1,0 +1,101 @@
+"""An operator as the engine sees it: weights, each with the sum that it belongs to and the source that it meets. Weights that
+are shared stay shared: neurons of a channel have one list of weights, and a table says what each place of the plane meets.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.delays import Part
+from snnc.ops._base import Op
+from snnc.ops._window import Window
+from snnc.ops.conv2d import Conv2d
+from snnc.ops.sumpool2d import SumPool2d
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Taps:
+    """Weight k belongs to sum ``of[k]`` and meets slot ``slot[k]``.
+
+    Without a window, a slot is a source neuron and a sum a neuron's. With one, a sum is a channel's, and ``channel`` and
+    ``position`` (within the kernel) say what a slot is.
+    """
+
+    sums: int
+    of: Ints
+    values: Ints
+    slot: Ints
+    slots: int
+    window: Window | None = None
+    channel: Ints | None = None  # (slots,) of the source, with a window
+    position: Ints | None = None  # (slots,)
+
+    def met(self) -> NDArray[np.int64]:
+        """The input in each slot at each place, -1 for none: shape (places, slots)."""
+        if self.window is None or self.channel is None or self.position is None:
+            return np.arange(self.slots)[None, :]
+        if not self.slots:
+            return np.zeros((self.window.grid[0] * self.window.grid[1], 0), np.int64)
+        used, at = np.unique(self.position, return_inverse=True)
+        plane = self.window.sources(used)[at]
+        size = self.window.src_shape[1] * self.window.src_shape[2]
+        return np.where(plane < 0, -1, plane + (self.channel * size)[:, None]).T
+
+
+def taps(op: Op) -> Taps:
+    """Every weight of an operator; those that are 0 add nothing and are left out. Operators without a window are unrolled."""
+    if isinstance(op, Conv2d):
+        return _of_kernel(op)
+    if isinstance(op, SumPool2d):
+        return _of_pool(op)
+    synapses = op.synapses if op.kind == "dense" else op.unrolled()
+    kept = synapses.values != 0
+    columns = synapses.indices[kept].astype(np.int64)
+    return Taps(op.n_dst, synapses.rows[kept], synapses.values[kept], columns, synapses.shape[1])
+
+
+def _of_kernel(op: Conv2d) -> Taps:
+    kept = op.synapses.values != 0
+    of, columns = op.synapses.rows[kept], op.synapses.indices[kept]
+    channels_out, channels_in, *_ = op.kernel_shape
+    channel = of // (channels_out // op.groups) * channels_in + columns // op.window.taps
+    return _windowed(channels_out, of, op.synapses.values[kept], channel, columns % op.window.taps, op.window)
+
+
+def _of_pool(op: SumPool2d) -> Taps:
+    channels, positions = op.window.src_shape[0], op.window.taps
+    of = np.repeat(np.arange(channels), positions)
+    values = np.full(len(of), op.synapses.values.sum())
+    return _windowed(channels, of, values, of, np.tile(np.arange(positions), channels), op.window)
+
+
+def _windowed(sums: int, of: Ints, values: Ints, channel: Ints, position: Ints, window: Window) -> Taps:
+    key, slot = np.unique(channel * window.taps + position, return_inverse=True)
+    return Taps(sums, of, values, slot.astype(np.int64), len(key), window, key // window.taps, key % window.taps)
+
+
+def pooled(op: Op) -> NDArray[np.int64] | None:
+    """The source neurons under each input of an operator that pools its messages, -1 for none: shape (inputs, cells)."""
+    if op.pool is None or op.kind not in ("dense", "conv2d", "sumpool2d"):
+        return None
+    channels, height, width = op.pool.src_shape
+    plane = op.pool.sources(np.arange(op.pool.taps)).T
+    cells = plane + (np.arange(channels) * (height * width))[:, None, None]
+    return np.where(plane < 0, -1, cells).reshape(-1, op.pool.taps)
+
+
+def reach(part: Part, message_bits: int) -> tuple[int, int]:
+    """The least and the most that a neuron's weighted messages can sum to in one step, not shifted."""
+    message, values = 2 ** max(message_bits, 1) - 1, part.op.synapses.values
+    least, most = part.sums(np.minimum(values, 0) * message), part.sums(np.maximum(values, 0) * message)
+    return int(least.min(initial=0)), int(most.max(initial=0))
+
+
+def shared_zeros(values: Ints) -> int:
+    """By how many powers of two all values can be divided."""
+    together: Any = int(np.bitwise_or.reduce(values)) if len(values) else 0
+    return (together & -together).bit_length() - 1 if together else 0
