@@ -38,10 +38,7 @@ class Taps:
         """The input in each slot at each place, -1 for none: shape (places, slots)."""
         if self.window is None or self.channel is None or self.position is None:
             return np.arange(self.slots)[None, :]
-        if not self.slots:
-            return np.zeros((self.window.grid[0] * self.window.grid[1], 0), np.int64)
-        used, at = np.unique(self.position, return_inverse=True)
-        plane = self.window.sources(used)[at]
+        plane = self.window.sources(self.position, 0, self.window.places)
         size = self.window.src_shape[1] * self.window.src_shape[2]
         return np.where(plane < 0, -1, plane + (self.channel * size)[:, None]).T
 
@@ -83,7 +80,7 @@ def pooled(op: Op) -> NDArray[np.int64] | None:
     if op.pool is None or op.kind not in ("dense", "conv2d", "sumpool2d"):
         return None
     channels, height, width = op.pool.src_shape
-    plane = op.pool.sources(np.arange(op.pool.taps)).T
+    plane = op.pool.sources(np.arange(op.pool.taps), 0, op.pool.places).T
     cells = plane + (np.arange(channels) * (height * width))[:, None, None]
     return np.where(plane < 0, -1, cells).reshape(-1, op.pool.taps)
 
