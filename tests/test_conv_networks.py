@@ -9,9 +9,12 @@ from cases import LOIHI, fixed_chain, spikes
 from conv_cases import convolutional, unrolled
 from safetensors.numpy import save
 
-from snnc import store
+from snnc import hw, store
 from snnc.arith import Float
+from snnc.bounds import current_bound
 from snnc.errors import NetworkError, SnncError
+from snnc.ops._base import weight_grid
+from snnc.quantise import quantise, scales
 from snnc.simulate import simulate
 from snnc.verify import compare
 
@@ -194,3 +197,50 @@ def test_a_loop_needs_a_delay_of_every_axon():
     late = np.array([1, 1, 0, 1, 1, 1], np.int32)
     with pytest.raises(NetworkError, match="loop of connections without delay"):
         replace(net, connections=(*net.connections, replace(back, axon_delays=late)))
+
+
+@pytest.mark.parametrize("delays", [False, True])
+def test_the_reach_of_the_current_is_that_of_the_unrolled_synapses(delays):
+    net = convolutional(delays=delays)
+    wires = [replace(c, op=replace(c.op, exponent=-3 if c.name in ("d1", "c2") else 1)) for c in net.connections]
+    net = replace(net, connections=tuple(wires))
+    shared, other = current_bound(net), current_bound(unrolled(net))
+    for name, bound in shared.items():
+        assert bound.low.min() < 0 < bound.high.max() or name == "any"
+        assert bound.low.tolist() == other[name].low.tolist()
+        assert bound.high.tolist() == other[name].high.tolist()
+
+
+@pytest.mark.parametrize("delays", [False, True])
+def test_the_current_reaches_its_bound_and_no_more(delays):
+    """Into the first layer, whose sources may send anything: one neuron's best input in every step."""
+    net = convolutional(delays=delays)
+    c1 = net.connections[0]
+    bound, weights = current_bound(net)["conv1"], c1.op.unrolled().to_dense()
+    neuron = bound.neuron
+    best = (weights[neuron] > 0 if bound.high[neuron] > -bound.low[neuron] else weights[neuron] < 0).astype(np.uint8)
+    run = simulate(net, {"input": np.tile(best, (1, 4, 1))}, record=True)
+    assert abs(run.states["conv1"]["u"][0, 0, neuron]) == bound.reach
+    noise = simulate(net, spikes(net, samples=8, rate=0.5), record=True)
+    for name, states in noise.states.items():
+        limits = current_bound(net)[name]
+        assert (states["u"] >= limits.low).all()
+        assert (states["u"] <= limits.high).all()
+
+
+@pytest.mark.parametrize("profile", ["loihi1", "loihi2"])
+def test_quantised_shared_weights_are_those_of_the_unrolled(profile):
+    """But for the choice of the scale, in which an unrolled weight counts once for each synapse."""
+    net = convolutional(Float())
+    fixed = quantise(net, hw.load(profile))
+    for c, exact in zip(fixed.connections, net.connections, strict=True):
+        scale = scales(fixed)[c.dst]
+        decoded = c.op.synapses.values * 2.0**c.op.exponent / scale
+        grid = weight_grid(fixed.numeric, c.op.sign_mode).step * 2.0**c.op.exponent / scale
+        assert np.abs(decoded - exact.op.synapses.values).max() <= grid / 2 * (1 + 1e-9)
+        assert (c.op.geometry(), c.op.synapses.count) == (exact.op.geometry(), exact.op.synapses.count)
+    inputs = spikes(net, samples=4)
+    run, other = simulate(fixed, inputs), simulate(net, inputs)
+    fires(run, fixed)
+    for p in net.populations[1:]:
+        assert (run.spikes[p.name] == other.spikes[p.name]).mean() > 0.9

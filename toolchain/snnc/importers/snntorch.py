@@ -21,5 +21,7 @@ def read(source: str, config: ImportConfig) -> Imported:
 
     module: Any = make(factory, 0, config.weights)
     if hasattr(module, "to_network"):
+        if config.encoding_or_none:
+            raise UsageError("says its encoding itself, in to_network", where=source, fix="leave out --encoding")
         return Imported(module.eval().to_network(factory.name), (Part(factory.name, type(module).__name__, "its own network"),))
     return import_module(module, config, factory.name)
