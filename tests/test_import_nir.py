@@ -1,6 +1,7 @@
 """What a NIR file says is what the imported network computes; what cannot be said is refused."""
 
 import json
+import time
 
 import h5py
 import numpy as np
@@ -157,6 +158,25 @@ def test_unknown_nodes_are_all_named(tmp_path):
         UnsupportedError, match=r"2 things .* node '1' is a 'Izhikevich'; replace it by .*; node '2' is a 'Izhikevich'"
     ):
         read(path, ImportConfig(dt_s=1e-4))
+
+
+def test_a_small_file_cannot_ask_for_much_memory_or_time(tmp_path):
+    wide = nir.NIRGraph(
+        {"input": nir.Input(np.array([1 << 24])), "output": nir.Output(np.array([1 << 24]))}, [], type_check=False
+    )
+    for i in range(5):
+        wide.nodes[f"n{i}"] = nir.LIF(*np.ones((4, 1)))
+        wide.edges += [("input", f"n{i}"), (f"n{i}", "output")]
+    nir.write(tmp_path / "wide.nir", wide)
+    outer = chain(nir.Linear(np.ones((1, 1 << 14))), nir.Linear(np.ones((1 << 14, 1))), lif(1 << 14), shape=[1 << 14])
+    many = chain(*(nir.Threshold(np.ones(1)) for _ in range(2000)), shape=[1])
+    start = time.monotonic()
+    for graph, message in ((outer, "268,435,456 weights with the node before it"), (many, "beyond 2,000 nodes")):
+        with pytest.raises((FileError, UnsupportedError), match=message):
+            read(without_shapes(graph, tmp_path / "x.nir"), ImportConfig(dt_s=1e-4, discretise="euler"))
+    with pytest.raises(UnsupportedError, match="its nodes send 117,440,512 values"):
+        read(str(tmp_path / "wide.nir"), ImportConfig(dt_s=1e-4, discretise="euler"))
+    assert time.monotonic() - start < 60
 
 
 def test_the_step_and_the_rule_are_asked_for(tmp_path):

@@ -289,9 +289,12 @@ def _axon_problems(c: Connection) -> list[str]:
 
 def _order(net: Network) -> list[str]:
     """Names in an order of computation (inputs first); populations on a loop without delay are left out."""
-    waiting = [p.name for p in net.populations]
+    waiting: dict[str, set[str]] = {p.name: set() for p in net.populations}
+    for c in (c for c in net.connections if c.shortest_delay == 0):
+        waiting[c.dst].add(c.src)
     order: list[str] = []
-    while ready := [n for n in waiting if all(c.src in order for c in net.into(n) if c.shortest_delay == 0)]:
+    while ready := [name for name, before in waiting.items() if not any(b in waiting for b in before)]:
         order += ready
-        waiting = [n for n in waiting if n not in ready]
+        for name in ready:
+            del waiting[name]
     return order

@@ -18,6 +18,8 @@ from snnc.neurons.lif import LIF
 from snnc.ops.dense import Dense
 from snnc.synapses import Synapses
 
+MAX_STORED = 1 << 27
+
 
 @dataclass(eq=False)
 class Built:
@@ -28,6 +30,7 @@ class Built:
     names: dict[str, str] = field(default_factory=dict)  # node -> population
     ways: dict[str, tuple[str, ...]] = field(default_factory=dict)  # connection -> the nodes on its way
     notes: list[str] = field(default_factory=list)
+    stored: int = 0  # synapses
     read_out: list[str] = field(default_factory=list)  # populations
 
 
@@ -61,7 +64,10 @@ def _add(node: Node, shape: Shape, made: Discrete, flows: Sequence[Flow], built:
     name = built.names[node.name]
     if made.current is not None:
         built.populations.append(_always_firing(name, built))
-        built.connections.append(_current(built.populations[-1].name, name, np.broadcast_to(made.current, prod(shape))))
+        source = built.populations[-1].name
+        wire = unique(source, built.ways)
+        built.connections.append(_current(wire, source, name, np.broadcast_to(made.current, prod(shape))))
+        built.ways[wire] = ()
         built.notes.append(
             f"{built.populations[-1].name!r} is a neuron that fires in every step: it brings the bias of the current of {name!r}"
         )
@@ -71,25 +77,33 @@ def _add(node: Node, shape: Shape, made: Discrete, flows: Sequence[Flow], built:
     if node.kind == "Output":
         built.notes.append(f"{name!r} gets sums that no neuron integrates; it became a readout without memory")
     for flow in flows:
+        _must_have_room(flow, built)
         wire = _wire_name(flow, name, built)
         built.connections.append(connection(scaled(flow, made.gain), wire, built.names[flow.src], name))
         built.ways[wire] = flow.nodes
 
 
+def _must_have_room(flow: Flow, built: Built) -> None:
+    """Raises ValueError where the connections to come would not fit into memory."""
+    built.stored += flow.op.synapses.count if flow.op else prod(flow.shape)
+    if built.stored > MAX_STORED:
+        raise ValueError(f"would bring the network beyond {MAX_STORED:,} synapses; merge connections of one to one")
+
+
 def _always_firing(name: str, built: Built) -> Population:
-    taken = [*built.names.values(), *(p.name for p in built.populations)]
+    taken = {*built.names.values(), *(p.name for p in built.populations)}
     return Population(unique(f"{name[:50]}_bias", taken), (1,), LIF(np.array(0.0), np.array(1.0), np.array(1.0)))
 
 
-def _current(src: str, dst: str, current: np.ndarray) -> Connection:
-    return Connection(src, src, dst, Dense(Synapses.from_dense(current[:, None].astype(np.float64))))
+def _current(wire: str, src: str, dst: str, current: np.ndarray) -> Connection:
+    return Connection(wire, src, dst, Dense(Synapses.from_dense(current[:, None].astype(np.float64))))
 
 
 def _wire_name(flow: Flow, dst: str, built: Built) -> str:
     """Named as the last node with weights on the way."""
     src = built.names[flow.src]
     name = flow.weights[-1] if flow.weights else f"{src[:31]}_{dst[:31]}"
-    return unique(legal([name])[name], [c.name for c in built.connections])
+    return unique(legal([name])[name], built.ways)
 
 
 def _close_loops(built: Built) -> None:

@@ -43,10 +43,14 @@ def restored(said: Tree, graph: Graph, built: Built, where: str) -> Network:
     """The network that was exported, from what the header says and the nodes hold. Raises FileError where they contradict."""
     try:
         numeric = _numeric(dict(said["numeric"]))
+        held = {node: wire for wire, way in built.ways.items() for node in way}
+        wires = {c.name: c for c in built.connections}
+        holders = {node: wires[wire] for node, wire in held.items()}
+        found = {p.name: p for p in built.populations}
         return Network(
             name=said["name"],
-            populations=tuple(_population(p, graph, built, numeric) for p in said["populations"]),
-            connections=tuple(_connection(c, graph, built, numeric) for c in said["connections"]),
+            populations=tuple(_population(p, graph, found[built.names[p["node"]]], numeric) for p in said["populations"]),
+            connections=tuple(_connection(c, graph, holders, numeric) for c in said["connections"]),
             dt_s=float(said["dt_s"]),
             numeric=numeric,
             encoding=Encoding(**said["encoding"]) if said["encoding"] else None,
@@ -55,7 +59,7 @@ def restored(said: Tree, graph: Graph, built: Built, where: str) -> Network:
     except SnncError as error:
         place = f"{where}: {error.where}" if error.where and error.where != where else where
         raise FileError(error.what, where=place, fix="export it again, or remove its metadata") from error
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, StopIteration) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, IndexError) as error:
         raise FileError(f"has damaged metadata: {error!r}", where=where, fix="export it again, or remove its metadata") from error
 
 
@@ -64,8 +68,7 @@ def _numeric(fields: Tree) -> Numeric:
     return kinds[fields.pop("kind")](**fields)
 
 
-def _population(fields: Tree, graph: Graph, built: Built, numeric: Numeric) -> Population:
-    found = next(p for p in built.populations if p.name == built.names[fields["node"]])
+def _population(fields: Tree, graph: Graph, found: Population, numeric: Numeric) -> Population:
     neuron = None
     if fields["neuron"] is not None:
         model = neurons.get(fields["neuron"])
@@ -90,8 +93,8 @@ def _must_agree(neuron: Neuron, found: Population, numeric: Numeric) -> None:
             raise FileError(f"node {found.name!r} was changed: its {name} is {read[at]:g}, its metadata say {said[at]:g}")
 
 
-def _connection(fields: Tree, graph: Graph, built: Built, numeric: Numeric) -> Connection:
-    parts = [_part(node, built) for node in fields["nodes"]]
+def _connection(fields: Tree, graph: Graph, holders: dict[str, Connection], numeric: Numeric) -> Connection:
+    parts = [holders[node] for node in fields["nodes"]]
     first = parts[0]
     pieces = [
         _stored(c, graph.nodes[node].fields, fields["exponent"], numeric) for c, node in zip(parts, fields["nodes"], strict=True)
@@ -110,12 +113,6 @@ def _connection(fields: Tree, graph: Graph, built: Built, numeric: Numeric) -> C
     if op.kind != fields["op"]:
         raise FileError(f"connection {fields['name']!r} was changed: it is a {op.kind}, its metadata say {fields['op']!r}")
     return Connection(fields["name"], fields["src"], fields["dst"], op, steps, axons)
-
-
-def _part(node: str, built: Built) -> Connection:
-    """The connection whose weights a node holds."""
-    wire = next(name for name, way in built.ways.items() if node in way)
-    return next(c for c in built.connections if c.name == wire)
 
 
 def _axons(c: Connection) -> Any:

@@ -20,6 +20,7 @@ from snnc.synapses import Synapses
 
 Floats = NDArray[np.float64]
 Steps = NDArray[np.int64]
+MAX_PRODUCT = 1 << 26  # weights of two matrices multiplied
 WHOLE = 1e-3  # of a step: what a delay may be away from a whole number of steps
 
 
@@ -97,6 +98,10 @@ def _matrix(flow: Flow, node: Node, dt_s: float) -> Flow:
     weight = node.fields.numbers("weight")
     _must_not_delay_inside(flow)
     if isinstance(flow.op, Dense):
+        if len(weight) * flow.op.n_src > MAX_PRODUCT:
+            raise ValueError(
+                f"makes {len(weight) * flow.op.n_src:,} weights with the node before it, at most {MAX_PRODUCT:,} are possible"
+            )
         product = Synapses.from_dense(weight @ flow.op.synapses.to_dense())
         return replace(flow, op=replace(flow.op, synapses=product))
     if flow.op is not None:

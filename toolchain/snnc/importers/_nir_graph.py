@@ -1,5 +1,6 @@
 """The nodes and edges of a NIR file, nested graphs laid out flat. First step of the NIR importer."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ SILENT = ("LI", "CubaLI", "I")  # whose voltage is read
 PASSING = ("Flatten", "Port", "Output")  # what they send is what they get
 WEIGHTS = ("Affine", "Linear", "Conv1d", "Conv2d")
 POOLS = ("SumPool2d", "AvgPool2d")
+MAX_NODES = 2000
 KINDS = (*NEURONS, *PASSING, *WEIGHTS, *POOLS, "Input", "Scale", "Delay")
 
 
@@ -63,7 +65,8 @@ def graph(root: Group, problems: list[str]) -> Graph:
     nodes: dict[str, Node] = {}
     edges = list(_laid_out(top, "", nodes, problems))
     found = Graph(nodes, tuple(dict.fromkeys(edges)))
-    problems += [f"edge {a!r} -> {b!r} is there more than once; name it once" for a, b in found.edges if edges.count((a, b)) > 1]
+    twice = [edge for edge, count in Counter(edges).items() if count > 1]
+    problems += [f"edge {a!r} -> {b!r} is there more than once; name it once" for a, b in twice]
     return found
 
 
@@ -82,6 +85,8 @@ def _laid_out(level: Group, prefix: str, nodes: dict[str, Node], problems: list[
             problems.append(f"node {path!r} is a {kind!r}; replace it by nodes that are known: {', '.join(sorted(KINDS))}")
         if path in nodes:
             raise level.error(f"names two nodes {path!r}")
+        if len(nodes) == MAX_NODES:
+            raise level.error(f"brings the graph beyond {MAX_NODES:,} nodes, which is the most that is read")
         nodes[path] = Node(path, "Port" if prefix and kind in ("Input", "Output") else kind, fields)
         ends[name] = _Ends((path,), (path,))
     yield from _edges(level, ends, prefix, problems)

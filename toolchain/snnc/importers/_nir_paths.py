@@ -1,5 +1,6 @@
 """What reaches every node of a NIR graph: spikes on their way, and constants. Used by the NIR importer."""
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,12 +31,16 @@ def follow(graph: Graph, shapes: dict[str, Shape], dt_s: float, problems: list[s
     behind: Behind = {}
     for node in graph.of("Input", *NEURONS):
         behind[node.name] = Sent((start(node.name, shapes[node.name]),), np.zeros(1))
-    waiting = [name for name in graph.nodes if name not in behind]
-    while ready := [name for name in waiting if all(before in behind for before in graph.before[name])]:
-        for name in ready:
-            behind[name] = _passed(graph.nodes[name], arriving(name, graph, behind), shapes.get(name), dt_s, problems)
-        waiting = [name for name in waiting if name not in behind]
-    if waiting:
+    missing = {name: sum(before not in behind for before in graph.before[name]) for name in graph.nodes if name not in behind}
+    ready = deque(name for name, count in missing.items() if not count)
+    while ready:
+        name = ready.popleft()
+        behind[name] = _passed(graph.nodes[name], arriving(name, graph, behind), shapes[name], dt_s, problems)
+        for after in graph.after[name]:
+            missing[after] = missing.get(after, 0) - 1
+            if not missing[after]:
+                ready.append(after)
+    if waiting := [name for name in graph.nodes if name not in behind]:
         problems.append(f"nodes {', '.join(map(repr, waiting[:5]))} are on or behind a loop without neurons; put neurons into it")
     for node in graph.of(*SILENT):
         if wrong := [name for name in graph.after[node.name] if graph.nodes[name].kind not in ("Output", "Port")]:
@@ -52,9 +57,7 @@ def arriving(name: str, graph: Graph, behind: Behind) -> Sent:
     return Sent(tuple(flow for s in sent for flow in s.flows), np.asarray(sum((s.constant for s in sent), np.zeros(1))))
 
 
-def _passed(node: Node, sent: Sent, shape: Shape | None, dt_s: float, problems: list[str]) -> Sent:
-    if shape is None:
-        return NOTHING
+def _passed(node: Node, sent: Sent, shape: Shape, dt_s: float, problems: list[str]) -> Sent:
     if len(sent.flows) > MAX_PATHS:
         problems.append(f"node {node.name!r} is reached on {len(sent.flows)} paths, at most {MAX_PATHS} are possible; merge some")
         return NOTHING

@@ -1,5 +1,6 @@
 """The shape of what every node of a NIR graph sends. Second step of the NIR importer."""
 
+from collections import deque
 from math import prod
 
 import numpy as np
@@ -10,7 +11,8 @@ from snnc.importers._nir_graph import NEURONS, PASSING, POOLS, Graph, Node
 from snnc.ops._window import Window
 
 Shape = tuple[int, ...]
-MAX_NEURONS = 1 << 24
+MAX_NEURONS = 1 << 24  # of a node
+MAX_VALUES = 1 << 26  # that all nodes send
 PARAMETERS = {
     "LIF": ("tau", "r", "v_leak", "v_threshold"), "IF": ("r", "v_threshold"), "LI": ("tau", "r", "v_leak"), "I": ("r",),
     "CubaLIF": ("tau_syn", "tau_mem", "r", "v_leak", "v_threshold"), "CubaLI": ("tau_syn", "tau_mem", "r", "v_leak"),
@@ -21,22 +23,28 @@ PARAMETERS = {
 def shapes(graph: Graph, given: Shape | None, problems: list[str]) -> dict[str, Shape]:
     """Node -> the shape of what it sends; appends what does not fit to ``problems``. ``given`` is that of an unstated input."""
     found: dict[str, Shape] = {}
-    waiting = list(graph.nodes)
-    while waiting:
-        known = [name for name in waiting if not graph.before[name] or any(before in found for before in graph.before[name])]
-        settled = [name for name in known if _settle(graph.nodes[name], graph, given, found, problems)]
-        # where only loops are left, one that tells its own shape starts
-        if not settled and not any(_settle(graph.nodes[name], graph, given, found, problems) for name in waiting):
-            break
-        waiting = [name for name in waiting if name not in found]
-    if waiting:
+    _flood([name for name in graph.nodes if not graph.before[name]], graph, given, found, problems)
+    for name in graph.nodes:  # what no input leads to starts where a node tells its own shape
+        _flood([name], graph, given, found, problems)
+    if waiting := [name for name in graph.nodes if name not in found]:
         named = ", ".join(map(repr, waiting[:5]))
         problems.append(
             f"nodes {named} have no shape, and nothing with a shape leads to them; state the input's with --input-shape"
         )
+    if (total := sum(map(prod, found.values()))) > MAX_VALUES:
+        problems.append(f"its nodes send {total:,} values, at most {MAX_VALUES:,} are possible; import a smaller network")
     for src, dst in graph.edges:
         _must_agree(graph.nodes[dst], found.get(src), found.get(dst), problems)
     return found
+
+
+def _flood(names: list[str], graph: Graph, given: Shape | None, found: dict[str, Shape], problems: list[str]) -> None:
+    """Finds the shapes of these nodes and of all behind them."""
+    waiting = deque(names)
+    while waiting:
+        name = waiting.popleft()
+        if name not in found and _settle(graph.nodes[name], graph, given, found, problems):
+            waiting += graph.after[name]
 
 
 def _settle(node: Node, graph: Graph, given: Shape | None, found: dict[str, Shape], problems: list[str]) -> bool:

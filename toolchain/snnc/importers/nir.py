@@ -69,9 +69,12 @@ def _network(path: Path, built: Built, clock: Clock) -> Network:
 
 def _parts(graph: Graph, built: Built) -> Iterator[Part]:
     """What became of every node."""
+    used: dict[str, list[str]] = {}
+    for wire, way in built.ways.items():
+        for name in way:
+            used.setdefault(name, []).append(f"connection {wire}")
     for node in graph.nodes.values():
-        wires = [wire for wire, way in built.ways.items() if node.name in way]
-        became = ", ".join(f"connection {wire}" for wire in wires) or "nothing"
+        became = ", ".join(used.get(node.name, ["nothing"]))
         if node.name in built.names:
             became = f"population {built.names[node.name]}"
         yield Part(node.name, node.kind, became)
