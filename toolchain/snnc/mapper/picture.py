@@ -22,7 +22,7 @@ def picture(mapped: Mapped, profile: Profile) -> str:
     columns, rows = (int(axis.max()) + 1 for axis in tiles(profile, mapped.places))
     side = max(1, int(np.ceil(np.sqrt(mesh_of(profile).cores_per_tile))))
     pitch = side * CELL + GAP
-    width, height = max(420, columns * pitch + 2 * MARGIN), rows * pitch + 2 * MARGIN + 30
+    width, height = max(700, columns * pitch + 2 * MARGIN), rows * pitch + 2 * MARGIN + 30
     title = (
         f"{mapped.mapping.profile}: {mapped.cores:,} cores by {mapped.mapping.strategy}, {mapped.packet_hops:,.0f} packets x hops"
     )
