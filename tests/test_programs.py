@@ -95,6 +95,20 @@ def test_the_edges_of_u_are_met_exactly(target, tmp_path):
 
 
 @pytest.mark.parametrize("target", TARGETS)
+def test_v_saturates_at_both_ends(target, tmp_path):
+    """Of readouts: neurons that fire never stay at the upper end."""
+    net = fixed_chain(model="li", steps=40)
+    bias = np.array([524_160, -524_160, 524_160, -524_160, 0])
+    readout = replace(net["output"], neuron=replace(net["output"].neuron, decay_v=np.array(0), bias=bias))
+    net = replace(net, populations=(*net.populations[:-1], readout))
+    inputs = spikes(net)
+    reached = simulate(net, inputs).states["output"]["v"]
+    assert (reached.max(), reached.min()) == (2**23 - 1, 1 - 2**23)
+    found = verdict(target, net, inputs, tmp_path / "a")
+    assert found.exact, found.first
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_other_widths_than_a_chips(target, tmp_path):
     """32-bit states, which +2**31 leaves, 20-bit decays, 4-bit weights."""
     numeric = replace(LOIHI, state_bits=32, decay_bits=20, weight_bits=4, weight_exponent_max=8, state_shift=12)
