@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from snnc import data, evaluate, hw, store
 from snnc.cli import main
 from snnc.encode import Encoding, encode
-from snnc.errors import DataError, NetworkError
+from snnc.errors import DataError, NetworkError, UsageError
 from snnc.quantise import quantise
 from snnc.simulate import simulate
 
@@ -63,11 +63,47 @@ def test_chunks_do_not_change_the_result(net, digits, monkeypatch):
     assert len(set(whole.classes)) > 1
 
 
-def test_all_samples_are_the_default_and_watched(net, digits):
+def test_all_samples_are_the_default_and_watched(net, digits, monkeypatch):
+    monkeypatch.setattr(evaluate, "AT_ONCE", 256)
     seen = []
     found = evaluate.evaluate(net, digits.first(300), watch=lambda first, runs: seen.append((first, len(runs))))
     assert found.samples == 300
     assert seen == [(0, 1), (256, 1)]
+
+
+def test_the_rasters_of_a_round_are_bounded(net, digits, monkeypatch):
+    monkeypatch.setattr(evaluate, "BYTES_AT_ONCE", 40 * net.encoding.steps * sum(p.size for p in net.populations))
+    seen = []
+    evaluate.evaluate(net, digits, 100, watch=lambda first, runs: seen.append(first))
+    assert seen == [0, 40, 80]
+
+
+def test_both_simulators_come_to_the_same(net, digits):
+    fixed = quantise(net, CHIP)
+    found = [evaluate.evaluate(fixed, digits, 200, by=name) for name in (None, "engine", "reference")]
+    assert found[0].spikes["output"] > 0
+    for other in found[1:]:
+        assert (found[0].classes == other.classes).all()
+        assert (found[0].spikes, found[0].synaptic_operations) == (other.spikes, other.synaptic_operations)
+    with pytest.raises(NetworkError, match="quantise it"):
+        evaluate.evaluate(net, digits, 5, by="engine")
+    with pytest.raises(UsageError, match="no simulator 'engin'; did you mean 'engine'"):
+        evaluate.evaluate(fixed, digits, 5, by="engin")
+
+
+def test_an_interrupt_keeps_what_was_done(net, digits, monkeypatch):
+    monkeypatch.setattr(evaluate, "AT_ONCE", 20)
+
+    def interrupt(first, runs):
+        if first == 40:
+            raise KeyboardInterrupt
+
+    found = evaluate.evaluate(net, digits, 100, watch=interrupt)
+    assert (found.samples, found.interrupted) == (60, True)
+    assert (found.classes == evaluate.evaluate(net, digits, 60).classes).all()
+    monkeypatch.setattr(evaluate, "simulator", lambda *_: lambda *_: interrupt(40, None))
+    with pytest.raises(KeyboardInterrupt):
+        evaluate.evaluate(net, digits, 100)
 
 
 def test_the_contrast_of_two_networks_counts_every_difference(net, digits):
@@ -161,3 +197,31 @@ def test_a_wrong_number_of_samples_is_refused(files, samples):
     result = run("simulate", files / "fixed.snnc", "--samples", samples)
     assert result.exit_code == 2
     assert "use 1 or more, or all" in result.stderr
+
+
+def test_the_engine_verifies_against_the_reference(net, digits, tmp_path):
+    fixed = tmp_path / "fixed.snnc"
+    store.save(quantise(net, CHIP), fixed)
+    found = CliRunner().invoke(
+        main, ["verify", str(fixed), "--against", "reference", "--samples", "all", "--json"], standalone_mode=False
+    )
+    told = json.loads(found.stdout)
+    assert (told["exact"], told["reference"], told["candidate"], told["samples"]) == (True, "reference", "engine", len(digits))
+    assert told["spikes"]["output"]["fired"] > 0
+
+
+def test_random_input_has_no_end(net, tmp_path):
+    store.save(quantise(net, CHIP), tmp_path / "fixed.snnc")
+    words = ["verify", str(tmp_path / "fixed.snnc"), "--against", "reference", "--random", "0.5", "--samples", "all"]
+    found = CliRunner().invoke(main, words)
+    assert found.exit_code == 2
+    assert "random input has no end" in found.stderr
+
+
+@pytest.mark.parametrize("name", ["engine", "reference"])
+def test_the_simulator_can_be_named(net, tmp_path, name):
+    store.save(quantise(net, CHIP), tmp_path / "fixed.snnc")
+    words = ["simulate", str(tmp_path / "fixed.snnc"), "--samples", "20", "--engine", name, "--json"]
+    told = json.loads(CliRunner().invoke(main, words, standalone_mode=False).stdout)
+    assert told["samples"] == 20
+    assert told["spikes"]["output"] > 0

@@ -1,22 +1,24 @@
 """What a network makes of a data set, and what two networks make of the same one (fixed against float, say), by the
-reference simulator. After training, pruning and quantising; no tolerance and no verdict of exactness, only counts.
+engine or the reference simulator. After training, pruning and quantising; no tolerance and no verdict of exactness, only counts.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from snnc.arith import Fixed
 from snnc.data import Dataset
 from snnc.delays import parts
 from snnc.errors import DataError, NetworkError
 from snnc.ir import Connection, Network
 from snnc.proof import from_images
 from snnc.run import Run, classes
-from snnc.simulate import simulate
+from snnc.simulators import simulator
 
-AT_ONCE = 256  # samples that are simulated side by side
+AT_ONCE = 1024  # samples that are simulated side by side, if they fit
+BYTES_AT_ONCE = 256 << 20  # of their rasters
 
 Ints = NDArray[np.int64]
 Watch = Callable[[int, tuple[Run, ...]], None]  # number of the first sample, the run of each network
@@ -33,6 +35,7 @@ class Evaluation:
     spikes: Mapping[str, int]  # by population; inputs: messages other than 0
     neurons: Mapping[str, int]  # by population
     synaptic_operations: Mapping[str, int]  # by connection: a message that reaches a synapse that exists
+    interrupted: bool = False  # before all samples that were asked for
 
     @property
     def correct(self) -> int:
@@ -76,22 +79,31 @@ class Comparison:
         return int((self.reference.classes != self.candidate.classes).sum())
 
 
-def evaluate(net: Network, data: Dataset, samples: int | None = None, *, watch: Watch | None = None) -> Evaluation:
-    """Simulate the first ``samples`` (default: all) samples, `AT_ONCE` at a time; ``watch`` sees each run.
+def evaluate(
+    net: Network, data: Dataset, samples: int | None = None, *, watch: Watch | None = None, by: str | None = None
+) -> Evaluation:
+    """Simulate the first ``samples`` (default: all) samples, some at a time; ``watch`` sees each run. ``by``: the name of a
+    simulator. An interrupt ends it early with what was done, if anything was.
 
-    Raises DataError if the data does not suit the network's input or has no samples.
+    Raises DataError if the data does not suit the network's input or has no samples, and what the simulator raises.
     """
-    tally = _Tally(net)
-    for first, runs in _runs((net,), data, samples):
-        tally.add(runs[0])
-        if watch:
-            watch(first, runs)
-    return tally.total(data)
+    tally, interrupted = _Tally(net), False
+    try:
+        for first, runs in _runs((net,), data, samples, by):
+            tally.add(runs[0])
+            if watch:
+                watch(first, runs)
+    except KeyboardInterrupt:
+        if not tally.classes:
+            raise
+        interrupted = True
+    return replace(tally.total(data), interrupted=interrupted)
 
 
 def contrast(
-    reference: Network, candidate: Network, data: Dataset, samples: int | None = None, *, watch: Watch | None = None
-) -> Comparison:
+    reference: Network, candidate: Network, data: Dataset, samples: int | None = None, *, watch: Watch | None = None,
+    by: str | None = None,
+) -> Comparison:  # fmt: skip
     """Simulate two networks on the same samples and count how their spikes and classes differ.
 
     Raises NetworkError if they differ in populations or encoding, DataError as `evaluate` does.
@@ -99,7 +111,7 @@ def contrast(
     _must_be_alike(reference, candidate)
     tallies = _Tally(reference), _Tally(candidate)
     differences = {p.name: _Differences() for p in reference.ordered if p.neuron}
-    for first, runs in _runs((reference, candidate), data, samples):
+    for first, runs in _runs((reference, candidate), data, samples, by):
         for tally, run in zip(tallies, runs, strict=True):
             tally.add(run)
         for name, difference in differences.items():
@@ -110,13 +122,16 @@ def contrast(
     return Comparison(tallies[0].total(data), tallies[1].total(data), totals)
 
 
-def _runs(nets: tuple[Network, ...], data: Dataset, samples: int | None) -> Iterator[tuple[int, tuple[Run, ...]]]:
+def _runs(nets: tuple[Network, ...], data: Dataset, samples: int | None, by: str | None) -> Iterator[tuple[int, tuple[Run, ...]]]:
     if not len(data):
         raise DataError("has no samples", where=f"{data.name} {data.split}")
     source, stop = from_images(nets[0], data.images), min(samples or len(data), len(data))
-    for first in range(0, stop, AT_ONCE):
-        inputs = source(first, min(AT_ONCE, stop - first))
-        yield first, tuple(simulate(net, inputs) for net in nets)
+    slots = source(0, 1)[nets[0].inputs[0].name].shape[1] * sum(p.size for net in nets for p in net.populations)
+    at_once = min(AT_ONCE, max(1, BYTES_AT_ONCE // slots))
+    simulators = [(net, simulator(net, by if isinstance(net.numeric, Fixed) or net is nets[-1] else None)) for net in nets]
+    for first in range(0, stop, at_once):
+        inputs = source(first, min(at_once, stop - first))
+        yield first, tuple(simulate(net, inputs, False) for net, simulate in simulators)
 
 
 def _must_be_alike(a: Network, b: Network) -> None:

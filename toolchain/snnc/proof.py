@@ -10,7 +10,7 @@ from snnc.encode import Images, encode
 from snnc.errors import DataError, NetworkError, UnsupportedError
 from snnc.ir import Network
 from snnc.run import Rasters, Run, classes
-from snnc.simulate import simulate
+from snnc.simulators import simulator
 from snnc.targets import Artifact, RunnableTarget, altered_files, foreign_files, is_runnable, load, reason_not_run
 from snnc.verify import Verdict, compare, join
 
@@ -29,32 +29,41 @@ class Proof:
     notes: tuple[str, ...]
 
 
-def prove(net: Network, run: Callable[[Rasters], Run], source: Source, samples: int) -> Proof:
-    """Hold ``run`` against the reference simulator on ``samples`` samples of ``source``, as many at once as fit in memory.
+def prove(
+    net: Network, run: Callable[[Rasters], Run], source: Source, samples: int, *, by: str | None = "reference",
+    watch: Callable[[int], None] = lambda done: None,
+) -> Proof:  # fmt: skip
+    """Hold ``run`` against a simulator on ``samples`` samples of ``source``, as many at once as fit in memory. ``by``: the name
+    of the simulator, None for the fastest that there is. ``watch`` hears how many samples were done.
 
-    Raises what ``run`` raises.
+    Raises what ``run`` and the simulator raise.
     """
+    simulate = simulator(net, by)
     parts, reference_classes, candidate_classes = [], [], []
     at_once = max(1, BYTES_AT_ONCE // (BYTES_PER_SLOT * _slots(net, source)))
     for first in range(0, samples, at_once):
         inputs = source(first, min(at_once, samples - first))
-        reference = simulate(net, inputs, record=True)
+        reference = simulate(net, inputs, True)
         candidate = run(inputs)
         parts.append((first, compare(reference, candidate)))
         reference_classes.append(classes(reference, net.output))
         candidate_classes.append(classes(candidate, net.output))
+        watch(min(samples, first + at_once))
     return Proof(join(parts), np.concatenate(reference_classes), np.concatenate(candidate_classes), ())
 
 
-def verify_artifact(artifact: Artifact, net: Network, source: Source, samples: int, *, timeout_s: float = 600) -> Proof:
-    """Hold an exported program against the reference simulator; each run of the program may take ``timeout_s``.
+def verify_artifact(
+    artifact: Artifact, net: Network, source: Source, samples: int, *, timeout_s: float = 600, by: str | None = "reference",
+    watch: Callable[[int], None] = lambda done: None,
+) -> Proof:  # fmt: skip
+    """Hold an exported program against a simulator, as `prove` does; each run of the program may take ``timeout_s``.
 
     The program in the artifact is executed, altered or not, so that the verdict can say what an alteration does. Raises
     NetworkError if the artifact holds other populations than the network, UnsupportedError if it cannot be run here, and
     what the run raises.
     """
     target = _runnable(artifact, net)
-    proof = prove(net, lambda inputs: target.run(artifact, inputs, True, timeout_s), source, samples)
+    proof = prove(net, lambda inputs: target.run(artifact, inputs, True, timeout_s), source, samples, by=by, watch=watch)
     return replace(proof, notes=_notes(artifact, net))
 
 

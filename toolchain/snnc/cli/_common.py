@@ -2,7 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -10,6 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 import click
 
 from snnc.config import Config, kind
+from snnc.simulators import NAMES
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -104,3 +107,18 @@ def say(message: str, quiet: bool = False) -> None:
     """One line of progress on stderr."""
     if not quiet:
         click.echo(message, err=True)
+
+
+engine_option = click.option(
+    "--engine", "by", type=click.Choice(NAMES), help="Simulator; both compute the same.  [default: engine, reference for floats]"
+)
+
+
+@contextmanager
+def progress(total: int, quiet: bool, label: str) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal's stderr, nothing elsewhere; gives the function that takes how many of ``total`` are done."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    with click.progressbar(length=total, label=label, file=sys.stderr) as bar:
+        yield lambda done: bar.update(done - bar.pos)

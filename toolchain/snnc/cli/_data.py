@@ -24,3 +24,12 @@ def data_options(command: Any) -> Any:
 def download_option(command: Any) -> Any:
     """``--download``; the command gets ``download``."""
     return click.option("--download", is_flag=True, help="Fetch missing files of mnist into --data-dir first.")(command)
+
+
+def number_or_all(ctx: click.Context, option: click.Parameter, value: str) -> int | None:
+    """How many samples an option asks for; None for the word all."""
+    if value == "all":
+        return None
+    if not value.isdecimal() or int(value) < 1:
+        raise click.BadParameter(f"{value!r} is no number of samples; use 1 or more, or all")
+    return int(value)

@@ -1,9 +1,6 @@
-"""snnc simulate: run a network on a data set with the reference simulator."""
+"""snnc simulate: run a network on a data set."""
 
 import io
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -13,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc import data, store
-from snnc.cli._common import PATH, force_option, json_option, print_json, print_table, quiet_option, say
-from snnc.cli._data import data_options
+from snnc.cli._common import PATH, engine_option, force_option, json_option, print_json, print_table, progress, quiet_option, say
+from snnc.cli._data import data_options, number_or_all
 from snnc.errors import UsageError
 from snnc.evaluate import Comparison, Evaluation, Watch, contrast, evaluate
 from snnc.files import must_be_free, write_bytes
@@ -24,28 +21,21 @@ from snnc.run import Run
 MAX_RASTER_BYTES = 4 << 30
 
 
-def _samples(ctx: click.Context, option: click.Parameter, value: str) -> int | None:
-    if value == "all":
-        return None
-    if not value.isdecimal() or int(value) < 1:
-        raise click.BadParameter(f"{value!r} is no number of samples; use 1 or more, or all")
-    return int(value)
-
-
 @click.command("simulate", short_help="Run a network on a data set: accuracy, spikes, operations.")
 @click.argument("model", type=PATH)
 @data_options
 @click.option("--split", type=click.Choice(["train", "test"]), default="test", show_default=True, help="Part of the data set.")
-@click.option("--samples", callback=_samples, default="all", show_default=True, help="The first N samples, or all.")
+@click.option("--samples", callback=number_or_all, default="all", show_default=True, help="The first N samples, or all.")
 @click.option("--against", type=PATH, help="Count how spikes and classes differ from those of this network (float, say).")
+@engine_option
 @click.option("-o", "--out", type=PATH, help="Write the rasters of all populations, the classes and the labels (.npz).")
 @force_option
 @json_option
 @quiet_option
 def command(
     model: Path, data_name: str, data_dir: Path | None, split: Any, samples: int | None, against: Path | None,
-    out: Path | None, force: bool, as_json: bool, quiet: bool,
-) -> None:  # fmt: skip
+    by: str | None, out: Path | None, force: bool, as_json: bool, quiet: bool,
+) -> int:  # fmt: skip
     """Run MODEL on a data set: accuracy, spikes, firing rates, synaptic operations.
 
     A synaptic operation is a message that reaches a synapse which exists.
@@ -58,25 +48,29 @@ def command(
     if out:
         _must_be_storable(net, total)
     rasters: dict[str, list[NDArray[np.uint8]]] = {}
-    with _progress(total, quiet) as done:
+    say(f"simulating {total:,} samples", quiet)
+    with progress(total, quiet, "simulating") as done:
 
         def watch(first: int, runs: tuple[Run, ...]) -> None:
             if out:
                 _collect(rasters, runs[-1])
-            done(len(runs[-1].spikes[net.output.name]))
+            done(first + len(runs[-1].spikes[net.output.name]))
 
-        found, comparison = _simulated(net, other, images, total, watch)
+        found, comparison = _simulated(net, other, images, total, watch, by)
     if out:
         _write(out, rasters, found, force)
     _report(net, found, comparison, as_json, out)
+    if found.interrupted:
+        say(f"interrupted after {found.samples:,} of {total:,} samples", quiet)
+    return 130 if found.interrupted else 0
 
 
 def _simulated(
-    net: Network, other: Network | None, images: data.Dataset, samples: int, watch: Watch
+    net: Network, other: Network | None, images: data.Dataset, samples: int, watch: Watch, by: str | None
 ) -> tuple[Evaluation, Comparison | None]:
     if other is None:
-        return evaluate(net, images, samples, watch=watch), None
-    comparison = contrast(other, net, images, samples, watch=watch)
+        return evaluate(net, images, samples, watch=watch, by=by), None
+    comparison = contrast(other, net, images, samples, watch=watch, by=by)
     return comparison.candidate, comparison
 
 
@@ -102,17 +96,6 @@ def _write(out: Path, rasters: dict[str, list[NDArray[np.uint8]]], found: Evalua
     packed = io.BytesIO()
     np.savez_compressed(packed, classes=found.classes, labels=found.labels, **arrays)  # type: ignore[arg-type]
     write_bytes(out, packed.getvalue(), force=force)
-
-
-@contextmanager
-def _progress(samples: int, quiet: bool) -> Iterator[Any]:
-    """A bar on a terminal, one line elsewhere."""
-    if quiet or not sys.stderr.isatty():
-        say(f"simulating {samples:,} samples", quiet)
-        yield lambda count: None
-        return
-    with click.progressbar(length=samples, label="simulating", file=sys.stderr) as bar:
-        yield bar.update
 
 
 def _report(net: Network, found: Evaluation, comparison: Comparison | None, as_json: bool, out: Path | None) -> None:

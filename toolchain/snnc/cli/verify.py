@@ -1,5 +1,6 @@
 """snnc verify: is what was exported, spike for spike, what the network means?"""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,16 @@ import click
 import numpy as np
 
 from snnc import targets
-from snnc.cli._common import PATH, json_option, print_json, print_table, quiet_option, say
-from snnc.cli._data import data_options
+from snnc.cli._common import PATH, engine_option, json_option, print_json, print_table, progress, quiet_option, say
+from snnc.cli._data import data_options, number_or_all
+from snnc.errors import UsageError
 from snnc.ir import Network
 from snnc.proof import Proof, Source, from_images, from_noise, prove, verify_artifact
+from snnc.simulators import simulator
 from snnc.training.settings import must_have_torch
 from snnc.verify import Divergence, Verdict
+
+Watch = Callable[[int], None]
 
 
 @click.command("verify", short_help="Run an artifact and compare it with its network, spike for spike.")
@@ -23,12 +28,14 @@ from snnc.verify import Divergence, Verdict
     "model",
     type=PATH,
     required=True,
-    help="The network that was exported; or the word torch, for a float network that is held against its snnTorch model.",
+    help="The network that was exported; or the word torch, for a float network that is held against its snnTorch model; or the "
+    "word reference, for an integer network on which the engine is held against it.",
 )
 @data_options
 @click.option("--split", type=click.Choice(["train", "test"]), default="test", show_default=True, help="Part of the data set.")
 @click.option("--random", "rate", type=click.FloatRange(0, 1, min_open=True), help="Random input at this rate instead of data.")
-@click.option("--samples", type=click.IntRange(min=1), default=100, show_default=True, help="How many samples to compare.")
+@click.option("--samples", callback=number_or_all, default="100", show_default=True, help="How many samples to compare, or all.")
+@engine_option
 @click.option("--steps", type=click.IntRange(1, 100_000), help="Steps of a random sample.  [default: those of the encoding]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of random input.")
 @click.option(
@@ -36,26 +43,30 @@ from snnc.verify import Divergence, Verdict
 )
 @json_option
 @quiet_option
-def command(artifact: Path, model: Path, samples: int, timeout_s: float, as_json: bool, quiet: bool, **given: Any) -> int:
-    """Run ARTIFACT and the reference simulator on the same input and compare every spike and every state of all
+def command(
+    artifact: Path, model: Path, samples: int | None, by: str | None, timeout_s: float, as_json: bool, quiet: bool, **given: Any
+) -> int:
+    """Run ARTIFACT and a simulator on the same input and compare every spike and every state of all
     populations, moved by the declared latency only. Exit code 1 if anything differs or nothing was proved.
 
-    With --against torch, ARTIFACT is a float network (.snnc), and what runs is its snnTorch model in float64.
+    With --against torch, ARTIFACT is a float network (.snnc), and what runs is its snnTorch model in float64. With --against
+    reference, it is an integer network, and what runs is the engine.
 
     The program in ARTIFACT is executed: verify only what you trust.
     """
     from snnc import store
 
-    with_torch = str(model) == "torch"
-    net = store.load(artifact if with_torch else model)
+    peer = str(model) if str(model) in _PEERS else None
+    net = store.load(artifact if peer else model)
     source, labels = _input(net, **given)
-    samples = min(samples, len(labels)) if labels is not None else samples
-    exported = None if with_torch else targets.read_artifact(artifact)
-    say(f"running {artifact} on {samples} samples", quiet)
-    if exported:
-        proof = verify_artifact(exported, net, source, samples, timeout_s=timeout_s)
-    else:
-        proof = _prove_float(net, source, samples)
+    samples = _how_many(samples, labels)
+    exported = None if peer else targets.read_artifact(artifact)
+    say(f"running {artifact} on {samples:,} samples", quiet)
+    with progress(samples, quiet, "verifying") as watch:
+        if exported:
+            proof = verify_artifact(exported, net, source, samples, timeout_s=timeout_s, by=by, watch=watch)
+        else:
+            proof = _PEERS[str(model)](net, source, samples, watch)
     accuracy = _accuracy(proof, labels)
     if as_json:
         _print_json(proof, accuracy, samples)
@@ -64,11 +75,28 @@ def command(artifact: Path, model: Path, samples: int, timeout_s: float, as_json
     return 0 if proof.verdict.exact else 1
 
 
-def _prove_float(net: Network, source: Source, samples: int) -> Proof:
+def _how_many(samples: int | None, labels: Any) -> int:
+    """All samples of a data set, or as many as were asked for and are there."""
+    if labels is not None:
+        return min(samples or len(labels), len(labels))
+    if samples is None:
+        raise UsageError("random input has no end", where="--samples all", fix="say how many samples, or name a data set")
+    return samples
+
+
+def _prove_float(net: Network, source: Source, samples: int, watch: Watch) -> Proof:
     must_have_torch()
     from snnc.training.torch_run import torch_run
 
-    return prove(net, lambda inputs: torch_run(net, inputs), source, samples)
+    return prove(net, lambda inputs: torch_run(net, inputs), source, samples, watch=watch)
+
+
+def _prove_engine(net: Network, source: Source, samples: int, watch: Watch) -> Proof:
+    engine = simulator(net, "engine")
+    return prove(net, lambda inputs: engine(net, inputs, True), source, samples, watch=watch)
+
+
+_PEERS = {"torch": _prove_float, "reference": _prove_engine}
 
 
 def _input(

@@ -1,0 +1,24 @@
+"""Which simulator runs a network: the reference, or the engine, which computes the same, only much faster."""
+
+from collections.abc import Callable
+
+from snnc import engine
+from snnc.errors import UsageError, nearest
+from snnc.ir import Network
+from snnc.run import Rasters, Run
+from snnc.simulate import simulate
+
+Simulator = Callable[[Network, Rasters, bool], Run]  # (network, inputs, whether to record states)
+NAMES = ("engine", "reference")
+
+
+def simulator(net: Network, name: str | None = None, notice: engine.Notice = engine.to_stderr) -> Simulator:
+    """The simulator of this name; by default the engine for an integer network where numba is installed, else the reference.
+
+    ``notice`` hears when the engine compiles. Raises UsageError for an unknown name.
+    """
+    if name is not None and name not in NAMES:
+        raise UsageError(f"no simulator {name!r}", fix=nearest(name, NAMES))
+    if name == "engine" or (name is None and engine.suits(net)):
+        return lambda net, inputs, record: engine.simulate(net, inputs, record=record, notice=notice)
+    return lambda net, inputs, record: simulate(net, inputs, record=record)
