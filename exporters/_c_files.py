@@ -5,6 +5,7 @@ snn_step(&state, input);                    once a time step, with one array for
 state.POPULATION_spikes, POPULATION_u ..    what each population sent, and its states, after the step
 """
 
+import re
 from dataclasses import dataclass, field
 from textwrap import indent
 
@@ -110,7 +111,7 @@ def _members(net: Network) -> list[Member]:
 def _header(net: Network, members: list[Member], table_bytes: int, state_bytes: int) -> str:
     fields = "\n".join(f"    {m.declared()}" for m in members)
     return f"""\
-/* {net.name}: a spiking network in C99, written by snnc {__version__}. Network {net.hash}.
+/* {_in_comment(net.name)}: a spiking network in C99, written by snnc {__version__}. Network {net.hash}.
 
    Call snn_reset before each sample and snn_step once in every time step of {net.dt_s:g} s. It needs no memory but the state,
    which the caller has, and calls nothing. NAME_spikes holds what a population sent in the step, NAME_u and NAME_v its
@@ -134,6 +135,11 @@ void snn_reset(snn_state *s);
 
 #endif
 """
+
+
+def _in_comment(text: str) -> str:
+    """Text of the user's own, from which no comment ends or begins and which no preprocessor joins with the next line."""
+    return re.sub(r"[^A-Za-z0-9 _.,:()+-]", "_", text)
 
 
 def _step_head(net: Network) -> str:

@@ -249,6 +249,18 @@ def test_sizes_are_those_of_the_compiler(case, tmp_path):
     assert f"SNN_STATE_BYTES {said['state_bytes']} " in (artifact.root / "snn.h").read_text()
 
 
+@pytest.mark.parametrize("name", ["a */ int x; /* b", "// ends in \\\\", "??/ ??=", "Ünïcode", "int"])
+def test_names_do_not_become_code(name, tmp_path):
+    """Neither that of the network nor those of populations, which may be words of C."""
+    net = fixed_chain(sizes=(6, 5, 3), density=0.9)
+    words = {"input": "for", "hidden1": "int64_t", "output": "s", "fc1": "double", "fc2": "i"}
+    populations = tuple(replace(p, name=words[p.name]) for p in net.populations)
+    wires = tuple(replace(c, name=words[c.name], src=words[c.src], dst=words[c.dst]) for c in net.connections)
+    net = replace(net, name=name, populations=populations, connections=wires)
+    found = verdict("c", net, spikes(net), tmp_path / "a")
+    assert found.exact, (found.first, found.silent)
+
+
 def block(language):
     """The code in docs/targets.md."""
     return re.search(rf"```{language}\n(.*?)```", (ROOT / "docs" / "targets.md").read_text(), re.DOTALL)[1]
