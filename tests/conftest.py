@@ -18,6 +18,12 @@ def mnist_folder() -> Path | None:
     return next((c for c in candidates if any(c.glob("train-images*"))), None)
 
 
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch):
+    """Tables are as wide as they like, wherever the tests run."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
 @pytest.fixture(scope="session")
 def mnist() -> Path:
     """The folder with MNIST; skips with a printed reason where it is missing."""

@@ -96,10 +96,11 @@ def test_arrays_of_another_rank_or_type_are_refused(key, alter, tmp_path):
 
 @pytest.mark.parametrize("dtype", ["BF16", "F8_E4M3"])
 def test_types_that_numpy_has_not_are_refused(dtype, tmp_path):
+    """Where the package ml_dtypes is loaded, as onnx does, numpy has them; then the file lacks what every network has."""
     header = json.dumps({"a": {"dtype": dtype, "shape": [1], "data_offsets": [0, 2 if dtype == "BF16" else 1]}}).encode()
     path = tmp_path / "foreign.snnc"
     path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(2 if dtype == "BF16" else 1))
-    with pytest.raises(FileError, match="is not an snnc network"):
+    with pytest.raises(FileError, match="is not an snnc network|has schema None"):
         store.load(path)
 
 

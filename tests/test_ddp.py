@@ -20,7 +20,7 @@ from snnc.training.prune import prune  # noqa: E402
 from snnc.training.settings import PruneConfig, TrainConfig  # noqa: E402
 
 TRAIN = TrainConfig(hidden=(24,), steps=6, epochs=2, lr=0.01, batch_size=32)
-PRUNE = PruneConfig(connectivity=0.2, epochs=2, lr=0.01, batch_size=32)
+PRUNE = PruneConfig(connectivity=0.2, epochs=2, lr=0.01, batch_size=32, rewire=0.75)
 SAMPLES = 301  # 4 batches of 64 and one of 45: of 22 and 23 samples
 
 # What each process does: train and prune in batches of 32, and write down its network and its counts under its own number.

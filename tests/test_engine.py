@@ -227,9 +227,13 @@ def test_an_interrupt_stops_within_a_second():
     net = fixed_chain(sizes=(200, 400, 10))
     inputs = {"input": np.ones((600, 1500, 200), np.uint8)}
     engine.simulate(net, {"input": inputs["input"][:, :2]})
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
     stopped = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
     stopped.start()
     begin = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        engine.simulate(net, inputs, keep=["output"])
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            engine.simulate(net, inputs, keep=["output"])
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert time.monotonic() - begin < 2.5

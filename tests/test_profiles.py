@@ -19,7 +19,6 @@ from snnc.legality import must_be_legal
 from snnc.mapping import Slice
 from snnc.place import fill
 from snnc.quantise import QuantiseConfig, quantise
-from snnc.remedies import remedies
 from snnc.split import split
 from snnc.usage import OverLimitError
 
@@ -143,7 +142,7 @@ def test_remedies_name_the_smallest_system_of_a_chip_that_holds_it(neurons, syst
     small = replace(
         hw.load("loihi1"), name="small", limits={**hw.load("loihi1").limits, "neurons_per_core": neurons // 8}, cores=4
     )
-    said = remedies(net, small, check(net, small).binding)
+    said = check(net, small).remedies
     assert [line.split()[0] for line in said if " holds it on " in line] == systems
 
 

@@ -27,12 +27,11 @@ def print_populations(found: Inspection) -> None:
 
 def print_connections(found: Inspection) -> None:
     """Connections with their synapses, and in fixed networks how well the integers stand for the floats."""
-    rows = [
+    rows = [(c.name, f"{c.src} -> {c.dst}", c.delay_steps, c.operator) for c in found.connections]
+    print_table("connections", ("connection", "from -> to", "delay", "operator"), rows)
+    counts = [
         (
             c.name,
-            f"{c.src} -> {c.dst}",
-            c.delay_steps,
-            c.operator,
             c.stored_weights,
             c.synapses,
             f"{100 * c.parameter_connectivity:.2f} %",
@@ -41,9 +40,8 @@ def print_connections(found: Inspection) -> None:
         )
         for c in found.connections
     ]
-    connectivity = ("parameter connectivity", "synapse connectivity", "kept but 0")
-    columns = ("connection", "from -> to", "delay", "operator", "stored weights", "synapses", *connectivity)
-    print_table("connections", columns, rows)
+    columns = ("connection", "stored weights", "synapses", "parameter connectivity", "synapse connectivity", "kept but 0")
+    print_table("synapses", columns, counts)
     rounded = [
         (
             c.name,
