@@ -100,7 +100,7 @@ def test_types_that_numpy_has_not_are_refused(dtype, tmp_path):
     header = json.dumps({"a": {"dtype": dtype, "shape": [1], "data_offsets": [0, 2 if dtype == "BF16" else 1]}}).encode()
     path = tmp_path / "foreign.snnc"
     path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(2 if dtype == "BF16" else 1))
-    with pytest.raises(FileError, match="is not an snnc network|has schema None"):
+    with pytest.raises(FileError, match=r"is not an snnc network|has schema None"):
         store.load(path)
 
 

@@ -252,7 +252,7 @@ def test_sizes_are_those_of_the_compiler(case, tmp_path):
 @pytest.mark.parametrize("name", ["a */ int x; /* b", "// ends in \\\\", "??/ ??=", "Ünïcode", "int"])
 def test_names_do_not_become_code(name, tmp_path):
     """Neither that of the network nor those of populations, which may be words of C."""
-    net = fixed_chain(sizes=(6, 5, 3), density=0.9)
+    net = fixed_chain(sizes=(6, 12, 5), density=0.9, threshold=100)
     words = {"input": "for", "hidden1": "int64_t", "output": "s", "fc1": "double", "fc2": "i"}
     populations = tuple(replace(p, name=words[p.name]) for p in net.populations)
     wires = tuple(replace(c, name=words[c.name], src=words[c.src], dst=words[c.dst]) for c in net.connections)
