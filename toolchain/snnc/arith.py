@@ -54,8 +54,24 @@ class Arith(Protocol):
         """The spikes of neurons that never fire: 0 for each v."""
 
 
+class _Arrays:
+    """What floats and integers have in common as arrays of NumPy."""
+
+    def clear(self, v: Any, spikes: Any) -> Any:
+        return np.where(spikes, 0, v)
+
+    def subtract(self, v: Any, spikes: Any, amount: Any) -> Any:
+        return v - spikes * amount
+
+    def positive(self, x: Any) -> Any:
+        return (x > 0).astype(np.uint8)
+
+    def silent(self, v: Any) -> Any:
+        return np.zeros(v.shape, np.uint8)
+
+
 @dataclass(frozen=True)
-class Float:
+class Float(_Arrays):
     """Real numbers (float64); nothing is rounded, wrapped or saturated."""
 
     kind: ClassVar[str] = "float"
@@ -76,21 +92,9 @@ class Float:
     def above(self, v: Any, threshold: Any) -> Any:
         return (v > threshold).astype(np.uint8)
 
-    def clear(self, v: Any, spikes: Any) -> Any:
-        return np.where(spikes, 0, v)
-
-    def subtract(self, v: Any, spikes: Any, amount: Any) -> Any:
-        return v - spikes * amount
-
-    def positive(self, x: Any) -> Any:
-        return (x > 0).astype(np.uint8)
-
-    def silent(self, v: Any) -> Any:
-        return np.zeros(v.shape, np.uint8)
-
 
 @dataclass(frozen=True)
-class Fixed:
+class Fixed(_Arrays):
     """A chip's integers (int64 arrays that hold the chip's narrower registers).
 
     The rules are those of Lava 0.10.0's fixed_pt models (lava/proc/lif/models.py, AbstractPyLifModelFixed); the widths
@@ -140,18 +144,6 @@ class Fixed:
 
     def above(self, v: Any, threshold: Any) -> Any:
         return (v > threshold).astype(np.uint8)
-
-    def clear(self, v: Any, spikes: Any) -> Any:
-        return np.where(spikes, 0, v)
-
-    def subtract(self, v: Any, spikes: Any, amount: Any) -> Any:
-        return v - spikes * amount
-
-    def positive(self, x: Any) -> Any:
-        return (x > 0).astype(np.uint8)
-
-    def silent(self, v: Any) -> Any:
-        return np.zeros(v.shape, np.uint8)
 
     def shift(self, total: Any, exponent: int) -> Any:
         """The weight exponent, applied to the sum of a step's weights: negative exponents round to minus infinity
