@@ -12,7 +12,6 @@ from typing import Any, Literal, get_args, get_origin
 import click
 
 from snnc.config import Config, kind
-from snnc.simulators import NAMES
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -107,11 +106,6 @@ def say(message: str, quiet: bool = False) -> None:
     """One line of progress on stderr."""
     if not quiet:
         click.echo(message, err=True)
-
-
-engine_option = click.option(
-    "--engine", "by", type=click.Choice(NAMES), help="Simulator; both compute the same.  [default: engine, reference for floats]"
-)
 
 
 @contextmanager

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc import data, store
-from snnc.cli._common import PATH, engine_option, force_option, json_option, print_json, print_table, progress, quiet_option, say
+from snnc.cli._common import PATH, force_option, json_option, print_json, print_table, progress, quiet_option, say
 from snnc.cli._data import data_options, number_or_all
+from snnc.cli._engine import engine_option
 from snnc.errors import UsageError
 from snnc.evaluate import Comparison, Evaluation, Watch, contrast, evaluate
 from snnc.files import must_be_free, write_bytes

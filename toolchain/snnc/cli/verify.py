@@ -9,8 +9,9 @@ import click
 import numpy as np
 
 from snnc import targets
-from snnc.cli._common import PATH, engine_option, json_option, print_json, print_table, progress, quiet_option, say
+from snnc.cli._common import PATH, json_option, print_json, print_table, progress, quiet_option, say
 from snnc.cli._data import data_options, number_or_all
+from snnc.cli._engine import engine_option
 from snnc.errors import UsageError
 from snnc.ir import Network
 from snnc.proof import Proof, Source, from_images, from_noise, prove, verify_artifact
