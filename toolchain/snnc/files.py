@@ -1,12 +1,16 @@
-"""Writing so that nothing existing is lost: into a temporary name, synced, then renamed. Used wherever files are written."""
+"""Writing so that nothing existing is lost: into a temporary name, synced, then renamed. Used wherever files are written,
+and where JSON from outside is read.
+"""
 
 import errno
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from snnc.errors import FileError, WriteError
 
@@ -28,6 +32,18 @@ def must_be_free(path: Path, force: bool, ours: Callable[[Path], bool] | None = 
 def _is_replaceable(path: Path, ours: Callable[[Path], bool]) -> bool:
     with _file_errors(path):
         return path.is_dir() and (ours(path) or not any(path.iterdir()))
+
+
+def read_json(path: Path, what: str, max_bytes: int, fix: str) -> Any:
+    """The content of a JSON file from outside. Raises FileError if it cannot be read, is larger, or is no JSON (with ``fix``)."""
+    try:
+        if (size := path.stat().st_size) > max_bytes:
+            raise FileError(f"has {size:,} bytes, a {what} has at most {max_bytes:,}", where=str(path))
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileError(f"cannot be read: {error.strerror}", where=str(path), fix="check the path") from error
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"is not JSON ({error})", where=str(path), fix=fix) from error
 
 
 def write_bytes(path: Path, content: bytes, *, force: bool = False) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeGuard, cast
 
 from snnc import __version__, neurons, ops
 from snnc.errors import FileError, UnsupportedError, nearest
-from snnc.files import must_be_free, new_folder
+from snnc.files import must_be_free, new_folder, read_json
 from snnc.ir import Network
 from snnc.mapping import Mapping as CoreMapping
 from snnc.ops._base import MAX_SYNAPSES
@@ -198,14 +198,7 @@ def read_artifact(path: Path) -> Artifact:
 def _read_manifest(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileError("no such file", where=str(path), fix="name a folder that snnc export wrote")
-    try:
-        if path.stat().st_size > MAX_MANIFEST_BYTES:
-            raise FileError(f"has {path.stat().st_size} bytes, a manifest has at most {MAX_MANIFEST_BYTES}", where=str(path))
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FileError(f"cannot be read: {error.strerror}", where=str(path), fix="check the file") from error
-    except (ValueError, RecursionError) as error:
-        raise FileError(f"is not JSON ({error})", where=str(path), fix="export again") from error
+    manifest = read_json(path, "manifest", MAX_MANIFEST_BYTES, "export again")
     schema = manifest.get("schema") if isinstance(manifest, dict) else None
     if schema != SCHEMA:
         raise FileError(f"has schema {schema!r}, this version reads {SCHEMA!r}", where=str(path), fix="export again")

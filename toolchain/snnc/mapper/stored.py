@@ -1,12 +1,12 @@
 """A mapping from its file, which anyone may have written: only who lies where is believed. Part of mapper; read by export."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from snnc.errors import FileError
+from snnc.files import read_json
 from snnc.hw import Profile
 from snnc.ir import Network
 from snnc.legality import must_be_legal
@@ -47,14 +47,7 @@ def read_mapping(path: Path, net: Network, profile: Profile) -> Mapping:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise FileError(f"has {path.stat().st_size:,} bytes, a mapping has at most {MAX_BYTES:,}", where=str(path))
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FileError(f"cannot be read: {error.strerror}", where=str(path), fix="check the path") from error
-    except (ValueError, RecursionError) as error:
-        raise FileError(f"is not JSON ({error})", where=str(path), fix="write it with snnc map") from error
+    content = read_json(path, "mapping", MAX_BYTES, "write it with snnc map")
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != "snnc.mapping/1":
         raise FileError(f"has schema {schema!r}, expected 'snnc.mapping/1'", where=str(path), fix="write it with snnc map")
