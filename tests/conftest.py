@@ -18,6 +18,15 @@ def mnist_folder() -> Path | None:
     return next((c for c in candidates if any(c.glob("train-images*"))), None)
 
 
+def snnc(*words):
+    """Exit code of the command line."""
+    from snnc.cli import main
+
+    with pytest.raises(SystemExit) as end:
+        main([str(word) for word in words])
+    return end.value.code
+
+
 @pytest.fixture(autouse=True)
 def wide_terminal(monkeypatch):
     """Tables are as wide as they like, wherever the tests run."""

@@ -3,9 +3,9 @@
 import json
 
 import pytest
+from conftest import snnc
 
 from snnc import store
-from snnc.cli import main
 from snnc.errors import ConfigError, UnsupportedError
 from snnc.importers._settings import ImportConfig
 
@@ -200,12 +200,6 @@ def conv():
 def refused():
     return nn.Sequential(nn.Linear(3, 4), snn.Alpha(0.9, 0.8, init_hidden=True))
 """
-
-
-def snnc(*words):
-    with pytest.raises(SystemExit) as end:
-        main([str(word) for word in words])
-    return end.value.code
 
 
 @pytest.fixture

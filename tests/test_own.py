@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, snnc
 from safetensors.numpy import load_file, save_file
 
 from snnc import data
@@ -99,13 +99,6 @@ def imported(file):
     spec.loader.exec_module(module)
     sys.path.pop(0)
     return module
-
-
-def snnc(*words):
-    """Exit code of the command line."""
-    with pytest.raises(SystemExit) as end:
-        main([str(word) for word in words])
-    return end.value.code
 
 
 QUICK = ("--epochs", 2, "--lr", 0.01, "--batch-size", 100)

@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from conftest import snnc
 from safetensors.numpy import load_file
 
 from snnc import data, store
-from snnc.cli import main
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'snnc[train]'")
@@ -34,13 +34,6 @@ class Own(nn.Module):
         masks = {name: linear.weight != 0 for name, linear in self.inner.linears.items()}
         return models.to_network(self.inner, Encoding("constant", 8), name, masks=masks)
 """
-
-
-def snnc(*words):
-    """Exit code of the command line."""
-    with pytest.raises(SystemExit) as end:
-        main([str(word) for word in words])
-    return end.value.code
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from cases import fixed_chain, float_chain
+from conftest import snnc
 from safetensors.numpy import load_file as load_arrays
 
 from snnc import data, store
-from snnc.cli import main
 from snnc.encode import Encoding, encode
 from snnc.errors import ConfigError, FileError, RunError, UnsupportedError
 from snnc.run import Run, classes
@@ -205,13 +205,6 @@ def test_what_cannot_be_trained_is_explained():
     skip = replace(net.connections[1], name="skip")
     with pytest.raises(UnsupportedError, match="no chain"):
         models.from_network(replace(net, connections=(*net.connections, skip)))
-
-
-def snnc(*words):
-    """Exit code of the command line."""
-    with pytest.raises(SystemExit) as end:
-        main([str(word) for word in words])
-    return end.value.code
 
 
 SMALL = ("--hidden", 12, "-T", 4, "--epochs", 1, "--lr", 0.02)
