@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from snnc import hw
 from snnc.arith import Fixed
+from snnc.errors import DoesNotFitError
 from snnc.ir import Connection, Network, Population
 from snnc.mapping import Mapping
 from snnc.ops.conv2d import Conv2d
 from snnc.ops.dense import Dense
 
 from . import _hdf5
+from ._netx_record import kind, restored, small
 
 SUMMARY = "a .net file (HDF5) for lava-dl 0.6 netx: a chain of dense and convolutional layers"
 NEEDS_MAPPING = False
@@ -53,10 +55,12 @@ def problems(net: Network, mapping: Mapping | None) -> list[str]:
     if not isinstance(net.numeric, Fixed):
         return ["is a float network; quantise it first (snnc quantise)"]
     found = list(_numeric_problems(net.numeric)) + list(_chain_problems(net))
-    if not found:
-        for layer in _layers(net):
-            found += [f"{problem}" for problem in _layer_problems(layer, net.numeric)]
-    return found
+    if found:
+        return found
+    layers = _layers(net)
+    apart = {p.name for p in net.populations} - {net.inputs[0].name, *(layer.population.name for layer in layers)}
+    found += [f"population {name!r} is not behind {net.inputs[0].name!r}; netx holds one chain" for name in sorted(apart)]
+    return found + [problem for layer in layers for problem in _layer_problems(layer, net.numeric)]
 
 
 def _numeric_problems(numeric: Fixed) -> Iterator[str]:
@@ -79,11 +83,11 @@ def _chain_problems(net: Network) -> Iterator[str]:
 
 
 def _layers(net: Network) -> list[_Layer]:
-    found = []
-    for p in net.ordered:
-        into = {c.src == p.name: c for c in net.into(p.name)}
-        if p.neuron is not None:
-            found.append(_Layer(p, into[False], into.get(True)))
+    """From the input on; not in the order of computation, in which what comes late may be first."""
+    found, at = [], net.inputs[0].name
+    while forward := next((c for c in net.out_of(at) if c.dst != at), None):
+        at = forward.dst
+        found.append(_Layer(net[at], forward, next((c for c in net.into(at) if c.src == at), None)))
     return found
 
 
@@ -115,8 +119,6 @@ def _wire_problems(c: Connection) -> Iterator[str]:
         yield f"has a delay of {c.delay_steps} steps; netx has 0 (1 in a recurrence), and delays by neuron"
     if c.delays is not None and (again or isinstance(c.op, Conv2d)):
         yield "has delays by neuron; netx drops those of convolutions and miscounts those of recurrences"
-    elif c.axon_delays is None and _row_delays(c) is None:
-        yield "has delays that differ among the synapses of a neuron; netx has one for each neuron"
     if c.longest_delay > MAX_DELAY_STEPS:
         yield f"has a delay of {c.longest_delay} steps, netx takes at most {MAX_DELAY_STEPS}"
     weights = _weights(c)
@@ -142,48 +144,45 @@ def _is_image(c: Connection) -> bool:
     )
 
 
-def _row_delays(c: Connection) -> NDArray[np.int64] | None:
-    """Delays of the destination neurons, 0 for those without synapses; None if they differ within one."""
-    late = np.zeros(c.op.n_dst, np.int64)
-    if c.op.synapses.delays is None:
-        return late
-    late[c.op.synapses.rows] = c.op.synapses.delays
-    return late if (late[c.op.synapses.rows] == c.op.synapses.delays).all() else None
+def _delays(c: Connection) -> NDArray[np.float32]:
+    """Delays of the destination neurons (n_dst,), or, where they differ within one, of every synapse (n_dst, n_src)."""
+    synapses = c.op.synapses
+    late = synapses.with_values(np.asarray(synapses.delays, np.int64)).to_dense()
+    rows = late.max(axis=1, initial=0)
+    return (rows if (rows[synapses.rows] == synapses.delays).all() else late).astype(np.float32)
 
 
 def export(net: Network, mapping: Mapping | None, folder: Path, max_synapses: int) -> dict[str, int]:
     """Writes ``network.net`` into ``folder``; returns the latency of each population in steps: none. Nothing is unrolled."""
     kept: dict[str, Any] = next((s.settings["netx"] for s in reversed(net.done) if isinstance(s.settings.get("netx"), dict)), {})
-    tree: dict[str, Any] = {"layer": {str(i): layer for i, layer in enumerate(_tree(net, kept))}}
-    if simulation := _plain(kept.get("simulation")):
+    for c in net.connections:
+        if isinstance(c.op, Dense) and c.op.possible_synapses > max_synapses and not _is_image(c):
+            raise DoesNotFitError(
+                f"has {c.op.possible_synapses:,} places for weights, of which netx stores every one; at most {max_synapses:,}"
+                " are written", where=f"connection {c.name!r}", fix="use target nir or npz, or raise --max-synapses",
+            )  # fmt: skip
+    layers = restored(list(_tree(net)), kept.get("layers"))
+    tree: dict[str, Any] = {"layer": {str(i): layer for i, layer in enumerate(layers)}}
+    if simulation := small(kept.get("simulation")):
         tree["simulation"] = simulation
     _hdf5.write(tree, folder / FILE)
     return {p.name: 0 for p in net.ordered}
 
 
-def _plain(fields: Any) -> dict[str, Any]:
-    """The numbers and texts of a record, which may come from a stranger's file."""
-    items = fields.items() if isinstance(fields, dict) else ()
-    return {k: v for k, v in items if isinstance(k, str) and k.isidentifier() and isinstance(v, bool | int | float | str)}
-
-
-def _tree(net: Network, kept: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The layers; ``kept``: what netx ignores, from the file that the network came from."""
-    count, source, extras = 0, net.inputs[0], kept.get("neurons")
-    extras = extras if isinstance(extras, dict) else {}
+def _tree(net: Network) -> Iterator[dict[str, Any]]:
+    """The layers of the network, each a tree."""
+    first, source = True, net.inputs[0]
     for layer in _layers(net):
         if layer.forward.src == source.name and source.message_bits == PIXEL_BITS and _is_image(layer.forward):
-            yield _input(source, layer, _plain(extras.get("0")))
+            yield _input(source, layer)
         else:
-            if count == 0:
-                yield {"type": _type("input"), "shape": np.array(source.shape)}
-                count += 1
+            if first:
+                yield {"type": kind("input"), "shape": np.array(source.shape)}
             src = net[layer.forward.src]
             if isinstance(layer.forward.op, Dense) and _is_spatial(src, net):
-                yield {"type": _type("flatten"), "shape": np.array([src.size, 1, 1])}
-                count += 1
-            yield _weighted(layer, _plain(extras.get(str(count))))
-        count += 1
+                yield {"type": kind("flatten"), "shape": np.array([src.size, 1, 1])}
+            yield _weighted(layer)
+        first = False
 
 
 def _is_spatial(p: Population, net: Network) -> bool:
@@ -191,46 +190,42 @@ def _is_spatial(p: Population, net: Network) -> bool:
     return len(p.shape) == 3 and all(isinstance(c.op, Conv2d) or _is_image(c) for c in net.into(p.name))
 
 
-def _type(kind: str) -> NDArray[np.bytes_]:
-    return np.array([kind.encode()], "S10")
-
-
-def _input(source: Population, layer: _Layer, extra: dict[str, Any]) -> dict[str, Any]:
+def _input(source: Population, layer: _Layer) -> dict[str, Any]:
     weights = _weights(layer.forward)
     assert weights is not None  # noqa: S101 - for the type checker; `problems` has asked
     return {
-        "type": _type("input"),
+        "type": kind("input"),
         "shape": np.array(source.shape),
         "weight": weights[:1].astype(np.float32),
-        **_neuron(layer, extra),
+        **_neuron(layer),
     }
 
 
-def _weighted(layer: _Layer, extra: dict[str, Any]) -> dict[str, Any]:
+def _weighted(layer: _Layer) -> dict[str, Any]:
     c, op = layer.forward, layer.forward.op
     weights = _weights(c)
     assert weights is not None  # noqa: S101 - for the type checker; `problems` has asked
     stored = op.with_values(weights).synapses.to_dense().astype(np.float32)
-    tree = {"shape": np.array(layer.population.shape), **_neuron(layer, extra)}
+    tree = {"shape": np.array(layer.population.shape), **_neuron(layer)}
     if isinstance(op, Conv2d):
         window = op.window
         return tree | {
-            "type": _type("conv"), "weight": stored.reshape(op.kernel_shape), "inChannels": window.src_shape[0],
+            "type": kind("conv"), "weight": stored.reshape(op.kernel_shape), "inChannels": window.src_shape[0],
             "outChannels": len(stored), "kernelSize": np.array(window.kernel), "stride": np.array(window.stride),
             "padding": np.array(window.padding), "dilation": np.array(window.dilation), "groups": op.groups,
         }  # fmt: skip
-    tree |= {"type": _type("dense"), "weight": stored, "inFeatures": op.n_src, "outFeatures": op.n_dst}
+    tree |= {"type": kind("dense"), "weight": stored, "inFeatures": op.n_src, "outFeatures": op.n_dst}
     if c.axon_delays is not None:
         tree["delay"] = c.axon_delays.astype(np.float32)
     elif op.synapses.delays is not None:
-        tree["delay"] = np.asarray(_row_delays(c), np.float32)
+        tree["delay"] = _delays(c)
     if layer.again:
         again = layer.again.op.with_values(np.asarray(_weights(layer.again)))
-        tree |= {"type": _type("dense_rec"), "weight_rec": again.synapses.to_dense().astype(np.float32)}
+        tree |= {"type": kind("dense_rec"), "weight_rec": again.synapses.to_dense().astype(np.float32)}
     return tree
 
 
-def _neuron(layer: _Layer, extra: dict[str, Any]) -> dict[str, Any]:
+def _neuron(layer: _Layer) -> dict[str, Any]:
     """The neuron and its bias; none at all for a readout that adds up."""
     neuron: Any = layer.population.neuron
     u, v, threshold = (
@@ -239,8 +234,9 @@ def _neuron(layer: _Layer, extra: dict[str, Any]) -> dict[str, Any]:
     bias = np.asarray(neuron.bias) >> 6
     if neuron.model() == "li" and (u, v) == (FULL, 0) and not bias.any():
         return {}
-    others = extra or {"type": "CUBA", "refDelay": 1, "gradedSpike": False}
-    fields = {**others, "iDecay": u, "vDecay": v, "vThMant": min(threshold, NEVER - 1)}
+    fields = {
+        "type": "CUBA", "refDelay": 1, "gradedSpike": False, "iDecay": u, "vDecay": v, "vThMant": min(threshold, NEVER - 1),
+    }  # fmt: skip
     return {"neuron": fields, **({"bias": _biases(bias, layer).astype(np.float32)} if bias.any() else {})}
 
 

@@ -227,8 +227,13 @@ def test_the_command_line_imports_for_the_next_stages(file, tmp_path, capsys):
     assert net.done[-1].settings["weights"] == "w.safetensors"
     assert str(tmp_path) not in out.read_bytes().decode("latin1")
     assert snnc(*words) == 2
+    capsys.readouterr()
     assert snnc(*words, "--force") == 0
-    assert "population leaky2 (lif)" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert "population leaky2 (lif)" in shown.out
+    assert shown.err.startswith("reading ")
+    assert snnc(*words, "--force", "-q") == 0
+    assert capsys.readouterr().err == ""
     assert snnc("quantise", out, "--hw", "loihi1", "-o", tmp_path / "fixed.snnc") == 0
     assert snnc("simulate", tmp_path / "fixed.snnc", "--data", "digits", "--samples", 5) == 0
 

@@ -15,6 +15,8 @@ from snnc.cli._common import (
     out_option,
     print_json,
     print_table,
+    quiet_option,
+    say,
 )
 from snnc.files import must_be_free
 from snnc.importers._settings import ImportConfig, Imported
@@ -29,7 +31,8 @@ from snnc.importers._settings import ImportConfig, Imported
 @out_option
 @force_option
 @json_option
-def command(model: str, importer: str | None, out: Path, force: bool, as_json: bool, **options: Any) -> None:
+@quiet_option
+def command(model: str, importer: str | None, out: Path, force: bool, as_json: bool, quiet: bool, **options: Any) -> None:
     """Read MODEL, which another tool made, and write the same network for the stages that follow.
 
     MODEL is a file, or FILE.py:FACTORY for a torch module that a function makes. What cannot be mapped spike for spike is
@@ -38,6 +41,7 @@ def command(model: str, importer: str | None, out: Path, force: bool, as_json: b
     config = config_from(ImportConfig, options)
     must_be_free(out, force)
     name = importer or importers.guess(model)
+    say(f"reading {model} ({importers.load(name).SUMMARY})", quiet)
     found = importers.read(model, config, name)
     store.save(found.network, out, force=force)
     if as_json:

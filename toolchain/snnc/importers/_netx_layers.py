@@ -1,6 +1,5 @@
 """The layers of a netx file: which there are, and their integers as weights, neurons and biases of a chip. Used by netx."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
@@ -23,7 +22,6 @@ FULL = 4096  # a decay of 1
 NEVER = 1 << 17  # no voltage reaches this threshold
 MAX_DELAY_STEPS = 62
 MAX_NEURONS = 1 << 24
-READ = {"type", "iDecay", "vDecay", "vThMant"}  # of a neuron: what the network holds
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,34 +112,26 @@ def _bias(layer: Layer, numeric: Fixed) -> Ints:
 
 
 def delays(layer: Layer, n_src: int) -> tuple[Ints | None, Ints | None]:
-    """(delays of the source neurons, of the destination neurons): at most one is given. Raises ValueError if netx refuses them.
+    """(delays of the source neurons, of the destination neurons (n, 1) or synapses (n, n_src)): at most one is given.
 
-    As many delays as a layer has neurons delay all that enters each of them (netx/hdf5.py, create_dense).
+    As many delays as a layer has neurons delay all that enters each of them (netx/hdf5.py, create_dense). Raises ValueError
+    for what netx refuses.
     """
     if "delay" not in layer.fields:
         return None, None
-    late = layer.fields.integers("delay").reshape(-1)
+    late = layer.fields.integers("delay")
     if late.min(initial=0) < 0 or late.max(initial=0) > MAX_DELAY_STEPS:
         raise ValueError(
             f"has delays {late.min()} .. {late.max()}, 0 to {MAX_DELAY_STEPS} are possible; train with a smaller max_delay"
         )
     if layer.kind != "dense" and late.any():
         raise ValueError("has delays, which netx drops in convolutions and miscounts in recurrent layers; train it without")
-    if layer.kind != "dense":
+    if layer.kind != "dense" or not late.any():
         return None, None
     if late.size in (1, layer.size):
-        return None, np.broadcast_to(late, layer.size)
+        return None, np.broadcast_to(late.reshape(-1, 1), (layer.size, 1))
     if late.size == n_src:
-        return late, None
-    raise ValueError(f"has {late.size} delays for {n_src} -> {layer.size} neurons; give one for each neuron")
-
-
-def unread(layer: Layer) -> Iterator[tuple[str, object]]:
-    """What else a file says of the neurons of a layer, kept for writing it back."""
-    if "neuron" not in layer.fields:
-        return
-    fields = layer.fields.group("neuron")
-    for name in fields:
-        if name not in READ and isinstance(fields.tree[name], np.ndarray) and fields.tree[name].size == 1:
-            yield name, fields.tree[name].reshape(-1)[0].item()
-    yield "type", fields.text("type")
+        return late.reshape(-1), None
+    if late.shape == (layer.size, n_src):
+        return None, late
+    raise ValueError(f"has delays of shape {late.shape} for {n_src} -> {layer.size} neurons; give one for each neuron or synapse")

@@ -11,7 +11,8 @@ from snnc.arith import Fixed
 from snnc.encode import Encoding
 from snnc.errors import FileError, NetworkError
 from snnc.importers import _hdf5, refuse
-from snnc.importers._netx_layers import KINDS, Ints, Layer, delays, layers, neuron, on_grid, unread
+from snnc.importers._netx_layers import KINDS, Ints, Layer, delays, layers, neuron, on_grid
+from snnc.importers._netx_record import left_out, record
 from snnc.importers._settings import ImportConfig, Imported, Part
 from snnc.ir import Connection, Network, Population
 from snnc.ops._window import Pair, Window
@@ -55,7 +56,11 @@ def read(source: str, config: ImportConfig) -> Imported:
     simulation = dict(_simulation(root))
     net = _network(Path(source), chain, config.dt_s or simulation.get("Ts", 1) * MILLISECOND)
     net = replace(net, encoding=_encoding(net, simulation))
-    kept = {"simulation": simulation, "neurons": {str(layer.index): dict(unread(layer)) for layer in found}}
+    kept = {"simulation": simulation, "layers": [record(layer) for layer in found]}
+    for layer in found:
+        chain.notes += [
+            f"layer {layer.index} holds {name!r}, which netx does not read; it is left out" for name in left_out(layer)
+        ]
     return Imported(net, tuple(chain.parts), tuple(chain.notes), {"netx": kept})
 
 
@@ -145,16 +150,26 @@ def _matrix(layer: Layer, name: str, n_src: int) -> Ints:
     weight = layer.fields.integers(name)
     if weight.size != layer.size * n_src:
         raise ValueError(f"has {name} of shape {weight.shape}, expected ({layer.size}, {n_src}) after the layers before it")
+    if name == "weight":
+        _must_say(layer, inFeatures=(n_src,), outFeatures=(layer.size,))
     return weight.reshape(layer.size, n_src)
 
 
 def _dense(weight: Ints, numeric: Fixed, late: Ints | None) -> Dense:
-    """``late``: delays of the destination neurons, (n_dst,)."""
+    """``late``: delays of the destination neurons, (n_dst, 1), or of all synapses, (n_dst, n_src).
+
+    A delay that belongs to no weight but 0 has a synapse of weight 0, so that it is not lost.
+    """
     values, exponent, sign = on_grid(weight, numeric)
-    synapses = Synapses.from_dense(values)
-    if late is not None:
-        synapses = replace(synapses, delays=late[synapses.rows].astype(np.int32))
-    return Dense(synapses, exponent, sign)
+    if late is None:
+        return Dense(Synapses.from_dense(values), exponent, sign)
+    exists = values != 0
+    unheard = late != 0
+    unheard[:, 0] &= (late.shape[1] > 1) | ~exists.any(axis=1)
+    exists[:, : late.shape[1]] |= unheard
+    synapses = Synapses.from_dense(values, exists)
+    delays = np.broadcast_to(late, values.shape)[synapses.rows, synapses.indices]
+    return Dense(replace(synapses, delays=delays.astype(np.int32)), exponent, sign)
 
 
 def _conv(layer: Layer, src: Population, numeric: Fixed) -> Conv2d:
@@ -169,11 +184,20 @@ def _conv(layer: Layer, src: Population, numeric: Fixed) -> Conv2d:
         _pair(layer, "stride", 1), _pair(layer, "padding", 0), _pair(layer, "dilation", 1),
     )  # fmt: skip
     groups = layer.fields.integer("groups") if "groups" in layer.fields else 1
+    _must_say(layer, inChannels=(channels,), outChannels=(len(weight),), kernelSize=window.kernel)
     values, exponent, sign = on_grid(weight, numeric)
     op = Conv2d(Synapses.from_dense(values.reshape(len(values), -1)), exponent, sign, window=window, groups=groups)
     if op.dst_shape != layer.shape:
         raise ValueError(f"has shape {layer.shape}, its convolution makes {op.dst_shape}; correct the file")
     return op
+
+
+def _must_say(layer: Layer, **expected: tuple[int, ...]) -> None:
+    """Raises ValueError if a number of the file contradicts its weights; those that are not given contradict nothing."""
+    for name, numbers in expected.items():
+        said = layer.fields.integers(name).reshape(-1).tolist() if name in layer.fields else list(numbers)
+        if said not in ([*numbers], [*set(numbers)]):
+            raise ValueError(f"has {name} {said}, its weights say {list(numbers)}; correct the file")
 
 
 def _pair(layer: Layer, name: str, default: int) -> Pair:
