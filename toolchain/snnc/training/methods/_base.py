@@ -38,12 +38,13 @@ class PruningOptimizer(torch.optim.Optimizer):
     """Adam whose parameter groups marked ``"prune": True`` lose weights until exactly ``connectivity`` of them are left.
 
     ``steps`` is the number of optimizer steps to come, ``rewire`` the part of them after which the synapses settle: exactly
-    the number asked for is kept, the others are 0 for good, and the kept weights train on. All pruned groups share the
+    the number asked for is kept, the others are 0, and the kept weights train on. All pruned groups share the
     connectivity, counted over their weights together; a group with a ``"connectivity"`` of its own is counted by itself.
     Each layer keeps one synapse at least. ``"name"`` of a group stands in messages. All state is in ``state_dict``. Raises
     ConfigError for a connectivity that cannot be.
 
-    A method is a subclass: `_exists`, `_score`, `_rewire`, and where it needs them `_begin`, `_steer`, `_after`.
+    A method is a subclass: `_exists`, `_score`, `_rewire`, and where it needs them `_begin`, `_steer`, `_after`,
+    `_renew`.
     """
 
     OPTIONS: ClassVar[tuple[str, ...]] = ()  # settings that a method takes besides the common ones
@@ -64,6 +65,7 @@ class PruningOptimizer(torch.optim.Optimizer):
         common = {"lr": lr, "betas": betas, "eps": eps, "connectivity": connectivity}
         super().__init__(groups, {**common, "prune": False, "name": "", "step": 0, "pull": 0.0, "settled": False})
         self._seed = seed
+        self._steps = steps
         self._rewiring_steps = max(1, math.floor(rewire * steps))
         self._look_steps = max(1, min(LONGEST_LOOK, self._rewiring_steps // LOOKS))
         self._split(torch.Generator().manual_seed(seed))
@@ -79,7 +81,7 @@ class PruningOptimizer(torch.optim.Optimizer):
 
     @property
     def settled(self) -> bool:
-        """Whether the synapses are final."""
+        """Whether as many synapses exist as were asked for, from now on."""
         return bool(self.param_groups[0]["settled"])
 
     @property
@@ -113,15 +115,17 @@ class PruningOptimizer(torch.optim.Optimizer):
             group["step"] += 1
             for p in (p for p in group["params"] if p.grad is not None):
                 self._move(p, group)
-        if not self.settled:
-            self._after()
-            if self._settles and done + 1 == self._rewiring_steps:
-                self.settle()
+        if self.settled:
+            self._renew(done + 1)
+            return loss
+        self._after()
+        if self._settles and done + 1 == self._rewiring_steps:
+            self.settle()
         return loss
 
     @torch.no_grad()
     def settle(self) -> None:
-        """Keep exactly the number of synapses asked for, those of the highest score; the others are 0 from now on.
+        """Keep exactly the number of synapses asked for, those of the highest score; the others become 0.
 
         Of equals the first is kept. Called by `step` when its time has come; harmless afterwards.
         """
@@ -159,6 +163,9 @@ class PruningOptimizer(torch.optim.Optimizer):
 
     def _after(self) -> None:
         """After each step, all layers having moved."""
+
+    def _renew(self, step: int) -> None:
+        """After each step of the settled synapses, all layers having moved; ``step`` counts from 1."""
 
     def _kept(self, p: Parameter) -> Tensor:
         """The weights as they are if they are kept: none of them exactly 0."""

@@ -17,7 +17,9 @@ lies far below every theta, and what is reached depends on strength times steps.
   weight (the slope of Zhang's minimax concave penalty, Annals of Statistics 38, 2010);
 - the pull on a pruned theta is a fraction of the learning rate towards a centre close below 0, so that it does not sink to
   where no gradient brings it back from;
-- then the synapses settle: exactly the number asked for is kept, and the kept weights train on.
+- then the synapses settle: exactly the number asked for is kept, and the kept weights train on. A few go on changing places:
+  the ones that the loss needs least for the pruned ones that its gradient asks for most (as in Evci et al., "Rigging the
+  lottery", arXiv 1911.11134), fewer and fewer towards the end.
 """
 
 import math
@@ -30,13 +32,15 @@ from torch.nn import Parameter
 from snnc.errors import ConfigError
 from snnc.training import fused_adam
 from snnc.training.methods._base import FAINT, PruningOptimizer
-from snnc.training.methods._budget import cut
+from snnc.training.methods._budget import Budget, cut, highest
 from snnc.training.settings import Prior
 
 REACH = 1.5  # times the largest theta * r that is to go: up to this the prior pulls
 CENTRE = -1.0  # of a layer's scale: around this pruned theta gather
 PRUNED_PULL = 0.1  # of the learning rate: the most that the prior moves a pruned theta in a step
 FLOOR = 0.01  # of a layer's root mean squared gradient: what is added to r, so that no pull is infinite
+RENEWED = 0.02  # of the settled synapses: the most that change places at a time
+RENEW_LOOKS = 5  # looks from one time to the next
 
 
 class Pull(NamedTuple):
@@ -94,6 +98,28 @@ class GradR(PruningOptimizer):
     def _exists(self, p: Tensor) -> Tensor:
         found: Tensor = self.state[p]["theta"] > 0
         return found
+
+    def _renew(self, step: int) -> None:
+        """Every few steps the weakest synapses change places with the pruned ones of the strongest gradient."""
+        settled_steps = step - self._rewiring_steps
+        if settled_steps % (RENEW_LOOKS * self._look_steps) == 0 and step < self._steps:
+            for budget in self._budgets:
+                self._exchange(budget, RENEWED * (self._steps - step) / (self._steps - self._rewiring_steps))
+            self._look()
+
+    def _exchange(self, budget: Budget, part: float) -> None:
+        """Exchange ``part`` of a budget's synapses, one at least if it has more of them than layers."""
+        number = min(max(1, round(part * budget.target)), budget.target - len(budget.params))
+        wanted = [torch.where(self.exists(p), 0.0, self.state[p]["exp_avg"].abs()) for p in budget.params]
+        bar = max(0.0, cut(wanted, number))
+        needed = [torch.where(self.exists(p), p.abs() * self._r(p, self.param_groups[0]), -1.0) for p in budget.params]
+        scores = [need.masked_fill(want > bar, math.inf) for need, want in zip(needed, wanted, strict=True)]
+        for p, mask in zip(budget.params, highest(scores, budget.target), strict=True):
+            state = self.state[p]
+            born = mask > state["mask"]
+            start = -FAINT * state["scale"] * state["exp_avg"].sign()
+            p.copy_(torch.where(born, start, p * mask))
+            state["mask"].copy_(mask)
 
     def _score(self, p: Tensor) -> Tensor:
         """What the loss rises by without the synapse, up to a factor that all have in common."""
