@@ -9,10 +9,12 @@ help: ## Show this list
 venv: $(VENV)/.installed ## Make .venv with snnc and everything that demo and tests need
 
 # Lava 0.10.0 declares Python < 3.11 and old pins, so pip must neither check nor follow them; the extra `lava` holds what it needs.
+# Of NeuroBench the tests call the metrics, which need torch, snntorch and tqdm of all that it declares.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python lava-nc==0.10.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps neurobench==2.3.0
 	touch $@
 
 demo: venv ## Train, prune, quantise, check, export and verify on handwritten digits

@@ -24,6 +24,7 @@ from snnc.run import Rasters, Run
 from snnc.targets import Artifact
 
 PROGRAM = "run.py"
+MEASURED = "_measured."  # begins the names of what a simulator of chips counted
 MESSAGE_CHARACTERS = 600
 READ_BYTES = 32 << 10  # of what a program says: as much of its beginning, and of its end
 MAX_WRITTEN_BYTES = 1 << 30  # by a program, in one file: ten times the outputs of as many samples as are run at once
@@ -168,12 +169,13 @@ def _result(artifact: Artifact, inputs: Rasters, record: bool, outputs: Path) ->
             neurons = [name for name in artifact.latency if record and name not in inputs]
             states = {name: {v: file[f"{name}.{v}"] for v in _states(name, file.files)} for name in neurons}
             by = str(file["_by"])
+            measured = {name.removeprefix(MEASURED): float(file[name]) for name in file.files if name.startswith(MEASURED)}
     except (OSError, EOFError, KeyError, TypeError, ValueError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise RunError(f"the program left no usable outputs: {error}", where=where, fix="export again") from error
     samples_and_steps = next(iter(inputs.values())).shape[:2]
     for name, raster in spikes.items():
         _must_be_numbers({"spikes": raster, **states.get(name, {})}, name, samples_and_steps, artifact.numeric)
-    return Run(by, artifact.dt_s, spikes, states, artifact.latency)
+    return Run(by, artifact.dt_s, spikes, states, artifact.latency, measured=measured)
 
 
 def _states(population: str, names: list[str]) -> list[str]:

@@ -81,7 +81,7 @@ def test_what_was_written_is_read_again(name, tmp_path):
     manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
     assert manifest["done"] == [{"name": "train", "settings": {"epochs": 2}}]
     assert manifest["network"]["hash"] == net.hash
-    hop = name in ("lava", "loihi")  # a chip's
+    hop = name in ("lava", "loihi", "sanafe")  # a chip's
     assert manifest["latency"] == {"input": 0, "hidden1": hop, "output": 2 * hop}
     assert manifest["encoding"]["kind"] == "rate"
 

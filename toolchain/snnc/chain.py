@@ -68,7 +68,7 @@ class Outcome:
 
     @property
     def exact(self) -> bool:
-        return self.float_proof.verdict.exact and self.target_proof.verdict.exact
+        return self.float_proof.exact and self.target_proof.exact
 
 
 def read_chain(path: Path) -> Chain:
@@ -267,7 +267,7 @@ def fullest(budget: Budget) -> list[Any]:
 def _verdict(proof: Proof) -> dict[str, Any]:
     v = proof.verdict
     return {
-        "reference": v.reference, "candidate": v.candidate, "exact": v.exact, "samples": len(proof.reference_classes),
+        "reference": v.reference, "candidate": v.candidate, "exact": proof.exact, "samples": len(proof.reference_classes),
         "spike_slots": sum(n for n, _ in v.spikes.values()), "mismatches": v.mismatches,
         "states": sum(n for n, _ in v.states.values()), "state_mismatches": sum(d for _, d in v.states.values()),
         "fired": dict(v.fired), "first": asdict(v.first) if v.first else None,

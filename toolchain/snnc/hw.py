@@ -6,13 +6,14 @@ needs it is "unknown", never "ok". Adding a chip is adding a file to hw_profiles
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from snnc.arith import Fixed
 from snnc.config import read_toml
+from snnc.costs import Costs
 from snnc.errors import ProfileError, SnncError, UnsupportedError, nearest
 from snnc.hw_keys import KEYS, RESOURCES, Fact, merged, read_facts
 from snnc.storage import Storage
@@ -48,6 +49,7 @@ class Profile:
     numeric: Fixed | None  # None: it computes with numbers of another kind
     weight_bits: int | None  # None: not public
     storage: Storage | None  # None: how it stores synapses is not public
+    costs: Costs | None  # None: not public, and energy and time are unknown
     facts: Mapping[str, Fact]  # "table.key" -> the entry as the file states it
 
     def fixed(self) -> Fixed:
@@ -133,7 +135,8 @@ def from_table(name: str, table: Mapping[str, Any], where: str) -> Profile:
         full_core_delay_steps_max=values.get("features.full_core_delay_steps_max"),
         numeric=Fixed(name, **_part(values, "numeric")) if values["features.neurons"] else None,
         weight_bits=values.get("numeric.weight_bits"),
-        storage=_storage(values),
+        storage=Storage(**_table("storage", values)) if "storage.model" in values else None,
+        costs=Costs(**_table("costs", values)) if "costs.spike_pj" in values else None,
         facts=facts,
     )
 
@@ -153,11 +156,6 @@ def _part(values: Mapping[str, Any], part: str) -> dict[str, Any]:
     return {key: values[f"{part}.{key}"] for key in KEYS[part] if f"{part}.{key}" in values}
 
 
-def _storage(values: Mapping[str, Any]) -> Storage | None:
-    if "storage.model" not in values:
-        return None
-    parts: dict[str, Any] = {}
-    for f in fields(Storage):
-        value = values[f"storage.{f.name}"]
-        parts[f.name] = tuple(value) if isinstance(value, list) else value
-    return Storage(**parts)
+def _table(part: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a table that is there as a whole or not at all."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in _part(values, part).items()}

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from snnc import neurons
 from snnc.arith import RANGES
+from snnc.costs import Costs
 from snnc.errors import ProfileError, nearest
 from snnc.storage import FORMATS, MODELS
 
@@ -29,10 +30,11 @@ class _Whole:
 
     low: int
     high: int
+    name: ClassVar[str] = "whole number"
 
     def problem(self, value: Any) -> str:
         if type(value) is not int:
-            return f"is {value!r}, expected a whole number"
+            return f"is {value!r}, expected a {self.name}"
         return "" if self.low <= value <= self.high else f"is {value}, expected {self.low} to {self.high}"
 
 
@@ -59,14 +61,27 @@ class _Choice:
 
 
 @dataclass(frozen=True)
-class _Ascending:
-    """Whole numbers, each larger than the one before."""
+class _Amount:
+    """A number 0 .. high."""
 
-    each: _Whole
+    high: float
+    name: ClassVar[str] = "number"
+
+    def problem(self, value: Any) -> str:
+        if type(value) not in (int, float):
+            return f"is {value!r}, expected a {self.name}"
+        return "" if 0 <= value <= self.high else f"is {value}, expected 0 to {self.high:g}"
+
+
+@dataclass(frozen=True)
+class _Ascending:
+    """Numbers, each larger than the one before."""
+
+    each: _Whole | _Amount
 
     def problem(self, value: Any) -> str:
         if type(value) is not list or not value:
-            return f"is {value!r}, expected a list of whole numbers"
+            return f"is {value!r}, expected a list of {self.each.name}s"
         if found := next(filter(None, map(self.each.problem, value)), ""):
             return f"holds an entry that {found}"
         return "" if value == sorted(set(value)) else f"is {value}, expected ascending numbers"
@@ -87,8 +102,9 @@ class _Words:
         return "" if len(set(value)) == len(value) else f"is {value}, expected different words"
 
 
-_Kind = _Whole | _Flag | _Text | _Choice | _Ascending | _Words
+_Kind = _Whole | _Amount | _Flag | _Text | _Choice | _Ascending | _Words
 _MANY = _Whole(1, 1 << 28)  # far above every chip there is, far below what overflows
+_COST = _Amount(1e9)  # a millijoule, a second
 
 KEYS: dict[str, dict[str, _Kind]] = {
     "chip": {"cores": _Whole(1, 1 << 20), "chips": _Whole(1, 1 << 14)},  # cores of one chip; chips of the system
@@ -127,9 +143,15 @@ KEYS: dict[str, dict[str, _Kind]] = {
         "index_field_bits": _Ascending(_Whole(0, 64)),
         "formats": _Words(_Choice(FORMATS)),
     },
+    "costs": {
+        **{f.name: _COST for f in fields(Costs)},
+        "link_buffer_messages": _Whole(1, 1 << 20),
+        "barrier_tiles": _Ascending(_Whole(1, 1 << 20)),
+        "barrier_ns": _Ascending(_COST),
+    },
 }
 RESOURCES = tuple(KEYS["limits"])[:4]  # what every core runs out of; see `Profile.resources`
-_WITHOUT = ("mesh", "totals", "storage")  # tables that a profile need not have
+_WITHOUT = ("mesh", "totals", "storage", "costs")  # tables that a profile need not have
 _OPTIONAL = {
     "chip.chips",
     "features.other_dynamics",
@@ -240,6 +262,9 @@ def _contradictions(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     needy = next((name for name in ("storage.model", "limits.weight_bytes_per_core") if name in value), None)
     if needy and not weight_bits:
         yield f"{needy} is of no use without numeric.weight_bits", "add it, or leave both out"
+    tiles, waits = value.get("costs.barrier_tiles", ()), value.get("costs.barrier_ns", ())
+    if len(tiles) != len(waits):
+        yield f"costs.barrier_tiles has {len(tiles)} numbers, costs.barrier_ns {len(waits)}", "give a time for each"
     if "mesh.tile_columns" in value:
         places = value["mesh.tile_columns"] * value["mesh.tile_rows"] * value["mesh.cores_per_tile"]
         if places < value["chip.cores"]:

@@ -4,6 +4,8 @@ from collections.abc import Mapping as Table
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from snnc.hw import Profile
+
 
 @dataclass(frozen=True, order=True)
 class Slice:
@@ -28,11 +30,17 @@ class Core:
 class Mapping:
     """Which neurons lie on which core. Deterministic for network, profile and seed."""
 
-    profile: str
+    chip: Profile
     seed: int
     cores: tuple[Core, ...]
     strategy: str = "sequential"
 
+    @property
+    def profile(self) -> str:
+        """The name of the chip."""
+        return self.chip.name
+
     def to_json(self) -> dict[str, Any]:
         """As JSON values, for mapping.json of an artifact."""
-        return {"schema": "snnc.mapping/1", **asdict(self)}
+        cores = [asdict(core) for core in self.cores]
+        return {"schema": "snnc.mapping/1", "profile": self.profile, "seed": self.seed, "cores": cores, "strategy": self.strategy}

@@ -23,7 +23,7 @@ def place(net: Network, slices: Sequence[Slice], profile: Profile, seed: int = 0
     """
     cores = fill(net, slices, profile)
     must_be_legal(net, cores, profile)
-    return Mapping(profile.name, seed, cores)
+    return Mapping(profile, seed, cores)
 
 
 def fill(net: Network, slices: Sequence[Slice], profile: Profile) -> tuple[Core, ...]:

@@ -1,6 +1,7 @@
 """Prove an artifact: run it and the reference on the same input and compare every spike and state. After export."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from snnc.errors import DataError, NetworkError, UnsupportedError
 from snnc.ir import Network
 from snnc.run import Rasters, Run, classes
 from snnc.simulators import simulator
-from snnc.targets import Artifact, RunnableTarget, altered_files, foreign_files, is_runnable, load, reason_not_run
+from snnc.targets import Artifact, RunnableTarget, altered_files, foreign_files, is_runnable, load, reason_not_run, remark
 from snnc.verify import Verdict, compare, join
 
 Source = Callable[[int, int], Rasters]  # (first sample, number of samples) -> rasters (samples, steps, n) by input
@@ -26,7 +27,14 @@ class Proof:
     verdict: Verdict
     reference_classes: NDArray[np.int64]
     candidate_classes: NDArray[np.int64]
+    operations: int  # synaptic ones in the reference, all samples together: a message at a synapse is one
+    measured: Mapping[str, float]  # what a simulator of chips counted, all samples together; empty for other candidates
     notes: tuple[str, ...]
+
+    @property
+    def exact(self) -> bool:
+        """Whether the verdict is, and the candidate, if it counts synaptic operations, counted those of the reference."""
+        return self.verdict.exact and self.measured.get("synaptic_operations", self.operations) == self.operations
 
 
 def prove(
@@ -40,6 +48,7 @@ def prove(
     """
     simulate = simulator(net, by)
     parts, reference_classes, candidate_classes = [], [], []
+    operations, measured = 0, Counter[str]()
     at_once = max(1, BYTES_AT_ONCE // (BYTES_PER_SLOT * _slots(net, source)))
     for first in range(0, samples, at_once):
         inputs = source(first, min(at_once, samples - first))
@@ -48,8 +57,17 @@ def prove(
         parts.append((first, compare(reference, candidate)))
         reference_classes.append(classes(reference, net.output))
         candidate_classes.append(classes(candidate, net.output))
+        operations += synaptic_operations(net, reference.spikes)
+        measured.update(candidate.measured)
         watch(min(samples, first + at_once))
-    return Proof(join(parts), np.concatenate(reference_classes), np.concatenate(candidate_classes), ())
+    classes_of = np.concatenate(reference_classes), np.concatenate(candidate_classes)
+    return Proof(join(parts), *classes_of, operations, measured, ())
+
+
+def synaptic_operations(net: Network, sent: Rasters) -> int:
+    """Messages that reach a synapse which exists, one for each synapse. ``sent``: rasters of all populations."""
+    often = {name: np.count_nonzero(raster, axis=(0, 1)) for name, raster in sent.items()}
+    return sum(int(often[c.src] @ c.op.fan_out()) for c in net.connections)
 
 
 def verify_artifact(
@@ -64,7 +82,8 @@ def verify_artifact(
     """
     target = _runnable(artifact, net)
     proof = prove(net, lambda inputs: target.run(artifact, inputs, True, timeout_s), source, samples, by=by, watch=watch)
-    return replace(proof, notes=_notes(artifact, net))
+    remarks = [remark(target)] if proof.measured else []
+    return replace(proof, notes=(*_notes(artifact, net), *remarks))
 
 
 def _runnable(artifact: Artifact, net: Network) -> RunnableTarget:

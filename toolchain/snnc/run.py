@@ -1,7 +1,7 @@
 """What came out of running a network once: by the reference, by an engine, by an exported program."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ class Run:
     states: States  # of readouts, and of all populations if they were recorded
     latency: Mapping[str, int]  # steps by which a population runs late; its arrays are already moved back by them
     readouts: frozenset[str] = frozenset()  # populations that never fire, by their model
+    measured: Mapping[str, float] = field(default_factory=dict)  # by a simulator of chips, of all samples: energy_j, time_s, ...
 
 
 def classes(run: Run, output: Population) -> NDArray[np.int64]:

@@ -75,6 +75,11 @@ def reason_not_run(target: Target) -> str:
     return str(getattr(target, "NOT_RUN", "see snnc targets"))
 
 
+def remark(target: Target) -> str:
+    """What stands beside the figures of a target that measures, its REMARK: how far they can be trusted."""
+    return str(getattr(target, "REMARK", "nothing is known about the error of these figures"))
+
+
 class RunnableTarget(Target, Protocol):
     """A target whose artifacts can be run here, and so be verified."""
 

@@ -64,7 +64,7 @@ def _print(outcome: Outcome, body: dict[str, Any], out: Path) -> None:
         ],
     )  # fmt: skip
     for name, proof in proofs:
-        click.echo(f"{name}: {sentence(proof.verdict)}")
+        click.echo(f"{name}: {sentence(proof)}")
     differing = outcome.rounding.classes_differing
     click.echo(f"fixed against float: {differing:,} of {body['test_samples']:,} test samples are classified differently")
     click.echo(f"files: {out}: trained.snnc, pruned.snnc, fixed.snnc, {outcome.artifact.name}/, summary.json")

@@ -73,7 +73,7 @@ def command(
         _print_json(proof, accuracy, samples)
     else:
         _print(proof, accuracy, samples)
-    return 0 if proof.verdict.exact else 1
+    return 0 if proof.exact else 1
 
 
 def _how_many(samples: int | None, labels: Any) -> int:
@@ -125,10 +125,11 @@ def _print_json(proof: Proof, accuracy: dict[str, float], samples: int) -> None:
         for name, (compared, differing) in verdict.spikes.items()
     }
     print_json(
-        "verdict/1", ok=verdict.exact, exact=verdict.exact, reference=verdict.reference, candidate=verdict.candidate,
+        "verdict/1", ok=proof.exact, exact=proof.exact, reference=verdict.reference, candidate=verdict.candidate,
         samples=samples, mismatches=verdict.mismatches, spikes=counts,
         states={name: {"compared": c, "mismatches": d} for name, (c, d) in verdict.states.items()},
-        silent=verdict.silent, first=asdict(verdict.first) if verdict.first else None, accuracy=accuracy, notes=proof.notes,
+        silent=verdict.silent, first=asdict(verdict.first) if verdict.first else None, accuracy=accuracy,
+        synaptic_operations=proof.operations, measured=dict(proof.measured), notes=proof.notes,
     )  # fmt: skip
 
 
@@ -140,19 +141,35 @@ def _print(proof: Proof, accuracy: dict[str, float], samples: int) -> None:
     print_table("", ("population", "compared", "mismatches", "spikes"), rows)
     for name, value in accuracy.items():
         click.echo(f"accuracy of the {verdict.reference if name == 'reference' else verdict.candidate}: {value:.2%}")
+    _print_measured(proof, samples)
     for note in proof.notes:
         click.echo(f"note: {note}")
-    click.echo(sentence(verdict))
+    click.echo(sentence(proof))
 
 
-def sentence(verdict: Verdict) -> str:
+def _print_measured(proof: Proof, samples: int) -> None:
+    """What a simulator of chips counted, a sample."""
+    if not (found := proof.measured):
+        return
+    rows = [(name, f"{amount / samples:.4g}") for name, amount in found.items()]
+    print_table("", (f"{proof.verdict.candidate} measured", "per sample"), rows)
+    if "energy_j" not in found:
+        click.echo("energy_j, time_s: unknown, as the profile has no costs of events")
+
+
+def sentence(proof: Proof) -> str:
     """The verdict in words."""
+    verdict = proof.verdict
     if verdict.first:
         return f"NOT EXACT: {_where(verdict.first, verdict)}"
     if verdict.silent:
         return f"PROVES NOTHING: {', '.join(verdict.silent)} never fired; use more samples or a higher rate"
+    measured = proof.measured.get("synaptic_operations")
+    if measured is not None and not proof.exact:
+        return f"NOT EXACT: {verdict.candidate} counted {measured:,.0f} synaptic operations, the reference {proof.operations:,}"
+    counted = "" if measured is None else f", and so are {proof.operations:,} synaptic operations"
     spikes, states = (sum(c for c, _ in counts.values()) for counts in (verdict.spikes, verdict.states))
-    return f"EXACT: {spikes:,} spike slots{f' and {states:,} states' if states else ''} are equal"
+    return f"EXACT: {spikes:,} spike slots{f' and {states:,} states' if states else ''} are equal{counted}"
 
 
 def _where(first: Divergence, verdict: Verdict) -> str:

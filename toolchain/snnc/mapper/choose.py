@@ -54,7 +54,7 @@ def map_by(task: Task, strategy: str) -> Mapped:
     found, places = census(task, core_of), np.sort(places)
     cores = cores_of(core_of, found, places)
     must_be_legal(task.net, cores, task.profile)
-    mapping = Mapping(task.profile.name, task.seed, cores, strategy)
+    mapping = Mapping(task.profile, task.seed, cores, strategy)
     return Mapped(mapping, found, places, packet_hops(task.profile, found, places), perf_counter() - start)
 
 

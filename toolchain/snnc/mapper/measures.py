@@ -1,6 +1,7 @@
 """A mapped network in the words of NeuroBench: footprint, sparsities, synaptic operations. Part of mapper.
 
-Source of the names: NeuroBench (Yik et al., 2025), static and workload metrics.
+Source: NeuroBench (Yik et al., Nature Communications 16, 2025), static and workload metrics; neurobench 2.3.0, metrics/. Its
+footprint is that of torch's tensors, in which pruned weights take room, too; here it is what the chip stores.
 """
 
 from typing import Any
@@ -15,6 +16,7 @@ def measures(task: Task, found: Census, steps: int | None) -> dict[str, Any]:
     """Of one inference of ``steps`` steps; what needs a recorded run is None without one.
 
     ``footprint``: bytes of synapse memory as the chip stores them, or of the weights alone where that is not public.
+    ``connection_sparsity``: of stored weights; those of a kernel count once.
     ``synaptic_operations``: a message that reaches a synapse is an accumulation, or of several bits a multiplication, too;
     ``Dense`` counts those of every synapse that could exist, in every step.
     """
@@ -25,7 +27,7 @@ def measures(task: Task, found: Census, steps: int | None) -> dict[str, Any]:
     multiplied = sum(operations[c.name] for c in wires if c.src in graded)
     return {
         "footprint": _footprint(task, found, synapses),
-        "connection_sparsity": 1 - synapses / possible,
+        "connection_sparsity": 1 - sum(c.op.synapses.count for c in wires) / sum(c.op.parameters for c in wires),
         "activation_sparsity": None if steps is None else _activation_sparsity(task, steps),
         "synaptic_operations": {
             "Effective_MACs": multiplied,

@@ -43,7 +43,7 @@ def read_mapping(path: Path, net: Network, profile: Profile) -> Mapping:
     core_of = of_slices(task, tuple(placed[int(place)] for place in places))
     cores = cores_of(core_of, census(task, core_of), places)
     must_be_legal(net, cores, profile)
-    return Mapping(profile.name, seed, cores, strategy)
+    return Mapping(profile, seed, cores, strategy)
 
 
 def _read(path: Path) -> dict[str, Any]:
