@@ -11,8 +11,8 @@ import json
 import sys
 from pathlib import Path
 
+from snnc.sweep_table import summarise
 from snnc.training.sweep import SCHEMA
-from snnc.training.sweep_table import summarise
 
 
 def read(folder):

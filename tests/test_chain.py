@@ -15,6 +15,7 @@ from snnc import data, store
 from snnc.chain import read_chain, run_chain
 from snnc.cli import main
 from snnc.config import read_toml
+from snnc.recording import RECORDING, read_recording
 
 pytest.importorskip("torch", reason="training needs torch: pip install 'snnc[train]'")
 
@@ -69,6 +70,13 @@ def test_all_stages_leave_their_files_and_a_summary(ran):
         assert min(kept[verdict]["fired"].values()) > 0
     assert kept["target_against_fixed"]["candidate"] == "lava 0.10.0"
     assert kept["target_against_fixed"]["states"] > 0
+    assert kept["activity"]["fixed"]["spikes"]["hidden1"] > 0
+    assert set(kept["source"]["versions"]) >= {"snnc", "torch", "python"}
+    recorded = read_recording(folder / "new" / "out" / RECORDING, store.load(folder / "new" / "out" / "fixed.snnc"))
+    assert {name: len(pair.samples) for name, pair in recorded.pairs.items()} == dict.fromkeys(
+        ("fixed_against_float", "float_against_torch", "target_against_fixed"), 8
+    )
+    assert 360 * recorded.rates["hidden1"].sum() == pytest.approx(kept["activity"]["fixed"]["spikes"]["hidden1"])
 
 
 @pytest.mark.lava

@@ -13,8 +13,9 @@ import pytest
 from click.testing import CliRunner
 from conftest import ROOT
 
+from snnc import sweep_table
 from snnc.errors import ConfigError, FileError, MissingDependencyError
-from snnc.training import engines, methods, sweep, sweep_table
+from snnc.training import engines, methods, sweep
 
 pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'snnc[train]'")

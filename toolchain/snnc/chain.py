@@ -5,6 +5,7 @@ its own, so that it can be interrupted and resumed. The only module outside the 
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,17 @@ from snnc.connectivity import parameter_connectivity, synapse_connectivity
 from snnc.data import Dataset
 from snnc.encode import Encoding
 from snnc.errors import ConfigError, DoesNotFitError, UnsupportedError, nearest
-from snnc.evaluate import Comparison, contrast
+from snnc.evaluate import Comparison, Evaluation, contrast
 from snnc.files import must_be_free, write_bytes
 from snnc.hw import Profile
 from snnc.ir import Network
 from snnc.place import place
 from snnc.proof import Proof, from_images, prove, verify_artifact
 from snnc.quantise import QuantiseConfig, quantise
+from snnc.recording import RECORDING, Recorder
+from snnc.run import Run
 from snnc.split import split
+from snnc.training import source
 from snnc.training.settings import FinetuneConfig, PruneConfig, TrainConfig, must_have_torch
 from snnc.usage import words_for
 
@@ -120,14 +124,8 @@ def run_chain(
     mapping = place(fixed, split(fixed, profile), profile) if chip.NEEDS_MAPPING else None
     say(f"export for {chain.goal.target}")
     artifact = targets.export(chain.goal.target, fixed, mapping, out / chain.goal.target, force=True)
-    say("verify: fixed against float")
-    rounding = contrast(pruned, fixed, test)
-    say("verify: float against torch")
-    float_proof = _prove_float(pruned, test, chain.goal.samples)
-    say(f"verify: {chain.goal.target} against fixed, {min(chain.goal.samples, len(test))} samples")
-    samples = min(chain.goal.samples, len(test))
-    proof = verify_artifact(artifact, fixed, from_images(fixed, test.images), samples, timeout_s=chain.goal.timeout_s)
-    return Outcome(trained, pruned, fixed, budget, rounding, float_proof, proof, artifact.root)
+    proofs = _verify(chain.goal, pruned, fixed, artifact, test, out, say)
+    return Outcome(trained, pruned, fixed, budget, *proofs, artifact.root)
 
 
 def _must_express(chain: Chain, profile: Profile) -> None:
@@ -228,10 +226,29 @@ def _quantise(chain: Chain, net: Network, training: Dataset) -> Network:
     return finetune(net, fixed, training, chain.finetune, Record())
 
 
-def _prove_float(net: Network, test: Dataset, samples: int) -> Proof:
+def _verify(
+    goal: GoalConfig, pruned: Network, fixed: Network, artifact: targets.Artifact, test: Dataset, out: Path,
+    say: Callable[[str], None],
+) -> tuple[Comparison, Proof, Proof]:  # fmt: skip
+    """The three verdicts; some of the runs behind them are kept for the report."""
     from snnc.training.torch_run import torch_run
 
-    return prove(net, lambda inputs: torch_run(net, inputs), from_images(net, test.images), min(samples, len(test)))
+    recorder, samples = Recorder(fixed, test.labels), min(goal.samples, len(test))
+
+    def watch(first: int, runs: tuple[Run, ...]) -> None:
+        recorder.keep("fixed_against_float", first, runs[0], runs[1])
+        recorder.count(runs[1])
+
+    say("verify: fixed against float")
+    rounding = contrast(pruned, fixed, test, watch=watch)
+    say("verify: float against torch")
+    see = partial(recorder.keep, "float_against_torch")
+    float_proof = prove(pruned, partial(torch_run, pruned), from_images(pruned, test.images), samples, see=see)
+    say(f"verify: {goal.target} against fixed, {samples} samples")
+    see = partial(recorder.keep, "target_against_fixed")
+    proof = verify_artifact(artifact, fixed, from_images(fixed, test.images), samples, timeout_s=goal.timeout_s, see=see)
+    recorder.write(out / RECORDING)
+    return rounding, float_proof, proof
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:
@@ -251,11 +268,20 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "profile": budget.profile,
         "chip": [budget.chip.to_json() if budget.chip else None, *(u.to_json() for u in fullest(budget))],
         "fixed_against_float": {"classes_differing": rounding.classes_differing},
+        "activity": {"pruned": _activity(rounding.reference), "fixed": _activity(rounding.candidate)},
         "float_against_torch": _verdict(outcome.float_proof),
         "target_against_fixed": _verdict(outcome.target_proof),
         "network_hash": outcome.fixed.hash,
         "done": [asdict(stage) for stage in outcome.fixed.done],
+        "source": source.source(),
     }
+
+
+def _activity(found: Evaluation) -> dict[str, Any]:
+    return {
+        "samples": found.samples, "steps": found.steps, "neurons": dict(found.neurons), "spikes": dict(found.spikes),
+        "synaptic_operations": dict(found.synaptic_operations),
+    }  # fmt: skip
 
 
 def fullest(budget: Budget) -> list[Any]:

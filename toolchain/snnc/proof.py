@@ -16,6 +16,7 @@ from snnc.targets import Artifact, RunnableTarget, altered_files, foreign_files,
 from snnc.verify import Verdict, compare, join
 
 Source = Callable[[int, int], Rasters]  # (first sample, number of samples) -> rasters (samples, steps, n) by input
+See = Callable[[int, Run, Run, Verdict], None]  # number of the first sample, reference, candidate, how they compare
 BYTES_AT_ONCE = 256 << 20
 BYTES_PER_SLOT = 32  # spikes, u and v of one neuron in one step, in both runs
 
@@ -39,10 +40,10 @@ class Proof:
 
 def prove(
     net: Network, run: Callable[[Rasters], Run], source: Source, samples: int, *, by: str | None = "reference",
-    watch: Callable[[int], None] = lambda done: None,
+    watch: Callable[[int], None] = lambda done: None, see: See = lambda first, reference, candidate, verdict: None,
 ) -> Proof:  # fmt: skip
     """Hold ``run`` against a simulator on ``samples`` samples of ``source``, as many at once as fit in memory. ``by``: the name
-    of the simulator, None for the fastest that there is. ``watch`` hears how many samples were done.
+    of the simulator, None for the fastest that there is. ``watch`` hears how many samples were done, ``see`` sees the runs.
 
     Raises what ``run`` and the simulator raise.
     """
@@ -55,6 +56,7 @@ def prove(
         reference = simulate(net, inputs, True)
         candidate = run(inputs)
         parts.append((first, compare(reference, candidate)))
+        see(first, reference, candidate, parts[-1][1])
         reference_classes.append(classes(reference, net.output))
         candidate_classes.append(classes(candidate, net.output))
         operations += synaptic_operations(net, reference.spikes)
@@ -72,7 +74,7 @@ def synaptic_operations(net: Network, sent: Rasters) -> int:
 
 def verify_artifact(
     artifact: Artifact, net: Network, source: Source, samples: int, *, timeout_s: float = 600, by: str | None = "reference",
-    watch: Callable[[int], None] = lambda done: None,
+    watch: Callable[[int], None] = lambda done: None, see: See = lambda first, reference, candidate, verdict: None,
 ) -> Proof:  # fmt: skip
     """Hold an exported program against a simulator, as `prove` does; each run of the program may take ``timeout_s``.
 
@@ -81,7 +83,11 @@ def verify_artifact(
     what the run raises.
     """
     target = _runnable(artifact, net)
-    proof = prove(net, lambda inputs: target.run(artifact, inputs, True, timeout_s), source, samples, by=by, watch=watch)
+
+    def run(inputs: Rasters) -> Run:
+        return target.run(artifact, inputs, True, timeout_s)
+
+    proof = prove(net, run, source, samples, by=by, watch=watch, see=see)
     remarks = [remark(target)] if proof.measured else []
     return replace(proof, notes=(*_notes(artifact, net), *remarks))
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from snnc import data
+from snnc import data, sweep_table
 from snnc.cli._common import PATH, force_option, json_option, out_option, print_json, print_table, quiet_option, say
 from snnc.files import write_bytes
-from snnc.training import engines, sweep, sweep_table
+from snnc.training import engines, sweep
 from snnc.training.settings import must_have_torch
 
 

@@ -96,5 +96,5 @@ def changes(weights: Mapping[str, Tensor], optimizer: PruningOptimizer) -> Metri
     return {
         "parameter_connectivity": sum(c.existing for c in found.values()) / total,
         **{key: sum(getattr(c, key) for c in found.values()) for key in keys},
-        "layers": {name: vars(c) for name, c in found.items()},
+        "layers": {name: {**vars(c), "possible": weights[name].numel()} for name, c in found.items()},
     }
