@@ -157,10 +157,12 @@ def _neuron(p: Population, shape: Shape, real: Network) -> tuple[str, Tree]:
     fires = {} if neuron.model() == "li" else {"v_threshold": full(neuron.threshold), "v_reset": full(0.0)}
     if not v.any():
         return ("IF" if fires else "I"), {"r": full(1 / dt), **fires}
-    bias = 0.0 if _carrier(p, real) else neuron.bias
-    leak = {"r": 1 / v, "v_leak": full(bias) / v, **fires}
+    bias = full(0.0 if _carrier(p, real) else neuron.bias)
+    if (u == 1).all() and fires:  # in voltages times v, so that r is 1, which Norse and sinabs take it for anyway
+        return "LIF", {"tau": dt / v, "r": full(1), "v_leak": bias, **fires, "v_threshold": fires["v_threshold"] * v}
+    leak = {"r": 1 / v, "v_leak": bias / v, **fires}
     if (u == 1).all():
-        return ("LIF" if fires else "LI"), {"tau": dt / v, **leak}
+        return "LI", {"tau": dt / v, **leak}
     return ("CubaLIF" if fires else "CubaLI"), {"tau_mem": dt / v, "tau_syn": dt / u, "w_in": 1 / u, **leak}
 
 
@@ -208,11 +210,7 @@ def _weights(c: Connection, biased: Population | None) -> tuple[str, Tree]:
         return ("AvgPool2d" if average else "SumPool2d"), _pool(op.window)
     bias = np.zeros(op.dst_shape[0]) if biased is None else _bias(biased, op.dst_shape)
     if isinstance(op, Dense):
-        return (
-            ("Linear", {"weight": op.synapses.to_dense()})
-            if biased is None
-            else ("Affine", {"weight": op.synapses.to_dense(), "bias": bias})
-        )
+        return "Affine", {"weight": op.synapses.to_dense(), "bias": bias}  # sinabs has no Linear
     assert isinstance(op, Conv2d)  # noqa: S101 - for the type checker; there are no other kinds
     window = op.window
     pairs = {name: np.array(getattr(window, name)) for name in ("stride", "padding", "dilation")}

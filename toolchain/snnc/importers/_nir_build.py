@@ -10,7 +10,7 @@ from snnc.errors import FileError
 from snnc.importers._names import legal, unique
 from snnc.importers._nir_flow import Flow, connection, scaled
 from snnc.importers._nir_graph import NEURONS, Graph, Node
-from snnc.importers._nir_neurons import Clock, Discrete, discrete, readout
+from snnc.importers._nir_neurons import Clock, Discrete, discrete, readout, with_weights_kept
 from snnc.importers._nir_paths import Behind, Sent, arriving, explained
 from snnc.importers._nir_shapes import Shape
 from snnc.ir import Connection, Population
@@ -34,8 +34,12 @@ class Built:
     read_out: list[str] = field(default_factory=list)  # populations
 
 
-def build(graph: Graph, shapes: dict[str, Shape], behind: Behind, clock: Clock, problems: list[str]) -> Built:
-    """All populations and connections; appends what cannot be expressed to ``problems``."""
+def build(
+    graph: Graph, shapes: dict[str, Shape], behind: Behind, clock: Clock, problems: list[str], *, keep_weights: bool = False
+) -> Built:
+    """All populations and connections; appends what cannot be expressed to ``problems``. ``keep_weights``: as they stand in
+    the file, and thresholds in their units.
+    """
     inputs, neurons = graph.of("Input"), graph.of(*NEURONS)
     bare = [node for node in graph.of("Output") if _is_bare(arriving(node.name, graph, behind), graph)]
     built = Built(names=legal(node.name for node in (*inputs, *neurons, *bare)))
@@ -44,6 +48,7 @@ def build(graph: Graph, shapes: dict[str, Shape], behind: Behind, clock: Clock, 
         sent = arriving(node.name, graph, behind)
         try:
             made = readout(sent.constant) if node in bare else discrete(node, shapes[node.name], clock, sent.constant)
+            made = with_weights_kept(made) if keep_weights else made
             _add(node, shapes[node.name], made, sent.flows, built)
         except (ValueError, FileError) as error:
             problems.append(explained(node, error))

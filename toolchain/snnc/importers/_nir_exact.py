@@ -86,7 +86,8 @@ def _array(held: Group, name: str, numeric: Numeric) -> NDArray[Any]:
 def _must_agree(neuron: Neuron, found: Population, numeric: Numeric) -> None:
     """The metadata must say what the node says, in the node's real numbers."""
     real = real_neuron(neuron, numeric) if isinstance(numeric, Fixed) else neuron
-    for name in real.parameters() if found.neuron else ():
+    decays_first = sorted(real.parameters(), key=lambda name: not name.startswith("decay"))  # thresholds are in their units
+    for name in decays_first if found.neuron else ():
         said, read = (np.broadcast_to(getattr(n, name, 1.0), found.size) for n in (real, found.neuron))
         if not np.allclose(said, read, rtol=NEAR, atol=1e-9):
             at = int(np.argmax(np.abs(said - read)))

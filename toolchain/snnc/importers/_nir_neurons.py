@@ -12,7 +12,7 @@ then, but for LI, CubaLI and I, a spike where v > v_threshold, and there v = v_r
 in snnTorch and Lava. A v_reset other than 0 is subtracted from v, v_leak and v_threshold. Source: NIR 1.0.8, nir/ir/neuron.py.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,15 @@ class Discrete:
     gain: Floats
     current: Floats | None = None
     starts_at: str = ""  # if not at 0
+
+
+def with_weights_kept(made: Discrete) -> Discrete:
+    """The same spikes with u and v in other units, so that what enters is not multiplied; readouts keep their units."""
+    if "threshold" not in made.neuron.parameters() or made.gain.min() <= 0 or made.current is not None:
+        return made
+    scaled = {name: getattr(made.neuron, name) / made.gain for name in ("threshold", "bias")}
+    neuron = replace(made.neuron, **{name: _one(values) for name, values in scaled.items()})
+    return replace(made, neuron=neuron, gain=np.ones(1))
 
 
 def discrete(node: Node, shape: Shape, clock: Clock, constant: Floats) -> Discrete:

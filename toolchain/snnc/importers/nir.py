@@ -30,7 +30,7 @@ def read(source: str, config: ImportConfig) -> Imported:
     sizes = shapes(found, config.shape, problems)
     refuse(_once(problems), str(path))  # flows need shapes
     behind = follow(found, sizes, clock.dt_s, problems)
-    built = build(found, sizes, behind, clock, problems)
+    built = build(found, sizes, behind, clock, problems, keep_weights=ours is not None)
     refuse(_once(problems), str(path))
     net = restored(ours, found, built, str(path)) if ours else _network(path, built, clock)
     return Imported(net, tuple(_parts(found, built)), (*built.notes, *_notes(built, net)), _settings(built, clock))
