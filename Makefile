@@ -2,11 +2,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-slow check venv clean
+.PHONY: help demo test test-slow check venv peers clean
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-venv: $(VENV)/.installed ## Make .venv with snnc and everything that demo and tests need
+venv: $(VENV)/.installed $(VENV)/.tools ## Make .venv with snnc and everything that demo and tests need
 
 # Lava 0.10.0 declares Python < 3.11 and old pins, so pip must neither check nor follow them; the extra `lava` holds what it needs.
 # Of NeuroBench the tests call the metrics, which need torch, snntorch and tqdm of all that it declares.
@@ -17,13 +17,26 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps neurobench==2.3.0
 	touch $@
 
+# What does not get along with the packages above lies in folders of its own, which the tests put before them.
+$(VENV)/.tools: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/peers/nir \
+		norse==1.1.0 sinabs==3.1.3 nirtorch==2.6 pbr==7.1.3
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/peers/nir-1.0.7 nir==1.0.7
+	touch $@
+
+peers: $(VENV)/.peers ## Install the peers that only the slow tests run
+$(VENV)/.peers: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python --upgrade \
+		--target $(VENV)/peers/lava-dl lava-dl==0.6.0 numpy==2.3.5
+	touch $@
+
 demo: venv ## Train, prune, quantise, check, export and verify on handwritten digits
 	$(BIN)/snnc run examples/digits.toml -o out/digits --force
 
 test: venv ## Run the tests (peers are run for real)
 	$(BIN)/python -m pytest -q -m "not slow"
 
-test-slow: venv ## Run the tests that take minutes
+test-slow: venv peers ## Run the tests that take minutes
 	$(BIN)/python -m pytest -q -m slow
 
 check: venv ## Lint, format, types

@@ -1,10 +1,9 @@
 """netx files of lava-dl: their integers become a fixed network as they stand."""
 
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
+import peers
 import pytest
 from cases import spikes
 
@@ -133,14 +132,13 @@ def test_files_of_another_kind_are_refused(tmp_path):
         read(str(tmp_path / "a.net"), ImportConfig())
 
 
-FIXTURES = Path(os.environ.get("SNNC_LAVA_DL_TESTS", "/nowhere"))
+FIXTURES = peers.FOLDER / "lava-dl/tests/lava/lib/dl/netx"
 
 
 @pytest.mark.slow
+@peers.needs("lava-dl", "peers")
 def test_the_files_of_lava_dl_compute_what_lava_dl_says():
     """Networks that lava-dl ships, against the spikes that slayer computed for them."""
-    if not (FIXTURES / "tiny.net").exists():
-        pytest.skip("set SNNC_LAVA_DL_TESTS to tests/lava/lib/dl/netx of the lava_dl 0.6.0 wheel")
     net = read(str(FIXTURES / "gts/ntidigits/ntidigits.net"), ImportConfig()).network
     spikes_in = np.load(FIXTURES / "gts/ntidigits/input.npy").T[None].astype(np.uint8)
     truth = np.load(FIXTURES / "gts/ntidigits/output.npy").T

@@ -1,0 +1,84 @@
+"""Run a .net file as lava-dl's own netx builds it, in Lava: python netx_in_lava.py JOBS.json OUTPUTS.npz
+
+JOBS.json lists {"file", "inputs" (.npy: 1, steps, n), "shape"}; OUTPUTS.npz gets the spikes of every layer, (1, steps, n) with
+channels first, as NUMBER.LAYER, moved back by a step a layer, which is what a hop takes in Lava.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import json
+import sys
+import types
+
+import numpy as np
+
+
+@contextlib.contextmanager
+def hashable_dataclasses():
+    """Python 3.11 refuses unhashable defaults in dataclasses; those of lava get a hash."""
+    original = dataclasses.dataclass
+
+    def dataclass(cls=None, /, **options):
+        if cls is None:
+            return functools.partial(dataclass, **options)
+        if cls.__module__.startswith("lava.") and not {"eq", "frozen"} & options.keys() and "__hash__" not in cls.__dict__:
+            options.setdefault("unsafe_hash", True)
+        return original(cls, **options)
+
+    dataclasses.dataclass = dataclass
+    try:
+        yield
+    finally:
+        dataclasses.dataclass = original
+
+
+class Absent(types.ModuleType):
+    """Stands for a package that lava-dl imports for vision, and netx never uses."""
+
+    __path__ = ()
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (), {})
+
+
+for absent in ("cv2", "torchvision", "torchvision.transforms", "torchvision.transforms.functional", "torchvision.ops",
+               "torchvision.models", "torchvision.datasets"):  # fmt: skip
+    sys.modules[absent] = Absent(absent)
+with hashable_dataclasses():
+    from lava.lib.dl.netx.hdf5 import Network
+    from lava.magma.core.run_conditions import RunSteps
+    from lava.magma.core.run_configs import Loihi2SimCfg
+    from lava.proc.io.sink import RingBuffer as Sink
+    from lava.proc.io.source import RingBuffer as Source
+
+
+def run(file, inputs, shape):
+    """The spikes of every layer. One sample: where resets part several, a recurrent layer hears the last spikes of the one before."""
+    steps = len(inputs)
+    net = Network(net_config=file, reset_interval=4 * steps, reset_offset=1)
+    planes = inputs.reshape(-1, *shape).transpose(*range(len(shape), -1, -1)) if len(shape) > 1 else inputs.T
+    source, sinks = Source(data=planes), []
+    source.s_out.connect(net.inp)
+    for layer in net.layers:
+        sinks.append(Sink(shape=layer.neuron.s_out.shape, buffer=steps + len(net.layers)))
+        layer.neuron.s_out.connect(sinks[-1].a_in)
+    source.run(condition=RunSteps(steps + len(net.layers)), run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
+    found = [sink.data.get() for sink in sinks]
+    source.stop()
+    return [in_our_order(data)[i + 1 :][:steps] for i, data in enumerate(found)]
+
+
+def in_our_order(data):
+    """(x, y, channel, time) or (n, time) as (steps, n) with channels first."""
+    return data.transpose(range(data.ndim - 1, -1, -1)).reshape(data.shape[-1], -1).astype(np.uint8)
+
+
+if __name__ == "__main__":
+    arrays = {}
+    for number, job in enumerate(json.load(open(sys.argv[1]))):
+        for layer, spikes in enumerate(run(job["file"], np.load(job["inputs"])[0], job["shape"])):
+            arrays[f"{number}.{layer}"] = spikes[None]
+    np.savez(sys.argv[2], numpy=np.array(np.__version__), **arrays)
