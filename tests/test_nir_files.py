@@ -169,7 +169,7 @@ def said(old, new):
     [
         ("nodes/fc1/weight", lambda w: w + 0.5, "'fc1' was changed: its weights are no integers any more"),
         ("nodes/hidden1/tau", lambda t: t * 2, r"node 'hidden1' was changed: its decay_v is 0\.0625, its metadata say 0\.125"),
-        ("nodes/hidden1/v_threshold", lambda t: t + 1, "node 'hidden1' was changed: its threshold is 301, its metadata say 300"),
+        ("nodes/hidden1/v_threshold", lambda t: t + 1, "node 'hidden1' was changed: its threshold is 308, its metadata say 300"),
         ("metadata/snnc", lambda _: "{", "'node/metadata/snnc' is no JSON"),
         ("metadata/snnc", lambda _: '{"schema": "snnc.nir/9"}', "'node/metadata/snnc' is not of schema"),
         ("metadata/snnc", lambda _: '{"schema": "snnc.nir/1"}', "has damaged metadata: KeyError"),

@@ -10,6 +10,7 @@ import functools
 import json
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 
@@ -56,7 +57,7 @@ with hashable_dataclasses():
 
 
 def run(file, inputs, shape):
-    """The spikes of every layer. One sample: where resets part several, a recurrent layer hears the last spikes of the one before."""
+    """The spikes of every layer, of one sample: resets let a recurrent layer hear the last spikes of the sample before."""
     steps = len(inputs)
     net = Network(net_config=file, reset_interval=4 * steps, reset_offset=1)
     planes = inputs.reshape(-1, *shape).transpose(*range(len(shape), -1, -1)) if len(shape) > 1 else inputs.T
@@ -78,7 +79,7 @@ def in_our_order(data):
 
 if __name__ == "__main__":
     arrays = {}
-    for number, job in enumerate(json.load(open(sys.argv[1]))):
+    for number, job in enumerate(json.loads(Path(sys.argv[1]).read_text())):
         for layer, spikes in enumerate(run(job["file"], np.load(job["inputs"])[0], job["shape"])):
             arrays[f"{number}.{layer}"] = spikes[None]
     np.savez(sys.argv[2], numpy=np.array(np.__version__), **arrays)

@@ -1,4 +1,7 @@
-"""What a version of nir reads in files: python nir_content.py FILE... prints JSON, {"version", "files": [{node: {field: sha256}}]}."""
+"""What a version of nir reads in files: python nir_content.py FILE...
+
+Prints JSON, {"version", "files": [{node: {field: sha256}}]}.
+"""
 
 import hashlib
 import json
@@ -10,6 +13,9 @@ import nir
 import numpy as np
 
 
+INFERRED = ("input_type", "output_type", "metadata")
+
+
 def digest(value):
     array = np.asarray(value)
     return hashlib.sha256(f"{array.dtype.kind}{array.shape}".encode() + array.tobytes()).hexdigest()
@@ -18,7 +24,7 @@ def digest(value):
 def content(path):
     graph = nir.read(path)
     numbers = {
-        name: {f.name: digest(getattr(node, f.name)) for f in fields(node) if f.name not in ("input_type", "output_type", "metadata")}
+        name: {f.name: digest(getattr(node, f.name)) for f in fields(node) if f.name not in INFERRED}
         for name, node in graph.nodes.items()
     }
     return {name: {"type": type(graph.nodes[name]).__name__, **found} for name, found in numbers.items()}

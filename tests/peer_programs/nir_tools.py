@@ -7,6 +7,7 @@ name sent, (samples, steps, n) as NUMBER.NODE, or why the tool does not take the
 import json
 import sys
 import warnings
+from pathlib import Path
 
 import nir
 import numpy as np
@@ -50,13 +51,13 @@ def run(tool, file, inputs, dt):
         else:
             for step in sample:
                 _, state = module(step, state)
-        samples.append({name: torch.stack(rows).detach().numpy().reshape(len(sample), -1) for name, rows in heard.items() if rows})
-    return {name: np.stack([rows[name] for rows in samples]) for name in samples[0]}
+        samples.append({name: torch.stack(rows).detach().numpy() for name, rows in heard.items() if rows})
+    return {name: np.stack([rows[name].reshape(inputs.shape[1], -1) for rows in samples]) for name in samples[0]}
 
 
 if __name__ == "__main__":
     found = {}
-    for number, job in enumerate(json.load(open(sys.argv[1]))):
+    for number, job in enumerate(json.loads(Path(sys.argv[1]).read_text())):
         try:
             sent = run(job["tool"], job["file"], np.load(job["inputs"]), job["dt"])
         except Exception as error:
