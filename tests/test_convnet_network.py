@@ -119,6 +119,6 @@ def test_the_full_network_goes_from_quantising_to_the_program(tmp_path):
     found = json.loads((tmp_path / "a.json").read_text())
     assert (found["full"]["weights"], found["full"]["synapses"]) == (36_715_264, 1_614_720_000)
     assert found["full"]["fits"]
-    assert found["narrow"]["exact"]
+    assert found["narrow"]["exact"] == {"unrolled": True, "engine, lanes": True, "engine, events": True}
     assert found["seconds_quantise_to_export"] < 120
     assert found["peak_megabytes"] < 4000

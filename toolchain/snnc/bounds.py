@@ -1,6 +1,7 @@
 """Can a register of a fixed network wrap around? Answered from its integer weights, for every input that there can be."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +39,7 @@ class Bound(NamedTuple):
         return int(np.maximum(self.high, -self.low).argmax())
 
 
+@lru_cache(maxsize=1)  # for each chip that a network is held against, the same is asked
 def current_bound(net: Network) -> dict[str, Bound]:
     """The reach of u in every population; sound for all inputs, and reached by one.
 
