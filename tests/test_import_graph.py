@@ -247,3 +247,35 @@ def test_a_convolution_over_its_own_spikes(kind):
     imported = same_spikes(drive(ConvRecurrent(kind), 0.15), raster(400, shape=(2, 7, 9)), images(2, 7, 9))
     own = next(c for c in imported.network.connections if c.src == c.dst)
     assert (own.name, own.op.kind, own.delay_steps) == ("lif_recurrent", "conv2d", 1)
+
+
+class Functional(nn.Module):
+    """Weights that are parameters of the module itself, used by torch's functions."""
+
+    def __init__(self):
+        super().__init__()
+        rng = np.random.default_rng(4)
+        shapes = {"kernel": (16, 1, 3, 2), "matrix": (400, 64), "square": (400, 400)}
+        for name, shape in shapes.items():
+            fan = int(np.prod(shape[1:]))
+            self.register_parameter(name, nn.Parameter(torch.from_numpy(rng.normal(0.8 / fan, fan**-0.5, shape))))
+        self.shift = nn.Parameter(torch.from_numpy(rng.normal(0, 0.1, 16)))
+        self.lif1, self.lif2, self.lif3 = zero(threshold=0.5), zero(0.6, threshold=0.3), zero(0.5, threshold=0.4)
+
+    def forward(self, raster):
+        a = b = c = None
+        fired = []
+        for x in raster:
+            current = F.conv2d(x, self.kernel, self.shift, (2, 1), padding=1, groups=2)
+            spikes, a = self.lif1(current, a)
+            spikes, b = self.lif2(F.linear(F.adaptive_avg_pool2d(spikes.double(), 2).flatten(1), self.matrix), b)
+            spikes, c = self.lif3(spikes.double() @ self.square.T + 0.01, c)
+            fired.append(spikes)
+        return torch.stack(fired)
+
+
+def test_functions_with_weights_are_layers():
+    imported = same_spikes(Functional(), raster(400, shape=(2, 7, 9)), images(2, 7, 9), enough=800 * 400)
+    found = {c.name: (c.op.kind, c.op.pool is not None) for c in imported.network.connections}
+    assert found == {"F_conv2d": ("conv2d", False), "F_linear": ("dense", True), "F_linear_2": ("dense", False)}
+    assert {part.place for part in imported.parts} >= {"F.conv2d", "F.linear", "F.linear_2"}

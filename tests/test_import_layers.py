@@ -19,6 +19,8 @@ CHAINS = {
     "average, conv": [nn.AvgPool2d(2), nn.Conv2d(4, 6, 2, padding=1)],
     "average, linear": [nn.AvgPool2d((2, 3)), nn.Flatten(), nn.Linear(4 * 4 * 3, 5)],
     "average": [nn.AvgPool2d(3, stride=2, padding=1)],
+    "adaptive": [nn.AdaptiveAvgPool2d((3, None))],
+    "conv, adaptive": [nn.Conv2d(4, 3, 2), nn.AdaptiveAvgPool2d((4, 3))],
     "linear, norm, linear": [nn.Flatten(), nn.Linear(4 * 9 * 10, 7), nn.BatchNorm1d(7), nn.Linear(7, 3)],
     "norm": [nn.BatchNorm2d(4)],
     "nothing": [nn.Dropout(), nn.Identity()],

@@ -201,7 +201,7 @@ def _returned(value: Any) -> Node | None:
 
 
 def _account(parts: _Parts, module: nn.Module) -> Iterator[Part]:
-    for name, layer in layers(module):
+    for name, layer in (*layers(module), *parts.wired.trace.functional.items()):
         kind = type(layer).__name__
         if is_neuron(layer):
             rule = rule_of(layer)

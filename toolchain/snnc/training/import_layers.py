@@ -134,6 +134,16 @@ def _average(layer: Any, src: Shape) -> tuple[tuple[Map, ...], Bias]:
     return (Pool(window, 1 / (getattr(layer, "divisor_override", None) or prod(window.kernel))),), np.zeros(1)
 
 
+def _adaptive(layer: Any, src: Shape) -> tuple[tuple[Map, ...], Bias]:
+    """An average over equal parts of the plane; windows of unlike sizes are refused."""
+    rows, columns = layer.output_size if isinstance(layer.output_size, tuple | list) else (layer.output_size,) * 2
+    _, height, width = planes(src)
+    rows, columns = rows or height, columns or width
+    if height % rows or width % columns:
+        raise UnsupportedError(f"averages {src[1:]} into {(rows, columns)} windows of unlike sizes; use AvgPool2d and retrain")
+    return _average(nn.AvgPool2d((height // rows, width // columns)), src)
+
+
 def _nothing(layer: Any, src: Shape) -> tuple[tuple[Map, ...], Bias]:
     return (), np.zeros(1)
 
@@ -143,6 +153,7 @@ _LAYERS: dict[Any, Callable[[Any, Shape], tuple[tuple[Map, ...], Bias]]] = {
     (nn.Conv1d, nn.Conv2d): _convolution,
     (nn.BatchNorm1d, nn.BatchNorm2d): _batch_norm,
     (nn.AvgPool1d, nn.AvgPool2d): _average,
+    nn.AdaptiveAvgPool2d: _adaptive,
     (nn.Flatten, nn.Unflatten, nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d): _nothing,
 }
 

@@ -20,6 +20,9 @@ from snnc.training.trace import Call, Node, Trace, is_neuron
 
 INPUT = "input"
 WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d)
+_JOIN = "give each part a layer of its own and add their results: with the weights cut in the same places that is the same"
+_ANY = "of spikes it is a max-pool; of currents no chip has it: put it behind the neurons and retrain"
+_REMEDIES = {"cat": _JOIN, "concat": _JOIN, "concatenate": _JOIN, "maximum": _ANY, "max": _ANY, "amax": _ANY}
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,9 +151,13 @@ def _drive(found: Wires, node: Node, step: int, reader: str) -> Drive:
 
 
 def _stranger(node: Node, reader: str) -> str:
+    """What is not known, as far back as possible: what follows from it is no reason of its own."""
+    while before := next((n for n in node.args if n.kind == "unknown" and n.name != "__get__"), None):
+        node = before
     if node.name in ("__getitem__", "unbind", "select") and all(n.kind == "input" for n in node.args):
         return f"{reader} gets a part of the input; say with --time-axis which of its axes counts steps"
-    return f"{reader} gets the result of {node.name!r}, which is no layer that is known; use layers of torch.nn and retrain"
+    remedy = _REMEDIES.get(node.name, "use layers of torch.nn and retrain")
+    return f"{reader} gets the result of {node.name!r}, which is no layer that is known; {remedy}"
 
 
 def spikes_of(name: str, layer: Any, shape: Shape, delay: int) -> Term:

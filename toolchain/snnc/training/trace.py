@@ -64,6 +64,7 @@ class Trace:
 
     calls: dict[str, list[Call]] = field(default_factory=dict)
     layers: dict[str, nn.Module] = field(default_factory=dict)  # that were called, in order; neurons too
+    functional: dict[str, nn.Module] = field(default_factory=dict)  # of those, functions with weights, as layers
     problems: list[str] = field(default_factory=list)
     outputs: list[Value] = field(default_factory=list)  # what the module returned, of each of its calls
 

@@ -4,12 +4,13 @@ A function that is not listed here makes its result unknown, which is refused wh
 """
 
 from collections.abc import Callable
+from itertools import chain, count
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from snnc.training.trace import BATCH, Node, Series, Value, user_place
+from snnc.training.trace import BATCH, Node, Series, Trace, Value, user_place
 
 SAME = {"contiguous", "clone", "detach", "detach_", "to", "float", "double", "half", "cpu", "cuda", "requires_grad_", "alias"}
 SAME |= {"type", "dropout", "dropout1d", "dropout2d", "feature_dropout", "__get__"}
@@ -165,10 +166,62 @@ def _pooled(kind: type[nn.Module], *names: str) -> Callable[..., Value | None]:
     return pooled
 
 
+def _weighted(kind: type[nn.Module], *names: str) -> Callable[..., Value | None]:
+    """A function with weights is the layer that has them, if they do not come from the input themselves."""
+
+    def weighted(tracer: Any, value: Value, args: tuple[Any, ...], kwargs: dict[str, Any], out: Tensor) -> Value | None:
+        options = dict(zip(names, args[1:], strict=False)) | kwargs
+        options.pop("input", None)
+        weight, bias = options.pop("weight"), options.pop("bias", None)
+        if tracer.value(weight) is not None or tracer.value(bias) is not None:
+            return None
+        groups = options.get("groups", 1)
+        sizes = (weight.shape[1], len(weight)) if kind is nn.Linear else (weight.shape[1] * groups, len(weight), weight.shape[2:])
+        layer = kind(*sizes, bias=bias is not None, device="meta", **options)
+        layer.load_state_dict(
+            {k: v.detach().clone() for k, v in (("weight", weight), ("bias", bias)) if v is not None}, assign=True
+        )
+        made: Value = tracer.applied(_known_as(tracer.found, layer), layer, value, out)
+        return made
+
+    return weighted
+
+
+def _known_as(found: Trace, layer: nn.Module) -> str:
+    """A name for these weights: in every step that has them the same, so that a step with others is noticed."""
+    kind = f"F.{type(layer).__name__.lower()}"
+    for name, known in found.functional.items():
+        if _same_layer(known, layer):
+            return name
+    name = next(n for n in chain([kind], (f"{kind}_{i}" for i in count(2))) if n not in found.functional)
+    found.functional[name] = found.layers[name] = layer
+    return name
+
+
+def _same_layer(one: nn.Module, other: nn.Module) -> bool:
+    mine, theirs = one.state_dict(), other.state_dict()
+    return repr(one) == repr(other) and all(torch.equal(mine[name], theirs[name]) for name in mine)
+
+
+def _product(tracer: Any, value: Value, args: tuple[Any, ...], kwargs: dict[str, Any], out: Tensor) -> Value | None:
+    """``x @ weight``, a linear layer without bias."""
+    other: Any = args[1] if len(args) > 1 else kwargs.get("other", kwargs.get("mat2"))
+    if tracer.value(other) is not None or other.dim() != 2:
+        return None
+    return _weighted(nn.Linear, "weight")(tracer, value, (args[0], other.T), {}, out)
+
+
 _MAX = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
 _AVERAGE = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
 _RELU: Callable[..., Value | None] = lambda tracer, value, args, kwargs, out: tracer.applied("", nn.ReLU(), value, out)  # noqa: E731
+_CONV = ("weight", "bias", "stride", "padding", "dilation", "groups")
 _OTHERS: dict[str, Callable[..., Any]] = {
+    "linear": _weighted(nn.Linear, "weight", "bias"),
+    "conv1d": _weighted(nn.Conv1d, *_CONV),
+    "conv2d": _weighted(nn.Conv2d, *_CONV),
+    "matmul": _product,
+    "__matmul__": _product,
+    "mm": _product,
     "unbind": _unbound,
     "select": _selected,
     "__getitem__": _item,
@@ -178,6 +231,7 @@ _OTHERS: dict[str, Callable[..., Any]] = {
     "_max_pool2d": _pooled(nn.MaxPool2d, *_MAX),
     "boolean_dispatch": _pooled(nn.MaxPool2d, *_MAX),
     "avg_pool2d": _pooled(nn.AvgPool2d, *_AVERAGE),
+    "adaptive_avg_pool2d": _pooled(nn.AdaptiveAvgPool2d, "output_size"),
     "relu": _RELU,
     "relu_": _RELU,
 }
