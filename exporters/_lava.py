@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from snnc.arith import Fixed
-from snnc.bounds import step_input
+from snnc.bounds import arriving, step_input
 from snnc.errors import UnsupportedError
 from snnc.ir import Network, Population
 from snnc.latency import chip_delays
@@ -99,7 +99,7 @@ def _overflow_problems(net: Network) -> list[str]:
     turn = 1 << FORMAT["state_bits"]
     found = []
     for p in net.populations:
-        low, high = step_input(p, [(c, net[c.src].message_bits) for c in net.into(p.name)], net.numeric)
+        low, high = step_input(p, arriving(net, p.name), net.numeric)
         added = max(int(high.max()), -int(low.min()))
         if added > turn:
             found.append(

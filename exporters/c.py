@@ -11,7 +11,7 @@ import numpy as np
 
 from snnc import neurons
 from snnc.arith import Fixed
-from snnc.bounds import step_input
+from snnc.bounds import arriving, step_input
 from snnc.errors import FileError, MissingDependencyError, RunError
 from snnc.ir import Network, Population
 from snnc.mapping import Mapping
@@ -59,7 +59,7 @@ def problems(net: Network, mapping: Mapping | None) -> list[str]:
 def _overflow_problems(net: Network, p: Population) -> Iterator[str]:
     """A register wraps around once a step: enough only while a step adds less than one turn."""
     assert isinstance(net.numeric, Fixed)  # noqa: S101 - for the type checker; callers have a fixed network
-    low, high = step_input(p, [(c, net[c.src].message_bits) for c in net.into(p.name)], net.numeric)
+    low, high = step_input(p, arriving(net, p.name), net.numeric)
     added, turn = max(int(high.max()), -int(low.min())), 2 * net.numeric.state_limit
     if added > turn:
         yield (

@@ -1,4 +1,6 @@
-"""Can a register of a fixed network wrap around? Answered from its integer weights, for every input that there can be."""
+"""What can enter a neuron in one step, and how far its current can climb: exact, from the integer weights, for every input that
+there can be. Used by quantising, the range proof, the engine and the exporters.
+"""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -12,21 +14,30 @@ from snnc.delays import Part, parts
 from snnc.errors import DoesNotFitError, NetworkError
 from snnc.ir import Connection, Network, Population
 
-Ints = NDArray[np.int64]
+Ints = NDArray[Any]  # int64, or Python's integers (object) where int64 could not hold what is made of them
 
-_ENOUGH = 1 << 40  # sums are cut here so that shifting them stays within int64; far beyond every register
+_LARGE = 1 << 40  # int64 holds anything below, shifted by an exponent, lifted and multiplied by a decay
+_ENDLESS = 1 << 62
+
+
+class Sent(NamedTuple):
+    """What a population can send in one step."""
+
+    largest: int  # the largest message; 0: nothing
+    neurons: NDArray[np.bool_] | None = None  # (n,): which of them can send at all; None: all
+    at_most: int | None = None  # how many send in one step; None: all can
 
 
 class Bound(NamedTuple):
-    """What the current u of each neuron of a population can reach, in state units."""
+    """What the current u of each neuron of a population can reach, in state units, in a register without end."""
 
     low: Ints  # (n,)
     high: Ints  # (n,)
-    limit: int  # below this magnitude nothing wraps
+    limit: int  # the register holds -limit + 1 .. limit (`snnc.arith.Fixed.wrap`)
 
     @property
     def wraps(self) -> bool:
-        return self.reach >= self.limit
+        return bool(self.high.max() > self.limit or self.low.min() <= -self.limit)
 
     @property
     def reach(self) -> int:
@@ -39,6 +50,17 @@ class Bound(NamedTuple):
         return int(np.maximum(self.high, -self.low).argmax())
 
 
+def sent(p: Population) -> Sent:
+    """What a population can send by its kind: spikes, messages as large as an input's are, nothing from a readout."""
+    fires = p.neuron is None or p.neuron.rule.fires
+    return Sent(2 ** max(p.message_bits, 1) - 1 if fires else 0)
+
+
+def arriving(net: Network, population: str) -> list[tuple[Connection, Sent]]:
+    """The connections into a population, with what their sources can send by their kind."""
+    return [(c, sent(net[c.src])) for c in net.into(population)]
+
+
 @lru_cache(maxsize=1)  # for each chip that a network is held against, the same is asked
 def current_bound(net: Network) -> dict[str, Bound]:
     """The reach of u in every population; sound for all inputs, and reached by one.
@@ -47,13 +69,15 @@ def current_bound(net: Network) -> dict[str, Bound]:
     positive (negative) weight brings its largest message in every step. With a memory, the current then climbs to the
     smallest x with x = (x * (2**bits - decay) >> bits) + input, which has a closed form. Raises NetworkError for floats.
     """
+    numeric = fixed(net)
+    return {p.name: population_bound(p, arriving(net, p.name), numeric) for p in net.populations if p.neuron}
+
+
+def fixed(net: Network) -> Fixed:
+    """The integers of a network. Raises NetworkError for one that computes in floats."""
     if not isinstance(net.numeric, Fixed):
         raise NetworkError("computes in floats, which do not wrap", where=f"network {net.name!r}", fix="quantise it first")
-    return {
-        p.name: population_bound(p, [(c, net[c.src].message_bits) for c in net.into(p.name)], net.numeric)
-        for p in net.populations
-        if p.neuron
-    }
+    return net.numeric
 
 
 def must_not_wrap(net: Network) -> None:
@@ -67,29 +91,62 @@ def must_not_wrap(net: Network) -> None:
             )
 
 
-def population_bound(p: Population, into: Sequence[tuple[Connection, int]], numeric: Fixed) -> Bound:
-    """`current_bound` of one population, whose connections are given with the message bits of their sources."""
+def population_bound(p: Population, into: Sequence[tuple[Connection, Sent]], numeric: Fixed) -> Bound:
+    """`current_bound` of one population, whose connections are given with what their sources can send."""
     low, high = step_input(p, into, numeric)
     decay = _decay(p, numeric)
     return Bound(-_climb(-low, decay, numeric), _climb(high, decay, numeric), numeric.state_limit)
 
 
-def step_input(p: Population, into: Sequence[tuple[Connection, int]], numeric: Fixed) -> tuple[Ints, Ints]:
+def step_input(p: Population, into: Sequence[tuple[Connection, Sent]], numeric: Fixed) -> tuple[Ints, Ints]:
     """The least and the most that one step can add to u of each neuron, in state units; arguments as `population_bound`."""
-    low, high = np.zeros(p.size, np.int64), np.zeros(p.size, np.int64)
-    for c, message_bits in into:
+    low, high = step_current(p, into, numeric)
+    return numeric.lift(low), numeric.lift(high)
+
+
+def step_current(p: Population, into: Sequence[tuple[Connection, Sent]], numeric: Fixed) -> tuple[Ints, Ints]:
+    """The least and the most that the input of one step can sum to, (n,) each, in weight units; never above, below 0.
+
+    Messages of unequal delay that arrive together are sent at unlike times, so each part of a connection has its worst case.
+    """
+    low: Ints = np.zeros(p.size, np.int64)
+    high: Ints = np.zeros(p.size, np.int64)
+    for c, what in into:
         for part in parts(c):
-            least, most = _sums(part, message_bits)
-            low += numeric.shift(least, c.op.exponent)
-            high += numeric.shift(most, c.op.exponent)
-    return -numeric.lift(-low), numeric.lift(high)
+            least, most = part_sums(part, what)
+            low = _exact(low + numeric.shift(_exact(least), c.op.exponent))
+            high = _exact(high + numeric.shift(_exact(most), c.op.exponent))
+    return low, high
 
 
-def _sums(part: Part, message_bits: int) -> tuple[Ints, Ints]:
-    """The least and the most that a step's weighted messages can sum to, by destination neuron."""
-    message, values = 2 ** max(message_bits, 1) - 1, part.op.synapses.values
-    least, most = part.sums(np.minimum(values, 0) * message), part.sums(np.maximum(values, 0) * message)
-    return np.maximum(least, -_ENOUGH), np.minimum(most, _ENOUGH)
+def part_sums(part: Part, what: Sent) -> tuple[Ints, Ints]:
+    """The least and the most that a step's weighted messages can sum to, by destination neuron, not yet shifted.
+
+    Negative and positive weights are summed apart, shared ones as such: nothing is unrolled.
+    """
+    values = part.op.synapses.values
+    if not what.largest:
+        return np.zeros(part.op.n_dst, np.int64), np.zeros(part.op.n_dst, np.int64)
+    return -_most(part, np.maximum(-values, 0), what), _most(part, np.maximum(values, 0), what)
+
+
+def _most(part: Part, values: Ints, what: Sent) -> Ints:
+    """The most that a step's messages, weighed with ``values`` >= 0, can sum to."""
+    total = part.sums(values) if what.neurons is None else _from(part, values, what.neurons)
+    if what.at_most is not None:
+        total = np.minimum(total, part.op.strongest(values, what.at_most))
+    return total * what.largest
+
+
+def _from(part: Part, values: Ints, neurons: NDArray[np.bool_]) -> Ints:
+    """`Part.sums` over those source neurons only."""
+    senders = neurons if part.sources is None else neurons & part.sources
+    total: Ints = part.op.with_values(values).weigh(senders[None].astype(values.dtype))[0]
+    return total
+
+
+def _exact(x: Ints) -> Ints:
+    return x.astype(object) if x.dtype != object and x.size and int(np.abs(x).max()) >= _LARGE else x
 
 
 def _decay(p: Population, numeric: Fixed) -> Any:
@@ -103,8 +160,7 @@ def _climb(step: Ints, decay: Any, numeric: Fixed) -> Ints:
     x is a fixed point if x - step <= x * (one - decay) / one < x - step + 1, that is, if
     one * (step - 1) < x * decay <= one * step; the smallest such x is where the climb ends.
     """
-    one = 1 << numeric.decay_bits
-    step = np.minimum(step, _ENOUGH)
-    if (np.asarray(decay) == 0).any():
-        return np.where(step > 0, _ENOUGH, 0)
-    return np.where(step > 0, one * (step - 1) // decay + 1, 0)
+    one, step = 1 << numeric.decay_bits, _exact(step)
+    leaks = np.broadcast_to(np.asarray(decay), step.shape)
+    climbed = np.where(step > 0, one * (step - 1) // np.maximum(leaks, 1) + 1, 0)
+    return np.where((leaks == 0) & (step > 0), _ENDLESS, climbed)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.arith import Fixed
-from snnc.bounds import population_bound
+from snnc.bounds import population_bound, sent
 from snnc.config import Config, setting
 from snnc.errors import NetworkError
 from snnc.hw import Profile
@@ -167,7 +167,7 @@ def _choose(p: Population, net: Network, numeric: Fixed, config: QuantiseConfig)
         limit = "the weight grid"
     while True:
         choice = _best(p, into, grids, numeric, cap)
-        weighted = [(replace(c, op=choice.ops[c.name]), net[c.src].message_bits) for c in into]
+        weighted = [(replace(c, op=choice.ops[c.name]), sent(net[c.src])) for c in into]
         bound = population_bound(_population(p, choice.scale, numeric), weighted, numeric)
         if not bound.wraps:
             return choice, limit

@@ -63,6 +63,13 @@ class Synapses:
         delays = None if self.delays is None else self.delays[kept]
         return type(self)(self.shape, before[self.indptr], self.indices[kept], self.values[kept], delays)
 
+    def select(self, rows: NDArray[np.bool_], columns: NDArray[np.bool_]) -> Self:
+        """The synapses of some rows and columns, which are numbered anew."""
+        kept = self.keep(rows[self.rows] & columns[self.indices])
+        indptr = np.concatenate([[0], np.cumsum(np.diff(kept.indptr)[rows])]).astype(np.int64)
+        indices = (np.cumsum(columns) - 1)[kept.indices].astype(np.int32)
+        return replace(kept, shape=(int(rows.sum()), int(columns.sum())), indptr=indptr, indices=indices)
+
     def with_values(self, values: NDArray[Any]) -> Self:
         """The same synapses with other weights: shape (synapses,)."""
         return replace(self, values=values)

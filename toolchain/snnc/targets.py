@@ -16,11 +16,13 @@ from types import ModuleType
 from typing import Any, Protocol, TypeGuard, cast
 
 from snnc import __version__, neurons, ops
+from snnc.arith import Fixed
 from snnc.errors import FileError, UnsupportedError, nearest
 from snnc.files import must_be_free, new_folder, read_json
 from snnc.ir import Network
 from snnc.mapping import Mapping as CoreMapping
 from snnc.ops._base import MAX_SYNAPSES
+from snnc.ranges import prove_ranges
 from snnc.run import Rasters, Run
 
 SCHEMA = "snnc.artifact/1"
@@ -173,6 +175,7 @@ def _manifest(
         "profile": mapping.profile if mapping else None,
         "latency": dict(latency),
         "files": dict(files),
+        "range_proof": prove_ranges(net).to_json() if isinstance(net.numeric, Fixed) else None,
         "done": [asdict(stage) for stage in net.done],
     }
 

@@ -1,4 +1,4 @@
-"""snnc check: whether a network fits a chip."""
+"""snnc check: whether a network fits a chip, and whether its registers can overflow."""
 
 from pathlib import Path
 from typing import Any
@@ -6,8 +6,13 @@ from typing import Any
 import click
 
 from snnc import hw, store
+from snnc.arith import Fixed
 from snnc.check import Budget, LayerBudget, check
-from snnc.cli._common import PATH, json_option, output_width, print_json, print_table
+from snnc.cli._common import PATH, force_option, json_option, output_width, print_json, print_table
+from snnc.cli._ranges import Found, print_proof, prove, write_inputs
+from snnc.errors import UsageError
+from snnc.files import must_be_free
+from snnc.invariant import MOST_STEPS
 from snnc.usage import Usage, words_for
 
 BAR = 5  # characters of a full bar
@@ -16,20 +21,69 @@ BAR_WIDTH = 100  # columns from which there is room for bars
 
 @click.command("check", short_help="Hold a network against a chip, core by core.")
 @click.argument("model", type=PATH)
-@click.option("--hw", "profile_name", required=True, help="Hardware profile: a name (see `snnc profiles`) or a .toml file.")
+@click.option("--hw", "profile_name", help="Hardware profile: a name (see `snnc profiles`) or a .toml file.")
+@click.option("--proof", "wanted", is_flag=True, help="Prove that no register wraps or saturates, or show an input that does it.")
+@click.option("--steps", type=click.IntRange(1, MOST_STEPS), help="With --proof: within so many steps.  [default: ever]")
+@click.option(
+    "--max-spikes-per-step",
+    "budget",
+    type=click.IntRange(min=0),
+    help="With --proof: if each input sends at most so many messages in a step.  [default: any number]",
+)
+@click.option("--inputs", type=PATH, help="With --proof: write the inputs that overflow a register (.npz).")
+@force_option
 @json_option
-def command(model: Path, profile_name: str, as_json: bool) -> int:
+def command(
+    model: Path,
+    profile_name: str | None,
+    wanted: bool,
+    steps: int | None,
+    budget: int | None,
+    inputs: Path | None,
+    force: bool,
+    as_json: bool,
+) -> int:
     """Hold MODEL against a chip: neurons, axons and synapse memory of every core, and the features it needs.
 
-    Exit code 0: it fits every public limit. 3: it does not fit. 4: the chip cannot express it.
+    --proof bounds, from the integer weights, what every register has to hold, for every input that there can be (the rules
+    are in docs/proof.md); where a bound is too large it looks for an input that overflows the register.
+
+    Exit code 0: it fits every public limit, and what --proof asks is proved. 1: that is not proved. 3: it does not fit. 4: the
+    chip cannot express it.
     """
-    profile = hw.load(profile_name)
-    budget = check(store.load(model), profile)
+    _must_agree(profile_name, wanted, {"--steps": steps, "--max-spikes-per-step": budget, "--inputs": inputs})
+    if inputs:
+        must_be_free(inputs, force)
+    profile = hw.load(profile_name) if profile_name else None
+    net = store.load(model)
+    fit = check(net, profile) if profile else None
+    found = prove(net, steps, budget, try_inputs=wanted) if wanted or (as_json and isinstance(net.numeric, Fixed)) else None
+    if found and inputs:
+        write_inputs(found, inputs, force)
+    code = _code(fit, found if wanted else None)
     if as_json:
-        print_json("check/1", **{"ok": budget.fits, **budget.to_json()})
-    else:
-        _print(budget, tuple(map(words_for, profile.resources)))
-    return 0 if budget.fits else (4 if budget.has_room else 3)
+        body = fit.to_json() if fit else {"network": net.name}
+        print_json("check/1", **{"ok": code == 0, **body, "range_proof": found and found.to_json()})
+        return code
+    if fit and profile:
+        _print(fit, tuple(map(words_for, profile.resources)))
+    if found:
+        print_proof(net.name, found)
+    return code
+
+
+def _must_agree(profile: str | None, proof: bool, only_with_proof: dict[str, Any]) -> None:
+    if not profile and not proof:
+        raise UsageError("nothing to check", where="snnc check", fix="name a chip with --hw, or ask for --proof")
+    for option, value in only_with_proof.items():
+        if value is not None and not proof:
+            raise UsageError("is an option of the proof", where=option, fix="add --proof")
+
+
+def _code(fit: Budget | None, found: Found | None) -> int:
+    if fit and not fit.fits:
+        return 4 if fit.has_room else 3
+    return 0 if found is None or found.proof.holds else 1
 
 
 def _print(budget: Budget, names: tuple[str, ...]) -> None:

@@ -77,6 +77,18 @@ class Op(ABC):
         """`sums`, each synapse counted as often as its input stands for source neurons: ``often`` has shape `input_shape`."""
 
     @abstractmethod
+    def _strongest(self, values: NDArray[Any], often: NDArray[np.int64], most: int) -> NDArray[Any]:
+        """`strongest`, where each input stands for as many source neurons as ``often`` (shape `input_shape`) says."""
+
+    @abstractmethod
+    def joins(self, sources: NDArray[np.bool_], destinations: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which stored weights join one of those source neurons (n_src,) with one of those destination neurons (n_dst,)."""
+
+    @abstractmethod
+    def between(self, sources: NDArray[np.bool_], destinations: NDArray[np.bool_]) -> Self | None:
+        """The operator between those neurons only; None if they are none that an operator of this kind can join."""
+
+    @abstractmethod
     def _axons(self, start: int, stop: int) -> tuple[Ints, Ints]:
         """`axons` of the inputs."""
 
@@ -130,6 +142,13 @@ class Op(ABC):
         """For each destination neuron the sum of ``values``, one a stored weight, over its synapses: shape (n_dst,)."""
         return self._sums(values, self._often())
 
+    def strongest(self, values: NDArray[Any], most: int) -> NDArray[Any]:
+        """For each destination neuron the most that ``values`` >= 0, one a stored weight, sum to over ``most`` of its synapses.
+
+        Shape (n_dst,). May be too large beside the edges of a pool that leaves out neurons, never too small.
+        """
+        return self._strongest(values, self._often(), most)
+
     def _often(self) -> NDArray[np.int64]:
         """For how many source neurons each input stands, shape `input_shape`."""
         if self.pool is None:
@@ -153,6 +172,15 @@ class Op(ABC):
         at, sources = _expanded(inputs, self._members)
         return rows[at], sources
 
+    def row(self, neuron: int) -> tuple[Ints, NDArray[Any]]:
+        """The synapses of one destination neuron: (source neurons, weights)."""
+        _, inputs, stored = self._rows(neuron, neuron + 1)
+        weights = self.synapses.values[stored]
+        if self.pool is None:
+            return inputs, weights
+        at, sources = _expanded(inputs, self._members)
+        return sources, weights[at]
+
     @cached_property
     def _members(self) -> NDArray[np.int64]:
         """The source neurons of each input, -1 for none: shape (inputs, most that one has)."""
@@ -161,6 +189,13 @@ class Op(ABC):
         plane = self.pool.sources(np.arange(self.pool.taps), 0, self.pool.places).T
         members = plane + (np.arange(channels) * (height * width))[:, None, None]
         return np.where(plane < 0, -1, members).reshape(-1, self.pool.taps)
+
+    def pooled(self, sources: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which inputs stand for one of those source neurons, (n_src,)."""
+        if self.pool is None:
+            return sources
+        planes = self.pool.sums(sources.reshape(self.pool.src_shape).astype(np.int64))
+        return planes.reshape(-1) > 0
 
     def weigh(self, messages: NDArray[Any]) -> NDArray[Any]:
         """(samples, n_src) messages -> (samples, n_dst) weighted sums, not yet shifted; computed in the messages' type."""

@@ -1,7 +1,8 @@
 """How a kernel slides over the planes of a source: geometry, shared by convolutions and pools."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -107,6 +108,25 @@ class Window:
             return slice(0, 0), slice(0, 0)
         return slice(first, stop), slice(first * stride + shift, (stop - 1) * stride + shift + 1, stride)
 
+    def of_channels(self, kept: NDArray[np.bool_]) -> Self:
+        """The window over only those of its source's channels."""
+        return replace(self, src_shape=(int(kept.sum()), *self.src_shape[1:]))
+
+    @cached_property
+    def patterns(self) -> list[tuple[tuple[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]]:
+        """Places that meet the same positions of the kernel, the others lying outside of the plane: (places, positions).
+
+        Positions: shape (taps,). Few, as only places beside the edges differ from the rest.
+        """
+        rows, columns = self._patterns_along(0), self._patterns_along(1)
+        return [((y[:, None], x[None, :]), np.outer(tall, wide).reshape(-1)) for y, tall in rows for x, wide in columns]
+
+    def _patterns_along(self, axis: int) -> list[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
+        places = np.arange(self._places(axis)) * self.stride[axis] - self.padding[axis]
+        met = places[:, None] + np.arange(self.kernel[axis]) * self.dilation[axis]
+        seen, which = np.unique((met >= 0) & (met < self.src_shape[1 + axis]), axis=0, return_inverse=True)
+        return [(np.flatnonzero(which.reshape(-1) == i), pattern) for i, pattern in enumerate(seen)]
+
     def sums(self, planes: NDArray[Any]) -> NDArray[Any]:
         """(..., rows, columns) of a source -> (..., rows, columns) of the destination: all that lies under the window."""
         total = np.zeros((*planes.shape[:-2], *self.grid), planes.dtype)
@@ -131,6 +151,12 @@ class Window:
         x = x * self.stride[1] + kx * self.dilation[1] - self.padding[1]
         _, height, width = self.src_shape
         return np.where((y >= 0) & (y < height) & (x >= 0) & (x < width), y * width + x, -1)
+
+
+def of_channels(neurons: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
+    """The channels that those neurons (n,) make up, (channels,); None if they are no whole channels."""
+    planes = neurons.reshape(shape[0], -1)
+    return planes[:, 0] if (planes == planes[:, :1]).all() else None
 
 
 def boxes(start: int, stop: int, shape: tuple[int, ...]) -> Iterator[Box]:

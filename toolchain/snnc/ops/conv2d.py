@@ -5,7 +5,7 @@ Stored: the kernel as compressed sparse rows (C_out, C_in / groups * rows * colu
 weights * places), memory O(stored weights + neurons). A Conv1d is one whose planes have one row.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self, final
 
@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.ops._base import Ints, Op
-from snnc.ops._window import Box, Pair, Window, boxes
+from snnc.ops._largest import largest_sums
+from snnc.ops._window import Box, Pair, Window, boxes, of_channels
 from snnc.synapses import Synapses
 
 FEW_SYNAPSES = 1 << 15  # up to so many are listed to be counted; more are counted block by block
@@ -121,6 +122,33 @@ class Conv2d(Op):
             (y, x), (from_y, from_x) = self.window.meets(int(tap))
             total[:, y, x] += weight[:, None, None] * often[0, from_y, from_x]
         return total.reshape(-1)
+
+    def _strongest(self, values: NDArray[Any], often: NDArray[np.int64], most: int) -> NDArray[Any]:
+        total, cells = np.zeros(self.dst_shape, values.dtype), int(often.max())
+        for (y, x), met in self.window.patterns:
+            at = met[self._taps]
+            sums = largest_sums(self.synapses.rows[at], values[at], cells, most, len(total))
+            total[:, y, x] = sums[:, None, None]
+        return total.reshape(-1)
+
+    def joins(self, sources: NDArray[np.bool_], destinations: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        inputs = self.pooled(sources).reshape(self.input_shape).astype(np.float32)
+        neurons = destinations.reshape(self.dst_shape).astype(np.float32)
+        found = np.zeros(self.synapses.count, np.bool_)
+        for tap in np.unique(self._taps):
+            at, ((y, x), (from_y, from_x)) = self._taps == tap, self.window.meets(int(tap))
+            seen = inputs[:, from_y, from_x].reshape(len(inputs), -1)
+            pairs = neurons[:, y, x].reshape(len(neurons), -1) @ seen.T > 0  # places that join two channels
+            found[at] = pairs[self.synapses.rows[at], self._channels[at]]
+        return found
+
+    def between(self, sources: NDArray[np.bool_], destinations: NDArray[np.bool_]) -> Self | None:
+        channels, others = of_channels(sources, self.src_shape), of_channels(destinations, self.dst_shape)
+        if channels is None or others is None or (self.groups > 1 and not (channels.all() and others.all())):
+            return None
+        kept = np.repeat(channels, self.window.taps) if self.groups == 1 else np.ones(self.synapses.shape[1], np.bool_)
+        window, pool = self.window.of_channels(channels), self.pool and self.pool.of_channels(channels)
+        return replace(self, synapses=self.synapses.select(others, kept), window=window, pool=pool)
 
     def _axons(self, start: int, stop: int) -> tuple[Ints, Ints]:
         """Counted block by block, in an array of only the channels and rows that the blocks see."""

@@ -3,13 +3,14 @@
 Stored: the (n_dst, inputs) matrix as compressed sparse rows; memory and time are O(synapses).
 """
 
-from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from snnc.ops._base import Ints, Op
+from snnc.ops._largest import largest_sums
 
 
 @final
@@ -39,6 +40,18 @@ class Dense(Op):
         total = np.zeros(self.n_dst, values.dtype)
         np.add.at(total, self.synapses.rows, values * often[self.synapses.indices])
         return total
+
+    def _strongest(self, values: NDArray[Any], often: NDArray[np.int64], most: int) -> NDArray[Any]:
+        return largest_sums(self.synapses.rows, values, often[self.synapses.indices], most, self.n_dst)
+
+    def joins(self, sources: NDArray[np.bool_], destinations: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return destinations[self.synapses.rows] & self.pooled(sources)[self.synapses.indices]
+
+    def between(self, sources: NDArray[np.bool_], destinations: NDArray[np.bool_]) -> Self | None:
+        if self.pool and not sources.all():
+            return None
+        inputs = np.ones(self.synapses.shape[1], np.bool_) if self.pool else sources
+        return replace(self, synapses=self.synapses.select(destinations, inputs))
 
     def _axons(self, start: int, stop: int) -> tuple[Ints, Ints]:
         s = self.synapses

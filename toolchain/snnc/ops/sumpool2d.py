@@ -3,14 +3,14 @@
 Stored: that one weight, in a matrix of shape (1, 1). Places may overlap.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from snnc.ops._base import Ints, Op
-from snnc.ops._window import Window, boxes
+from snnc.ops._window import Window, boxes, of_channels
 from snnc.synapses import Synapses
 
 
@@ -48,6 +48,19 @@ class SumPool2d(Op):
     def _sums(self, values: NDArray[Any], often: NDArray[np.int64]) -> NDArray[Any]:
         total: NDArray[Any] = self.window.sums(often).reshape(-1) * values.sum()
         return total
+
+    def _strongest(self, values: NDArray[Any], often: NDArray[np.int64], most: int) -> NDArray[Any]:
+        return np.asarray(np.minimum(self.window.sums(often), most).reshape(-1) * values.sum())
+
+    def joins(self, sources: NDArray[np.bool_], destinations: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        met = self.window.sums(self.pooled(sources).reshape(self.input_shape).astype(np.int64)).reshape(-1)
+        return np.full(self.synapses.count, bool((destinations & (met > 0)).any()))
+
+    def between(self, sources: NDArray[np.bool_], destinations: NDArray[np.bool_]) -> Self | None:
+        channels, others = of_channels(sources, self.src_shape), of_channels(destinations, self.dst_shape)
+        if channels is None or others is None or (channels != others).any():
+            return None
+        return replace(self, window=self.window.of_channels(channels), pool=self.pool and self.pool.of_channels(channels))
 
     def _axons(self, start: int, stop: int) -> tuple[Ints, Ints]:
         blocks = list(boxes(start, stop, self.dst_shape)) if self.synapses.count else []
