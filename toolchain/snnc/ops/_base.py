@@ -175,11 +175,10 @@ class Op(ABC):
     def row(self, neuron: int) -> tuple[Ints, NDArray[Any]]:
         """The synapses of one destination neuron: (source neurons, weights)."""
         _, inputs, stored = self._rows(neuron, neuron + 1)
-        weights = self.synapses.values[stored]
         if self.pool is None:
-            return inputs, weights
+            return inputs, self.synapses.values[stored]
         at, sources = _expanded(inputs, self._members)
-        return sources, weights[at]
+        return sources, self.synapses.values[stored[at]]
 
     @cached_property
     def _members(self) -> NDArray[np.int64]:
@@ -194,8 +193,7 @@ class Op(ABC):
         """Which inputs stand for one of those source neurons, (n_src,)."""
         if self.pool is None:
             return sources
-        planes = self.pool.sums(sources.reshape(self.pool.src_shape).astype(np.int64))
-        return planes.reshape(-1) > 0
+        return self.pool.sums(sources.reshape(self.pool.src_shape).astype(np.int64)).reshape(-1) > 0
 
     def weigh(self, messages: NDArray[Any]) -> NDArray[Any]:
         """(samples, n_src) messages -> (samples, n_dst) weighted sums, not yet shifted; computed in the messages' type."""
