@@ -45,12 +45,22 @@ def _unlike(neuron: Neuron, current: Span) -> tuple[tuple[Neuron, Span], Any]:
     """((neurons and inputs, those that are alike once), which of them each neuron is): places of a plane are mostly alike."""
     n = len(current.low)
     columns = [current.low, current.high, *(np.broadcast_to(getattr(neuron, name), n) for name in neuron.parameters())]
-    if any(column.dtype == object for column in columns):
-        first = which = np.arange(n)
-    else:
-        _, first, which = np.unique(np.stack(columns, 1), axis=0, return_index=True, return_inverse=True)
+    first, which = _once(columns)
     own = dict(zip(neuron.parameters(), (np.asarray(column)[first] for column in columns[2:]), strict=True))
-    return (replace(neuron, **own), Span(current.low[first], current.high[first])), which.reshape(-1)
+    return (replace(neuron, **own), Span(current.low[first], current.high[first])), which
+
+
+def _once(columns: list[Ints]) -> tuple[Any, Any]:
+    """(the first of all rows that are alike, which of those each row is); found by a sum that is then held against the rows."""
+    alone = np.arange(len(columns[0]))
+    if any(column.dtype == object for column in columns):
+        return alone, alone
+    mixed = np.zeros(len(alone), np.uint64)
+    for column in columns:
+        mixed = mixed * np.uint64(0x9E3779B97F4A7C15) + column.astype(np.uint64)
+    _, first, which = np.unique(mixed, return_index=True, return_inverse=True)
+    alike = all(np.array_equal(column[first][which], column) for column in columns)
+    return (first, which) if alike else (alone, alone)
 
 
 def _reach(neuron: Neuron, current: Span, numeric: Fixed, steps: int | None) -> Reach:
