@@ -3,9 +3,9 @@
 Networks with random masks of the sizes that the docs speak of (the 6Conv2FC network of Grad R's experiments at two widths, with
 its max pools as neurons; a large MLP), and any trained .snnc files that are named. Every neuron counts as firing once an
 inference. Each network lies on Loihi 1, on Loihi 2 and on a Loihi 1 whose cores hold 256 neurons; where one chip is too small, on
-the smallest published system of it.
+the smallest published system of it. After that, how run time and memory grow with the synapses of 6Conv2FC, up to 10 million.
 
-    python benchmarks/mapping.py [--only mlp,narrow,full] [--json results/mapping.json] [MODEL.snnc ...]
+    python benchmarks/mapping.py [--only mlp,narrow,full,scaling] [--json results/mapping.json] [MODEL.snnc ...]
 """
 
 import argparse
@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from time import process_time
+from time import perf_counter, process_time
 
 import numpy as np
 
@@ -38,6 +38,7 @@ from snnc.ops.sumpool2d import SumPool2d
 from snnc.synapses import Synapses
 
 LIF = neurons.get("lif")
+WIDTHS = (64, 112, 200)  # of 6Conv2FC at 1 %: 1, 3 and 10 million synapses
 
 
 def network(name: str, shape: tuple[int, ...], layers: list[Callable[[tuple[int, ...]], Op]]) -> Network:
@@ -81,6 +82,10 @@ def conv6(name: str, width: int, hidden: int, density: float) -> Network:
 
 
 def networks(only: list[str], models: list[Path]) -> Iterator[Network]:
+    for model in models:
+        net = store.load(model)
+        kept = sum(c.op.synapse_count for c in net.connections) / sum(c.op.possible_synapses for c in net.connections)
+        yield replace(net, name=f"{net.name} at {100 * kept:.2g} %")
     rng = np.random.default_rng(0)
     if "mlp" in only:
         yield network("mlp 784-4096-4096-10 at 2 %", (784,), [full(n, 0.02, rng) for n in (4096, 4096, 10)])
@@ -88,7 +93,6 @@ def networks(only: list[str], models: list[Path]) -> Iterator[Network]:
         yield conv6("6Conv2FC, width 32, at 1 %", 32, 256, 0.01)
     if "full" in only:
         yield conv6("6Conv2FC, width 256, at 1 %", 256, 2048, 0.01)
-    yield from map(store.load, models)
 
 
 def systems(base: str, neurons_per_core: int | None = None) -> list[Profile]:
@@ -119,6 +123,41 @@ def measured(net: Network, chips: list[Profile]) -> Iterator[dict[str, object]]:
         }  # fmt: skip
 
 
+def scaling(width: int) -> dict[str, object]:
+    """CPU and clock seconds and the peak memory of this process for all strategies, with making and cutting the network."""
+    net = conv6("scaling", width, 256, 0.01)
+    clock, cpu = perf_counter(), process_time()
+    rows = list(measured(net, systems("loihi1")))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    told = {row["strategy"]: {key: row.get(key) for key in ("cores", "packet_hops", "cpu_s", "failed")} for row in rows}
+    synapses = sum(c.op.synapse_count for c in net.connections)
+    return {
+        "width": width, "synapses": synapses, "profile": rows[0]["profile"], "cpu_s": process_time() - cpu,
+        "clock_s": perf_counter() - clock, "peak_memory_gb": peak, "strategies": told,
+    }  # fmt: skip
+
+
+def in_a_process(width: int) -> dict[str, object]:
+    """`scaling` in a process of its own, so that its memory is."""
+    done = subprocess.run([sys.executable, __file__, "--width", str(width)], capture_output=True, text=True, check=True)
+    return dict(json.loads(done.stdout))
+
+
+def scaling_table(rows: list[dict[str, object]]) -> str:
+    """The rows of `scaling` as a table of a document."""
+    lines = [
+        "| synapses | chip | CPU s, all strategies | CPU s / (n log n), relative | clock s | peak GB |",
+        "|---|---|---|---|---|---|",
+    ]
+    each = [r["cpu_s"] / (r["synapses"] * np.log(r["synapses"])) for r in rows]  # type: ignore[operator,call-overload]
+    for r, unit in zip(rows, each, strict=True):
+        lines.append(
+            f"| {r['synapses']:,} | {r['profile']} | {r['cpu_s']:.1f} | {unit / each[0]:.2f} | {r['clock_s']:.0f}"
+            f" | {r['peak_memory_gb']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
 def table(rows: list[dict[str, object]]) -> str:
     """The rows as a table of a document."""
     lines = ["| network | chip | strategy | cores (bound) | packets x hops | busiest core, operations | CPU s |"]
@@ -136,21 +175,30 @@ def table(rows: list[dict[str, object]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare the mapping strategies.")
     parser.add_argument("models", nargs="*", type=Path, help=".snnc files")
-    parser.add_argument("--only", default="mlp,narrow,full", help="which of the random networks, or none")
+    parser.add_argument("--only", default="mlp,narrow,full,scaling", help="which of the random networks, or none")
+    parser.add_argument("--width", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--json", type=Path, help="write the rows here")
     options = parser.parse_args()
+    if options.width:
+        print(json.dumps(scaling(options.width)))
+        return
+    load = os.getloadavg()[0]
     rows = []
     for net in networks(options.only.split(","), options.models):
         for chips in (systems("loihi1"), systems("loihi2"), systems("loihi1", neurons_per_core=256)):
             for row in measured(net, chips):
                 rows.append(row)
                 print(json.dumps(row), file=sys.stderr, flush=True)
+    grown = [in_a_process(width) for width in WIDTHS] if "scaling" in options.only else []
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(table(rows))
+    if grown:
+        print(scaling_table(grown))
     if options.json:
-        body = {"commit": commit, "machine": machine, "peak_memory_gb": memory, "rows": rows}
+        loads = {"load_before": load, "load_after": os.getloadavg()[0]}
+        body = {"commit": commit, "machine": machine | loads, "peak_memory_gb": memory, "rows": rows, "scaling": grown}
         options.json.write_text(json.dumps(body, indent=1) + "\n")
 
 

@@ -18,15 +18,14 @@ def first_fit(task: Task, slices: Sequence[Slice]) -> Assignment:
     """
     limits, amounts = _amounts(task, slices)
     share = (amounts / limits).max(axis=1, initial=0)
-    rooms: list[NDArray[np.int64]] = []
+    used = np.zeros((len(slices), len(limits)), np.int64)  # of core i, in row i
     members: list[list[int]] = []
     for i in np.argsort(-share, kind="stable").tolist():
-        fitting = (core for core, used in enumerate(rooms) if (used + amounts[i] <= limits).all())
-        core = next(fitting, len(rooms))
-        if core == len(rooms):
-            rooms.append(np.zeros(len(limits), np.int64))
+        fits = (used[: len(members)] + amounts[i] <= limits).all(axis=1)
+        core = int(fits.argmax()) if fits.any() else len(members)
+        if core == len(members):
             members.append([])
-        rooms[core] = rooms[core] + amounts[i]
+        used[core] += amounts[i]
         members[core].append(i)
     ordered = sorted(map(sorted, members))
     return of_slices(task, tuple(tuple(slices[i] for i in core) for core in ordered))
