@@ -14,9 +14,10 @@ from snnc import hw
 from snnc.check import check
 from snnc.cli import main
 from snnc.errors import DoesNotFitError, ProfileError, UnsupportedError
+from snnc.features import missing
 from snnc.hw_keys import KEYS
 from snnc.legality import must_be_legal
-from snnc.mapping import Slice
+from snnc.mapping import Core, Slice
 from snnc.place import fill
 from snnc.quantise import QuantiseConfig, quantise
 from snnc.split import split
@@ -78,6 +79,29 @@ def test_a_limit_of_the_chip_binds_exactly(profile, resource, over):
         assert budget.binding == usage
         with pytest.raises(OverLimitError, match=f"needs {limit + 1} "):
             must_be_legal(net, (), bound)
+
+
+@pytest.mark.parametrize("over", [-1, 0, 1])
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda p: p.name)
+def test_the_number_of_cores_binds_exactly(profile, over):
+    net, bound = fixed_chain(), replace(profile, limits={}, totals={})
+    cores = [Core(0, (), {})] * (profile.cores + over)
+    if over <= 0:
+        must_be_legal(net, cores, bound)
+        return
+    with pytest.raises(DoesNotFitError, match=f"needs {profile.cores + 1} cores, {profile.name} has {profile.cores}"):
+        must_be_legal(net, cores, bound)
+
+
+@pytest.mark.parametrize("over", [-1, 0, 1])
+@pytest.mark.parametrize("profile", [p for p in PROFILES if p.neurons and p.delay_steps_max], ids=lambda p: p.name)
+def test_the_longest_delay_binds_exactly(profile, over):
+    net = fixed_chain()
+    first, *others = net.connections
+    late = replace(first, delay_steps=profile.delay_steps_max + 1 + over)  # the hop is one of these steps
+    found = [line for line in missing(replace(net, connections=(late, *others)), profile) if "delay" in line]
+    assert bool(found) is (over > 0), found
+    assert all(str(profile.delay_steps_max + over) in line for line in found)
 
 
 @pytest.mark.parametrize("profile", SYSTEMS, ids=lambda p: p.name)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from math import isfinite
 from pathlib import Path
+from stat import S_ISREG
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -52,13 +53,18 @@ def from_table(cls: type[T], table: Mapping[str, Any], where: str) -> T:
 def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file as a dict. Raises FileError if it is missing or too large, ConfigError if it is not TOML."""
     try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise FileError(f"has {path.stat().st_size} bytes, a configuration has at most {MAX_CONFIG_BYTES}", where=str(path))
+        found = path.stat()
+        if not S_ISREG(found.st_mode):  # reading a pipe or a device may never end
+            raise FileError("is no regular file", where=str(path), fix="name a TOML file")
+        if found.st_size > MAX_CONFIG_BYTES:
+            raise FileError(f"has {found.st_size} bytes, a configuration has at most {MAX_CONFIG_BYTES}", where=str(path))
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FileError(f"cannot be read: {error.strerror}", where=str(path), fix="check the path") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # TOMLDecodeError, UnicodeDecodeError, or a number of thousands of digits
         raise ConfigError(f"is not TOML: {error}", where=str(path)) from error
+    except RecursionError as error:
+        raise ConfigError("is nested too deeply", where=str(path)) from error
 
 
 def _check_value(f: Field[Any], hint: Any, value: Any) -> None:

@@ -54,7 +54,12 @@ class DataError(UsageError):
 
 
 class ProfileError(UsageError):
-    """A hardware profile is missing, or says something impossible."""
+    """A hardware profile is missing, or says something impossible. What the file says is repeated up to a length only."""
+
+    longest = 300
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
+        super().__init__(what if len(what) <= self.longest else f"{what[: self.longest]} ...", where=where, fix=fix)
 
 
 class DoesNotFitError(SnncError):

@@ -99,7 +99,10 @@ def load(name_or_path: str | Path) -> Profile:
         return from_table(name, _read(path := folder() / f"{name}.toml"), where=str(path))
     if not name.endswith(".toml"):
         raise ProfileError(f"no hardware profile {name!r}", fix=nearest(name, names()))
-    return from_table(Path(name).stem, _read(Path(name)), where=name)
+    try:
+        return from_table(Path(name).stem, _read(Path(name)), where=name)
+    except RecursionError as error:  # a value of dotted keys, when it is to be shown
+        raise ProfileError("is nested too deeply", where=name, fix="correct it") from error
 
 
 def _read(path: Path) -> dict[str, Any]:

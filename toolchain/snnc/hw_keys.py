@@ -104,6 +104,7 @@ class _Words:
 
 _Kind = _Whole | _Amount | _Flag | _Text | _Choice | _Ascending | _Words
 _MANY = _Whole(1, 1 << 28)  # far above every chip there is, far below what overflows
+MOST_CORES = 1 << 20  # of a system: ten times the largest there is; placing takes memory for each
 _COST = _Amount(1e9)  # a millijoule, a second
 
 KEYS: dict[str, dict[str, _Kind]] = {
@@ -244,6 +245,11 @@ def _check_together(facts: Mapping[str, Fact], where: str) -> None:
 
 
 def _contradictions(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if (cores := value["chip.cores"] * value.get("chip.chips", 1)) > MOST_CORES:
+        yield (
+            f"chip.cores times chip.chips is {cores:,}, at most {MOST_CORES:,} can be mapped to",
+            "describe a part of the system",
+        )
     graded, bits = value["features.graded_spikes"], value["features.message_bits_max"]
     if graded != (bits > 0):
         yield (
