@@ -1,5 +1,7 @@
 """Import of snnTorch modules: the network fires the spikes of the module in float64, for every option that is accepted."""
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,8 @@ SYNAPTIC = {
     "alpha clipped": {"alpha": -0.5, "reset_mechanism": "zero", "reset_delay": False},
     "threshold a neuron": {"threshold": spread(0.5, 3.0), "reset_mechanism": "zero", "reset_delay": False},
     "hidden": {"init_hidden": True, "reset_mechanism": "zero"},
+    "hidden, output, other surrogate": {"init_hidden": True, "output": True, "spike_grad": surrogate.atan(alpha=3.0)},
+    "surrogate disabled": {"surrogate_disable": True, "reset_mechanism": "zero"},
 }
 
 
@@ -70,8 +74,11 @@ LAPICQUE = {
     "subtract, R and C": {"R": 5.1, "C": 1.44, "threshold": 1.5},
     "beta": {"beta": 0.6, "threshold": 1.0},
     "beta and R": {"beta": 0.6, "R": 2.0, "reset_mechanism": "zero"},
+    "hidden, learned": {"beta": 0.6, "init_hidden": True, "output": True, "learn_beta": True, "learn_threshold": True,
+                        "threshold": spread(0.8, 1.6), "spike_grad": surrogate.sigmoid()},
+    "surrogate disabled": {"R": 2.0, "C": 3.0, "surrogate_disable": True, "reset_mechanism": "zero"},
     "time step": {"R": 4.0, "C": 2.0, "time_step": 0.5, "reset_mechanism": "zero"},
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("options", LAPICQUE.values(), ids=LAPICQUE)
@@ -94,18 +101,44 @@ RLEAKY = {
     "zero, one V": {"all_to_all": False, "V": -0.4, "reset_mechanism": "zero"},
     "subtract, V a neuron": {"all_to_all": False, "V": spread(-0.6, 0.3)},
     "not learned, hidden": {"all_to_all": False, "V": -0.2, "learn_recurrent": False, "init_hidden": True},
+    "a neuron, learned, output": {"all_to_all": False, "V": spread(-0.4, 0.2), "beta": spread(0.3, 0.9), "init_hidden": True,
+                                  "threshold": spread(0.5, 1.5), "learn_beta": True, "learn_threshold": True, "output": True},
+    "surrogate disabled": {"all_to_all": False, "V": -0.2, "surrogate_disable": True, "reset_mechanism": "zero"},
+    "other surrogate": {"all_to_all": False, "V": -0.2, "spike_grad": surrogate.triangular()},
+}  # fmt: skip
+RSYNAPTIC = {name: options for name, options in RLEAKY.items() if options.get("reset_delay", True)} | {
+    "alpha a neuron, learned": {
+        "all_to_all": False,
+        "V": -0.2,
+        "reset_delay": True,
+        "alpha": spread(0.1, 0.6),
+        "learn_alpha": True,
+    },
 }
 
 
 @pytest.mark.parametrize("options", RLEAKY.values(), ids=RLEAKY)
 def test_rleaky(options):
-    same_spikes(Layered(linear(INPUTS, NEURONS), recurrent(snn.RLeaky(beta=0.8, **options))), raster())
+    same_spikes(Layered(linear(INPUTS, NEURONS), recurrent(snn.RLeaky(**{"beta": 0.8, **options}))), raster())
 
 
-@pytest.mark.parametrize("options", [name for name, o in RLEAKY.items() if o.get("reset_delay", True)])
+@pytest.mark.parametrize("options", RSYNAPTIC.values(), ids=RSYNAPTIC)
 def test_rsynaptic(options):
-    layer = recurrent(snn.RSynaptic(alpha=0.5, beta=0.7, **RLEAKY[options]))
+    layer = recurrent(snn.RSynaptic(**{"alpha": 0.5, "beta": 0.7, **options}))
     same_spikes(Layered(linear(INPUTS, NEURONS, drive=0.25), layer), raster())
+
+
+TRIED = {snn.Leaky: LEAKY, snn.Synaptic: SYNAPTIC, snn.Lapicque: LAPICQUE, snn.RLeaky: RLEAKY, snn.RSynaptic: RSYNAPTIC}
+NOT_TAKEN = {"inhibition", "state_quant"}  # test_import_refusals.py
+BESIDE = {"graded_spikes_factor", "learn_graded_spikes_factor"}  # below, as they are of the next layer's weights
+BESIDE |= {"conv2d_channels", "kernel_size"}  # test_import_graph.py
+
+
+@pytest.mark.parametrize("kind", TRIED, ids=lambda kind: kind.__name__)
+def test_every_option_that_snntorch_has_is_tried(kind):
+    options = set(inspect.signature(kind.__init__).parameters) - {"self"}
+    tried = {name for case in TRIED[kind].values() for name in case}
+    assert options - NOT_TAKEN - BESIDE <= tried
 
 
 KINDS = {

@@ -12,7 +12,6 @@ from importlib.metadata import version
 import nir
 import numpy as np
 
-
 INFERRED = ("input_type", "output_type", "metadata")
 
 
