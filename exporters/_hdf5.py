@@ -21,8 +21,11 @@ def write(tree: Mapping[str, Any], path: Path) -> None:
         raise MissingDependencyError("h5py is not installed", where=str(path), fix="install it: pip install 'snnc[exchange]'")
     import h5py
 
-    with h5py.File(path, "w", libver=("earliest", "v110")) as file:
+    with h5py.File(path, "w", libver=("earliest", "v110"), driver="core", backing_store=False) as file:
         _fill(file, tree)
+        file.flush()
+        content = file.id.get_file_image()
+    path.write_bytes(content)  # not by HDF5, which crashes where the disk is full
 
 
 def _fill(group: Any, tree: Mapping[str, Any]) -> None:

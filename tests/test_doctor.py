@@ -6,7 +6,7 @@ from importlib import metadata
 
 import pytest
 from conftest import ROOT
-from test_targets import without_packages
+from exported import without_packages
 
 from snnc import installed
 from snnc.cli import main
