@@ -20,10 +20,12 @@ from snnc.cli._common import (
 )
 from snnc.cli._data import data_options
 from snnc.cli._inspection import print_connections, print_parameters, print_populations
+from snnc.cli.simplify import print_saved
 from snnc.files import must_be_free
 from snnc.inspection import inspect
 from snnc.ir import Network
 from snnc.quantise import QuantiseConfig, quantise
+from snnc.simplify import simplify
 from snnc.training.settings import FinetuneConfig, must_have_torch
 
 _DEFAULT = FinetuneConfig()
@@ -40,13 +42,22 @@ _DEFAULT = FinetuneConfig()
 @click.option("--finetune-lr", type=click.FloatRange(min=0), default=_DEFAULT.lr, show_default=True, help="Its learning rate.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=_DEFAULT.seed, show_default=True, help="Seed of fine-tuning.")
 @click.option("--threads", type=click.IntRange(1, 256), default=_DEFAULT.threads, show_default=True, help="Threads of torch.")
+@click.option("--simplify", "fewer", is_flag=True, help="Then take away neurons that can never fire, as snnc simplify does.")
 @data_options
 @out_option
 @force_option
 @json_option
 @quiet_option
 def command(
-    model: Path, profile: str, data_name: str, data_dir: Path | None, out: Path, force: bool, as_json: bool, **options: Any
+    model: Path,
+    profile: str,
+    data_name: str,
+    data_dir: Path | None,
+    out: Path,
+    force: bool,
+    fewer: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Round MODEL to the integers of a chip, and show what that cost each parameter.
 
@@ -59,15 +70,20 @@ def command(
     fixed = quantise(net, hw.load(profile), config)
     if options["finetune_epochs"]:
         fixed = _finetuned(net, fixed, data_name, data_dir, options)
-    store.save(fixed, out, force=force)
+    simplified = simplify(fixed) if fewer else None
+    written = simplified.network if simplified else fixed
+    store.save(written, out, force=force)
     found = inspect(fixed, net)
     if as_json:
-        tuned = {s.name: s.settings for s in fixed.done if s.name == "finetune"}
-        print_json("quantise/1", **asdict(found), **tuned, out=str(out), network_hash=fixed.hash)
+        more: dict[str, Any] = {s.name: s.settings for s in fixed.done if s.name == "finetune"}
+        more |= {"simplify": simplified.to_json()} if simplified else {}
+        print_json("quantise/1", **asdict(found), **more, out=str(out), network_hash=written.hash)
         return
     print_populations(found)
     print_connections(found)
     print_parameters(found)
+    if simplified:
+        print_saved(simplified)
 
 
 def _finetuned(net: Network, fixed: Network, data_name: str, data_dir: Path | None, options: dict[str, Any]) -> Network:
