@@ -24,10 +24,11 @@ $(VENV)/.tools: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/peers/nir-1.0.7 nir==1.0.7
 	touch $@
 
-peers: $(VENV)/.peers ## Install the peers that only the slow tests run
+peers: $(VENV)/.peers ## Install the peers that only the slow tests run (one is compiled: needs g++)
 $(VENV)/.peers: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python --upgrade \
 		--target $(VENV)/peers/lava-dl lava-dl==0.6.0 numpy==2.3.5
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/peers/xylo xylosim==0.1.3
 	touch $@
 
 demo: venv ## Train, prune, quantise, check, export and verify on handwritten digits
