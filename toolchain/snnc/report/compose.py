@@ -1,0 +1,46 @@
+"""The report of a folder, run or sweep: which sections it has. Part of report; asked by `snnc report`."""
+
+from pathlib import Path
+
+from snnc.check import check
+from snnc.errors import FileError
+from snnc.report.activity import activity
+from snnc.report.blocks import Report, Text
+from snnc.report.chip import budget_bars, chip_map
+from snnc.report.curves import accuracy, layers
+from snnc.report.divergence import divergences
+from snnc.report.folder import RunFolder, is_run, read_run
+from snnc.report.overview import overview
+from snnc.report.provenance import provenance
+from snnc.report.ranges import ranges
+from snnc.report.rasters import rasters
+from snnc.report.sweeps import is_sweep, sweep_report
+from snnc.report.weights import weights
+
+
+def report_of(path: Path, chip: str | None = None) -> Report:
+    """The report of a folder that `snnc run` or `snnc sweep` wrote. ``chip``: the profile, for a run on one of the user's own.
+
+    Raises FileError if it is none, or if a file in it is damaged; ProfileError for an unknown ``chip``.
+    """
+    if is_run(path):
+        return run_report(read_run(path, chip))
+    if is_sweep(path):
+        return sweep_report(path)
+    what = "is no folder" if not path.is_dir() else "holds no run and no sweep"
+    raise FileError(what, where=str(path), fix="name a folder that snnc run or snnc sweep wrote")
+
+
+def run_report(run: RunFolder) -> Report:
+    """All sections; those about what the folder does not hold say so."""
+    budget = check(run.fixed, run.profile) if run.fixed and run.profile else None
+    sections = (
+        overview(run, budget), accuracy(run), layers(run), weights(run), budget_bars(budget), chip_map(run), rasters(run),
+        divergences(run), activity(run), ranges(run), provenance(run),
+    )  # fmt: skip
+    return Report(f"{run.name}: report of a run", sections)
+
+
+def not_recorded(report: Report) -> list[str]:
+    """The keys of the sections that lack something."""
+    return [s.key for s in report.sections if any(isinstance(b, Text) and b.text.startswith("Not recorded") for b in s.blocks)]

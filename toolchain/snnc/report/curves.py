@@ -1,0 +1,101 @@
+"""How training and pruning went: accuracy over connectivity, and each layer's synapses epoch by epoch. Part of report."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from snnc.report.blocks import Block, Section, Table, figure, not_recorded
+from snnc.report.facts import number, percent, table, whole
+from snnc.report.folder import RunFolder
+from snnc.report.plots import Axis, Line, lines
+
+CONNECTIVITY = Axis("parameter connectivity", log=True, percent=True)
+ACCURACY = Axis("test accuracy", percent=True)
+EPOCH = Axis("epoch of pruning", whole=True)
+MAX_LAYERS = 24  # of which curves are drawn, from the first
+
+
+def accuracy(run: RunFolder) -> Section:
+    """Test accuracy over the connectivity at the end of each epoch, with the networks of the three stages."""
+    path = _points(run.epochs["pruned"], "parameter_connectivity", "test_accuracy")
+    marks = [
+        Line(stage, [(x, y)], joined=False)
+        for stage, key in (("trained", "test_accuracy_torch"), ("pruned", "test_accuracy"), ("fixed", "test_accuracy"))
+        if (x := number(run.summary, "stages", stage, "parameter_connectivity"))
+        and (y := number(run.summary, "stages", stage, key)) is not None
+    ]
+    series = ([Line("while pruning", path)] if path else []) + marks
+    if not series:
+        return Section("accuracy", "Accuracy over connectivity", (not_recorded("metrics of pruning, and a summary"),))
+    said = "; ".join(f"{line.name} {percent(line.last[1])} at {percent(line.last[0])}" for line in series)
+    blocks: list[Block] = [
+        figure("accuracy", f"Test accuracy over connectivity: {said}.", "A point: an epoch, or the network of a stage.",
+               lines, CONNECTIVITY, ACCURACY, series)
+    ]  # fmt: skip
+    return Section("accuracy", "Accuracy over connectivity", (*blocks, *_epochs(run.epochs["pruned"])))
+
+
+def _epochs(metrics: Sequence[dict[str, Any]]) -> Iterator[Table]:
+    rows = tuple(
+        (whole(m, "epoch"), percent(number(m, "parameter_connectivity")), percent(number(m, "test_accuracy")),
+         percent(number(m, "train_accuracy")), whole(m, "pruned"), whole(m, "regrown"))
+        for m in metrics
+    )  # fmt: skip
+    if rows:
+        columns = ("epoch", "parameter connectivity", "test accuracy", "training accuracy", "pruned", "regrown")
+        yield Table("Epochs of pruning", columns, rows)
+
+
+def layers(run: RunFolder) -> Section:
+    """Connectivity of each layer, and synapses that went and came, epoch by epoch."""
+    title, metrics = "Layers while pruning", run.epochs["pruned"]
+    names = list(dict.fromkeys(name for m in metrics for name in table(m, "layers")))[:MAX_LAYERS]
+    if not names:
+        return Section("layers", title, (not_recorded("what pruning did to each layer"),))
+    possible = _possible(run)
+    part = [line for name in names if (line := _connectivity(metrics, name, possible))]
+    blocks: list[Block] = []
+    if part:
+        said = "; ".join(f"{line.name} {percent(line.points[0][1])} to {percent(line.last[1])}" for line in part)
+        blocks.append(figure("connectivity", f"Connectivity by layer from the first to the last epoch: {said}.",
+                             "What exists of each layer at the end of each epoch.", lines, EPOCH,
+                             Axis("parameter connectivity", log=True, percent=True), part))  # fmt: skip
+    else:
+        blocks.append(not_recorded("how many synapses each layer could have"))
+    return Section("layers", title, (*blocks, *(b for i, name in enumerate(names) if (b := _rewiring(metrics, name, i)))))
+
+
+def _possible(run: RunFolder) -> dict[str, int]:
+    return {c.name: c.op.parameters for c in run.pruned.connections} if run.pruned else {}
+
+
+def _connectivity(metrics: Sequence[dict[str, Any]], name: str, possible: dict[str, int]) -> Line | None:
+    found = []
+    for m in metrics:
+        epoch, existing = whole(m, "epoch"), whole(m, "layers", name, "existing")
+        of = whole(m, "layers", name, "possible") or possible.get(name)
+        if epoch is not None and existing and of:
+            found.append((epoch, existing / of))
+    return Line(name, found) if found else None
+
+
+def _rewiring(metrics: Sequence[dict[str, Any]], name: str, i: int) -> Block | None:
+    """Synapses that went and came within each epoch: counted every few steps where that was recorded."""
+    series = []
+    for word in ("pruned", "regrown"):
+        found = [
+            (epoch, count)
+            for m in metrics
+            if (epoch := whole(m, "epoch")) is not None
+            and (count := whole(m, "layers", name, f"{word}_cumulated")) is not None
+        ]  # fmt: skip
+        if found:
+            series.append(Line(word, found))
+    if not series:
+        return None
+    said = "; ".join(f"{line.name} {sum(count for _, count in line.points):,.0f} in all" for line in series)
+    caption = f"{name}: synapses that went and came, counted every few steps of an epoch."
+    return figure(f"rewiring{i}", f"Layer {name}, synapses an epoch: {said}.", caption, lines, EPOCH, Axis("synapses"), series)
+
+
+def _points(metrics: Sequence[dict[str, Any]], x: str, y: str) -> list[tuple[float, float]]:
+    return [(a, b) for m in metrics if (a := number(m, x)) and (b := number(m, y)) is not None]

@@ -1,0 +1,101 @@
+"""A run folder as it lies on disk: what is there is read and checked, what is missing is None. Part of report."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from snnc import hw, store, targets
+from snnc.errors import FileError
+from snnc.files import read_json
+from snnc.hw import Profile
+from snnc.ir import Network
+from snnc.recording import RECORDING, Recording, read_recording
+from snnc.report.facts import at, text
+
+MAX_BYTES = 32 << 20  # of a JSON file
+MAX_EPOCHS = 100_000
+AGAIN = "run snnc run again"
+
+Lines = tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class RunFolder:
+    """What `snnc run` left."""
+
+    path: Path
+    config: Any  # chain.json
+    summary: Any  # summary.json
+    epochs: Mapping[str, Lines]  # "trained", "pruned": a line of metrics an epoch
+    pruned: Network | None
+    fixed: Network | None
+    profile: Profile | None
+    recording: Recording | None
+    mapping: Path | None  # of the exported program
+
+    @property
+    def name(self) -> str:
+        return text(self.config, "goal", "name") or (self.fixed.name if self.fixed else self.path.name)
+
+
+def is_run(path: Path) -> bool:
+    """Whether `snnc run` wrote the folder."""
+    return any((path / name).is_file() for name in ("chain.json", "summary.json"))
+
+
+def read_run(path: Path, chip: str | None = None) -> RunFolder:
+    """The folder of a run; ``chip``: the hardware profile, for a run on one that snnc does not bring along.
+
+    Raises FileError if a file in it is damaged or far too large, ProfileError for an unknown ``chip``.
+    """
+    config, summary = (_json(path / name) for name in ("chain.json", "summary.json"))
+    fixed = _network(path / "fixed.snnc")
+    recorded = path / RECORDING
+    return RunFolder(
+        path, config, summary,
+        epochs={stage: _lines(path / f"{stage}.metrics.jsonl") for stage in ("trained", "pruned")},
+        pruned=_network(path / "pruned.snnc"),
+        fixed=fixed,
+        profile=_profile(chip, text(summary, "profile") or text(config, "goal", "hw")),
+        recording=read_recording(recorded, fixed) if fixed and recorded.is_file() else None,
+        mapping=_mapping(path, at(config, "goal", "target")),
+    )  # fmt: skip
+
+
+def _json(path: Path) -> Any:
+    if not path.is_file():
+        return None
+    found = read_json(path, "file of a run", MAX_BYTES, AGAIN)
+    if not isinstance(found, dict):
+        raise FileError("is no JSON object", where=str(path), fix=AGAIN)
+    return found
+
+
+def _network(path: Path) -> Network | None:
+    return store.load(path) if path.is_file() else None
+
+
+def _lines(path: Path) -> Lines:
+    if not path.is_file():
+        return ()
+    if (size := path.stat().st_size) > MAX_BYTES:
+        raise FileError(f"has {size:,} bytes, metrics have at most {MAX_BYTES:,}", where=str(path))
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()[:MAX_EPOCHS]]
+    except (OSError, ValueError, RecursionError) as error:
+        raise FileError(f"is no file of metrics ({error})", where=str(path), fix="delete it, or train again") from error
+    return tuple(line for line in lines if isinstance(line, dict))
+
+
+def _profile(chip: str | None, named: str | None) -> Profile | None:
+    """A file that a run folder names is not opened: only the user says which files are read."""
+    if chip:
+        return hw.load(chip)
+    return hw.load(named) if named in hw.names() else None
+
+
+def _mapping(path: Path, target: Any) -> Path | None:
+    file = path / target / "mapping.json" if target in targets.names() else None
+    return file if file and file.is_file() else None

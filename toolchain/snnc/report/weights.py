@@ -1,0 +1,85 @@
+"""Weights and thresholds before and after quantising: distributions and errors. Part of report."""
+
+from typing import Any
+
+import numpy as np
+
+from snnc.inspection import Inspection, ParameterFacts, Range, inspect
+from snnc.ir import Connection, Network, Population
+from snnc.quantise import scales
+from snnc.report.blocks import Block, Section, Table, figure, not_recorded
+from snnc.report.folder import RunFolder
+from snnc.report.plots import histogram
+from snnc.scaling import decode_parameter, decode_weights
+
+TITLE = "Weights and thresholds before and after quantising"
+MAX_FIGURES = 24  # of connections, from the first; the tables have all
+
+
+def weights(run: RunFolder) -> Section:
+    """Histograms of every connection and of thresholds that differ from neuron to neuron; tables of all."""
+    if not run.fixed or not run.pruned:
+        return Section("weights", TITLE, (not_recorded("fixed.snnc and pruned.snnc, which hold them"),))
+    before, after, found = run.pruned, run.fixed, inspect(run.fixed, run.pruned)
+    drawn: list[Block] = [_of_connection(c, before, after) for c in after.connections[:MAX_FIGURES]]
+    drawn += [block for p in after.populations[:MAX_FIGURES] if (block := _of_population(p, before, after))]
+    return Section("weights", TITLE, (*drawn, _connections(found), _parameters(found)))
+
+
+def _of_connection(c: Connection, before: Network, after: Network) -> Block:
+    theirs = next(other for other in before.connections if other.name == c.name)
+    series = [("before, float", theirs.op.synapses.values)]
+    if scale := scales(after).get(c.dst):
+        series.append(("after, in the same unit", decode_weights(c.op, scale)))
+    said = "; ".join(f"{name}: {_spread(values)}" for name, values in series)
+    caption = f"{c.name}: weights of the synapses that exist."
+    return figure(f"weights-{c.name}", f"Weights of {c.name}, {said}.", caption, histogram, "weight", series)
+
+
+def _of_population(p: Population, before: Network, after: Network) -> Block | None:
+    """None where all neurons share a threshold: the table says it all."""
+    threshold, scale = getattr(p.neuron, "threshold", None), scales(after).get(p.name)
+    if threshold is None or scale is None or after.numeric.kind != "fixed" or np.ptp(threshold) == 0:
+        return None
+    numeric: Any = after.numeric
+    unit = p.neuron.parameters()["threshold"].metadata["unit"]  # type: ignore[union-attr]
+    series = [("before, float", getattr(before[p.name].neuron, "threshold")),  # noqa: B009
+              ("after, in the same unit", decode_parameter(threshold, unit, scale, numeric))]  # fmt: skip
+    said = "; ".join(f"{name}: {_spread(values)}" for name, values in series)
+    caption = f"{p.name}: thresholds of its neurons."
+    return figure(f"threshold-{p.name}", f"Thresholds of {p.name}, {said}.", caption, histogram, "threshold", series)
+
+
+def _spread(values: Any) -> str:
+    return f"{values.size:,} of {values.min():.4g} to {values.max():.4g}, mean {values.mean():.4g}"
+
+
+def _connections(found: Inspection) -> Table:
+    rows = tuple(
+        (c.name, c.stored_weights, _span(c.weights), c.exponent, _span(c.decoded), _short(c.max_error), _short(c.mean_error),
+         _short(c.half_step), c.kept_but_zero)
+        for c in found.connections
+    )  # fmt: skip
+    changes = ("largest change", "mean change", "half a step of the grid")
+    columns = ("connection", "weights", "integers", "exponent", "as float", *changes, "kept but 0")
+    tuned = any(stage.name == "finetune" for stage in found.done)
+    return Table("Weights: rounding and fine-tuning" if tuned else "Weights: rounding", columns, rows)
+
+
+def _parameters(found: Inspection) -> Table:
+    def row(p: ParameterFacts) -> tuple[str | None, ...]:
+        known = _span(p.before), _span(p.value), _span(p.decoded), _short(p.max_error), _short(p.half_step)
+        return (f"{p.population}.{p.name}", *known)
+
+    columns = ("parameter", "float", "integer", "as float", "largest change", "half a step of the grid")
+    return Table("Thresholds and other parameters of the neurons", columns, tuple(map(row, found.parameters)))
+
+
+def _span(values: Range | None) -> str | None:
+    if values is None:
+        return None
+    return f"{values[0]:.4g}" if values[0] == values[1] else f"{values[0]:.4g} .. {values[1]:.4g}"
+
+
+def _short(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3g}"
