@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-slow check venv peers clean
+.PHONY: help demo test test-slow check venv peers browser screenshots clean
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -31,10 +31,20 @@ $(VENV)/.peers: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/peers/xylo xylosim==0.1.3
 	touch $@
 
+browser: ## Install Debian's headless Chromium for the tests of the report's page, where it is missing and this may install it
+	@if command -v chromium-headless-shell chromium chromium-browser google-chrome >/dev/null; then exit 0; fi; \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			chromium-headless-shell fonts-dejavu-core >/dev/null; \
+	else echo "no Chromium: the tests of the report's page are skipped; apt-get install chromium-headless-shell"; fi
+
+screenshots: venv browser ## Write the screenshots of docs/report.md anew
+	SNNC_SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/test_report_page.py -k screenshots
+
 demo: venv ## Train, prune, quantise, check, export and verify on handwritten digits
 	$(BIN)/snnc run examples/digits.toml -o out/digits --force
 
-test: venv ## Run the tests (peers are run for real)
+test: venv browser ## Run the tests (peers are run for real)
 	$(BIN)/python -m pytest -q -m "not slow"
 
 test-slow: venv peers ## Run the tests that take minutes

@@ -1,4 +1,4 @@
-"""Run folders for the tests of the report: that of the MNIST run, one whose program spiked otherwise, one that means harm."""
+"""Run folders for the tests of the report: that of a small chain, one whose program spiked otherwise, one that means harm."""
 
 import json
 import shutil
@@ -12,15 +12,15 @@ from snnc.recording import RECORDING, Recorder, read_recording
 from snnc.simulate import simulate
 from snnc.verify import compare
 
-MNIST = ROOT / "results" / "mnist_run"
+RUN = ROOT / "tests" / "report_run"
 EVIL = (
     "</script><script>window.harmed=1</script><img src=x onerror='window.harmed=1'>\"]]>-->`@team` [a](http://evil.example)|$x$"
 )
 
 
 def copy(folder):
-    """The MNIST run, to be changed."""
-    shutil.copytree(MNIST, folder)
+    """The small run, to be changed."""
+    shutil.copytree(RUN, folder)
     return folder
 
 

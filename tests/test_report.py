@@ -8,11 +8,12 @@ import sys
 import pytest
 from click.testing import CliRunner
 from conftest import ROOT
-from report_folders import EVIL, MNIST, change, copy, diverged, hostile
+from report_folders import EVIL, RUN, change, copy, diverged, hostile
 
 from snnc import hw, store
 from snnc.check import check
 from snnc.cli import main
+from snnc.ranges import prove_ranges
 
 pytest.importorskip("matplotlib", reason="the report needs matplotlib: pip install 'snnc[report]'")
 
@@ -65,27 +66,27 @@ def part(html, key):
 
 
 @pytest.fixture(scope="module")
-def mnist(tmp_path_factory):
-    """The page of the MNIST run, and what was printed about it."""
-    return page(MNIST, tmp_path_factory.mktemp("report") / "report.html")
+def small(tmp_path_factory):
+    """The page of the small run, and what was printed about it."""
+    return page(RUN, tmp_path_factory.mktemp("report") / "report.html")
 
 
-def test_all_sections_are_there_and_nothing_is_missing(mnist):
-    html, printed = mnist
+def test_all_sections_are_there_and_nothing_is_missing(small):
+    html, printed = small
     assert tuple(printed["sections"]) == SECTIONS
     assert printed["not_recorded"] == []
     assert printed["bytes"] == len(html.encode()) < 1_000_000
     assert re.findall(r'<section id="(\w+)"', html) == list(SECTIONS)
 
 
-def test_the_numbers_are_those_of_the_files(mnist):
-    html, summary = mnist[0], json.loads((MNIST / "summary.json").read_text())
+def test_the_numbers_are_those_of_the_files(small):
+    html, summary = small[0], json.loads((RUN / "summary.json").read_text())
     told = part(html, "summary")
     for stage, key in (("trained", "test_accuracy_torch"), ("pruned", "test_accuracy"), ("fixed", "test_accuracy")):
         assert f"{100 * summary['stages'][stage][key]:.2f} %" in told
     verdict = summary["target_against_fixed"]
     assert f"EXACT. All of {verdict['spike_slots']:,} spike slots and {verdict['states']:,} states" in told
-    fixed = store.load(MNIST / "fixed.snnc")
+    fixed = store.load(RUN / "fixed.snnc")
     for core in check(fixed, hw.load("loihi1")).cores:
         for usage in core.uses:
             assert f"{usage.used:,} of {usage.limit:,} {100 * usage.share:.1f} %" in part(html, "budget")
@@ -93,27 +94,31 @@ def test_the_numbers_are_those_of_the_files(mnist):
     for name, spikes in counted["spikes"].items():
         assert f"{spikes / counted['samples']:,.1f}" in part(html, "activity"), name
     assert fixed.hash in part(html, "provenance")
-    assert "cannot wrap" in part(html, "ranges")
+    told = part(html, "ranges")
+    for certificate in prove_ranges(fixed).certificates:
+        for register in certificate.registers:
+            assert f"{certificate.population}.{register.state}" in told
+            assert f"{register.margin:,} cannot {register.overflow}" in told
 
 
-def test_figures_say_in_words_what_they_show(mnist):
-    figures = re.findall(r'<svg [^>]*role="img" aria-label="([^"]*)"', mnist[0])
+def test_figures_say_in_words_what_they_show(small):
+    figures = re.findall(r'<svg [^>]*role="img" aria-label="([^"]*)"', small[0])
     assert len(figures) == 6  # accuracy, connectivity, two layers, two connections
-    last = json.loads((MNIST / "pruned.metrics.jsonl").read_text().splitlines()[-1])
+    last = json.loads((RUN / "pruned.metrics.jsonl").read_text().splitlines()[-1])
     assert f"while pruning {100 * last['test_accuracy']:.2f} % at" in figures[0]
     assert all(len(words) > 40 for words in figures)
 
 
-def test_the_page_needs_nothing_else(mnist):
-    html = mnist[0]
+def test_the_page_needs_nothing_else(small):
+    html = small[0]
     for address in re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)""", html) + re.findall(r"url\(([^)]*)\)", html):
         assert address.startswith("#"), address
     assert "default-src 'none'" in html
     assert "@import" not in html
 
 
-def test_equal_folders_give_equal_bytes(mnist, tmp_path):
-    assert page(copy(tmp_path / "run"), tmp_path / "again.html")[0].replace("<title>run", "<title>mnist") == mnist[0]
+def test_equal_folders_give_equal_bytes(small, tmp_path):
+    assert page(copy(tmp_path / "run"), tmp_path / "again.html")[0] == small[0]
 
 
 @pytest.mark.parametrize("name", NEEDS)
@@ -146,7 +151,7 @@ def test_values_of_another_kind_are_not_recorded(tmp_path):
 
 def test_a_folder_with_nothing_but_a_configuration_has_a_page(tmp_path):
     (tmp_path / "run").mkdir()
-    shutil.copy(MNIST / "chain.json", tmp_path / "run")
+    shutil.copy(RUN / "chain.json", tmp_path / "run")
     told, lacking = words(tmp_path / "run")
     assert lacking == set(SECTIONS)
     assert "%" not in told["summary"]
@@ -204,19 +209,19 @@ def test_a_file_that_the_folder_names_is_not_opened(tmp_path):
 
 
 def test_the_verb_says_what_it_wants(tmp_path):
-    assert "the page needs a name; add -o report.html" in snnc("report", MNIST).stderr
+    assert "the page needs a name; add -o report.html" in snnc("report", RUN).stderr
     assert "holds no run and no sweep" in snnc("report", tmp_path, "--md").stderr
     assert "is no folder" in snnc("report", tmp_path / "none", "--md").stderr
     (tmp_path / "there.html").write_text("mine")
-    refused = snnc("report", MNIST, "-o", tmp_path / "there.html")
+    refused = snnc("report", RUN, "-o", tmp_path / "there.html")
     assert (refused.exit_code, (tmp_path / "there.html").read_text()) == (2, "mine")
-    assert snnc("report", MNIST, "--md", "--json").exit_code == 2
+    assert snnc("report", RUN, "--md", "--json").exit_code == 2
 
 
-def test_markdown_has_the_same_tables(mnist):
-    text = snnc("report", MNIST, "--md").stdout
-    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == re.findall(r"<h2[^>]*>([^<]*)", mnist[0])
-    summary = json.loads((MNIST / "summary.json").read_text())
+def test_markdown_has_the_same_tables(small):
+    text = snnc("report", RUN, "--md").stdout
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == re.findall(r"<h2[^>]*>([^<]*)", small[0])
+    summary = json.loads((RUN / "summary.json").read_text())
     assert re.search(rf"\| pruned \| {100 * summary['stages']['pruned']['test_accuracy_torch']:.2f} % \|", text)
     for line in re.findall(r"^\|.*$", text, re.MULTILINE):
         assert line.endswith(" |")
@@ -224,9 +229,9 @@ def test_markdown_has_the_same_tables(mnist):
 
 def test_without_matplotlib_there_is_markdown_and_a_remedy(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    done = snnc("report", MNIST, "-o", tmp_path / "report.html")
+    done = snnc("report", RUN, "-o", tmp_path / "report.html")
     assert (done.exit_code, "pip install 'snnc[report]'" in done.stderr) == (5, True)
-    assert snnc("report", MNIST, "--md").exit_code == 0
+    assert snnc("report", RUN, "--md").exit_code == 0
 
 
 def test_a_sweep_is_a_table_and_a_curve(tmp_path):

@@ -1,34 +1,47 @@
 """What is certain about the range of every register, for all inputs that there can be. Part of report."""
 
+from collections.abc import Iterator
+
 from snnc.arith import Fixed
-from snnc.bounds import current_bound
 from snnc.ir import Network
-from snnc.report.blocks import Section, Share, Table, Text, not_recorded
+from snnc.ranges import RULES, Certificate, prove_ranges
+from snnc.report.blocks import Cell, Section, Share, Table, Text, not_recorded
 from snnc.report.folder import RunFolder
 
 TITLE = "Range certificates"
 
 
 def ranges(run: RunFolder) -> Section:
-    """For every population how far its current can go, and whether the register could wrap."""
+    """For every register how far it can go, and whether it could wrap or saturate."""
     if run.fixed is None or not isinstance(run.fixed.numeric, Fixed):
         return Section("ranges", TITLE, (not_recorded("fixed.snnc, from whose integers they follow"),))
     return Section("ranges", TITLE, certificates(run.fixed))
 
 
 def certificates(net: Network) -> tuple[Text, Table]:
-    """What `snnc.bounds` proves of the integers of a network."""
-    bounds = current_bound(net)
-    wrapping = [name for name, bound in bounds.items() if bound.wraps]
-    rows = tuple(
-        (f"{name}.u", Share(bound.reach / bound.limit, f"{bound.reach:,} of {bound.limit:,}"), f"{name} neuron {bound.neuron:,}",
-         "can wrap" if bound.wraps else "cannot wrap")
-        for name, bound in bounds.items()
-    )  # fmt: skip
+    """What `snnc.ranges` proves of the integers of a network."""
+    proof = prove_ranges(net)
+    unproved = [c.population for c in proof.certificates if not c.holds]
     verdict = (
-        Text(f"The current of {', '.join(wrapping)} can wrap around for some input.", "bad")
-        if wrapping
-        else Text("No current can wrap around, whatever the input: it follows from the integers of the weights.", "good")
+        Text(f"It is not proved that no register of {', '.join(unproved)} wraps or saturates.", "bad")
+        if unproved
+        else Text(f"No register wraps or saturates, whatever the input. Rule: {RULES[proof.rule]}.", "good")
     )
-    columns = ("register", "of its range", "reached by", "verdict")
-    return verdict, Table("The largest |u| that any input can bring about", columns, rows)
+    rows = tuple(row for c in proof.certificates for row in _rows(c))
+    columns = ("register", "reaches at most", "nearest to its end", "left to the end", "verdict")
+    return verdict, Table("What each register has to hold, for every input", columns, rows)
+
+
+def _rows(c: Certificate) -> Iterator[tuple[Cell, ...]]:
+    if not c.registers:
+        yield c.population, "no bound is known", f"{c.endless:,} neurons", "-", "not proved"
+    for r in c.registers:
+        far, end = (r.high, r.ends[1]) if r.upward else (r.low, r.ends[0])
+        verdict = f"cannot {r.overflow}" if r.margin >= 0 else f"may {r.overflow}"
+        yield (
+            f"{c.population}.{r.state}",
+            Share(far / end, f"{far:,} of {end:,}"),
+            f"neuron {r.neuron:,}",
+            f"{r.margin:,}",
+            verdict,
+        )
