@@ -1,7 +1,7 @@
 """Prove an artifact: run it and the reference on the same input and compare every spike and state. After export."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +19,7 @@ Source = Callable[[int, int], Rasters]  # (first sample, number of samples) -> r
 See = Callable[[int, Run, Run, Verdict], None]  # number of the first sample, reference, candidate, how they compare
 BYTES_AT_ONCE = 256 << 20
 BYTES_PER_SLOT = 32  # spikes, u and v of one neuron in one step, in both runs
+BYTES_PER_SPIKE = 4  # where no states are kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,32 +39,65 @@ class Proof:
         return self.verdict.exact and self.measured.get("synaptic_operations", self.operations) == self.operations
 
 
-def prove(
-    net: Network, run: Callable[[Rasters], Run], source: Source, samples: int, *, by: str | None = "reference",
-    watch: Callable[[int], None] = lambda done: None, see: See = lambda first, reference, candidate, verdict: None,
-) -> Proof:  # fmt: skip
-    """Hold ``run`` against a simulator on ``samples`` samples of ``source``, as many at once as fit in memory. ``by``: the name
-    of the simulator, None for the fastest that there is. ``watch`` hears how many samples were done, ``see`` sees the runs.
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """What came of some successive samples; the fields are those of a `Proof`."""
+
+    verdict: Verdict
+    reference_classes: NDArray[np.int64]
+    candidate_classes: NDArray[np.int64]
+    operations: int
+    measured: Mapping[str, float]
+
+
+def pieces(
+    net: Network, run: Callable[[Rasters], Run], source: Source, samples: range, *, by: str | None = "reference",
+    record: bool = True, at_most: int | None = None, see: See = lambda first, reference, candidate, verdict: None,
+) -> Iterator[Piece]:  # fmt: skip
+    """Hold ``run`` against a simulator on some samples, as many at once as fit in memory or ``at_most``. ``by``: the name of the
+    simulator, None for the fastest that there is. ``record``: whether states are compared, if ``run`` has them.
+    ``see`` sees the runs.
 
     Raises what ``run`` and the simulator raise.
     """
     simulate = simulator(net, by)
-    parts, reference_classes, candidate_classes = [], [], []
-    operations, measured = 0, Counter[str]()
-    at_once = max(1, BYTES_AT_ONCE // (BYTES_PER_SLOT * _slots(net, source)))
-    for first in range(0, samples, at_once):
-        inputs = source(first, min(at_once, samples - first))
-        reference = simulate(net, inputs, True)
-        candidate = run(inputs)
-        parts.append((first, compare(reference, candidate)))
-        see(first, reference, candidate, parts[-1][1])
-        reference_classes.append(classes(reference, net.output))
-        candidate_classes.append(classes(candidate, net.output))
-        operations += synaptic_operations(net, reference.spikes)
-        measured.update(candidate.measured)
-        watch(min(samples, first + at_once))
-    classes_of = np.concatenate(reference_classes), np.concatenate(candidate_classes)
-    return Proof(join(parts), *classes_of, operations, measured, ())
+    fit = BYTES_AT_ONCE // ((BYTES_PER_SLOT if record else BYTES_PER_SPIKE) * _slots(net, source))
+    at_once = max(1, min(fit, at_most or fit))
+    for first in range(samples.start, samples.stop, at_once):
+        inputs = source(first, min(at_once, samples.stop - first))
+        reference, candidate = simulate(net, inputs, record), run(inputs)
+        verdict = compare(reference, candidate)
+        see(first, reference, candidate, verdict)
+        yield Piece(
+            verdict, classes(reference, net.output), classes(candidate, net.output),
+            synaptic_operations(net, reference.spikes), candidate.measured,
+        )  # fmt: skip
+
+
+def joined(parts: Sequence[Piece]) -> Proof:
+    """One proof out of pieces that follow one another from sample 0 on. Raises DataError if there is none."""
+    counts = [len(part.reference_classes) for part in parts]
+    verdict, measured = join([(sum(counts[:i]), part.verdict) for i, part in enumerate(parts)]), Counter[str]()
+    for part in parts:
+        measured.update(part.measured)
+    return Proof(
+        verdict,
+        np.concatenate([part.reference_classes for part in parts]), np.concatenate([part.candidate_classes for part in parts]),
+        sum(part.operations for part in parts), measured, (),
+    )  # fmt: skip
+
+
+def prove(
+    net: Network, run: Callable[[Rasters], Run], source: Source, samples: int, *, by: str | None = "reference",
+    watch: Callable[[int], None] = lambda done: None, see: See = lambda first, reference, candidate, verdict: None,
+) -> Proof:  # fmt: skip
+    """All `pieces` of the first ``samples`` samples. ``watch`` hears how many samples were done, ``see`` sees the runs."""
+    parts, done = [], 0
+    for part in pieces(net, run, source, range(samples), by=by, see=see):
+        parts.append(part)
+        done += len(part.reference_classes)
+        watch(done)
+    return joined(parts)
 
 
 def synaptic_operations(net: Network, sent: Rasters) -> int:
@@ -82,14 +116,14 @@ def verify_artifact(
     NetworkError if the artifact holds other populations than the network, UnsupportedError if it cannot be run here, and
     what the run raises.
     """
+    proof = prove(net, running(artifact, net, timeout_s), source, samples, by=by, watch=watch, see=see)
+    return replace(proof, notes=notes(artifact, net, proof))
+
+
+def running(artifact: Artifact, net: Network, timeout_s: float) -> Callable[[Rasters], Run]:
+    """What runs the program of an artifact. Raises as `verify_artifact`, before anything runs."""
     target = _runnable(artifact, net)
-
-    def run(inputs: Rasters) -> Run:
-        return target.run(artifact, inputs, True, timeout_s)
-
-    proof = prove(net, run, source, samples, by=by, watch=watch, see=see)
-    remarks = [remark(target)] if proof.measured else []
-    return replace(proof, notes=(*_notes(artifact, net), *remarks))
+    return lambda inputs: target.run(artifact, inputs, True, timeout_s)
 
 
 def _runnable(artifact: Artifact, net: Network) -> RunnableTarget:
@@ -118,12 +152,14 @@ def _slots(net: Network, source: Source) -> int:
     return steps * sum(p.size for p in net.populations)
 
 
-def _notes(artifact: Artifact, net: Network) -> tuple[str, ...]:
-    notes = [f"{name} is not what was exported" for name in altered_files(artifact)]
-    notes += [f"{name} is no file of the export" for name in foreign_files(artifact)]
+def notes(artifact: Artifact, net: Network, proof: Proof) -> tuple[str, ...]:
+    """What is not as it was when the network was exported, each as a sentence, and how far to trust what was measured."""
+    found = [f"{name} is not what was exported" for name in altered_files(artifact)]
+    found += [f"{name} is no file of the export" for name in foreign_files(artifact)]
     if artifact.network_hash != net.hash:
-        notes.append(f"the artifact was made from network {artifact.network_hash[:12]}, this one is {net.hash[:12]}")
-    return tuple(notes)
+        found.append(f"the artifact was made from network {artifact.network_hash[:12]}, this one is {net.hash[:12]}")
+    found += [remark(load(artifact.target))] if proof.measured else []
+    return tuple(found)
 
 
 def from_images(net: Network, images: Images) -> Source:

@@ -10,7 +10,7 @@ from snnc import data
 from snnc.chain import STAGES, Outcome, fullest, read_chain, run_chain, summary
 from snnc.check import Budget
 from snnc.cli._common import PATH, force_option, json_option, out_option, print_json, print_table, quiet_option, say
-from snnc.cli.verify import sentence
+from snnc.cli._verdict import sentence
 from snnc.files import write_bytes
 from snnc.usage import Usage, words_for
 

@@ -1,0 +1,86 @@
+"""A verdict in words, in tables and as JSON. Part of `snnc verify`."""
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+import numpy as np
+
+from snnc.cli._common import print_json, print_table
+from snnc.proof import Proof
+from snnc.verify import Divergence, Verdict
+
+
+def accuracy_of(proof: Proof, labels: Any) -> dict[str, float]:
+    """Of both runs, if labels are known."""
+    if labels is None:
+        return {}
+    right = {"reference": proof.reference_classes, "candidate": proof.candidate_classes}
+    return {name: float(np.mean(found == labels[: len(found)])) for name, found in right.items()}
+
+
+def print_verdict_json(proof: Proof, accuracy: dict[str, float], samples: int, **more: Any) -> None:
+    """One object."""
+    verdict = proof.verdict
+    counts = {
+        name: {"compared": compared, "mismatches": differing, "fired": verdict.fired[name]}
+        for name, (compared, differing) in verdict.spikes.items()
+    }
+    print_json(
+        "verdict/1", ok=proof.exact, exact=proof.exact, reference=verdict.reference, candidate=verdict.candidate,
+        samples=samples, mismatches=verdict.mismatches, spikes=counts,
+        states={name: {"compared": c, "mismatches": d} for name, (c, d) in verdict.states.items()},
+        silent=verdict.silent, first=asdict(verdict.first) if verdict.first else None, accuracy=accuracy,
+        synaptic_operations=proof.operations, measured=dict(proof.measured), notes=proof.notes, **more,
+    )  # fmt: skip
+
+
+def print_verdict(proof: Proof, accuracy: dict[str, float], samples: int) -> None:
+    """Tables, remarks and the verdict."""
+    verdict = proof.verdict
+    rows: list[tuple[Any, ...]] = [(name, *counts, verdict.fired[name]) for name, counts in verdict.spikes.items()]
+    rows += [(name, *counts, "") for name, counts in verdict.states.items()]
+    click.echo(f"{verdict.candidate} against the {verdict.reference}, {samples} samples")
+    print_table("", ("population", "compared", "mismatches", "spikes"), rows)
+    for name, value in accuracy.items():
+        click.echo(f"accuracy of the {verdict.reference if name == 'reference' else verdict.candidate}: {value:.2%}")
+    _print_measured(proof, samples)
+    for note in proof.notes:
+        click.echo(f"note: {note}")
+    click.echo(sentence(proof))
+
+
+def _print_measured(proof: Proof, samples: int) -> None:
+    """What a simulator of chips counted, a sample."""
+    if not (found := proof.measured):
+        return
+    rows = [(name, f"{amount / samples:.4g}") for name, amount in found.items()]
+    print_table("", (f"{proof.verdict.candidate} measured", "per sample"), rows)
+    if "energy_j" not in found:
+        click.echo("energy_j, time_s: unknown, as the profile has no costs of events")
+
+
+def sentence(proof: Proof) -> str:
+    """The verdict in words."""
+    verdict = proof.verdict
+    if verdict.first:
+        return f"NOT EXACT: {_where(verdict.first, verdict)}"
+    if verdict.silent:
+        return f"PROVES NOTHING: {', '.join(verdict.silent)} never fired; use more samples or a higher rate"
+    measured = proof.measured.get("synaptic_operations")
+    if measured is not None and not proof.exact:
+        return f"NOT EXACT: {verdict.candidate} counted {measured:,.0f} synaptic operations, the reference {proof.operations:,}"
+    counted = "" if measured is None else f", and so are {proof.operations:,} synaptic operations"
+    spikes, states = (sum(c for c, _ in counts.values()) for counts in (verdict.spikes, verdict.states))
+    return f"EXACT: {spikes:,} spike slots{f' and {states:,} states' if states else ''} are equal{counted}"
+
+
+def _where(first: Divergence, verdict: Verdict) -> str:
+    values = [("spike", first.spike), *first.states.items()]
+    pairs = "; ".join(
+        f"{name} is {want} in the {verdict.reference}, {got} in {verdict.candidate}" for name, (want, got) in values
+    )
+    return (
+        f"first at sample {first.sample}, population {first.population!r}, step {first.step}, neuron {first.neuron}: "
+        f"{pairs}; look at {first.cause}"
+    )
