@@ -106,7 +106,7 @@ def narrow(profile: str, seed: int) -> dict[str, Any]:
     rates = {name: round(float(raster.mean()), 4) for name, raster in reference.spikes.items() if name not in ("input", "vote")}
     return {
         "exact": {name: verdict.exact for name, verdict in verdicts.items()},
-        "slots_compared": {name: sum(n for n, _ in v.compared.values()) for name, v in verdicts.items()},
+        "slots_compared": {name: sum(n for n, _ in [*v.spikes.values(), *v.states.values()]) for name, v in verdicts.items()},
         "rates": rates, "neurons": sum(p.size for p in fixed.populations if p.neuron),
     }  # fmt: skip
 

@@ -194,6 +194,12 @@ def traits(graph, run):
         seen["pooled"] += bool(e.pool)
         seen[e.delays] += 1
         seen["groups"] += e.groups > 1
+        if e.kind in ("conv2d", "sumpool2d"):
+            seen["stride"] += max(e.window.stride) > 1
+            seen["padding"] += max(e.window.padding) > 0
+            seen["dilation"] += max(e.window.dilation) > 1
+            seen["oblong"] += e.window.src_shape[1] != e.window.src_shape[2] and e.window.kernel[0] != e.window.kernel[1]
+        seen["shifted_down"] += e.wire.exponent < 0
         seen["delayed"] += 0 < e.delay_steps < graph.steps
         seen["recurrent"] += e.src == e.dst
         seen["back"] += e.src > e.dst

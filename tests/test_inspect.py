@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cases import fixed_chain, float_chain
+from cases import fixed_chain, fixed_dense, float_chain
 from click.testing import CliRunner
 from conv_cases import convolutional, unrolled
 
@@ -18,6 +18,7 @@ from snnc.cli import main
 from snnc.encode import Encoding
 from snnc.errors import NetworkError
 from snnc.inspection import inspect
+from snnc.ir import Connection
 from snnc.neurons.cuba import Cuba
 from snnc.quantise import quantise, scales
 
@@ -85,6 +86,13 @@ def test_the_reach_of_the_current_is_its_bound(net):
     fixed = quantise(net, CHIP)
     reach = {p.name: p.current_reach for p in inspect(fixed).populations}
     assert reach == {"input": None, **{name: bound.reach for name, bound in current_bound(fixed).items()}}
+
+
+def test_hops_are_counted_where_a_chip_has_time_for_them():
+    assert [p.hops for p in inspect(fixed_chain()).populations] == [0, 1, 2]
+    net = fixed_chain()
+    back = Connection("back", "output", "hidden1", fixed_dense(np.random.default_rng(0), 20, 5), 1)
+    assert {p.hops for p in inspect(replace(net, connections=(*net.connections, back))).populations} == {None}
 
 
 def test_float_and_hand_made_fixed_networks_can_be_inspected(net):

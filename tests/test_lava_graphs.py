@@ -18,7 +18,7 @@ pytestmark = pytest.mark.lava
 
 
 OFTEN = ("dense", "one_to_one", "conv2d", "sumpool2d", "pooled", "groups", "axons", "synapses", "delayed", "recurrent", "back",
-         "skip", "across_samples", "active", "readouts")  # fmt: skip
+         "skip", "across_samples", "active", "readouts", "stride", "padding", "dilation", "oblong", "shifted_down")  # fmt: skip
 
 
 def agree(count, folder):

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from cases import fixed_chain, float_chain
 from conftest import snnc
+from conv_cases import convolutional
 from safetensors.numpy import load_file as load_arrays
 
 from snnc import data, store
+from snnc.arith import Float
 from snnc.encode import Encoding, encode
 from snnc.errors import ConfigError, FileError, RunError, UnsupportedError
 from snnc.run import Run, classes
@@ -205,6 +207,17 @@ def test_what_cannot_be_trained_is_explained():
     skip = replace(net.connections[1], name="skip")
     with pytest.raises(UnsupportedError, match="no chain"):
         models.from_network(replace(net, connections=(*net.connections, skip)))
+    with pytest.raises(
+        UnsupportedError, match=r"operator 'conv2d', only plain dense .* snnc prune FILE.py:FACTORY --weights FILE"
+    ):
+        models.from_network(convolutional(Float()))
+
+
+def test_the_order_in_which_connections_are_listed_says_nothing():
+    net = float_chain()
+    turned = replace(net, connections=net.connections[::-1], populations=net.populations[::-1])
+    again, want = (models.to_network(models.from_network(n), net.encoding or Encoding("rate", 4)) for n in (turned, net))
+    assert again.hash == want.hash
 
 
 SMALL = ("--hidden", 12, "-T", 4, "--epochs", 1, "--lr", 0.02)

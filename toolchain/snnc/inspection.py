@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from snnc.arith import Fixed
 from snnc.bounds import current_bound
 from snnc.connectivity import parameter_connectivity, synapse_connectivity
-from snnc.errors import NetworkError
+from snnc.errors import NetworkError, UnsupportedError
 from snnc.ir import Connection, Network, Population, Stage
+from snnc.latency import latency
 from snnc.neurons._base import SCALED
 from snnc.ops._base import weight_grid
 from snnc.quantise import recorded, scales
@@ -22,12 +23,16 @@ Range = tuple[float, float]  # least and most over all neurons or synapses
 
 @dataclass(frozen=True)
 class PopulationFacts:
-    """A population; ``scale`` and ``limited_by`` as `quantise` recorded them, the reach of u from the weights of now."""
+    """A population; ``scale`` and ``limited_by`` as `quantise` recorded them, the reach of u from the weights of now.
+
+    ``hops``: connections on the way from the inputs, each a step on a chip; None where a loop leaves no time for its hops.
+    """
 
     name: str
     shape: tuple[int, ...]
     neuron: str | None
     message_bits: int
+    hops: int | None
     scale: float | None
     limited_by: str | None
     current_reach: int | None  # the largest |u| that any input can bring about, in state units
@@ -135,12 +140,17 @@ def _shape(c: Connection) -> tuple[Any, ...]:
 def _populations(net: Network) -> tuple[PopulationFacts, ...]:
     limited_by = recorded(net, "limited_by")
     bounds = current_bound(net) if isinstance(net.numeric, Fixed) else {}
+    try:
+        hops = latency(net)
+    except UnsupportedError:
+        hops = {}
     return tuple(
         PopulationFacts(
             p.name,
             p.shape,
             p.neuron.model() if p.neuron else None,
             p.message_bits,
+            hops.get(p.name),
             scales(net).get(p.name),
             limited_by.get(p.name),
             bounds[p.name].reach if p.name in bounds else None,

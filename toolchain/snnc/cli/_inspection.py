@@ -13,6 +13,7 @@ def print_populations(found: Inspection) -> None:
             p.name,
             "x".join(map(str, p.shape)),
             p.neuron or "input",
+            "-" if p.hops is None else p.hops,
             _number(p.scale),
             p.limited_by or "-",
             f"{p.current_reach:,} ({100 * p.current_reach / p.current_limit:.0f} %)"
@@ -21,7 +22,7 @@ def print_populations(found: Inspection) -> None:
         )
         for p in found.populations
     ]
-    columns = ("population", "shape", "neuron", "scale", "scale limited by", "reach of u (of its register)")
+    columns = ("population", "shape", "neuron", "hops", "scale", "scale limited by", "reach of u (of its register)")
     print_table(f"{found.name}: {found.numeric}", columns, rows)
 
 

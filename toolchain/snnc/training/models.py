@@ -27,6 +27,7 @@ from snnc.synapses import Synapses
 from snnc.training.fire import fire, must_fuse
 from snnc.training.settings import Kernel
 
+FROM_TORCH = "train the torch module that it came from, snnc prune FILE.py:FACTORY --weights FILE, and import what that writes"
 NeuronKind = Literal["leaky", "synaptic"]
 DECAY_STEPS = 4096  # decays are multiples of 1/4096, which a 12-bit register holds exactly
 
@@ -155,35 +156,39 @@ def from_network(net: Network, kernel: Kernel = "auto") -> Feedforward:
     Which synapses exist stays with the model (`pruned_masks`); `keep_pruned` holds the others at 0 in training.
     Raises UnsupportedError for any other network, naming the part.
     """
-    _must_be_chain(net)
+    chain = _chain(net)
     unit = net.encoding.unit if net.encoding else 1.0
     linears, neurons = [], []
-    for i, (c, p) in enumerate(zip(net.connections, net.ordered[1:], strict=True)):
+    for i, c in enumerate(chain):
+        p = net[c.dst]
         linears.append(_linear(c.op.synapses, _bias(p), unit if i == 0 else 1.0))
         neurons.append(_to_torch(p))
     model = Feedforward(linears, neurons, kernel)
-    for wire, c in zip(model.linears, net.connections, strict=True):
+    for wire, c in zip(model.linears, chain, strict=True):
         model.register_buffer(f"{wire}_mask", torch.from_numpy(c.op.synapses.mask()), persistent=False)
     return model
 
 
-def _must_be_chain(net: Network) -> None:
+def _chain(net: Network) -> list[Connection]:
+    """The connections from the input to the output. Raises UnsupportedError for what is no chain of layers that torch trains."""
     where = f"network {net.name!r}"
     if not isinstance(net.numeric, Float):
         raise UnsupportedError("is quantised, and only float networks are trained", where=where, fix="pass the float network")
-    if [(c.src, c.dst) for c in net.connections] != [(a.name, b.name) for a, b in pairwise(net.ordered)]:
-        raise UnsupportedError("is no chain of layers", where=where, fix="only feed-forward chains can be trained")
-    for p in net.ordered[1:]:
-        if not isinstance(p.neuron, LIF | Cuba) or (isinstance(p.neuron, Cuba) and p.neuron.bias.any()):
-            raise UnsupportedError(
-                "has neurons that snnTorch cannot express", where=f"population {p.name!r}", fix="use lif, or cuba without bias"
-            )
     for c in net.connections:
         must_be_dense(c)
         if c.longest_delay:
             raise UnsupportedError(
                 f"has a delay of {c.longest_delay} steps", where=f"connection {c.name!r}", fix="train without delay"
             )
+    chain = [c for p in net.ordered for c in net.out_of(p.name)]
+    if [(c.src, c.dst) for c in chain] != [(a.name, b.name) for a, b in pairwise(net.ordered)]:
+        raise UnsupportedError("is no chain of layers, and only chains are trained as networks", where=where, fix=FROM_TORCH)
+    for p in net.ordered[1:]:
+        if not isinstance(p.neuron, LIF | Cuba) or (isinstance(p.neuron, Cuba) and p.neuron.bias.any()):
+            raise UnsupportedError(
+                "has neurons that snnTorch cannot express", where=f"population {p.name!r}", fix="use lif, or cuba without bias"
+            )
+    return chain
 
 
 def must_be_dense(c: Connection) -> None:
@@ -192,7 +197,7 @@ def must_be_dense(c: Connection) -> None:
         raise UnsupportedError(
             f"has operator {c.op.kind!r}{' behind a pool' if c.op.pool else ''}, only plain dense ones are trained as networks",
             where=f"connection {c.name!r}",
-            fix="train the torch module that it came from, with snnc prune FILE.py:FACTORY",
+            fix=FROM_TORCH,
         )
 
 
