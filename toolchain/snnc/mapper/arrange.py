@@ -94,17 +94,18 @@ def _swapped(profile: Profile, found: Census, places: Ints) -> Ints:
     flow = np.zeros((m, m))
     np.add.at(flow, (src, dst), packets)
     flow += flow.T
-    far = hops(profile, places[:, None], places[None, :]).astype(np.float64)
-    at = np.arange(m)  # of core i (spare ones carry nothing): its index in ``places``
-    cost = flow @ far  # (core, index): what the core pays there
+    far = hops(profile, places[:, None], places[None, :]).astype(np.float64)  # from the place of core i to that of core j
+    here = flow @ far  # what core i pays at the place of core j (spare ones carry nothing)
+    at, both_ways = np.arange(m), 2 * flow[:n]
     for _ in range(WORK // (m * m)):
-        here = cost[:, at]  # (core i, core j): what i pays at the place of j
         own = np.diag(here)
-        gain = own[:, None] + own[None, :] - here - here.T - 2 * flow * far[np.ix_(at, at)]
-        best = int(gain[:n].argmax())
-        i, j = divmod(best, m)
+        gain = own[:n, None] + own - here[:n] - here.T[:n] - both_ways * far[:n]
+        i, j = divmod(int(gain.argmax()), m)
         if gain[i, j] <= 1e-9 * max(1.0, own.sum()):
             break
-        cost += np.outer(flow[:, i] - flow[:, j], far[at[j]] - far[at[i]])
-        at[i], at[j] = at[j], at[i]
+        here += np.outer(flow[:, i] - flow[:, j], far[j] - far[i])
+        here[:, [i, j]] = here[:, [j, i]]
+        far[[i, j]] = far[[j, i]]
+        far[:, [i, j]] = far[:, [j, i]]
+        at[[i, j]] = at[[j, i]]
     return places[at[:n]]
