@@ -21,6 +21,7 @@ from snnc import neurons
 from snnc.errors import DataError, MissingDependencyError, NetworkError
 from snnc.ir import Connection, Network, Population
 from snnc.neurons.cuba import Cuba
+from snnc.ranges import prove_ranges
 from snnc.simulate import simulate
 
 pytest.importorskip("numba", reason="numba is not installed: pip install 'snnc[engine]'")
@@ -139,6 +140,19 @@ def test_the_form_of_a_step_follows_from_its_ranges():
     forms = [trace(neuron, (-most, most), LOIHI) for most in (1000, 10**6, 10**9)]
     assert [step.bits for step in forms] == [32, 32, 64]
     assert ["wrap" in step.text for step in forms] == [False, True, True]
+
+
+@pytest.mark.parametrize("model", neurons.names())
+def test_the_ranges_of_states_are_those_of_the_range_proof(model):
+    net = fixed_chain(sizes=(12, 20), model=model, bias=40)
+    certificate, found = prove_ranges(net).certificates[0], trace(net["output"].neuron, (-1000, 1000), LOIHI)
+    assert certificate.current[0] >= -1000
+    assert certificate.current[1] <= 1000
+    assert found.bits == 32
+    assert "wrap" not in found.text
+    for name, span in prove_ranges(net).reaches["output"].states.items():
+        assert found.ranges[name][0] <= span.low.min()
+        assert span.high.max() <= found.ranges[name][1]
 
 
 @pytest.mark.parametrize("kernel", ["auto", *KERNELS])

@@ -104,7 +104,7 @@ def test_no_input_breaks_a_bound(graph, model, state_bits, budget, ever):
 
 
 @pytest.mark.slow
-@settings(max_examples=300, **(ANY | {"derandomize": False}))
+@settings(max_examples=100, **(ANY | {"derandomize": False}))
 @given(*NETWORKS)
 def test_no_input_breaks_a_bound_of_many_networks(graph, model, state_bits, budget, ever):
     hold(graph, model, state_bits, budget, ever)

@@ -10,7 +10,7 @@ import numpy as np
 
 from snnc.errors import NetworkError
 
-RANGES = {  # of the numbers of `Fixed`: no chip here needs more, and sums cut at 2**40 (snnc.bounds) stay sound
+RANGES = {  # of the numbers of `Fixed`: no chip here needs more, and int64 holds what is made of a state
     "weight_bits": (1, 8),
     "weight_exponent_min": (-9, 0),
     "weight_exponent_max": (0, 8),

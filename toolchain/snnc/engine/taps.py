@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from snnc.bounds import Sent, part_sums
 from snnc.delays import Part
 from snnc.ops._base import Op
 from snnc.ops._window import Window
@@ -86,9 +87,8 @@ def pooled(op: Op) -> NDArray[np.int64] | None:
 
 
 def reach(part: Part, message_bits: int) -> tuple[int, int]:
-    """The least and the most that a neuron's weighted messages can sum to in one step, not shifted."""
-    message, values = 2 ** max(message_bits, 1) - 1, part.op.synapses.values
-    least, most = part.sums(np.minimum(values, 0) * message), part.sums(np.maximum(values, 0) * message)
+    """The least and the most that a neuron's weighted messages can sum to in one step, not shifted: the range proof's."""
+    least, most = part_sums(part, Sent(2 ** max(message_bits, 1) - 1))
     return int(least.min(initial=0)), int(most.max(initial=0))
 
 

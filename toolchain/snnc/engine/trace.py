@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.arith import Fixed
+from snnc.intervals import Span
+from snnc.invariant import reach
 from snnc.neurons._base import Neuron
 
 Range = tuple[int, int]
 Form = Literal["bare", "registers", "wide"]
 
-PATIENCE = 200  # steps in which the range of a state has to stop growing
 ANY: Range = (-(1 << 62), (1 << 62) - 1)
 INT32 = (1 << 31) - 1
 FORMS: tuple[Form, ...] = ("bare", "registers", "wide")
@@ -196,27 +197,15 @@ def _tape(
 
 
 def _reachable(neuron: Neuron, current: Range, numeric: Fixed) -> dict[str, Range]:
-    """A range for each state that holds its first value and is kept by every step.
+    """A range for each state that holds its first value and that no step leaves: the range proof's, over all neurons.
 
-    Found by stepping ranges from the first value on. States that go on growing get the range of a register, and if a step
-    leads out of that, any value.
+    Any value, if a state can grow without end.
     """
-    first = neuron.rule.initial_state
-    ranges = dict.fromkeys(neuron.state, (first, first))
-    register = (-numeric.state_limit, numeric.state_limit)
-    for wider in (register, ANY, ANY):
-        for _ in range(PATIENCE):
-            _, after, _ = _tape(neuron, ranges, current, numeric, "registers")
-            grown = {name: _join(r, after[name].range) for name, r in ranges.items() if _join(r, after[name].range) != r}
-            if not grown:
-                return ranges
-            ranges |= grown
-        ranges |= {name: _join(wider, ranges[name]) for name in grown}
-    return dict.fromkeys(ranges, ANY)
-
-
-def _join(a: Range, b: Range) -> Range:
-    return max(min(a[0], b[0]), ANY[0]), min(max(a[1], b[1]), ANY[1])
+    n = max([1, *(getattr(neuron, name).size for name in neuron.parameters())])
+    found = reach(neuron, Span(np.full(n, current[0], np.int64), np.full(n, current[1], np.int64)), numeric, None)
+    if not found.found.all():
+        return dict.fromkeys(neuron.state, ANY)
+    return {name: (int(s.low.min()), int(s.high.max())) for name, s in found.states.items()}
 
 
 def _truncated(x: int, bits: int) -> int:
