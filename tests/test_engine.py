@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from dataclasses import replace
 from itertools import pairwise
 
@@ -18,7 +19,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from snnc import neurons
-from snnc.errors import DataError, MissingDependencyError, NetworkError
+from snnc.errors import DataError, FileError, MissingDependencyError, NetworkError
 from snnc.ir import Connection, Network, Population
 from snnc.neurons.cuba import Cuba
 from snnc.ranges import prove_ranges
@@ -26,6 +27,7 @@ from snnc.simulate import simulate
 
 pytest.importorskip("numba", reason="numba is not installed: pip install 'snnc[engine]'")
 from snnc import engine
+from snnc.engine import saved
 from snnc.engine.trace import trace
 
 KERNELS = ("lanes", "events")
@@ -205,6 +207,38 @@ def test_a_stream_goes_on_from_where_another_ended_and_stops_early():
         next(engine.stream(net, halves[1:], state=replace(state, neurons=far)))
     with pytest.raises(DataError, match="expected u, v of shape"):
         next(engine.stream(net, [spikes(net, samples=3)], state=state))
+
+
+def test_a_state_on_disk_goes_on_where_it_was(tmp_path):
+    net = fixed_loops()
+    inputs = spikes(net, samples=2, steps=20)
+    halves = [{n: x[:, part] for n, x in inputs.items()} for part in (slice(0, 9), slice(9, 20))]
+    ((_, state),) = engine.stream(net, halves[:1])
+    saved.save(state, tmp_path / "state")
+    ((rest, _),) = engine.stream(net, halves[1:], state=saved.load(tmp_path / "state"))
+    assert np.array_equal(rest.spikes["output"], simulate(net, inputs).spikes["output"][:, 9:])
+    with pytest.raises(FileError, match="exists already"):
+        saved.save(state, tmp_path / "state")
+    with pytest.raises(DataError, match="sent messages"):
+        next(engine.stream(net, halves[1:], state=replace(state, sent={n: x[:, 1:] for n, x in state.sent.items()})))
+    for content in (b"", b"x" * 100, (tmp_path / "state").read_bytes()[:-9]):
+        (tmp_path / "damaged").write_bytes(content)
+        with pytest.raises(FileError, match="no state"):
+            saved.load(tmp_path / "damaged")
+
+
+def test_an_endless_stream_takes_constant_memory():
+    net = fixed_chain(sizes=(200, 40, 5))
+    chunk, sizes = spikes(net, samples=4, steps=50), []
+    for number, _ in enumerate(engine.stream(net, iter(lambda: chunk, None), keep=["output"])):
+        if number == 3:
+            tracemalloc.start()
+        if number in (10, 60):
+            sizes.append(tracemalloc.get_traced_memory()[0])
+        if number == 60:
+            tracemalloc.stop()
+            break
+    assert sizes[1] - sizes[0] < 20_000, "50 chunks of 40,000 bytes each"
 
 
 def test_a_float_network_is_refused():

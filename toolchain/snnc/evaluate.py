@@ -2,7 +2,8 @@
 engine or the reference simulator. After training, pruning and quantising; no tolerance and no verdict of exactness, only counts.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -80,24 +81,24 @@ class Comparison:
 
 
 def evaluate(
-    net: Network, data: Dataset, samples: int | None = None, *, watch: Watch | None = None, by: str | None = None
+    net: Network, data: Dataset, samples: int | None = None, *, first: int = 0, watch: Watch | None = None, by: str | None = None
 ) -> Evaluation:
-    """Simulate the first ``samples`` (default: all) samples, some at a time; ``watch`` sees each run. ``by``: the name of a
-    simulator. An interrupt ends it early with what was done, if anything was.
+    """Simulate ``samples`` (default: all) samples from number ``first`` on, some at a time; ``watch`` sees each run. ``by``: the
+    name of a simulator. An interrupt ends it early with what was done, if anything was.
 
     Raises DataError if the data does not suit the network's input or has no samples, and what the simulator raises.
     """
     tally, interrupted = _Tally(net), False
     try:
-        for first, runs in _runs((net,), data, samples, by):
+        for number, runs in _runs((net,), data, samples, by, first):
             tally.add(runs[0])
             if watch:
-                watch(first, runs)
+                watch(number, runs)
     except KeyboardInterrupt:
         if not tally.classes:
             raise
         interrupted = True
-    return replace(tally.total(data), interrupted=interrupted)
+    return replace(tally.total(data, first), interrupted=interrupted)
 
 
 def contrast(
@@ -122,14 +123,28 @@ def contrast(
     return Comparison(tallies[0].total(data), tallies[1].total(data), totals)
 
 
-def _runs(nets: tuple[Network, ...], data: Dataset, samples: int | None, by: str | None) -> Iterator[tuple[int, tuple[Run, ...]]]:
+def together(parts: Sequence[Evaluation]) -> Evaluation:
+    """One evaluation out of those of samples that follow one another."""
+    spikes, operations = Counter[str](), Counter[str]()
+    for part in parts:
+        spikes.update(part.spikes)
+        operations.update(part.synaptic_operations)
+    classes, labels = (np.concatenate(x) for x in ([part.classes for part in parts], [part.labels for part in parts]))
+    return replace(
+        parts[0], samples=len(classes), classes=classes, labels=labels, spikes=dict(spikes), synaptic_operations=dict(operations)
+    )
+
+
+def _runs(
+    nets: tuple[Network, ...], data: Dataset, samples: int | None, by: str | None, start: int = 0
+) -> Iterator[tuple[int, tuple[Run, ...]]]:
     if not len(data):
         raise DataError("has no samples", where=f"{data.name} {data.split}")
-    source, stop = from_images(nets[0], data.images), min(samples or len(data), len(data))
+    source, stop = from_images(nets[0], data.images), min(start + (samples or len(data)), len(data))
     slots = source(0, 1)[nets[0].inputs[0].name].shape[1] * sum(p.size for net in nets for p in net.populations)
     at_once = min(AT_ONCE, max(1, BYTES_AT_ONCE // slots))
     simulators = [(net, simulator(net, by if isinstance(net.numeric, Fixed) or net is nets[-1] else None)) for net in nets]
-    for first in range(0, stop, at_once):
+    for first in range(start, stop, at_once):
         inputs = source(first, min(at_once, stop - first))
         yield first, tuple(simulate(net, inputs, False) for net, simulate in simulators)
 
@@ -160,10 +175,11 @@ class _Tally:
         for c in self.net.connections:
             self.operations[c.name] += _operations(c, run)
 
-    def total(self, data: Dataset) -> Evaluation:
+    def total(self, data: Dataset, first: int = 0) -> Evaluation:
         found = np.concatenate(self.classes)
+        labels = data.labels[first : first + len(found)]
         neurons = {p.name: p.size for p in self.net.ordered}
-        return Evaluation(len(found), self.steps, found, data.labels[: len(found)], self.spikes, neurons, self.operations)
+        return Evaluation(len(found), self.steps, found, labels, self.spikes, neurons, self.operations)
 
 
 def _operations(c: Connection, run: Run) -> int:

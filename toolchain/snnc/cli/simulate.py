@@ -13,6 +13,7 @@ from snnc import data, store
 from snnc.cli._common import PATH, force_option, json_option, print_json, print_table, progress, quiet_option, say
 from snnc.cli._data import data_options, number_or_all
 from snnc.cli._engine import engine_option
+from snnc.cli._split import Collected, Split, collect, run_split
 from snnc.errors import UsageError
 from snnc.evaluate import Comparison, Evaluation, Watch, contrast, evaluate
 from snnc.files import must_be_free, write_bytes
@@ -29,18 +30,24 @@ MAX_RASTER_BYTES = 4 << 30
 @click.option("--samples", callback=number_or_all, default="all", show_default=True, help="The first N samples, or all.")
 @click.option("--against", type=PATH, help="Count how spikes and classes differ from those of this network (float, say).")
 @engine_option
+@click.option("--executor", type=click.Choice(["local", "dask"]), help="Split the samples over processes, or a cluster.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1, 1024), help="Processes of --executor.")
+@click.option("--scheduler", help="Address of a Dask scheduler; the workers need the same folders.")
 @click.option("-o", "--out", type=PATH, help="Write the rasters of all populations, the classes and the labels (.npz).")
 @force_option
 @json_option
 @quiet_option
 def command(
     model: Path, data_name: str, data_dir: Path | None, split: Any, samples: int | None, against: Path | None,
-    by: str | None, out: Path | None, force: bool, as_json: bool, quiet: bool,
+    by: str | None, executor: str | None, jobs: int, scheduler: str | None, out: Path | None, force: bool, as_json: bool,
+    quiet: bool,
 ) -> int:  # fmt: skip
     """Run MODEL on a data set: accuracy, spikes, firing rates, synaptic operations.
 
-    A synaptic operation is a message that reaches a synapse which exists.
+    A synaptic operation is a message that reaches a synapse which exists. With --executor the samples are split over processes
+    or a cluster; nothing in the result depends on how.
     """
+    _must_go_together(executor, jobs, scheduler, against)
     if out:
         must_be_free(out, force)
     net, other = store.load(model), store.load(against) if against else None
@@ -48,16 +55,21 @@ def command(
     total = min(samples or len(images), len(images))
     if out:
         _must_be_storable(net, total)
-    rasters: dict[str, list[NDArray[np.uint8]]] = {}
+    rasters: Collected = {}
     say(f"simulating {total:,} samples", quiet)
     with progress(total, quiet, "simulating") as done:
 
         def watch(first: int, runs: tuple[Run, ...]) -> None:
             if out:
-                _collect(rasters, runs[-1])
+                collect(rasters, runs[-1])
             done(first + len(runs[-1].spikes[net.output.name]))
 
-        found, comparison = _simulated(net, other, images, total, watch, by)
+        if executor:
+            split_up = Split(model.absolute(), data_name, split, data_dir and data_dir.absolute(), by, bool(out))
+            found, rasters = run_split(split_up, total, executor, jobs, scheduler, done)
+            comparison = None
+        else:
+            found, comparison = _simulated(net, other, images, total, watch, by)
     if out:
         _write(out, rasters, found, force)
     _report(net, found, comparison, as_json, out)
@@ -75,6 +87,16 @@ def _simulated(
     return comparison.candidate, comparison
 
 
+def _must_go_together(executor: str | None, jobs: int, scheduler: str | None, against: Path | None) -> None:
+    """Raises UsageError for options that need --executor, or cannot stand beside it."""
+    if executor and against:
+        raise UsageError("two networks are compared on one machine only", where="--against", fix="leave out --executor")
+    if not executor and (jobs > 1 or scheduler):
+        raise UsageError("nothing is split", where="--jobs" if jobs > 1 else "--scheduler", fix="add --executor local or dask")
+    if scheduler and executor != "dask":
+        raise UsageError("only Dask has schedulers", where="--scheduler", fix="add --executor dask")
+
+
 def _must_be_storable(net: Network, samples: int) -> None:
     steps = net.encoding.steps if net.encoding else 1
     need = samples * steps * sum(p.size for p in net.populations)
@@ -86,12 +108,7 @@ def _must_be_storable(net: Network, samples: int) -> None:
         )
 
 
-def _collect(rasters: dict[str, list[NDArray[np.uint8]]], run: Run) -> None:
-    for name, spikes in run.spikes.items():
-        rasters.setdefault(name, []).append(spikes)
-
-
-def _write(out: Path, rasters: dict[str, list[NDArray[np.uint8]]], found: Evaluation, force: bool) -> None:
+def _write(out: Path, rasters: Collected, found: Evaluation, force: bool) -> None:
     """Rasters as ``spikes/<population>``, (samples, steps, n)."""
     arrays: dict[str, NDArray[Any]] = {f"spikes/{name}": np.concatenate(parts) for name, parts in rasters.items()}
     packed = io.BytesIO()

@@ -87,7 +87,19 @@ def checked(state: State, made: Plan, samples: int) -> State:
                 raise DataError(f"the state holds {v} in {mine[v].min()} .. {mine[v].max()}, reachable is {low} .. {high}",
                                 where=f"population {layer.name!r}", fix="go on with a state of this network")  # fmt: skip
         neurons[layer.name] = {v: np.array(mine[v], np.int64) for v in layer.step.states}
+    for name, longest in made.history.items():
+        _check_sent(name, state, (samples, min(longest, state.steps), made.net[name].size), made.net[name].message_bits)
     return State(state.steps, neurons, state.sent)
+
+
+def _check_sent(name: str, state: State, shape: tuple[int, ...], message_bits: int) -> None:
+    """Raises DataError unless a state holds what a population with delays sent last."""
+    sent, highest = state.sent.get(name, np.zeros((shape[0], 0, shape[2]), np.uint8)), 2 ** max(message_bits, 1) - 1
+    if sent.shape != shape or sent.dtype.kind not in "uib" or (sent.size and not 0 <= sent.min() <= sent.max() <= highest):
+        raise DataError(
+            f"the state holds sent messages {sent.dtype} of shape {sent.shape}, expected 0 .. {highest} of shape {shape}",
+            where=f"population {name!r}", fix="go on with the state of this network and these samples",
+        )  # fmt: skip
 
 
 def _job(made: Plan, inputs: Rasters, state: State, samples: int, steps: int, options: Options) -> Job:
