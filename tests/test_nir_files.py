@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 from cases import LOIHI, fixed_chain, fixed_dense, fixed_loops, float_chain, spikes
 from conv_cases import convolutional
+from lava_graphs import generated, network
 
 from snnc import targets
 from snnc.arith import Float
 from snnc.errors import FileError, UnsupportedError
 from snnc.importers import ImportConfig, read
-from snnc.ir import Connection, Stage
+from snnc.ir import Connection, Stage, structure
 from snnc.neurons.cuba import Cuba
 from snnc.neurons.cuba_subtract import CubaSubtract
 from snnc.neurons.li import LI
 from snnc.neurons.lif import LIF
+from snnc.ops.dense import Dense
 from snnc.real import as_float
 from snnc.simulate import simulate
 
@@ -114,6 +116,29 @@ def plain(path):
             if "metadata" in node:
                 del node["metadata"]
     return path
+
+
+def flat(net):
+    """With flat populations, dense connections and leaks everywhere: what NIR has nodes for, whatever else is in the network."""
+    populations = []
+    for p in net.populations:
+        leaks = p.neuron and replace(p.neuron, decay_v=np.maximum(p.neuron.decay_v, 1))
+        populations.append(replace(p, shape=(p.size,), neuron=leaks))
+    wires = [c for c in net.connections if c.op.unrolled().values.any()]
+    wires = [replace(c, op=Dense(c.op.unrolled(), c.op.exponent, c.op.sign_mode)) for c in wires]
+    return replace(net, populations=tuple(populations), connections=tuple(wires))
+
+
+def test_generated_graphs_come_back(tmp_path):
+    """Loops, skips, several inputs, messages, delays of axons and synapses, stored zeros, exponents."""
+    nets = [flat(network(graph)) for graph in generated(10)]
+    known = [net for net in nets if not targets.load("nir").problems(net, None)]
+    for number, net in enumerate(known):
+        path = targets.export("nir", net, None, tmp_path / str(number)).root / "network.nir"
+        found = read(str(path), ImportConfig()).network
+        assert structure(found) == structure(net)
+        assert found.hash == net.hash
+    assert len(known) >= 5, "the others have what NIR has no nodes for"
 
 
 def test_the_plain_nodes_compute_the_same_spikes(case, tmp_path):
