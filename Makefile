@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-slow check venv peers browser screenshots clean
+.PHONY: help demo test test-slow check venv peers browser docs clean
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -32,14 +32,13 @@ $(VENV)/.peers: $(VENV)/.installed
 	touch $@
 
 browser: ## Install Debian's headless Chromium for the tests of the report's page, where it is missing and this may install it
-	@if command -v chromium-headless-shell chromium chromium-browser google-chrome >/dev/null; then exit 0; fi; \
-	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-			chromium-headless-shell fonts-dejavu-core >/dev/null; \
-	else echo "no Chromium: the tests of the report's page are skipped; apt-get install chromium-headless-shell"; fi
+	@for name in chromium-headless-shell chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	[ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+		chromium-headless-shell fonts-dejavu-core >/dev/null \
+		|| echo "no Chromium, so the report's page is not tested: apt-get install chromium-headless-shell"
 
-screenshots: venv browser ## Write the screenshots of docs/report.md anew
-	SNNC_SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/test_report_page.py -k screenshots
+docs: venv ## Build the documents' site into out/site; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 demo: venv ## Train, prune, quantise, check, export and verify on handwritten digits
 	$(BIN)/snnc run examples/digits.toml -o out/digits --force

@@ -1,6 +1,10 @@
 """The documents name things that exist."""
 
+import os
 import re
+import shlex
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -8,7 +12,7 @@ from conftest import ROOT
 
 from snnc.cli import VERBS, main
 
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
 def name(path):
@@ -27,15 +31,59 @@ def test_links_lead_to_files(page):
         assert (page.parent / target).exists(), target
 
 
-def test_the_readme_names_verbs_and_options_that_exist():
-    lines = re.findall(r"^snnc .*$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    assert len(lines) >= 9
-    for line in lines:
-        verb, *words = line.split("#")[0].split()[1:]
-        assert verb in VERBS
+def commands(page):
+    """The lines of a page's shell blocks, without their remarks; lines that go on are joined."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [line.split(" #")[0].strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_verbs_and_options_in_commands_exist(page):
+    for line in commands(page):
+        if not line.startswith("snnc "):
+            continue
+        verb, *words = shlex.split(line)[1:]
+        if verb.startswith("-"):
+            continue
+        assert verb in VERBS, line
         text = CliRunner().invoke(main, [verb, "--help"]).stdout
+        if "COMMAND [ARGS]" in text and words:
+            text += CliRunner().invoke(main, [verb, words[0], "--help"]).stdout
         for word in words:
-            assert not word.startswith("-") or word in text, line
+            assert not re.match(r"--?[a-z]", word) or word.split("=")[0] in text, line
+
+
+def test_the_readme_and_the_tutorial_have_commands():
+    assert sum(line.startswith("snnc ") for line in commands(ROOT / "README.md")) >= 9
+    assert sum(line.startswith("snnc ") for line in commands(ROOT / "docs" / "tutorial.md")) >= 9
+
+
+@pytest.mark.slow
+@pytest.mark.lava
+@pytest.mark.parametrize("page", ["docs/tutorial.md", "README.md"])
+def test_the_commands_of_the_chain_run_as_they_are_written(page, tmp_path):
+    """In the order of the page, in an empty folder; those of the shell's own and of make are left out, and installing."""
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    wanted = [line for line in commands(ROOT / page) if re.match(r"snnc (?!import|sweep|doctor)", line)]
+    assert len(wanted) >= 9
+    for line in wanted:
+        words = [sys.executable, "-m", "snnc", *shlex.split(line)[1:]]
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=900)
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+        if " verify " in f" {line} ":
+            assert "EXACT" in done.stdout, line
+
+
+def test_the_site_builds_without_a_warning(tmp_path):
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
+    done = subprocess.run(
+        build, cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    )
+    assert done.returncode == 0, done.stderr
+    for verb in VERBS:
+        assert f"snnc {verb}" in (tmp_path / "site" / "reference" / "cli.html").read_text()
+    assert "read_recording" in (tmp_path / "site" / "reference" / "python.html").read_text()
 
 
 @pytest.mark.parametrize("verb", VERBS)
