@@ -91,3 +91,27 @@ def test_every_verb_explains_itself(verb):
     done = CliRunner().invoke(main, [verb, "--help"])
     assert done.exit_code == 0
     assert len(done.stdout.splitlines()) > 5
+
+
+def test_every_rule_of_the_contract_names_its_test():
+    rows = re.findall(r"^\|(?! *-+)(.*)\|$", (ROOT / "docs" / "numeric_contract.md").read_text(), re.MULTILINE)
+    rules = [row for row in rows if not re.search(r"\| proved by *$", row)]
+    assert len(rules) > 30
+    for rule in rules:
+        assert "`tests/" in rule or "`test_" in rule, rule
+
+
+def test_the_training_loop_of_the_docs_prunes():
+    """docs/own-models.md, with a network and a loader as its reader has them."""
+    torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
+    (block,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "own-models.md").read_text(), re.MULTILINE | re.DOTALL)
+    torch.manual_seed(0)
+    names = {"net": torch.nn.Sequential(torch.nn.Linear(20, 30), torch.nn.Linear(30, 5)), "epochs": 10, "loader": range(20)}
+    exec(compile(block, "docs/own-models.md", "exec"), names)
+    for _ in range(200):
+        names["optimizer"].zero_grad()
+        names["net"](torch.rand(8, 20)).square().sum().backward()
+        names["optimizer"].step()
+    weights = [layer.weight for layer in names["net"]]
+    kept = sum(int(torch.count_nonzero(weight)) for weight in weights)
+    assert kept == round(0.05 * sum(weight.numel() for weight in weights))
