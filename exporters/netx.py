@@ -115,8 +115,10 @@ def _wire_problems(c: Connection) -> Iterator[str]:
     if c.op.pool or not isinstance(c.op, Dense if again else Dense | Conv2d):
         yield f"is {'a pool before' if c.op.pool else 'a recurrent'} {c.op.kind}; netx has dense, dense_rec and conv layers"
         return
-    if c.delay_steps != int(again) or (c.axon_delays is not None and (again or c.op.n_src == c.op.n_dst)):
+    if c.delay_steps != int(again):
         yield f"has a delay of {c.delay_steps} steps; netx has 0 (1 in a recurrence), and delays by neuron"
+    if c.axon_delays is not None and isinstance(c.op, Dense) and c.op.n_src == c.op.n_dst and not again:
+        yield f"has delays of {c.op.n_src} axons to as many neurons; netx would take them for theirs; delay synapses instead"
     if c.delays is not None and (again or isinstance(c.op, Conv2d)):
         yield "has delays by neuron; netx drops those of convolutions and miscounts those of recurrences"
     if c.longest_delay > MAX_DELAY_STEPS:

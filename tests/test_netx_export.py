@@ -71,6 +71,10 @@ NOT_NETX = {
         "'apart' is not behind 'input'",
     ),
     "far": (lambda: changed(fixed_chain(), axon_delays=np.full(12, 63, np.int32)), "takes at most 62"),
+    "axons": (
+        lambda: changed(spatial(fixed_dense(RNG, 12, 12)), axon_delays=np.ones(12, np.int32)),
+        "'fc1' has delays of 12 axons to as many neurons",
+    ),
     "pool": (convolutional, "netx holds a chain"),
     "conv delay": (
         lambda: changed(spatial(conv(RNG, (3, 2, 2, 2), (2, 4, 4), LOIHI)), axon_delays=np.ones(32, np.int32)),
