@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-slow check venv peers browser docs clean
+.PHONY: help demo test test-slow check venv peers browser screenshots docs clean
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -36,6 +36,9 @@ browser: ## Install Debian's headless Chromium for the tests of the report's pag
 	[ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 		chromium-headless-shell fonts-dejavu-core >/dev/null \
 		|| echo "no Chromium, so the report's page is not tested: apt-get install chromium-headless-shell"
+
+screenshots: venv browser ## Write the screenshots of docs/report.md anew
+	SNNC_SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/test_report_screenshots.py
 
 docs: venv ## Build the documents' site into out/site; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

@@ -4,7 +4,6 @@ import json
 import shutil
 from dataclasses import asdict, replace
 
-import numpy as np
 from conftest import ROOT
 
 from snnc import store
@@ -18,9 +17,9 @@ EVIL = (
 )
 
 
-def copy(folder):
-    """The small run, to be changed."""
-    shutil.copytree(RUN, folder)
+def copy(folder, run=RUN):
+    """A run, the small one, to be changed."""
+    shutil.copytree(run, folder)
     return folder
 
 
@@ -31,9 +30,9 @@ def change(path, edit):
     path.write_text(json.dumps(body))
 
 
-def diverged(folder):
+def diverged(folder, run=RUN):
     """The run, had the program sent one spike more or less; returns the folder and the first divergence."""
-    copy(folder)
+    copy(folder, run)
     net = store.load(folder / "fixed.snnc")
     pair = read_recording(folder / RECORDING, net).pairs["target_against_fixed"]
     reference = simulate(net, {net.inputs[0].name: pair.spikes[0][net.inputs[0].name]}, record=True)
@@ -41,7 +40,7 @@ def diverged(folder):
     raster[2, 5, 7] ^= 1
     candidate = replace(reference, by="lava 0.10.0", spikes={**reference.spikes, "hidden1": raster})
     verdict = compare(reference, candidate)
-    recorder = Recorder(net, np.arange(10))
+    recorder = Recorder(net, pair.labels)
     recorder.keep("target_against_fixed", 0, reference, candidate, verdict)
     recorder.write(folder / RECORDING)
     change(

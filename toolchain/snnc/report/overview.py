@@ -26,7 +26,8 @@ def _verdict(summary: Any, key: str, title: str) -> tuple[str, Any]:
         return f"{title}: not recorded.", "note"
     who = text(found, "candidate") or "the other run"
     slots, states, samples = (whole(found, k) for k in ("spike_slots", "states", "samples"))
-    over = f"{_count(slots)} spike slots and {_count(states)} states of {_count(samples)} samples"
+    with_states = "" if states == 0 else f" and {_count(states)} states"
+    over = f"{_count(slots)} spike slots{with_states} of {_count(samples)} samples"
     if exact:
         return f"{title}: EXACT. All of {over} are equal in {who}.", "good"
     if at(found, "first") is None:

@@ -1,0 +1,72 @@
+"""The screenshots in docs/report.md, of the report of the MNIST run. `make screenshots` writes them anew."""
+
+import os
+from io import BytesIO
+
+import numpy as np
+import pytest
+from browser import launched, opened
+from click.testing import CliRunner
+from conftest import ROOT
+from report_folders import diverged
+
+from snnc.cli import main
+
+pytest.importorskip("playwright", reason="the page is tested with Playwright: pip install playwright axe-playwright-python")
+pytest.importorskip("matplotlib", reason="the report needs matplotlib: pip install 'snnc[report]'")
+
+MNIST = ROOT / "results" / "mnist_run"
+PICTURES = ROOT / "docs" / "images"
+PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "color_scheme": "dark"}
+DESK = {"viewport": {"width": 1000, "height": 760}}
+MOST_BYTES = 200_000
+SHOTS = {  # name: section, kind of screen, page
+    "report-summary": ("#summary", DESK, "mnist"),
+    "report-curves": ("#layers", DESK, "mnist"),
+    "report-rasters": ("#rasters", DESK, "mnist"),
+    "report-divergence": ("#rasters", DESK, "diverged"),
+    "report-phone": ("#budget", PHONE, "mnist"),
+}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with launched() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """The pages of the MNIST run, and of the same had the program sent one spike more or less."""
+    folder = tmp_path_factory.mktemp("mnist")
+    runs = {"mnist": MNIST, "diverged": diverged(folder / "diverged", MNIST)[0]}
+    for name, run in runs.items():
+        done = CliRunner().invoke(main, ["report", str(run), "-o", str(folder / f"{name}.html")])
+        assert done.exit_code == 0, done.output
+    return {name: folder / f"{name}.html" for name in runs}
+
+
+def read(source):
+    from PIL import Image
+
+    return np.asarray(Image.open(source).convert("RGB"))
+
+
+@pytest.mark.parametrize("name", SHOTS)
+def test_the_screenshots_of_the_docs_are_those_of_the_page(browser, pages, name):
+    where, options, of = SHOTS[name]
+    with opened(browser, pages[of], **options) as page:
+        if of == "diverged":
+            page.click("#first")
+        page.evaluate("(where) => document.querySelector(where).scrollIntoView()", where)
+        taken = page.screenshot()
+    file = PICTURES / f"{name}.png"
+    if os.environ.get("SNNC_SCREENSHOTS"):
+        PICTURES.mkdir(exist_ok=True)
+        file.write_bytes(taken)
+    kept, now = read(file), read(BytesIO(taken))
+    assert kept.shape == now.shape
+    assert len(np.unique(now.reshape(-1, 3), axis=0)) > 20
+    assert np.mean(np.abs(kept.astype(int) - now).max(axis=2) > 64) < 0.1  # another font may move a line, not a section
+    assert file.stat().st_size < MOST_BYTES
+    assert f"images/{name}.png" in (ROOT / "docs" / "report.md").read_text()
