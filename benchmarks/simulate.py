@@ -48,8 +48,8 @@ PEERS = (
     Contestant("reference", "engine", (128, 16), {"simulator": "reference"}, exact=True),
     Contestant("Lava", "lava", (25, 4), {}, exact=True),
     Contestant("SANA-FE", "sanafe", (40, 4), {}),
-    Contestant("snnTorch, dense", "torch", (1_024, 64), {"form": "dense", "batches": BATCHES}),
-    Contestant("snnTorch, sparse", "torch", (1_024, 64), {"form": "sparse", "batches": BATCHES}),
+    Contestant("snnTorch, dense", "torch", (1_024, 256), {"form": "dense", "batches": BATCHES}),
+    Contestant("snnTorch, sparse", "torch", (1_024, 256), {"form": "sparse", "batches": BATCHES}),
     Contestant("Brian2", "brian2", (25, 4), {}),
 )
 ACTIVITIES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
@@ -86,14 +86,16 @@ def run(contestant: Contestant, folder: Path, given: argparse.Namespace, **setti
     return said
 
 
-def compared(name: str, folder: Path, rounds: int, given: argparse.Namespace) -> dict[str, Any]:
-    """All contestants on one network, round after round; the rates are medians."""
+def compared(name: str, folder: Path, first: bool, given: argparse.Namespace) -> dict[str, Any]:
+    """All contestants on one network; on the first one round after round, and medians of the rates; on others few samples."""
+    rounds = given.rounds if first else 1
     found: dict[str, list[dict[str, Any]]] = {}
     for number in range(rounds):
         for contestant in (ENGINE, *PEERS):
+            count = contestant.samples[contestant is not ENGINE and not first or given.quick]
             if number and "reason" in found[contestant.name][0]:
                 continue
-            said = run(contestant, folder, given)
+            said = run(contestant, folder, given, samples=count)
             found.setdefault(contestant.name, []).append(said)
             best = max((t["samples_per_s"] for t in said.get("timings", [])), default=0)
             print(f"{name}: {contestant.name}: {said.get('reason') or f'{best:,.1f} samples/s'}", file=sys.stderr)
@@ -213,7 +215,7 @@ def main() -> int:
         for number, (name, make) in enumerate(list(networks.NETWORKS.items())[:count]):
             folder = scratch / str(number)
             networks.write(make(), raster, folder)
-            found = compared(name, folder, 1 if number else given.rounds, given)
+            found = compared(name, folder, not number, given)
             result["networks"][name] = {"work": work(folder, 64), "contestants": found, "ratios": ratios(found)}
         if given.only in (None, "growth"):
             result["activity"], result["sizes"] = by_activity(scratch, given), by_size(scratch, raster, given)

@@ -34,7 +34,10 @@ def _results(builder: Any, text: str, vector: Any, read: Read) -> list[Any]:
 
 
 def _lift(b: Any, vector: Any, x: list[Any], at: int, shift: int) -> Any:
-    return b.shl(x[at], splat(shift, vector))
+    """Together with `_scale`, if that came before: one shift, which LLVM would not make of two."""
+    scaled = getattr(x[at], "opname", "") == "shl"
+    value, before = x[at].operands if scaled else (x[at], splat(0, vector))
+    return b.shl(value, b.add(before, splat(shift, vector)))
 
 
 def _negative(b: Any, vector: Any, x: Any) -> Any:
@@ -53,8 +56,10 @@ def _decay(b: Any, vector: Any, value: Any, left_of: Callable[[Any], Any]) -> An
 
 
 def _bare(b: Any, vector: Any, x: list[Any], at: int, kept: int, shared: int, shift: int) -> Any:
-    """In 32 bits, which the product does not exceed."""
-    return _decay(b, vector, x[at], lambda size: b.ashr(b.mul(size, b.ashr(x[kept], x[shared])), x[shift]))
+    """In 32 bits, which the product does not exceed. Rounds toward zero as 2**shift - 1 is added to what is negative."""
+    product, one = b.mul(x[at], b.ashr(x[kept], x[shared])), splat(1, vector)
+    most = b.sub(b.shl(one, x[shift]), one)
+    return b.ashr(b.add(product, b.and_(_negative(b, vector, product), most)), x[shift])
 
 
 def _registers(b: Any, vector: Any, x: list[Any], at: int, kept: int, bits: int) -> Any:
@@ -169,9 +174,10 @@ def fire_samples(
         for i, value in enumerate(after):
             if value is not None:
                 store_vector(builder, value, state(i), width // 8)
-        bit = ir.VectorType(ir.IntType(GROUP), EACH)
-        shifted = builder.shl(builder.trunc(fired, bit), spread(builder, builder.trunc(part_, bit.element), bit))
-        return builder.or_(spikes_, builder.bitcast(shifted, spikes_.type))
+        bits = ir.VectorType(ir.IntType(GROUP), EACH)
+        bit = spread(builder, builder.shl(bits.element(1), builder.trunc(part_, bits.element)), bits)
+        there = builder.select(builder.icmp_signed("!=", fired, splat(0, vector)), bit, splat(0, bits))
+        return builder.or_(spikes_, builder.bitcast(there, spikes_.type))
 
     return row(text, states, parameters, numbers, current, types.intp, types.intp, row), generate
 

@@ -93,7 +93,7 @@ def parity(typing: Any, a: Any, b: Any, c: Any) -> Any:
     """Of three bits the lower bit of their sum, for each sample."""
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        return builder.xor(builder.xor(given[0], given[1]), given[2])
+        return builder.xor(given[0], builder.xor(given[1], given[2]))
 
     return row(row, row, row), generate
 
@@ -104,7 +104,8 @@ def majority(typing: Any, a: Any, b: Any, c: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         x, y, z = given
-        return builder.or_(builder.and_(x, y), builder.and_(z, builder.or_(x, y)))
+        unlike = builder.xor(y, z)  # which `parity` needs as well
+        return builder.or_(builder.and_(unlike, x), builder.and_(builder.not_(unlike), y))
 
     return row(row, row, row), generate
 
