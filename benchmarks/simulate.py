@@ -92,7 +92,7 @@ def compared(name: str, folder: Path, first: bool, given: argparse.Namespace) ->
     found: dict[str, list[dict[str, Any]]] = {}
     for number in range(rounds):
         for contestant in (ENGINE, *PEERS):
-            count = contestant.samples[contestant is not ENGINE and not first or given.quick]
+            count = contestant.samples[(contestant is not ENGINE and not first) or given.quick]
             if number and "reason" in found[contestant.name][0]:
                 continue
             said = run(contestant, folder, given, samples=count)
