@@ -9,6 +9,7 @@ import click
 from snnc import data, store
 from snnc.cli._common import PATH, config_from, config_options, force_option, json_option, out_option, quiet_option
 from snnc.cli._data import data_options
+from snnc.cli._fit import fit_network, goal_of
 from snnc.cli._own import Run, must_not_be_given, prune_file
 from snnc.cli._training import interruptible, is_first, report, resume_option, tensorboard_option
 from snnc.files import must_be_free
@@ -21,6 +22,7 @@ from snnc.training.settings import PruneConfig, must_have_torch
 @data_options
 @config_options(PruneConfig)
 @config_options(OwnConfig)
+@click.option("--fit", help="Instead of a connectivity, what it is to fit: loihi1:cores=8, or chips=N, packets=N.")
 @resume_option
 @tensorboard_option
 @out_option
@@ -31,6 +33,7 @@ def command(
     model: Path,
     data_name: str,
     data_dir: Path | None,
+    fit: str | None,
     resume: Path | None,
     tensorboard: Path | None,
     out: Path,
@@ -38,35 +41,46 @@ def command(
     as_json: bool,
     quiet: bool,
     **options: Any,
-) -> None:
-    """Prune MODEL to the connectivity (or sparsity) asked for, exactly.
+) -> int:
+    """Prune MODEL to the connectivity (or sparsity) asked for, exactly, or until it fits (--fit).
 
     Synapses come and go while the network trains on; then they settle. Writes the network (--out), and beside it the
     metrics of every epoch (.metrics.jsonl), synapses pruned and regrown included, and a checkpoint (.ckpt).
 
     MODEL is a network (.snnc), or FILE.py:FACTORY: a Python file of yours, which is executed, and the function in it that
     makes a torch module. Of that the pruned state dict is written, as safetensors, and a report beside it (.json).
+
+    --fit CHIP:cores=N (or chips=N, packets=N an inference, or several with commas) finds the connectivity of each layer that
+    the chip allows, trains to it, quantises and maps; if it then does not fit, it takes more away and trains on. Written are
+    the quantised network (.fixed.snnc) and the mapping (.mapping.json), too. Exit code 3: it could not be made to fit.
     """
+    goal = goal_of(fit, model, options) if fit is not None else None
     config: PruneConfig = config_from(PruneConfig, options)
     own: OwnConfig = config_from(OwnConfig, options)
+    run = Run(data_name, data_dir, resume, tensorboard, out, force, as_json, quiet)
     must_have_torch()
     if factory := Factory.parse(str(model)):
-        run = Run(data_name, data_dir, resume, tensorboard, out, force, as_json, quiet)
-        return prune_file(factory, own, config, run)
+        prune_file(factory, own, config, run)
+        return 0
     must_not_be_given(own, model)
+    return fit_network(model, goal, config, run) if goal else _prune_network(model, config, run)
+
+
+def _prune_network(model: Path, config: PruneConfig, run: Run) -> int:
     from snnc.training.prune import prune
     from snnc.training.ranks import joined
     from snnc.training.record import Record
 
     net = store.load(model)
-    record = Record.beside(out, quiet, tensorboard)
-    record.must_be_free(force or not is_first(), resume)
-    must_be_free(out, force or not is_first())
+    record = Record.beside(run.out, run.quiet, run.tensorboard)
+    record.must_be_free(run.force or not is_first(), run.resume)
+    must_be_free(run.out, run.force or not is_first())
     started = time.perf_counter()
     with interruptible(record.checkpoint), joined(config):
-        images, test = (data.load(data_name, split, data_dir) for split in ("train", "test"))
-        pruned = prune(net, images, config, test, record, resume)
+        images, test = (data.load(run.data_name, split, run.data_dir) for split in ("train", "test"))
+        pruned = prune(net, images, config, test, record, run.resume)
     if not is_first():
-        return None
-    store.save(pruned, out, force=force)
-    return report(as_json, out, pruned, time.perf_counter() - started)
+        return 0
+    store.save(pruned, run.out, force=run.force)
+    report(run.as_json, run.out, pruned, time.perf_counter() - started)
+    return 0
