@@ -80,9 +80,7 @@ def rows(options: argparse.Namespace, images: Dataset, test: Dataset, there: lis
                 yield pruned(options, net, images, test, seed, kind, asked)
 
 
-def pruned(
-    options: argparse.Namespace, net: Network, images: Dataset, test: Dataset, seed: int, kind: str, asked: int
-) -> Row:
+def pruned(options: argparse.Namespace, net: Network, images: Dataset, test: Dataset, seed: int, kind: str, asked: int) -> Row:
     """To so many cores."""
     started, goal = time.perf_counter(), Goal.parse(f"{CHIP}:cores={asked}")
     made = prune_to_fit(net, images, pruning(options, seed), goal, test=test, spread=SPREADS[kind], say=told)

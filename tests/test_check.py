@@ -426,7 +426,8 @@ def test_the_advised_connectivity_fits_and_a_larger_one_does_not(make, seed):
     assert sorted(left) == list(every[-kept:])  # the synapses of largest magnitude stay
 
 
-def test_if_no_connection_alone_helps_all_are_pruned_together():
+def test_if_no_connection_alone_helps_all_are_pruned_together(monkeypatch):
+    monkeypatch.setattr("snnc.remedies.PLANNED_SYNAPSES", 0)
     net = fixed_chain(0, (60, 60, 60), density=1.0)
     (advice,) = [r for r in check(net, chip(cores=2, words=200)).remedies if "connectivity" in r]
     assert "of the network, every connection pruned in proportion" in advice

@@ -7,15 +7,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc import hw
-from snnc.errors import DoesNotFitError, UnsupportedError
+from snnc.arith import Fixed
+from snnc.errors import DoesNotFitError, UnsupportedError, UsageError
 from snnc.features import missing
 from snnc.hw import Profile
 from snnc.ir import Connection, Network
+from snnc.mapper.choose import map_by
+from snnc.mapper.task import Task
+from snnc.ops._base import weight_grid
+from snnc.planner.goal import Goal
+from snnc.planner.plan import plan
 from snnc.split import AXONS, COUNTED, split
 from snnc.totals import within_totals
-from snnc.usage import Meter, Usage
+from snnc.usage import Meter, Usage, stored_weight_bits
 
 MANY_SYNAPSES = 1 << 26  # pruning, and chips whose axons must be counted, are not tried on more
+PLANNED_SYNAPSES = 1 << 23  # pruning all connections, each by its own part, is not tried on more
+WORK = 1 << 26  # synapses that the tries at one connection look at together: a large network gets fewer of them
 
 Keep = dict[str, int]  # connection -> how many of its synapses are kept, those of largest magnitude
 
@@ -30,7 +38,7 @@ def remedies(net: Network, profile: Profile, binding: Usage | None, needs: Mappi
         if binding.resource == "cores":
             cores = ", ".join(f"{name} needs {amount}" for name, amount in needs.items())
             found.append(f"{cores}; {profile.name} has {profile.cores}")
-        found += _pruning(net, profile)
+        found += [*_sharing(net, profile), *_fewer_bits(net, profile), *_pruning(net, profile)]
     return (*found, *_other_profiles(net, profile))
 
 
@@ -54,11 +62,65 @@ def cores_in_words(count: int) -> str:
     return f"{count} core{'s' if count != 1 else ''}"
 
 
+def _sharing(net: Network, profile: Profile) -> Iterator[str]:
+    """Whether it fits if small slices share cores, which `check` does not let them."""
+    if cores := _cores_shared(net, profile):
+        yield f"fits on {cores_in_words(cores)} if small layers share one: snnc map --hw {profile.name} --strategy greedy"
+
+
+def _cores_shared(net: Network, profile: Profile) -> int | None:
+    """Of a legal mapping in which small slices share cores; None if there is none, or not tried on so many synapses."""
+    try:
+        return None if _synapses(net) > MANY_SYNAPSES else map_by(Task.of(net, profile), "greedy").cores
+    except (DoesNotFitError, UnsupportedError):
+        return None
+
+
+def _fewer_bits(net: Network, profile: Profile) -> Iterator[str]:
+    """The most bits for a weight, fewer than now, with which it fits."""
+    now = _weight_bits(net, profile)
+    if now is None or _synapses(net) > MANY_SYNAPSES:
+        return
+    widths = profile.storage.weight_field_bits if profile.storage else range(1, now)
+    for bits in sorted((width for width in widths if width < now), reverse=True):
+        if has_room(*with_weights_of(bits, net, profile)):
+            yield (
+                f"fits with weights of {bits} bits, now {now}: quantise it for a profile of your own that extends"
+                f" {profile.family} with weight_bits = {bits}"
+            )
+            return
+
+
+def _weight_bits(net: Network, profile: Profile) -> int | None:
+    try:
+        return stored_weight_bits(net, profile) or None
+    except UnsupportedError:
+        return None
+
+
+def with_weights_of(bits: int, net: Network, profile: Profile) -> tuple[Network, Profile]:
+    """The network with its integer weights rounded to the grid of so few bits, and the profile that a float one is held to."""
+    if not isinstance(net.numeric, Fixed):
+        return net, replace(profile, weight_bits=bits)
+    numeric = replace(net.numeric, weight_bits=bits)
+
+    def rounded(c: Connection) -> Connection:
+        grid = weight_grid(numeric, c.op.sign_mode or "mixed")
+        nearest = np.clip(np.rint(c.op.synapses.values / grid.step).astype(np.int64) * grid.step, grid[0], grid[-1])
+        return replace(c, op=c.op.with_values(nearest))
+
+    return replace(net, numeric=numeric, connections=tuple(map(rounded, net.connections))), profile
+
+
+def _synapses(net: Network) -> int:
+    return sum(c.op.synapse_count for c in net.connections)
+
+
 def _pruning(net: Network, profile: Profile) -> Iterator[str]:
     """What pruning must reach. A network too large to try it on is told what its weights alone allow.
 
-    For each connection the largest connectivity at which it alone makes the network fit; if there is none, of all."""
-    if (synapses := sum(c.op.synapse_count for c in net.connections)) > MANY_SYNAPSES:
+    For each connection the largest connectivity at which it alone makes the network fit; then of all, each its own."""
+    if (synapses := _synapses(net)) > MANY_SYNAPSES:
         yield from _necessary(synapses, net, profile)
         return
     ranks = {c.name: _ranks(c) for c in net.connections}
@@ -69,14 +131,36 @@ def _pruning(net: Network, profile: Profile) -> Iterator[str]:
         def fits(kept: int, name: str = c.name) -> bool:
             return has_room(pruned(net, {name: kept}, ranks), profile)
 
-        if kept := _largest(fits, count, tolerance=max(1, total // 2000)):
+        if kept := _largest(fits, count, tolerance=max(1, total // 2000, count * synapses // WORK)):
             alone += 1
             yield (
                 f"fits from {_percent(kept, total)} parameter connectivity of {c.name}"
                 f" ({kept:,} of {total:,} parameters), now {_percent(count, total)}"
             )
-    if not alone:
+    each = list(_pruning_each(net, profile))
+    yield from each
+    if not alone and not each:
         yield from _pruning_all(net, profile, ranks)
+
+
+def _pruning_each(net: Network, profile: Profile) -> Iterator[str]:
+    """The connectivity of each connection that loses least of the weights' squares, and the verb that trains to such."""
+    if len(net.connections) < 2 or _synapses(net) > PLANNED_SYNAPSES:
+        return
+    try:
+        found = plan(net, Goal(profile, {"cores": profile.cores}), _energy(net))
+    except (DoesNotFitError, UsageError):
+        return
+    shared = "" if has_room(found.net, profile) else ", small layers sharing a core,"
+    if not shared or _cores_shared(found.net, profile):
+        parts = ", ".join(f"{c.name} {_percent(c.op.synapses.count, c.op.parameters)}" for c in found.net.connections)
+        yield f"fits{shared} with a parameter connectivity of {parts}: snnc prune --fit {profile.name}:cores={profile.cores}"
+
+
+def _energy(net: Network) -> dict[str, NDArray[np.float64]]:
+    """Of each synapse, its part of the squared weights of its connection."""
+    squares = {c.name: np.square(c.op.synapses.values, dtype=np.float64) for c in net.connections}
+    return {name: values / (values.sum() or 1.0) for name, values in squares.items()}
 
 
 def _necessary(synapses: int, net: Network, profile: Profile) -> Iterator[str]:
