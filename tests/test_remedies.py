@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from cases import fixed_chain, float_chain
 
@@ -48,6 +49,14 @@ def test_weights_of_fewer_bits_are_those_weights_rounded():
         change = abs(now.op.synapses.values - before.op.synapses.values)
         assert 0 < change.max() <= 32  # mixed weights of 4 bits are multiples of 32; the last one, 224, is the end of the grid
         assert not (now.op.synapses.values % 32).any()
+
+
+def test_bits_at_which_a_connection_is_gone_are_not_advised():
+    net = fixed_chain(0, (30, 40, 5), density=1.0)
+    wire = net.connections[0]
+    faint = replace(wire, op=wire.op.with_values(np.full(wire.op.synapses.count, 2)))
+    net = replace(net, connections=(faint, *net.connections[1:]))
+    assert advice(net, chip(2, 80), "weights of") is None
 
 
 def test_small_layers_that_share_a_core_are_advised_where_that_suffices():

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from snnc import hw
 from snnc.arith import Fixed
-from snnc.errors import DoesNotFitError, UnsupportedError, UsageError
+from snnc.errors import DoesNotFitError, NetworkError, UnsupportedError, UsageError
 from snnc.features import missing
 from snnc.hw import Profile
 from snnc.ir import Connection, Network
@@ -83,7 +83,11 @@ def _fewer_bits(net: Network, profile: Profile) -> Iterator[str]:
         return
     widths = profile.storage.weight_field_bits if profile.storage else range(1, now)
     for bits in sorted((width for width in widths if width < now), reverse=True):
-        if has_room(*with_weights_of(bits, net, profile)):
+        try:
+            fits = has_room(*with_weights_of(bits, net, profile))
+        except NetworkError:  # all weights of a connection round to 0
+            return
+        if fits:
             yield (
                 f"fits with weights of {bits} bits, now {now}: quantise it for a profile of your own that extends"
                 f" {profile.family} with weight_bits = {bits}"
@@ -99,7 +103,10 @@ def _weight_bits(net: Network, profile: Profile) -> int | None:
 
 
 def with_weights_of(bits: int, net: Network, profile: Profile) -> tuple[Network, Profile]:
-    """The network with its integer weights rounded to the grid of so few bits, and the profile that a float one is held to."""
+    """The network with its integer weights rounded to the grid of so few bits, and the profile that a float one is held to.
+
+    Raises NetworkError if all weights of a connection round to 0.
+    """
     if not isinstance(net.numeric, Fixed):
         return net, replace(profile, weight_bits=bits)
     numeric = replace(net.numeric, weight_bits=bits)
