@@ -43,8 +43,9 @@ NETWORKS = st.builds(convolutional, seed=st.integers(0, 50), delays=st.booleans(
 def test_shared_weights_use_what_their_synapses_use(net, profile, few):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conv2d, "FEW_SYNAPSES", few)
+        patch.setattr("snnc.check.remedies", lambda *_: ())  # what would help is tried many times over
         shared = check(net, profile)
-    expected = check(unrolled(net), profile)
+        expected = check(unrolled(net), profile)
     assert shared.cores == expected.cores
     assert shared.binding == expected.binding
     assert shared.fits == expected.fits

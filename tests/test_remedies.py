@@ -6,6 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from cases import fixed_chain, float_chain
+from hypothesis import given, settings
+from test_check import CHIPS, NETWORKS
 
 from snnc import hw
 from snnc.check import check
@@ -79,3 +81,10 @@ def test_the_connectivity_of_each_layer_that_is_advised_fits(make, cores, words)
     more = {name: min(kept * 5 // 4 + 1, net.connections[i].op.synapses.count) for i, (name, kept) in enumerate(keep.items())}
     with pytest.raises(DoesNotFitError):
         map_by(Task.of(pruned(net, more), profile), "greedy")
+
+
+@settings(max_examples=8, deadline=None, derandomize=True)
+@given(NETWORKS, CHIPS)
+def test_whatever_does_not_fit_is_advised_in_sentences(net, profile):
+    budget = check(net, profile)
+    assert budget.fits or all(len(remedy) > 20 for remedy in budget.remedies)

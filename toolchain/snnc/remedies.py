@@ -22,7 +22,7 @@ from snnc.totals import within_totals
 from snnc.usage import Meter, Usage, stored_weight_bits
 
 MANY_SYNAPSES = 1 << 26  # pruning, and chips whose axons must be counted, are not tried on more
-PLANNED_SYNAPSES = 1 << 23  # pruning all connections, each by its own part, is not tried on more
+PLANNED_SYNAPSES = 1 << 22  # fewer bits, shared cores, and all connections pruned, each by its own part, are not tried on more
 WORK = 1 << 26  # synapses that the tries at one connection look at together: a large network gets fewer of them
 
 Keep = dict[str, int]  # connection -> how many of its synapses are kept, those of largest magnitude
@@ -71,7 +71,7 @@ def _sharing(net: Network, profile: Profile) -> Iterator[str]:
 def _cores_shared(net: Network, profile: Profile) -> int | None:
     """Of a legal mapping in which small slices share cores; None if there is none, or not tried on so many synapses."""
     try:
-        return None if _synapses(net) > MANY_SYNAPSES else map_by(Task.of(net, profile), "greedy").cores
+        return None if _synapses(net) > PLANNED_SYNAPSES else map_by(Task.of(net, profile), "greedy").cores
     except (DoesNotFitError, UnsupportedError):
         return None
 
@@ -79,7 +79,7 @@ def _cores_shared(net: Network, profile: Profile) -> int | None:
 def _fewer_bits(net: Network, profile: Profile) -> Iterator[str]:
     """The most bits for a weight, fewer than now, with which it fits."""
     now = _weight_bits(net, profile)
-    if now is None or _synapses(net) > MANY_SYNAPSES:
+    if now is None or _synapses(net) > PLANNED_SYNAPSES:
         return
     widths = profile.storage.weight_field_bits if profile.storage else range(1, now)
     for bits in sorted((width for width in widths if width < now), reverse=True):
