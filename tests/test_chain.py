@@ -174,11 +174,10 @@ def test_verbs_by_hand(ran, tmp_path):
     exported = snnc("export", out / "fixed.snnc", "--target", "lava", "-o", tmp_path / "lava")
     assert exported.exit_code == 0
     assert (tmp_path / "lava" / "run.py").exists()
-    torch = snnc("verify", out / "pruned.snnc", "--against", "torch", "--samples", 5)
-    assert torch.exit_code == 0, torch.output
-    assert "EXACT" in torch.stdout
-    fixed = snnc("verify", out / "fixed.snnc", "--against", "torch", "--samples", 5)
-    assert fixed.exit_code == 4
+    for name in ("pruned.snnc", "fixed.snnc"):
+        torch = snnc("verify", out / name, "--against", "torch", "--samples", 5)
+        assert torch.exit_code == 0, torch.output
+        assert "EXACT" in torch.stdout
     mixed = snnc("verify", tmp_path / "lava", "--against", out / "pruned.snnc", "--samples", 5)
     assert mixed.exit_code == 2
     assert "is a float network, the artifact was made from a fixed one" in mixed.stderr
