@@ -47,7 +47,7 @@ demo: venv ## Train, prune, quantise, check, export and verify on handwritten di
 	$(BIN)/snnc run examples/digits.toml -o out/digits --force
 
 test: venv browser ## Run the tests (peers are run for real)
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile
 
 test-slow: venv peers ## Run the tests that take minutes
 	$(BIN)/python -m pytest -q -m slow
