@@ -111,14 +111,19 @@ def narrow(profile: str, seed: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def main() -> int:
-    """Print one JSON object, and write it if asked to. Exit code 1 if a spike differs or a layer is silent."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(about: str | None) -> argparse.Namespace:
+    """What benchmarks of the full-size network are asked: its connectivity and seed, the chip, where the result goes."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--connectivity", type=float, default=0.01)
     parser.add_argument("--hw", default="kapoho_point")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Print one JSON object, and write it if asked to. Exit code 1 if a spike differs or a layer is silent."""
+    args = arguments(__doc__)
     found = {
         "schema": "snnc.full-size/1", "connectivity": args.connectivity, "seed": args.seed,
         "full": full(args.connectivity, args.hw, args.seed), "peak_megabytes": peak_megabytes(),

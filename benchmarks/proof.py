@@ -7,16 +7,14 @@ run by the reference.
     python benchmarks/proof.py [--connectivity 0.01] [--hw kapoho_point] [--json results/proof.json]
 """
 
-import argparse
 import json
 import platform
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from full_size import peak_megabytes, random_network
+from full_size import arguments, peak_megabytes, random_network
 
 from snnc import hw
 from snnc.adversary import Target, drive
@@ -52,12 +50,7 @@ def timed_cpu(stage: Callable[[], Any]) -> tuple[Any, float, float]:
 
 def main() -> int:
     """Print one JSON object, and write it if asked to. Exit code 1 if a proof takes too long or a bound of u is not reached."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--connectivity", type=float, default=0.01)
-    parser.add_argument("--hw", default="kapoho_point")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
+    args = arguments(__doc__)
     net = quantise(random_network(ConvNetConfig(), args.connectivity, args.seed, vote=False), hw.load(args.hw))
     first = next(p.name for p in net.ordered if p.neuron)
     runs: dict[str, dict[str, Any]] = {}

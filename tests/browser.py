@@ -4,7 +4,12 @@ import shutil
 from contextlib import contextmanager
 
 import pytest
+from click.testing import CliRunner
 
+from snnc.cli import main
+
+PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "color_scheme": "dark"}
+DESK = {"viewport": {"width": 1000, "height": 760}}
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 NO_CHROMIUM = "no Chromium on the PATH: `make browser` installs Debian's, or apt-get install chromium-headless-shell"
 
@@ -42,3 +47,11 @@ def opened(browser, file, **options):
     assert wrong == []
     assert {url.partition("#")[0] for url in asked} == {file.absolute().as_uri()}
     context.close()
+
+
+def pages_of(runs, folder):
+    """The pages, by name, that `snnc report` writes about ``runs`` into ``folder``."""
+    for name, run in runs.items():
+        done = CliRunner().invoke(main, ["report", str(run), "-o", str(folder / f"{name}.html")])
+        assert done.exit_code == 0, done.output
+    return {name: folder / f"{name}.html" for name in runs}

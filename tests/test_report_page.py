@@ -2,19 +2,14 @@
 
 import numpy as np
 import pytest
-from browser import launched, opened
-from click.testing import CliRunner
+from browser import DESK, PHONE, launched, opened, pages_of
 from report_folders import RUN, diverged, hostile
 
 from snnc import store
-from snnc.cli import main
 from snnc.recording import RECORDING, read_recording
 
 pytest.importorskip("playwright", reason="the page is tested with Playwright: pip install playwright axe-playwright-python")
 pytest.importorskip("matplotlib", reason="the report needs matplotlib: pip install 'snnc[report]'")
-
-PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "color_scheme": "dark"}
-DESK = {"viewport": {"width": 1000, "height": 760}}
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +23,7 @@ def pages(tmp_path_factory):
     """The pages of a small run, of one that diverged, and of one that means harm."""
     folder = tmp_path_factory.mktemp("pages")
     runs = {"small": RUN, "diverged": diverged(folder / "diverged")[0], "hostile": hostile(folder / "hostile")}
-    for name, run in runs.items():
-        done = CliRunner().invoke(main, ["report", str(run), "-o", str(folder / f"{name}.html")])
-        assert done.exit_code == 0, done.output
-    return {name: folder / f"{name}.html" for name in runs}
+    return pages_of(runs, folder)
 
 
 @pytest.fixture(scope="module")

@@ -5,20 +5,15 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from browser import launched, opened
-from click.testing import CliRunner
+from browser import DESK, PHONE, launched, opened, pages_of
 from conftest import ROOT
 from report_folders import diverged
-
-from snnc.cli import main
 
 pytest.importorskip("playwright", reason="the page is tested with Playwright: pip install playwright axe-playwright-python")
 pytest.importorskip("matplotlib", reason="the report needs matplotlib: pip install 'snnc[report]'")
 
 MNIST = ROOT / "results" / "mnist_run"
 PICTURES = ROOT / "docs" / "images"
-PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "color_scheme": "dark"}
-DESK = {"viewport": {"width": 1000, "height": 760}}
 MOST_BYTES = 200_000
 SHOTS = {  # name: section, kind of screen, page
     "report-summary": ("#summary", DESK, "mnist"),
@@ -40,10 +35,7 @@ def pages(tmp_path_factory):
     """The pages of the MNIST run, and of the same had the program sent one spike more or less."""
     folder = tmp_path_factory.mktemp("mnist")
     runs = {"mnist": MNIST, "diverged": diverged(folder / "diverged", MNIST)[0]}
-    for name, run in runs.items():
-        done = CliRunner().invoke(main, ["report", str(run), "-o", str(folder / f"{name}.html")])
-        assert done.exit_code == 0, done.output
-    return {name: folder / f"{name}.html" for name in runs}
+    return pages_of(runs, folder)
 
 
 def read(source):
