@@ -27,6 +27,7 @@ import torch
 from snntorch import surrogate
 from torch import Tensor, nn
 
+from snnc.training import heap
 from snnc.training.methods.grad_r import GradR
 from snnc.training.models import build
 
@@ -150,6 +151,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
+    heap.keep()  # as training does; the peers have it, too
     x = torch.rand(BATCH, 784) * (torch.rand(BATCH, 784) < 0.2) * 4
     target = nn.functional.one_hot(torch.randint(0, 10, (BATCH,)), 10).float()
     differ = gradients_differ_by(x, target)

@@ -1,6 +1,7 @@
 """The compiled forms of training compute what snnTorch's steps and torch's operations compute, on any number of threads."""
 
 import copy
+import resource
 import sys
 import threading
 from dataclasses import replace
@@ -16,7 +17,7 @@ snntorch = pytest.importorskip("snntorch", reason="snnTorch is not installed: pi
 pytest.importorskip("numba", reason="numba is not installed: pip install 'snnc[train]'")
 from snntorch import surrogate  # noqa: E402
 
-from snnc.training import fused_adam, models, team  # noqa: E402
+from snnc.training import fused_adam, heap, methods, models, team  # noqa: E402
 from snnc.training.fire import fire, why_not_fused  # noqa: E402
 from snnc.training.fit import train  # noqa: E402
 from snnc.training.methods.grad_r import GradR  # noqa: E402
@@ -171,13 +172,13 @@ def test_every_share_is_worked_on_once_and_failures_come_through():
 
 
 class Task:
-    """Two random layers under Grad R, with gradients that only the step decides."""
+    """Two random layers under a method, with gradients that only the step decides."""
 
-    def __init__(self, **settings):
+    def __init__(self, method="grad_r", **settings):
         torch.manual_seed(0)
         self.layers = [torch.nn.Parameter(torch.randn(70, 90) * 0.1), torch.nn.Parameter(torch.randn(10, 70) * 0.1)]
         options = {"connectivity": 0.3, "steps": 100, "lr": 3e-3, **settings}
-        self.optimizer = GradR([{"params": self.layers, "prune": True}], **options)
+        self.optimizer = methods.get(method)([{"params": self.layers, "prune": True}], **options)
         self.done = 0
 
     def step(self):
@@ -200,7 +201,10 @@ def pruned(steps):
     return task.values()
 
 
-@pytest.mark.parametrize("settings", [{}, {"prior": "paper"}, {"connectivity": 0.01}], ids=str)
+GRAD_R = ({"prior": "paper"}, {"connectivity": 0.01})
+
+
+@pytest.mark.parametrize("settings", [*GRAD_R, *({"method": name} for name in methods.names())], ids=str)
 def test_every_fused_update_is_the_eager_one(settings, monkeypatch):
     """Each from the same state, as roundings decide in the end about synapses near the cut; 75 steps rewire, 25 keep."""
     eager, fused, moved, applies = Task(**settings), Task(**settings), [], fused_adam.applies
@@ -218,6 +222,20 @@ def test_every_fused_update_is_the_eager_one(settings, monkeypatch):
             torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-7)
         moved.append(all((a != b).any() for a, b in zip(before[:2], eager.values()[:2], strict=True)))
     assert all(moved)
+
+
+def test_arrays_of_a_step_are_not_new_pages_in_the_next():
+    if not heap.keep():
+        pytest.skip("the C library has no mallopt, so nothing is kept")
+
+    def faults(times):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(times):
+            torch.zeros(2**21)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    faults(5)  # the heap grows
+    assert faults(20) < 2**21 * 4 // 4096, "pages of one array of twenty"
 
 
 def test_a_layer_that_would_lose_all_keeps_one():

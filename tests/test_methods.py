@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from snnc.errors import ConfigError
@@ -12,6 +13,8 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 from regression import TOTAL, Regression  # noqa: E402
 from torch import nn  # noqa: E402
 
+from snnc.training.methods import deep_r  # noqa: E402
+from snnc.training.methods._budget import highest  # noqa: E402
 from snnc.training.prune import changes, pruner  # noqa: E402
 
 PRUNING = [name for name in methods.names() if name != "none"]
@@ -89,6 +92,20 @@ def test_deep_r_always_has_its_number_of_active_synapses():
             assert not p[~a].any()
         regrown += sum(c.regrown for c in task.optimizer.changes())
     assert regrown > 100
+
+
+def test_dormant_synapses_are_counted_past_the_active_ones():
+    active = np.array([0, 1, 4, 6, 7])
+    assert deep_r._dormant(active, np.arange(4)).tolist() == [2, 3, 5, 8]
+    assert deep_r._dormant(active[:0], np.arange(3)).tolist() == [0, 1, 2]
+
+
+def test_of_equal_scores_the_first_are_kept_and_each_layer_keeps_its_best():
+    scores = [torch.tensor([1.0, 3.0, 3.0, 3.0, 5.0]), torch.tensor([[0.5, 0.25]])]
+    masks = highest(scores, 4)
+    assert [mask.tolist() for mask in masks] == [[0, 1, 1, 0, 1], [[1, 0]]]
+    assert sum(int(mask.sum()) for mask in highest([torch.zeros(9)], 4)) == 4
+    assert sum(int(mask.sum()) for mask in highest(scores, 7)) == 7
 
 
 def test_deep_r_wakes_dormant_synapses_everywhere_alike():

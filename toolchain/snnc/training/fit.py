@@ -17,7 +17,7 @@ from snnc.data import Dataset
 from snnc.encode import Encoding, encode
 from snnc.errors import DataError, RunError
 from snnc.ir import Network, Stage
-from snnc.training import ranks
+from snnc.training import heap, ranks
 from snnc.training.augment import augmented
 from snnc.training.checkpoint import Checkpoints, Point
 from snnc.training.models import build, to_network
@@ -89,6 +89,7 @@ def fit(
     takes its part of every batch. Raises RunError if the loss or a weight is no longer a number, ConfigError for a checkpoint
     of another training.
     """
+    heap.keep()
     optimizer = optimizer or torch.optim.Adam(model.parameters(), lr=config.lr, fused=True)
     record = record if record and not ranks.rank() else Record(quiet=True)
     kept = Checkpoints(model, optimizer, data, encoding, config, record)

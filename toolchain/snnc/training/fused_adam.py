@@ -1,4 +1,4 @@
-"""Adam, Grad R's prior and the weights that follow from theta, in one pass over memory. Called by methods.
+"""Adam alone, or with Grad R's prior and the weights that follow from theta, in one pass over memory. Called by methods.
 
 These are the numbers of the methods' own eager operations, to within the rounding of a fused multiply-add there, and they do
 not depend on the number of threads.
@@ -35,6 +35,14 @@ def rewire(p: Tensor, state: dict[str, Any], group: dict[str, Any], pull: tuple[
     prior = tuple(np.float32(x) for x in pull)
     split(kernels().adam_rewire, p.numel(), p.numel(), *arrays, _adam(group), prior, alive)
     return bool(alive[0])
+
+
+def step(p: Tensor, state: dict[str, Any], group: dict[str, Any], mask: Tensor | None) -> Tensor:
+    """What Adam subtracts from the weights, for the gradient where ``mask`` is 1 (None: everywhere)."""
+    found = torch.empty_like(p)
+    arrays = (*_moments(p, state), np.empty(0, np.float32) if mask is None else _flat(mask), _flat(found))
+    split(kernels().adam_step, p.numel(), p.numel(), *arrays, _adam(group))
+    return found
 
 
 def masked(p: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:

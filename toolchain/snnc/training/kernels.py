@@ -90,6 +90,21 @@ def adam_rewire(first, last, gradient, mean, square, theta, sign, weight, adam, 
 
 
 @compiled
+def adam_step(first, last, gradient, mean, square, mask, step, adam):  # type: ignore[no-untyped-def]
+    """What Adam subtracts, into ``step``, for the gradient where ``mask`` is 1, or all of it if that is empty. Arrays flat."""
+    root, listened = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    for start in range(first, last, BLOCK):
+        end = min(start + BLOCK, last)
+        g = gradient[start:end]
+        if len(mask):
+            m, kept = mask[start:end], listened[: end - start]
+            for i in range(end - start):
+                kept[i] = g[i] * m[i]
+            g = kept
+        _adam(g, mean[start:end], square[start:end], adam, root, step[start:end])
+
+
+@compiled
 def adam_masked(first, last, gradient, mean, square, mask, weight, adam):  # type: ignore[no-untyped-def]
     """One step of Adam on the weights that exist; all others stay 0, while their moments go on."""
     step, root = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)

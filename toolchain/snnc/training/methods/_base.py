@@ -235,6 +235,8 @@ class PruningOptimizer(torch.optim.Optimizer):
 
     def _adam(self, p: Parameter, group: dict[str, Any], mask: Tensor | None = None) -> Tensor:
         """What Adam subtracts (Kingma, Ba, arXiv 1412.6980), for the gradient where ``mask`` is 1."""
+        if fused_adam.applies(p):
+            return fused_adam.step(p, self.state[p], group, mask)
         state, gradient = self.state[p], p.grad if mask is None else p.grad * mask  # type: ignore[operator]
         fast, slow = group["betas"]
         mean = state["exp_avg"].mul_(fast).add_(gradient, alpha=1 - fast)

@@ -72,10 +72,9 @@ def highest(scores: Sequence[Tensor], kept: int) -> list[Tensor]:
 
     Of equals the first is kept.
     """
-    flat = [score.flatten().clone() for score in scores]
-    for one in flat:
-        one[one.argmax()] = math.inf
-    chosen = torch.sort(torch.cat(flat), descending=True, stable=True).indices[:kept]
-    sizes = [len(one) for one in flat]
-    mask = torch.zeros(sum(sizes), dtype=scores[0].dtype, device=scores[0].device).index_fill_(0, chosen, 1.0)
-    return [part.view_as(score).clone() for part, score in zip(torch.split(mask, sizes), scores, strict=True)]
+    best = [score.flatten().scatter(0, score.argmax(), math.inf) for score in scores]
+    bar, flat = cut(best, kept), torch.cat(best)
+    mask = flat > bar
+    mask[(flat == bar).nonzero().flatten()[: kept - int(mask.sum())]] = True
+    parts = torch.split(mask.to(flat.dtype), [len(one) for one in best])
+    return [part.view_as(score).clone() for part, score in zip(parts, scores, strict=True)]

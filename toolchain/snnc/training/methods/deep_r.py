@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import Parameter
 
@@ -53,29 +54,32 @@ class DeepR(PruningOptimizer):
     def _rewire(self, p: Parameter, group: dict[str, Any]) -> None:
         state = self.state[p]
         step = self._adam(p, group, state["mask"])
-        active = state["mask"].flatten().nonzero().flatten()
-        theta = state["theta"].view(-1)
-        moved = theta[active] - (state["sign"] * step).view(-1)[active] - group["lr"] * self._alpha
-        theta[active] = moved + math.sqrt(2 * group["lr"] * self._temperature) * self._noise(p, moved)
-        self._activate(p, state["mask"] * (state["theta"] >= 0))
+        at = _places(state["mask"])
+        theta, sign = state["theta"].view(-1), state["sign"].view(-1)[at]
+        moved = theta[at] - sign * step.view(-1)[at] - group["lr"] * self._alpha
+        moved += math.sqrt(2 * group["lr"] * self._temperature) * self._noise(p, moved)
+        stays = moved >= 0
+        theta[at] = moved * stays  # NaN passes, to be seen
+        state["mask"].view(-1)[at] = stays.to(theta.dtype)
+        p.view(-1)[at] = sign * theta[at]
 
     def _after(self) -> None:
         """Random dormant synapses take the places of those that went; first one for each layer that lost all of its own."""
         for budget in self._budgets:
             random = self._random(len(self.pruned) + budget.number)
             for p in budget.params:
-                if not self.state[p]["mask"].any():
+                if not len(_places(self.state[p]["mask"])):
                     self._wake(p, random.integers(p.numel(), size=1))
             self._refill(budget, random)
 
     def _refill(self, budget: Budget, random: np.random.Generator) -> None:
-        dormant = [(self.state[p]["mask"] == 0).flatten().nonzero().flatten() for p in budget.params]
-        missing = budget.target - budget.total + sum(map(len, dormant))
-        chosen = np.sort(random.choice(sum(map(len, dormant)), size=missing, replace=False, shuffle=False))
-        ends = np.cumsum([0, *map(len, dormant)])
+        active = [_places(self.state[p]["mask"]).cpu().numpy() for p in budget.params]
+        dormant = [p.numel() - len(places) for p, places in zip(budget.params, active, strict=True)]
+        missing = budget.target - budget.total + sum(dormant)
+        chosen = np.sort(random.choice(sum(dormant), size=missing, replace=False, shuffle=False))
+        ends = np.cumsum([0, *dormant])
         for i, p in enumerate(budget.params):
-            within = chosen[(chosen >= ends[i]) & (chosen < ends[i + 1])] - ends[i]
-            self._wake(p, dormant[i].cpu().numpy()[within])
+            self._wake(p, _dormant(active[i], chosen[(chosen >= ends[i]) & (chosen < ends[i + 1])] - ends[i]))
 
     def _wake(self, p: Parameter, places: Any) -> None:
         at = torch.as_tensor(places, device=p.device)
@@ -88,6 +92,17 @@ class DeepR(PruningOptimizer):
         state["mask"].copy_(mask)
         state["theta"].mul_(mask)
         p.copy_(state["sign"] * state["theta"])
+
+
+def _places(mask: Tensor) -> Tensor:
+    """Where a mask is not 0, of the flattened weights, in order. NumPy finds them ten times as fast as torch."""
+    return torch.from_numpy(np.flatnonzero(mask.flatten().cpu().numpy() != 0)).to(mask.device)
+
+
+def _dormant(active: NDArray[np.int64], ranks: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The places of the dormant synapses of these ranks, without a list of all: as many active ones lie before each as say so."""
+    found: NDArray[np.int64] = ranks + np.searchsorted(active - np.arange(len(active)), ranks, side="right")
+    return found
 
 
 METHOD = DeepR
