@@ -205,7 +205,7 @@ def _other_threshold(forward):
     [
         (("epochs = 2", "epoch = 2"), "[train]: unknown key 'epoch'; did you mean 'epochs'?"),
         (("[prune]", "[prone]"), "unknown key 'prone'; did you mean 'prune'?"),
-        (('data = "digits"', 'data = "digit"'), "unknown data set 'digit'; did you mean 'digits'?"),
+        (('data = "digits"', 'data = "digit"'), "no data set 'digit'; did you mean 'digits'?"),
         (("samples = 8", "samples = 0"), "samples = 0 is out of range"),
         (("connectivity = 0.25", "connectivity = 0"), "[prune]: a connectivity of 0 cannot be"),
         (("connectivity = 0.25", "connectivity = 1.5"), "a connectivity of 1.5 cannot be"),

@@ -4,10 +4,8 @@ The data sets themselves are in `datasets`, one file each, named as the data set
 """
 
 import hashlib
-import importlib
-import pkgutil
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Literal, get_args
@@ -15,8 +13,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc import datasets
-from snnc.errors import DataError, UsageError, nearest
+from snnc import datasets, named
+from snnc.errors import DataError, UsageError
 from snnc.ir import Network
 
 Split = Literal["train", "test"]
@@ -59,7 +57,6 @@ class Dataset:
         return Dataset(self.name, self.split, self.images[:samples], self.shape, self.labels[:samples])
 
 
-@cache
 def must_suit(net: Network, data: Dataset) -> None:
     """Raises DataError if a network has other inputs than the images have pixels, or too few outputs for the classes."""
     fix = "name with --data the data set that it was trained on"
@@ -72,7 +69,7 @@ def must_suit(net: Network, data: Dataset) -> None:
 
 def names() -> tuple[str, ...]:
     """The data sets that `load` knows, by file name."""
-    return tuple(sorted(m.name for m in pkgutil.iter_modules(datasets.__path__) if not m.name.startswith("_")))
+    return named.names(datasets.__name__)
 
 
 def load(name: str, split: Split = "train", folder: Path | None = None) -> Dataset:
@@ -103,6 +100,4 @@ def download(name: str, folder: Path | None, *, force: bool = False) -> None:
 
 
 def _source(name: str) -> ModuleType:
-    if name not in names():
-        raise DataError(f"unknown data set {name!r}", fix=nearest(name, names()))
-    return importlib.import_module(f"{datasets.__name__}.{name}")
+    return named.module(datasets.__name__, name, DataError, "data set")

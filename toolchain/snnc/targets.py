@@ -4,20 +4,16 @@ A target is one file in exporters/; adding a file adds a target.
 """
 
 import hashlib
-import importlib
 import json
 import os
-import pkgutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path, PurePosixPath
-from types import ModuleType
 from typing import Any, Protocol, TypeGuard, cast
 
-from snnc import __version__, neurons, ops
+from snnc import __version__, named, neurons, ops
 from snnc.arith import Fixed
-from snnc.errors import FileError, UnsupportedError, nearest
+from snnc.errors import FileError, UnsupportedError
 from snnc.files import must_be_free, new_folder, read_json
 from snnc.ir import Network
 from snnc.mapping import Mapping as CoreMapping
@@ -25,6 +21,7 @@ from snnc.ops._base import MAX_SYNAPSES
 from snnc.ranges import prove_ranges
 from snnc.run import Rasters, Run
 
+EXPORTERS = "snnc.exporters"  # found by name: nothing imports an exporter
 SCHEMA = "snnc.artifact/1"
 MANIFEST = "manifest.json"
 MAX_MANIFEST_BYTES = 16 << 20
@@ -89,21 +86,14 @@ class RunnableTarget(Target, Protocol):
         """Run an artifact on input rasters (samples, steps, n), each sample from a fresh state."""
 
 
-def _exporters() -> ModuleType:
-    return importlib.import_module("snnc.exporters")
-
-
-@cache
 def names() -> tuple[str, ...]:
     """All targets, by file name."""
-    return tuple(sorted(m.name for m in pkgutil.iter_modules(_exporters().__path__) if not m.name.startswith("_")))
+    return named.names(EXPORTERS)
 
 
 def load(name: str) -> Target:
     """A target by its name. Raises UnsupportedError for an unknown one."""
-    if name not in names():
-        raise UnsupportedError(f"no target {name!r}", fix=nearest(name, names()))
-    return cast(Target, importlib.import_module(f"snnc.exporters.{name}"))
+    return cast(Target, named.module(EXPORTERS, name, UnsupportedError, "target"))
 
 
 def is_runnable(target: Target) -> TypeGuard[RunnableTarget]:

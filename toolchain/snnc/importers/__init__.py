@@ -1,15 +1,13 @@
 """From the files of other tools to a `Network`: one file an importer, found by name. Beside training, before quantising."""
 
 import hashlib
-import importlib
-import pkgutil
 from collections.abc import Sequence
 from dataclasses import asdict, fields
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from snnc.errors import FileError, UnsupportedError, UsageError, nearest
+from snnc import named
+from snnc.errors import FileError, UnsupportedError, UsageError
 from snnc.importers._encoding import with_encoding
 from snnc.importers._settings import ENCODING_FIELDS, ImportConfig, Imported
 from snnc.ir import Stage
@@ -31,17 +29,14 @@ class Importer(Protocol):
         """
 
 
-@cache
 def names() -> tuple[str, ...]:
     """All importers, by file name."""
-    return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")))
+    return named.names(__name__)
 
 
 def load(name: str) -> Importer:
     """An importer by its name. Raises UnsupportedError for an unknown one."""
-    if name not in names():
-        raise UnsupportedError(f"nothing imports from {name!r}", fix=nearest(name, names()))
-    return cast(Importer, importlib.import_module(f"{__name__}.{name}"))
+    return cast(Importer, named.module(__name__, name, UnsupportedError, "importer"))
 
 
 def guess(source: str) -> str:

@@ -5,12 +5,10 @@ DoesNotFitError if it finds none, UnsupportedError if the chip cannot express th
 package that is not installed.
 """
 
-import importlib
-import pkgutil
-from functools import cache
 from typing import Protocol, cast
 
-from snnc.errors import UsageError, nearest
+from snnc import named
+from snnc.errors import UsageError
 from snnc.mapper.task import Assignment, Task
 
 
@@ -23,14 +21,11 @@ class Strategy(Protocol):
         """The core of every neuron."""
 
 
-@cache
 def names() -> tuple[str, ...]:
     """All strategies, by file name."""
-    return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")))
+    return named.names(__name__)
 
 
 def load(name: str) -> Strategy:
     """A strategy by its name. Raises UsageError for an unknown one."""
-    if name not in names():
-        raise UsageError(f"no strategy {name!r}", fix=nearest(name, names()))
-    return cast(Strategy, importlib.import_module(f"{__name__}.{name}"))
+    return cast(Strategy, named.module(__name__, name, UsageError, "strategy"))
