@@ -20,7 +20,7 @@ from snnc.targets import Artifact
 
 from . import _c_files, _program
 
-__all__ = ["NEEDS_MAPPING", "SUMMARY", "export", "neuron_problem", "operator_problem", "problems", "run"]
+__all__ = ["NEEDS_MAPPING", "SUMMARY", "VERIFIED_BY", "export", "neuron_problem", "operator_problem", "problems", "run"]
 
 SUMMARY = "a C99 header, tables and a step function, for microcontrollers"
 NEEDS_MAPPING = False
@@ -28,6 +28,7 @@ MAX_STORED = 1 << 26  # weights in tables: a source file of some hundred megabyt
 OPERATORS = ("dense", "conv2d", "sumpool2d")
 COMPILER = _program.Runner("the C compiler", "apt-get install gcc, or name another compiler with CC", "CC", "cc")
 PROGRAM = _program.Runner("the C program", "", "")
+VERIFIED_BY = "a C compiler"
 FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-pedantic")
 
 

@@ -6,12 +6,13 @@ from snnc.ir import Network
 from snnc.mapping import Mapping
 
 from . import _lava, _lava_files
-from ._lava_run import run
+from ._lava_run import LAVA, run
 
-__all__ = ["NEEDS_MAPPING", "SUMMARY", "export", "neuron_problem", "operator_problem", "problems", "run"]
+__all__ = ["NEEDS_MAPPING", "SUMMARY", "VERIFIED_BY", "export", "neuron_problem", "operator_problem", "problems", "run"]
 
 SUMMARY = "Lava 0.10.0 processes and a program that runs them on the CPU"
 NEEDS_MAPPING = False
+VERIFIED_BY = LAVA.name
 neuron_problem = _lava.neuron_problem
 operator_problem = _lava.operator_problem
 

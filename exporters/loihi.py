@@ -10,12 +10,13 @@ from snnc.ir import Network
 from snnc.mapping import Mapping
 
 from . import _lava, _lava_files
-from ._lava_run import run
+from ._lava_run import LAVA, run
 
-__all__ = ["NEEDS_MAPPING", "SUMMARY", "export", "neuron_problem", "operator_problem", "problems", "run"]
+__all__ = ["NEEDS_MAPPING", "SUMMARY", "VERIFIED_BY", "export", "neuron_problem", "operator_problem", "problems", "run"]
 
 SUMMARY = "the same, with a mapping to the cores of Loihi 1 or 2"
 NEEDS_MAPPING = True
+VERIFIED_BY = LAVA.name
 operator_problem = _lava.operator_problem
 READOUT = "every threshold that its 17-bit register holds can be exceeded, so that it would fire; read out the spikes of a LIF"
 

@@ -16,13 +16,17 @@ from snnc.ir import Connection, Network, Population
 from snnc.mapping import Mapping
 from snnc.ops.conv2d import Conv2d
 from snnc.ops.dense import Dense
+from snnc.run import Rasters, Run
+from snnc.targets import Artifact
 
-from . import _hdf5
+from . import _hdf5, _read_back
 from ._netx_record import kind, restored, small
 
 SUMMARY = "a .net file (HDF5) for lava-dl 0.6 netx: a chain of dense and convolutional layers"
 NEEDS_MAPPING = False
 FILE = "network.net"
+VERIFIED_BY = _read_back.READER
+REMARK = _read_back.remark(FILE)
 FORMAT_OF = "loihi2"
 FULL, NEVER = 4096, 1 << 18  # a decay of 1; a threshold that no voltage reaches, as slayer writes it
 PIXEL_BITS = 8
@@ -155,7 +159,8 @@ def _delays(c: Connection) -> NDArray[np.float32]:
 
 
 def export(net: Network, mapping: Mapping | None, folder: Path, max_synapses: int) -> dict[str, int]:
-    """Writes ``network.net`` into ``folder``; returns the latency of each population in steps: none. Nothing is unrolled."""
+    """Writes ``network.net`` into ``folder``; returns the latency of each population in steps: none, in the order of the chain.
+    Nothing is unrolled."""
     kept: dict[str, Any] = next((s.settings["netx"] for s in reversed(net.done) if isinstance(s.settings.get("netx"), dict)), {})
     for c in net.connections:
         if isinstance(c.op, Dense) and c.op.possible_synapses > max_synapses and not _is_image(c):
@@ -168,7 +173,12 @@ def export(net: Network, mapping: Mapping | None, folder: Path, max_synapses: in
     if simulation := small(kept.get("simulation")):
         tree["simulation"] = simulation
     _hdf5.write(tree, folder / FILE)
-    return {p.name: 0 for p in net.ordered}
+    return {p.name: 0 for p in (net.inputs[0], *(layer.population for layer in _layers(net)))}
+
+
+def run(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> Run:
+    """Simulate what `snnc import` reads in the artifact; raises what `_read_back.run` does."""
+    return _read_back.run(artifact, FILE, inputs, record, names_kept=False)
 
 
 def _tree(net: Network) -> Iterator[dict[str, Any]]:

@@ -11,12 +11,16 @@ from pathlib import Path
 from snnc.ir import Network, structure
 from snnc.mapping import Mapping
 from snnc.real import as_float
+from snnc.run import Rasters, Run
+from snnc.targets import Artifact
 
-from . import _hdf5, _nir_nodes
+from . import _hdf5, _nir_nodes, _read_back
 
 SUMMARY = "a file of NIR 1.0 for other tools, from which snnc import restores the network exactly"
 NEEDS_MAPPING = False
 FILE = "network.nir"
+VERIFIED_BY = _read_back.READER
+REMARK = _read_back.remark(FILE)
 VERSION = "1.0.7"  # of the format; files of 1.0.8 do not differ
 SCHEMA = "snnc.nir/1"
 neuron_problem = _nir_nodes.neuron_problem
@@ -34,6 +38,11 @@ def export(net: Network, mapping: Mapping | None, folder: Path, max_synapses: in
     graph = {"type": "NIRGraph", "nodes": nodes, "edges": edges, "metadata": {"dt": net.dt_s, "snnc": _header(net, where)}}
     _hdf5.write({"version": VERSION, "node": graph}, folder / FILE)
     return {p.name: 0 for p in net.ordered}
+
+
+def run(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> Run:
+    """Simulate what `snnc import` reads in the artifact; raises what `_read_back.run` does."""
+    return _read_back.run(artifact, FILE, inputs, record, names_kept=True)
 
 
 def _header(net: Network, where: _nir_nodes.Where) -> str:

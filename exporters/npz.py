@@ -1,8 +1,9 @@
 """Target `npz`: a network as plain data, for people with a chip or a simulator of their own: .npz, CSV and a description.
 
+run.py                 computes the network from the next two files alone, in NumPy; this is what `snnc verify` runs
 network.npz            every array: CONNECTION.indptr, .indices, .values (compressed sparse rows), .delays, .axon_delays;
                        POPULATION.PARAMETER; the file is read by numpy.load(..., allow_pickle=False)
-network.json           everything else: numbers, order of computation, spike rules, operators, exponents, delays, scales
+network.json           everything else: numbers, order of computation, what a neuron does in a step, operators, delays, scales
 connections/NAME.csv   the stored weights: row, column, weight, and delay where there are delays of synapses
 populations/NAME.csv   the parameters of each neuron
 mapping.csv            with --hw: core, population, first neuron, last neuron + 1
@@ -24,15 +25,29 @@ from snnc.arith import Fixed
 from snnc.ir import Connection, Network, Population, arrays, structure
 from snnc.mapping import Mapping
 from snnc.quantise import scales
+from snnc.run import Rasters, Run
+from snnc.targets import Artifact
 
+from . import _npz_steps, _program
 from ._arrays import npz
 
-__all__ = ["NEEDS_MAPPING", "NOT_RUN", "SUMMARY", "TAKES_MAPPING", "export", "neuron_problem", "operator_problem", "problems"]
+__all__ = [
+    "NEEDS_MAPPING",
+    "SUMMARY",
+    "TAKES_MAPPING",
+    "VERIFIED_BY",
+    "export",
+    "neuron_problem",
+    "operator_problem",
+    "problems",
+    "run",
+]
 
 SUMMARY = "plain data: integers, sparse weights and scales as .npz, CSV and JSON"
 NEEDS_MAPPING = False
 TAKES_MAPPING = True
-NOT_RUN = "it is data without a program; what its numbers mean is proved by the targets that run"
+PROGRAM = _program.Runner("the program of the plain data", "pip install numpy", "SNNC_NPZ_PYTHON")
+VERIFIED_BY = "NumPy"
 SCHEMA = "snnc.plain/1"
 ROWS_AND_COLUMNS = {
     "dense": "row: destination neuron; column: source neuron, or what a pool makes of source neurons",
@@ -63,6 +78,7 @@ def problems(net: Network, mapping: Mapping | None) -> list[str]:
 def export(net: Network, mapping: Mapping | None, folder: Path, max_synapses: int) -> dict[str, int]:
     """Fill ``folder``; nothing runs late, nothing is unrolled."""
     (folder / "network.npz").write_bytes(npz({key.split("/", 1)[1].replace("/", "."): array for key, array in arrays(net)}))
+    (folder / _program.PROGRAM).write_bytes(Path(__file__).with_name("_npz_program.py").read_bytes())
     (folder / "network.json").write_text(json.dumps(_description(net), indent=1) + "\n")
     for c in net.connections:
         _write_csv(folder / "connections" / f"{c.name}.csv", _synapses(c))
@@ -75,9 +91,15 @@ def export(net: Network, mapping: Mapping | None, folder: Path, max_synapses: in
     return {p.name: 0 for p in net.ordered}
 
 
+def run(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> Run:
+    """Run the artifact on input rasters (samples, steps, n); raises what `_program.run` does."""
+    return _program.run(artifact, inputs, record, timeout_s, PROGRAM)
+
+
 def _description(net: Network) -> dict[str, Any]:
     found = structure(net)
     fixed = isinstance(net.numeric, Fixed)
+    models = sorted({p.neuron.model() for p in net.populations if p.neuron})
     return {
         "schema": SCHEMA,
         "snnc": __version__,
@@ -87,7 +109,9 @@ def _description(net: Network) -> dict[str, Any]:
         "order": [p.name for p in net.ordered],
         "output": net.output.name,
         "scales": dict(scales(net)) if fixed else {},  # integers per float, by population
-        "rules": {p.neuron.model(): asdict(p.neuron.rule) for p in net.populations if p.neuron},
+        "rules": {model: asdict(neurons.get(model).rule) for model in models},
+        "operations": _npz_steps.OPERATIONS,
+        "steps": {model: _npz_steps.described(model) for model in models},
         "rows_and_columns": {kind: ROWS_AND_COLUMNS[kind] for kind in sorted({c.op.kind for c in net.connections})},
     }
 

@@ -16,7 +16,7 @@ from snnc.targets import Artifact
 
 from . import _onnx, _onnx_sums, _program
 
-__all__ = ["NEEDS_MAPPING", "SUMMARY", "export", "neuron_problem", "operator_problem", "problems", "run"]
+__all__ = ["NEEDS_MAPPING", "SUMMARY", "VERIFIED_BY", "export", "neuron_problem", "operator_problem", "problems", "run"]
 
 SUMMARY = "ONNX models of one step and of all steps, for onnxruntime and others"
 NEEDS_MAPPING = False
@@ -25,6 +25,7 @@ MAX_DENSE_BYTES = 1 << 32  # of the weights of a connection when a runtime has u
 INSTALL = "pip install onnx onnxruntime"
 OPERATORS = ("dense", "conv2d", "sumpool2d")
 RUNTIME = _program.Runner("onnxruntime", INSTALL, "SNNC_ONNX_PYTHON")
+VERIFIED_BY = RUNTIME.name
 
 
 def neuron_problem(model: str) -> str:

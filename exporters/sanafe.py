@@ -20,7 +20,7 @@ from snnc.targets import Artifact
 
 from . import _program, _sanafe_files
 
-__all__ = ["NEEDS_MAPPING", "REMARK", "SUMMARY", "export", "neuron_problem", "operator_problem", "problems", "run"]
+__all__ = ["NEEDS_MAPPING", "REMARK", "SUMMARY", "VERIFIED_BY", "export", "neuron_problem", "operator_problem", "problems", "run"]
 
 SUMMARY = "architecture and mapped network for SANA-FE, which estimates energy and time"
 REMARK = (
@@ -38,6 +38,7 @@ NEURONS = {  # model -> why SANA-FE 2.2.9 cannot compute it exactly, "" where it
 OPERATORS = ("conv2d", "dense", "sumpool2d")
 STATE_SHIFT = 6  # SANA-FE rounds potentials to 1/64
 SIMULATOR = _program.Runner("SANA-FE", "pip install sanafe", "SNNC_SANAFE_PYTHON")
+VERIFIED_BY = SIMULATOR.name
 
 
 def neuron_problem(model: str) -> str:

@@ -144,6 +144,19 @@ def test_a_file_that_cannot_be_written_is_one_error(tmp_path):
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
 
 
+def test_a_target_that_cannot_run_says_why(tmp_path, monkeypatch, capsys):
+    monkeypatch.delattr(targets.load("npz"), "run")
+    monkeypatch.setattr(targets.load("npz"), "NOT_RUN", "its chip is not here", raising=False)
+    path = saved(fixed_chain(), tmp_path)
+    assert snnc("export", path, "-t", "npz", "-o", tmp_path / "a") == 0
+    assert "it cannot be run here: its chip is not here" in capsys.readouterr().out
+    assert snnc("verify", tmp_path / "a", "--against", path, "--random", "0.3") == 4
+    assert "artifacts of target 'npz' cannot be run here; its chip is not here" in capsys.readouterr().err
+    assert snnc("targets", "--json") == 0
+    said = json.loads(capsys.readouterr().out)["targets"]
+    assert (said["npz"]["verified_by"], said["onnx"]["verified_by"]) == ("", "onnxruntime")
+
+
 @pytest.mark.parametrize("target", targets.names())
 def test_a_current_that_can_wrap_is_not_exported(target, tmp_path, capsys):
     net = fixed_chain(sizes=(60, 4, 2), density=1.0, model="cuba")

@@ -75,12 +75,14 @@ def reason_not_run(target: Target) -> str:
 
 
 def remark(target: Target) -> str:
-    """What stands beside the figures of a target that measures, its REMARK: how far they can be trusted."""
-    return str(getattr(target, "REMARK", "nothing is known about the error of these figures"))
+    """What stands beside every verdict of a target, its REMARK: what the verdict does not say; empty if it says all."""
+    return str(getattr(target, "REMARK", ""))
 
 
 class RunnableTarget(Target, Protocol):
     """A target whose artifacts can be run here, and so be verified."""
+
+    VERIFIED_BY: str  # what runs them: a simulator, a compiler, a reader
 
     def run(self, artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> Run:
         """Run an artifact on input rasters (samples, steps, n), each sample from a fresh state."""

@@ -13,8 +13,8 @@ from snnc.targets import Target
 @click.option("--markdown", is_flag=True, help="Print every target, neuron and operator as the page docs/supported.md.")
 @json_option
 def command(markdown: bool, as_json: bool) -> None:
-    """List the targets: which neuron models and operators each takes, whether it needs a mapping to a chip, and whether its
-    artifacts can be run here by `snnc verify`."""
+    """List the targets: which neuron models and operators each takes, whether it needs a mapping to a chip, and what runs its
+    artifacts in `snnc verify`."""
     rows = {name: targets.load(name) for name in targets.names()}
     if as_json:
         print_json("targets/1", targets={name: _described(target) for name, target in rows.items()})
@@ -28,12 +28,12 @@ def command(markdown: bool, as_json: bool) -> None:
             ", ".join(model for model in neurons.names() if not target.neuron_problem(model)),
             ", ".join(kind for kind in ops.kinds() if not target.operator_problem(kind)),
             "yes" if target.NEEDS_MAPPING else "no",
-            "yes" if targets.is_runnable(target) else "no",
+            _verified_by(target) or "no",
             target.SUMMARY,
         )
         for name, target in rows.items()
     ]
-    print_table("Targets", ("target", "neurons", "operators", "needs a chip", "verified here", "what it writes"), table)
+    print_table("Targets", ("target", "neurons", "operators", "needs a chip", "verified by", "what it writes"), table)
     for name, target in rows.items():
         for what, reason in _refused(target):
             click.echo(f"{name}, {what}: {reason}")
@@ -44,9 +44,14 @@ def _described(target: Target) -> dict[str, object]:
         "summary": target.SUMMARY,
         "needs_mapping": target.NEEDS_MAPPING,
         "runnable": targets.is_runnable(target),
+        "verified_by": _verified_by(target),
         "neurons": {model: target.neuron_problem(model) for model in neurons.names()},
         "operators": {kind: target.operator_problem(kind) for kind in ops.kinds()},
     }
+
+
+def _verified_by(target: Target) -> str:
+    return target.VERIFIED_BY if targets.is_runnable(target) else ""
 
 
 def _refused(target: Target) -> Iterator[tuple[str, str]]:
@@ -60,11 +65,11 @@ def _page(rows: dict[str, Target]) -> Iterator[str]:
     """docs/supported.md, line by line."""
     yield "# What each target takes"
     yield ""
-    yield "Printed by `snnc targets --markdown`. A pair of neuron and operator that says yes is exported by a test, and where the"
-    yield "target runs here it is also run and compared, spike for spike. A test fails, too, when a pair that says no works."
+    yield "Printed by `snnc targets --markdown`. A pair of neuron and operator that says yes is exported by a test, run, and"
+    yield "compared spike for spike. A test fails, too, when a pair that says no is not refused, or works in a program."
     matrix = targets.support_matrix()
     for name, target in rows.items():
-        yield from ("", f"## {name}", "", f"{target.SUMMARY}.", "")
+        yield from ("", f"## {name}", "", f"{target.SUMMARY}. Verified by: {_verified_by(target) or 'nothing'}.", "")
         yield from ("| neuron | " + " | ".join(ops.kinds()) + " |", "|---" * (1 + len(ops.kinds())) + "|")
         for model, row in matrix[name].items():
             yield f"| {model} | " + " | ".join("no" if row[kind] else "yes" for kind in ops.kinds()) + " |"
