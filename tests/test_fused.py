@@ -85,6 +85,24 @@ def test_a_voltage_at_the_threshold_does_not_fire():
     assert spikes.tolist() == [[0, 1, 0, 1], [0, 0, 0, 0], [0, 1, 0, 1]]
 
 
+@pytest.mark.parametrize("given", [1, STEPS])
+def test_neurons_may_lie_in_memory_in_any_order(given):
+    neuron = snntorch.Leaky(
+        torch.rand(3, 5, 7), threshold=torch.rand(3, 1, 1) + 0.5, spike_grad=surrogate.atan(), reset_mechanism="zero"
+    )
+    last = (torch.randn(BATCH, given, 5, 7, 3) * 2).movedim(-1, 2).requires_grad_()
+    first = last.detach().contiguous().requires_grad_()
+    assert last.stride() != first.stride()
+    rasters = [fire(neuron, currents, STEPS, "fused") for currents in (last, first)]
+    assert torch.equal(*rasters)
+    assert 0.05 < rasters[0].mean() < 0.6
+    weights = torch.randn(rasters[0].shape)
+    for raster in rasters:
+        (raster * weights).sum().backward()
+    assert torch.equal(last.grad, first.grad)
+    assert rasters[0].stride()[2:] == last.stride()[2:], "without a copy"
+
+
 def test_layers_of_any_shape_fire():
     torch.manual_seed(1)
     currents = torch.randn(2, STEPS, 3, 4, 5) + 0.5

@@ -90,15 +90,18 @@ def _stepped(neuron: nn.Module, currents: Tensor, steps: int) -> Tensor:
 
 
 def _fused(neuron: Any, currents: Tensor, steps: int) -> Tensor:
-    shape = currents.shape[2:]
+    """Neurons pass the kernel as they lie in memory: channels last, say, need no copy."""
+    shape, lies = currents.shape[2:], sorted(range(currents.dim() - 2), key=lambda axis: -currents.stride(axis + 2))
+    currents = currents.permute(0, 1, *(axis + 2 for axis in lies))
 
     def row(value: Tensor) -> Any:
-        return value.detach().float().expand(shape).reshape(-1).contiguous().numpy()
+        return value.detach().float().expand(shape).permute(lies).reshape(-1).contiguous().numpy()
 
     alpha = row(neuron.alpha.clamp(0, 1) if isinstance(neuron, snntorch.Synaptic) else torch.zeros(()))
     rule = (alpha, row(neuron.beta.clamp(0, 1)), row(neuron.threshold))
     spikes: Tensor = _Fire.apply(currents.flatten(2), steps, rule, _atan_width(neuron), not neuron.reset_delay)  # type: ignore[no-untyped-call]
-    return spikes.view(*spikes.shape[:2], *shape)
+    back = (2 + lies.index(axis) for axis in range(len(lies)))
+    return spikes.view(*spikes.shape[:2], *currents.shape[2:]).permute(0, 1, *back)
 
 
 class _Fire(torch.autograd.Function):

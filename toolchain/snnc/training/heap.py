@@ -3,8 +3,10 @@
 import ctypes
 from functools import cache
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h
 _LARGE = 1 << 30  # bytes
+# M_TRIM_THRESHOLD, M_MMAP_THRESHOLD and M_ARENA_MAX of glibc's malloc.h: the heaps of other arenas are given back as a whole, and
+# the backward pass runs in a thread of its own
+_SETTINGS = {-1: _LARGE, -3: _LARGE, -8: 1}
 
 
 @cache
@@ -14,5 +16,5 @@ def keep() -> bool:
     Otherwise the spikes of every layer are new pages in every step, which the system clears one by one: half the time of a
     forward pass over 784-800-10. Returns whether the C library has these settings; where it has not, nothing changes.
     """
-    settings = getattr(ctypes.CDLL(None), "mallopt", None)
-    return settings is not None and all(settings(name, _LARGE) for name in (_TRIM_THRESHOLD, _MMAP_THRESHOLD))
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    return mallopt is not None and all(mallopt(name, value) for name, value in _SETTINGS.items())
