@@ -1,4 +1,4 @@
-"""Writes a neuron's program by its own `step`, called once on symbols: each operation becomes a line. For `onnx` and `c`.
+"""Writes a neuron's program by its own `step`, called once on symbols: each operation becomes a line. For `onnx`, `c` and `npz`.
 
 So a neuron model is written once, and a model that is added in neurons/ is exported without another word.
 """

@@ -1,7 +1,6 @@
 """Targets that compute what the reference computes, in every spike and state: onnx in onnxruntime, c compiled by gcc."""
 
 import json
-import re
 import subprocess
 import sys
 from collections import Counter
@@ -11,7 +10,6 @@ import lava_networks
 import numpy as np
 import pytest
 from cases import LOIHI, fixed_chain, fixed_loops, float_chain, spikes
-from conftest import ROOT
 from conv_cases import convolutional
 from lava_graphs import generated, traits
 from programs import changes, run, varied
@@ -259,27 +257,6 @@ def test_names_do_not_become_code(name, tmp_path):
     net = replace(net, name=name, populations=populations, connections=wires)
     found = verdict("c", net, spikes(net), tmp_path / "a")
     assert found.exact, (found.first, found.silent)
-
-
-def block(language):
-    """The code in docs/targets.md."""
-    return re.search(rf"```{language}\n(.*?)```", (ROOT / "docs" / "targets.md").read_text(), re.DOTALL)[1]
-
-
-def test_the_code_of_the_page_runs(tmp_path):
-    net = fixed_chain(threshold=100)
-    targets.export("onnx", net, None, tmp_path / "program")
-    (tmp_path / "a.py").write_text(block("python"))
-    said = subprocess.run([sys.executable, "a.py"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-    assert len(re.findall(r"\[\[[ 0-9]+\]\]", said)) == 3
-    assert re.search("[1-9]", said)
-    targets.export("c", net, None, tmp_path / "c")
-    (tmp_path / "a.c").write_text(block("c"))
-    files = [tmp_path / "a.c", tmp_path / "c" / "snn.c"]
-    subprocess.run([*STRICT.split(), "-std=c99", "-I", tmp_path / "c", *files, "-o", tmp_path / "run"], check=True)
-    said = subprocess.run([tmp_path / "run"], capture_output=True, text=True, check=True).stdout
-    assert re.fullmatch("[01]{20}", said)
-    assert "1" in said
 
 
 def test_c_refuses_what_its_registers_cannot_hold(tmp_path):
