@@ -87,8 +87,9 @@ def _imports(folder):
     import nir
 
     _model(FRAME)(folder)
-    graph = nir.NIRGraph.from_list(nir.Linear(np.eye(4)), nir.IF(r=np.ones(4), v_threshold=np.full(4, 1e-3)))
-    nir.write(folder / "model.nir", graph)
+    tau, ones, zeros = np.full(4, 1e-3), np.ones(4), np.zeros(4)
+    leaky = nir.LIF(tau=tau, r=ones, v_leak=zeros, v_threshold=ones, v_reset=zeros)
+    nir.write(folder / "model.nir", nir.NIRGraph.from_list(nir.Linear(np.eye(4)), leaky))
     (export("netx", fixed_chain(), folder / "netx").root / "network.net").rename(folder / "network.net")
 
 
