@@ -90,7 +90,7 @@ def benchmarks():
     """Every benchmark in a line, with the raw results that are kept."""
     rows = [f"| `{path.name}` | {_first(path)} |" for path in sorted((ROOT / "benchmarks").glob("*.py"))]
     table = "\n".join(["| benchmark | what it measures |", "|---|---|", *rows])
-    kept = "\n".join(f"- `results/{path.name}`: {_told(path)}" for path in sorted((ROOT / "results").glob("*.json")))
+    kept = "\n".join(f"- `results/{path.name}`: {_told(path)}" for path in sorted((ROOT / "results").iterdir()))
     return f"# Benchmarks\n\nEach prints its result and the command that makes it again.\n\n{table}\n\n## Raw results\n\n{kept}\n"
 
 
@@ -103,7 +103,11 @@ def _first(path):
 
 
 def _told(path):
-    body = json.loads(path.read_text())
-    return (
-        f"`{body['command']}`" if isinstance(body, dict) and isinstance(body.get("command"), str) else "without a command in it"
-    )
+    """How a result was made, and the pages that tell about it."""
+    body = json.loads(path.read_text()) if path.suffix == ".json" else {}
+    maker = ROOT / "benchmarks" / f"{path.stem}.py"
+    said = [f"`{body['command']}`"] if "command" in body else [f"by `benchmarks/{maker.name}`"] if maker.exists() else []
+    pages = {f"../{page.name}": page.read_text() for page in sorted((ROOT / "docs").glob("*.md"))}
+    pages["../index.md"] = (ROOT / "README.md").read_text()
+    told = [f"[{text.splitlines()[0].lstrip('# ')}]({link})" for link, text in pages.items() if f"results/{path.name}" in text]
+    return "; ".join([*said, *([f"told in {', '.join(told)}"] if told else [])])

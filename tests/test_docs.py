@@ -53,6 +53,12 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert done.returncode == 0, done.stderr
     for verb in VERBS:
         assert f"snnc {verb}" in (tmp_path / "site" / "reference" / "cli.html").read_text()
+    assert (tmp_path / "site" / "how-to" / "write-a-target.html").exists()
+    results = re.findall(
+        r"<code>results/[^<]*</code>(.*)</li>", (tmp_path / "site" / "reference" / "benchmarks.html").read_text()
+    )
+    assert len(results) == len(list((ROOT / "results").iterdir()))
+    assert all("told in" in result or "by <code>" in result for result in results)
     assert "read_recording" in (tmp_path / "site" / "reference" / "python.html").read_text()
 
 

@@ -130,6 +130,21 @@ def test_a_phone_scrolls_down_only(browser, pages):
         assert small >= 9
 
 
+def test_the_chip_is_drawn_for_a_phone_and_in_the_colours_of_the_page(browser, pages):
+    with opened(browser, pages["small"], **PHONE) as page:
+        seen = page.evaluate("""() => {
+            const [map, colour] = [document.querySelector('#map svg'), (e, what) => getComputedStyle(e)[what]];
+            const texts = [...map.querySelectorAll('text')];
+            return [Math.max(...texts.map((e) => e.getBoundingClientRect().right)), texts.map((e) => colour(e, 'fill')),
+                    colour(map.querySelector('rect'), 'fill'), colour(document.body, 'color')];
+        }""")
+        right, inks, paper, ink = seen
+        assert right < 360
+        assert set(inks) == {ink}
+        assert len(inks) == 4
+        assert paper == "none"
+
+
 def test_without_script_all_but_the_rasters_is_there(browser, pages):
     with opened(browser, pages["small"], java_script_enabled=False, **DESK) as page:
         assert "needs JavaScript" in page.inner_text("#rasters")

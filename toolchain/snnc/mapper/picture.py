@@ -11,7 +11,9 @@ from snnc.mapper.arrange import mesh_of, tiles
 from snnc.mapper.choose import Mapped
 from snnc.mapping import Core
 
-CELL, GAP, MARGIN = 26, 14, 40  # pixels: a core, between tiles, around
+CELL, GAP, MARGIN = 26, 14, 20  # pixels: a core, between tiles, around
+LINE, NARROWEST = 17, 300  # pixels: of text; as wide as the longest line
+HEAD = 3 * LINE
 MAX_TILES = 40_000  # of a picture; larger meshes are cut to the part that is used
 
 Ints = NDArray[np.int64]
@@ -22,19 +24,20 @@ def picture(mapped: Mapped, profile: Profile) -> str:
     columns, rows = (int(axis.max()) + 1 for axis in tiles(profile, mapped.places))
     side = max(1, int(np.ceil(np.sqrt(mesh_of(profile).cores_per_tile))))
     pitch = side * CELL + GAP
-    width, height = max(700, columns * pitch + 2 * MARGIN), rows * pitch + 2 * MARGIN + 30
-    title = (
-        f"{mapped.mapping.profile}: {mapped.cores:,} cores by {mapped.mapping.strategy}, {mapped.packet_hops:,.0f} packets x hops"
+    width, height = max(NARROWEST, columns * pitch + 2 * MARGIN), HEAD + rows * pitch + 2 * LINE + MARGIN
+    said = (
+        (LINE, f"{mapped.mapping.profile}: {mapped.cores:,} cores by {mapped.mapping.strategy}"),
+        (2 * LINE, f"{mapped.packet_hops:,.0f} packets x hops"),
+        (height - MARGIN - LINE, "core: its fullest resource, pale 0 to dark 100 %"),
+        (height - MARGIN, "line: packets an inference, thin to thick"),
     )
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" font-size="12">',
         f'<rect width="{width}" height="{height}" fill="white"/>',
-        f'<text x="{MARGIN}" y="24">{escape(title)}</text>',
         *_tiles(columns, rows, side, pitch),
         *_links(mapped, profile, pitch, side),
         *_cores(mapped, profile, pitch, side),
-        f'<text x="{MARGIN}" y="{height - 14}">core: share of its fullest resource, pale 0 to dark 100 %; '
-        "line: packets an inference, thin to thick</text>",
+        *(f'<text x="{MARGIN // 2}" y="{y}">{escape(line)}</text>' for y, line in said),
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
@@ -46,7 +49,7 @@ def _tiles(columns: int, rows: int, side: int, pitch: int) -> Iterator[str]:
     size = side * CELL + 4
     for row in range(rows):
         for column in range(columns):
-            x, y = MARGIN + column * pitch - 2, MARGIN + row * pitch - 2
+            x, y = MARGIN + column * pitch - 2, HEAD + row * pitch - 2
             yield f'<rect x="{x}" y="{y}" width="{size}" height="{size}" fill="none" stroke="#ccc"/>'
 
 
@@ -55,7 +58,7 @@ def _cores(mapped: Mapped, profile: Profile, pitch: int, side: int) -> Iterator[
     per_chip = profile.cores // profile.chips
     for core, x0, y0 in zip(mapped.mapping.cores, column.tolist(), row.tolist(), strict=True):
         inside = core.index % per_chip % mesh_of(profile).cores_per_tile
-        x, y = MARGIN + x0 * pitch + inside % side * CELL, MARGIN + y0 * pitch + inside // side * CELL
+        x, y = MARGIN + x0 * pitch + inside % side * CELL, HEAD + y0 * pitch + inside // side * CELL
         share = _share(core, profile)
         yield (
             f'<rect x="{x + 1}" y="{y + 1}" width="{CELL - 2}" height="{CELL - 2}" fill="{_colour(share)}" stroke="#456">'
@@ -89,7 +92,8 @@ def _links(mapped: Mapped, profile: Profile, pitch: int, side: int) -> Iterator[
     middle = side * CELL / 2
     for ((xa, ya), (xb, yb)), packets in sorted(loads.items()):
         ends = " ".join(
-            f'{axis}="{MARGIN + at * pitch + middle:.0f}"' for axis, at in (("x1", xa), ("y1", ya), ("x2", xb), ("y2", yb))
+            f'{axis}="{before + at * pitch + middle:.0f}"'
+            for axis, before, at in (("x1", MARGIN, xa), ("y1", HEAD, ya), ("x2", MARGIN, xb), ("y2", HEAD, yb))
         )
         yield (
             f'<line {ends} stroke="#d95f02" stroke-opacity="0.75" stroke-width="{1 + 9 * packets / most:.2f}">'

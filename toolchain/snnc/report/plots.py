@@ -93,6 +93,8 @@ def _scale(axes: Any, which: str, axis: Axis) -> None:
         scale.set_major_locator(MaxNLocator(integer=True))
     if axis.percent:
         scale.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
+    elif not axis.log:
+        scale.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
 
 
 def _svg(key: str, alt: str, draw: Callable[[Any], None]) -> str:
