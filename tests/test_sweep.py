@@ -132,7 +132,8 @@ def test_a_table_from_a_grid(grid, tmp_path):
     assert {path.suffix for path in out.iterdir()} == {".json", ".md", ".snnc"}, "nothing half done is left"
     text = (out / "table.md").read_text()
     assert "| grad_r | 10 % |" in text
-    assert text.count("\n| ") == 2 + 5
+    assert text.count("\n| ") == 2 + 5 + 2 + 3, "lines of the list, and of the matrix of methods and connectivities"
+    assert "| method | 100 % | 50 % | 10 % |" in text
 
 
 def test_rows_are_made_once_and_one_is_repeated_by_one_command(grid, tmp_path):
@@ -260,6 +261,10 @@ def test_mean_and_spread_by_hand():
     assert [line["accuracy_sd"] for line in lines] == pytest.approx([0.005**0.5, 0.005**0.5])
     assert [line["against_dense"] for line in lines] == pytest.approx([0, -0.1])
     assert sweep_table.cells(lines)[1] == ("a", "50 %", "50.000 %", "40.000 %", "75.00 %", "± 7.07", "-10.00", "2")
+    other = {**lines[1], "connectivity": 0.1, "accuracy": 0.5, "accuracy_sd": None}
+    assert sweep_table.matrix([*lines, other]) == [
+        ("method", "50 %", "10 %"), ("none", "85.00 ± 7.07", ""), ("a", "75.00 ± 7.07", "50.00"),
+    ]  # fmt: skip
 
 
 def test_the_papers_experiment_is_a_grid():

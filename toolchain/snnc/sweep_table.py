@@ -56,10 +56,27 @@ def cells(lines: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
     ]
 
 
+def matrix(lines: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """Mean accuracy and spread, a row for each method and a column for each connectivity asked for; the first row is the head."""
+    asked = sorted({line["connectivity"] for line in lines}, reverse=True)
+    found = {(line["variant"], line["connectivity"]): _score(line) for line in lines}
+    head = ("method", *(f"{100 * connectivity:g} %" for connectivity in asked))
+    variants = dict.fromkeys(line["variant"] for line in lines)
+    return [head, *((name, *(found.get((name, connectivity), "") for connectivity in asked)) for name in variants)]
+
+
+def _score(line: dict[str, Any]) -> str:
+    spread = "" if line["accuracy_sd"] is None else f" ± {100 * line['accuracy_sd']:.2f}"
+    return f"{100 * line['accuracy']:.2f}{spread}"
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    return "\n".join("| " + " | ".join(row) + " |" for row in [rows[0], tuple("---" for _ in rows[0]), *rows[1:]])
+
+
 def markdown(name: str, results: Sequence[Result], command: str) -> str:
     """The table with what made it: command, commits, versions, data, time."""
-    rows = [COLUMNS, tuple("---" for _ in COLUMNS), *cells(summarise(results))]
-    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    lines = summarise(results)
     commits = ", ".join(sorted({result["commit"] or "no git checkout" for result in results}))
     versions = ", ".join(sorted({" ".join(f"{k} {v}" for k, v in result["versions"].items()) for result in results}))
     seconds = sum(result["seconds"] for result in results)
@@ -67,7 +84,11 @@ def markdown(name: str, results: Sequence[Result], command: str) -> str:
 
 Accuracy on the test samples: mean and sample standard deviation over the seeds; against dense in points.
 
-{table}
+{_table([COLUMNS, *cells(lines)])}
+
+Accuracy in percent, method by connectivity asked for:
+
+{_table(matrix(lines))}
 
 - command: `{command}`; one row again: `{results[0]["command"]}`
 - commit: {commits}
