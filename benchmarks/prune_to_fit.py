@@ -2,8 +2,9 @@
 
 A 784-800-10 network is trained on MNIST for each seed; dense it needs so many cores. It is then pruned to half and to a quarter
 of them, once with the connectivity of each layer from `snnc.planner.plan.plan` (what `snnc prune --fit` does) and once with the
-same connectivity for every layer, the largest that fits (`uniform`). All else is equal: method, epochs, seeds, rounds, chip.
-Accuracies are those on all test samples; the fixed network is simulated in the chip's integers.
+same connectivity for every layer, the largest that fits (`uniform`). All else is equal: method, seeds, chip, and epochs, as the
+one that fits in fewer rounds is trained on as a further round would be. Accuracies are those on all test samples; the fixed
+network is simulated in the chip's integers.
 
     python benchmarks/prune_to_fit.py --data-dir DIR [--seeds 3] --out results/prune_to_fit.json
 
@@ -19,7 +20,6 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import product
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -35,7 +35,8 @@ from snnc.planner.measure import measure
 from snnc.planner.plan import plan, uniform
 from snnc.quantise import quantise
 from snnc.training.fit import train
-from snnc.training.prune_to_fit import prune_to_fit
+from snnc.training.prune import prune
+from snnc.training.prune_to_fit import Round, further, prune_to_fit
 from snnc.training.record import Record
 from snnc.training.settings import PruneConfig, TrainConfig
 from snnc.training.source import source
@@ -75,19 +76,29 @@ def rows(options: argparse.Namespace, images: Dataset, test: Dataset, there: lis
         if ("dense", seed, None) not in have:
             yield row("dense", seed, None, net, quantise(net, hw.load(CHIP)), test, reached)
         cores = int(measure(net, hw.load(CHIP))["cores"])
-        for asked, kind in product(sorted({cores // 4, cores // 2}), SPREADS):
-            if (kind, seed, asked) not in have:
-                yield pruned(options, net, images, test, seed, kind, asked)
+        for asked in sorted({cores // 4, cores // 2}):
+            if any((kind, seed, asked) not in have for kind in SPREADS):
+                yield from pair(options, net, images, test, seed, asked)
 
 
-def pruned(options: argparse.Namespace, net: Network, images: Dataset, test: Dataset, seed: int, kind: str, asked: int) -> Row:
-    """To so many cores."""
-    started, goal = time.perf_counter(), Goal.parse(f"{CHIP}:cores={asked}")
-    made = prune_to_fit(net, images, pruning(options, seed), goal, test=test, spread=SPREADS[kind], say=told)
-    accuracy = made[-1].net.done[-2].settings["reached"]["test_accuracy"]
-    found = row(kind, seed, asked, made[-1].net, made[-1].fixed, test, accuracy)
-    planned = [r.net.done[-1].settings["planned"] for r in made]
-    return {**found, "planned": planned, "seconds": round(time.perf_counter() - started, 1)}
+def pair(options: argparse.Namespace, net: Network, images: Dataset, test: Dataset, seed: int, asked: int) -> Iterator[Row]:
+    """To so many cores, planned and uniformly, in equally many epochs."""
+    config, goal = pruning(options, seed), Goal.parse(f"{CHIP}:cores={asked}")
+    made: dict[str, tuple[Round, ...]] = {}
+    took: dict[str, float] = {}
+    for kind, spread in SPREADS.items():
+        started = time.perf_counter()
+        made[kind] = prune_to_fit(net, images, config, goal, test=test, spread=spread, say=told)
+        took[kind] = round(time.perf_counter() - started, 1)
+    most = max(map(len, made.values()))
+    for kind, rounds in made.items():
+        last = rounds[-1].net
+        for _ in range(most - len(rounds)):
+            last = prune(last, images, further(config), test, Record(quiet=True))
+        accuracy = [stage.settings["reached"]["test_accuracy"] for stage in last.done if "reached" in stage.settings][-1]
+        planned = [r.net.done[-1].settings["planned"] for r in rounds]
+        how = {"rounds": len(rounds), "trained_on": most - len(rounds), "planned": planned, "seconds": took[kind]}
+        yield {**row(kind, seed, asked, last, quantise(last, goal.profile), test, accuracy), **how}
 
 
 def training(options: argparse.Namespace, seed: int) -> TrainConfig:
@@ -104,12 +115,15 @@ def told(line: str) -> None:
 
 def table(found: list[Row]) -> str:
     """The means over seeds as a table of a document."""
-    lines = ["| network | cores asked | cores got | fc1 | fc2 | accuracy, float | accuracy, fixed | by seed |", "|" + "---|" * 8]
+    lines = [
+        "| network | cores asked | cores got | rounds | fc1 | fc2 | accuracy, float | accuracy, fixed | by seed |",
+        "|" + "---|" * 9,
+    ]
     for kind, asked in sorted({(r["network"], r["cores_asked"]) for r in found}, key=lambda k: (-(k[1] or 1000), k[0])):
         same = [r for r in found if (r["network"], r["cores_asked"]) == (kind, asked)]
         shares = [mean(r["connectivity"][name] for r in same) for name in ("fc1", "fc2")]
         accuracies = [mean(r[key] for r in same) for key in ("test_accuracy_float", "test_accuracy_fixed")]
-        cells = [kind, asked or "", ", ".join(sorted({str(r["cores"]) for r in same}))]
+        cells = [kind, asked or "", *(", ".join(sorted({str(r.get(key, "")) for r in same})) for key in ("cores", "rounds"))]
         cells += [f"{share:.1%}" for share in shares] + [f"{a:.2%}" for a in accuracies]
         cells += [", ".join(f"{r['test_accuracy_fixed']:.2%}" for r in same)]
         lines.append("| " + " | ".join(map(str, cells)) + " |")

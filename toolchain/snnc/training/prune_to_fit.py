@@ -149,7 +149,7 @@ class _Trainer:
     def _trained(self, start: Network, planned: Plan, number: int) -> Network:
         record = self.files.record(number)
         checkpoint = record.checkpoint if self.files.resume and record.checkpoint and record.checkpoint.exists() else None
-        first, config = (start, _to(planned, self.config)) if number == 1 else (planned.net, _short(self.config))
+        first, config = (start, _to(planned, self.config)) if number == 1 else (planned.net, further(self.config))
         return prune(first, self.data, config, self.test, record, checkpoint)
 
 
@@ -159,8 +159,8 @@ def _to(planned: Plan, config: PruneConfig) -> PruneConfig:
     return replace(config, connectivity=None, sparsity=None, layer=layers)
 
 
-def _short(config: PruneConfig) -> PruneConfig:
-    """Train on with the synapses that there are."""
+def further(config: PruneConfig) -> PruneConfig:
+    """How a further round trains on: with the synapses that there are."""
     return replace(
         config, method="none", connectivity=None, sparsity=None, layer=(), alpha=None, reach=None, temperature=None,
         epochs=max(1, config.epochs // SHORT), lr=config.lr / SHORT,
