@@ -159,3 +159,13 @@ def test_slices_of_an_assignment_are_its_runs():
 def test_link_loads_add_up_to_packets_times_hops():
     mapped = map_by(Task.of(fixed_chain(1, (12, 90, 90, 10), density=0.1), chip(neurons=8)), "greedy")
     assert sum(link_loads(mapped, LOIHI1).values()) == pytest.approx(mapped.packet_hops)
+
+
+def test_cores_full_of_neurons_are_emptied_into_the_room_that_others_leave():
+    net = fixed_chain(0, (2, 128, 24), density=0.1)
+    task = Task.of(net, chip(neurons=32, axons_in=60))
+    apart, together = map_by(task, "greedy"), map_by(task, "patches")
+    assert apart.cores == 10
+    assert together.cores == 6  # the four that are full of hidden neurons are gone
+    roomy = Task.of(net, chip(neurons=64))
+    assert map_by(roomy, "patches").cores == map_by(roomy, "greedy").cores == lower_bounds(roomy).cores

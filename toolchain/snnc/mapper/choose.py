@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 from time import perf_counter
 
 import numpy as np
@@ -13,11 +12,9 @@ from snnc.legality import must_be_legal
 from snnc.mapper import strategies
 from snnc.mapper.arrange import arrange, packet_hops
 from snnc.mapper.census import Census, census
-from snnc.mapper.lower_bounds import lower_bounds
+from snnc.mapper.lower_bounds import most_cores
 from snnc.mapper.task import Assignment, Task, must_have_cores, numbered, slices_of
 from snnc.mapping import Core, Mapping
-
-MORE_CORES = 1.1  # than the lower bound, which the best mapping may use to save packets x hops
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +69,7 @@ def map_by_all(task: Task, names: Sequence[str] | None = None) -> tuple[list[Map
             failed[name] = error
     if not made:
         raise next(iter(failed.values()))
-    most = max(ceil(MORE_CORES * lower_bounds(task).cores), min(m.cores for m in made))
+    most = max(most_cores(task), min(m.cores for m in made))
     made.sort(key=lambda m: (m.cores > most, m.packet_hops, m.cores, m.mapping.strategy))
     return made, {name: str(error) for name, error in failed.items()}
 

@@ -11,6 +11,8 @@ from snnc.mapper.arrange import mesh_of
 from snnc.mapper.task import Task
 from snnc.storage import field
 
+MORE_CORES = 1.1  # than the lower bound, which the best mapping may use to save packets x hops
+
 
 @dataclass(frozen=True)
 class LowerBounds:
@@ -24,9 +26,6 @@ class LowerBounds:
 
 def lower_bounds(task: Task) -> LowerBounds:
     """Each holds for every legal mapping of the task, of the neurons to any cores of the chip."""
-    limits = task.profile.limits
-    needs = _needs(task)
-    cores = max([1, *(ceil(needs[resource] / limit) for resource, limit in limits.items() if resource in needs)])
     packets = hops = 0.0
     for c in task.net.connections:
         least = _cores_reached(task, c)
@@ -34,7 +33,18 @@ def lower_bounds(task: Task) -> LowerBounds:
         if c.src in task.neurons:
             hops += float((task.rates[c.src] * _hops_to(least, task)).sum())
     each = _operations(task)
-    return LowerBounds(cores, packets, hops, max(float(each.max()), float(each.sum()) / task.profile.cores))
+    return LowerBounds(cores_at_least(task), packets, hops, max(float(each.max()), float(each.sum()) / task.profile.cores))
+
+
+def cores_at_least(task: Task) -> int:
+    """Cores that every legal mapping takes, by the resource that is used most, if it fills them to the brim."""
+    limits, needs = task.profile.limits, _needs(task)
+    return max([1, *(ceil(needs[resource] / limit) for resource, limit in limits.items() if resource in needs)])
+
+
+def most_cores(task: Task) -> int:
+    """As many as a mapping may take to save packets x hops: `MORE_CORES` times the lower bound."""
+    return int(MORE_CORES * cores_at_least(task))
 
 
 def _needs(task: Task) -> dict[str, float]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from snnc.errors import MissingDependencyError
 from snnc.ir import Connection, Population
 from snnc.mapper.census import census
-from snnc.mapper.strategies import greedy
+from snnc.mapper.strategies._poured import packed
 from snnc.mapper.strategies._shared import repaired
 from snnc.mapper.strategies._spatial import renumbered, restored
 from snnc.mapper.task import Assignment, Task, cores_in
@@ -51,7 +51,7 @@ def cut(task: Task) -> Assignment:
     """
     library = _library()
     spatial, orders = renumbered(task)
-    first = greedy.cut(spatial)
+    first = packed(spatial)
     vertex_of, count = _vertices(task, spatial)
     graph = _hypergraph(spatial, vertex_of, _rooms(spatial, first, vertex_of, count))
     cores = ceil(SLACK * graph.room.sum() / UNITS)
