@@ -4,8 +4,11 @@ Networks with random masks of the sizes that the docs speak of (the 6Conv2FC net
 its max pools as neurons; a large MLP), and any trained .snnc files that are named. Every neuron counts as firing once an
 inference. Each network lies on Loihi 1, on Loihi 2 and on a Loihi 1 whose cores hold 256 neurons; where one chip is too small, on
 the smallest published system of it. After that, how run time and memory grow with the synapses of 6Conv2FC, up to 10 million.
+Beside the lower bound that holds for all, one of `random_masks.py` stands for chains of random dense layers.
 
     python benchmarks/mapping.py [--only mlp,narrow,full,scaling] [--json results/mapping.json] [MODEL.snnc ...]
+
+A --json file that is there keeps its rows of other networks, so that the parts can be run one after the other.
 """
 
 import argparse
@@ -17,10 +20,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from itertools import pairwise
 from pathlib import Path
 from time import perf_counter, process_time
+from typing import Any
 
 import numpy as np
+from random_masks import Layer, cores
 
 from snnc import hw, neurons, store
 from snnc.errors import SnncError
@@ -38,6 +44,7 @@ from snnc.ops.sumpool2d import SumPool2d
 from snnc.synapses import Synapses
 
 LIF = neurons.get("lif")
+Row = dict[str, Any]
 WIDTHS = (64, 112, 200)  # of 6Conv2FC at 1 %: 1, 3 and 10 million synapses
 
 
@@ -104,12 +111,13 @@ def systems(base: str, neurons_per_core: int | None = None) -> list[Profile]:
     return [replace(p, name=f"{p.name}, {neurons_per_core} neurons a core", limits=limits) for p in found]
 
 
-def measured(net: Network, chips: list[Profile]) -> Iterator[dict[str, object]]:
+def measured(net: Network, chips: list[Profile]) -> Iterator[Row]:
     """A row for each strategy, on the first system that all of them fit."""
-    slices = len(Task.of(net, chips[0]).slices)
+    slices = len(Task.of(net, chips[-1]).slices)
     profile = next((p for p in chips if p.cores >= 1.05 * slices), chips[-1])
+    random = cores_of_random(net, profile)
     for name in strategies.names():
-        task, start = Task.of(net, profile), process_time()
+        clock, cpu, task = perf_counter(), process_time(), Task.of(net, profile)
         try:
             mapped = map_by(task, name)
         except SnncError as error:
@@ -118,88 +126,108 @@ def measured(net: Network, chips: list[Profile]) -> Iterator[dict[str, object]]:
         yield {
             "network": net.name, "profile": profile.name, "strategy": name, "cores": mapped.cores,
             "packets": mapped.found.packets, "packet_hops": mapped.packet_hops, "busiest_operations": mapped.busiest_operations,
-            "cpu_s": process_time() - start, "synapses": sum(c.op.synapse_count for c in net.connections),
-            "lower_bounds": asdict(lower_bounds(task)),
+            "clock_s": perf_counter() - clock, "cpu_s": process_time() - cpu,
+            "synapses": sum(c.op.synapse_count for c in net.connections), "lower_bounds": asdict(lower_bounds(task)),
+            "random_masks_cores": random,
         }  # fmt: skip
 
 
-def scaling(width: int) -> dict[str, object]:
-    """CPU and clock seconds and the peak memory of this process for all strategies, with making and cutting the network."""
+def cores_of_random(net: Network, profile: Profile) -> int | None:
+    """By `random_masks.py`, of the two layers after each other that need most; None if they are not all random and dense."""
+    layers = [c.op for c in net.connections]
+    if not profile.storage or any(op.kind != "dense" or len(set(op.fan_in().tolist())) > 1 for op in layers) or net.done:
+        return None
+    drawn = [Layer.random(op.n_dst, op.n_src, int(op.fan_in()[0])) for op in layers]
+    return max(cores(a, b, profile, profile.weight_bits or 0) for a, b in pairwise(drawn))
+
+
+def scaling(width: int) -> Row:
+    """Seconds for each strategy, cutting included, and the peak memory of this process."""
     net = conv6("scaling", width, 256, 0.01)
-    clock, cpu = perf_counter(), process_time()
     rows = list(measured(net, systems("loihi1")))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    told = {row["strategy"]: {key: row.get(key) for key in ("cores", "packet_hops", "cpu_s", "failed")} for row in rows}
-    synapses = sum(c.op.synapse_count for c in net.connections)
+    kept = ("cores", "packet_hops", "clock_s", "cpu_s", "failed")
     return {
-        "width": width, "synapses": synapses, "profile": rows[0]["profile"], "cpu_s": process_time() - cpu,
-        "clock_s": perf_counter() - clock, "peak_memory_gb": peak, "strategies": told,
+        "width": width, "synapses": rows[0]["synapses"], "neurons": sum(p.size for p in net.populations if p.neuron),
+        "profile": rows[0]["profile"], "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+        "strategies": {row["strategy"]: {key: row[key] for key in kept if key in row} for row in rows}, **circumstances(),
     }  # fmt: skip
 
 
-def in_a_process(width: int) -> dict[str, object]:
+def in_a_process(width: int) -> Row:
     """`scaling` in a process of its own, so that its memory is."""
     done = subprocess.run([sys.executable, __file__, "--width", str(width)], capture_output=True, text=True, check=True)
     return dict(json.loads(done.stdout))
 
 
-def scaling_table(rows: list[dict[str, object]]) -> str:
+def circumstances() -> Row:
+    """Of which code, and how busy the machine is."""
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    return {"commit": commit, "load": os.getloadavg()[0]}
+
+
+def scaling_table(rows: list[Row]) -> str:
     """The rows of `scaling` as a table of a document."""
-    lines = [
-        "| synapses | chip | CPU s, all strategies | CPU s / (n log n), relative | clock s | peak GB |",
-        "|---|---|---|---|---|---|",
-    ]
-    each = [r["cpu_s"] / (r["synapses"] * np.log(r["synapses"])) for r in rows]  # type: ignore[operator,call-overload]
-    for r, unit in zip(rows, each, strict=True):
-        lines.append(
-            f"| {r['synapses']:,} | {r['profile']} | {r['cpu_s']:.1f} | {unit / each[0]:.2f} | {r['clock_s']:.0f}"
-            f" | {r['peak_memory_gb']:.2f} |"
-        )
-    return "\n".join(lines)
-
-
-def table(rows: list[dict[str, object]]) -> str:
-    """The rows as a table of a document."""
-    lines = ["| network | chip | strategy | cores (bound) | packets x hops | busiest core, operations | CPU s |"]
-    lines.append("|---|---|---|---|---|---|---|")
+    names = list(rows[0]["strategies"])
+    head = ["synapses", "neurons", "chip", *(f"{name}, s" for name in names), "all, s", "s / (n log n), relative", "peak GB"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    first = 0.0
     for r in rows:
-        head = f"| {r['network']} | {r['profile']} | {r['strategy']} |"
-        if "failed" in r:
-            lines.append(f"{head} {r['failed']} | | | |")
-            continue
-        cores = f"{r['cores']} ({r['lower_bounds']['cores']})"  # type: ignore[index]
-        lines.append(f"{head} {cores} | {r['packet_hops']:,.0f} | {r['busiest_operations']:,.0f} | {r['cpu_s']:.1f} |")
+        seconds = [r["strategies"][name]["clock_s"] for name in names]
+        unit = sum(seconds) / (r["synapses"] * np.log(r["synapses"]))
+        first = first or unit
+        cells = [f"{r['synapses']:,}", f"{r['neurons']:,}", r["profile"], *(f"{s:.1f}" for s in (*seconds, sum(seconds)))]
+        lines.append("| " + " | ".join([*cells, f"{unit / first:.2f}", f"{r['peak_memory_gb']:.2f}"]) + " |")
     return "\n".join(lines)
 
 
-def main() -> None:
+def table(rows: list[Row]) -> str:
+    """The rows as a table of a document."""
+    head = ("network", "chip", "strategy", "cores (bound)", "packets x hops", "busiest core, operations", "s")
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for r in rows:
+        start = f"| {r['network']} | {r['profile']} | {r['strategy']} |"
+        if "failed" in r:
+            lines.append(f"{start} {r['failed']} | | | |")
+            continue
+        random = f"; random masks: {r['random_masks_cores']}" if r["random_masks_cores"] else ""
+        cores = f"{r['cores']} ({r['lower_bounds']['cores']}{random})"
+        lines.append(f"{start} {cores} | {r['packet_hops']:,.0f} | {r['busiest_operations']:,.0f} | {r['clock_s']:.1f} |")
+    return "\n".join(lines)
+
+
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Compare the mapping strategies.")
     parser.add_argument("models", nargs="*", type=Path, help=".snnc files")
     parser.add_argument("--only", default="mlp,narrow,full,scaling", help="which of the random networks, or none")
     parser.add_argument("--width", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--json", type=Path, help="write the rows here")
-    options = parser.parse_args()
+    parser.add_argument("--json", type=Path, help="write the rows here; those of other networks stay")
+    return parser.parse_args()
+
+
+def earlier(path: Path | None, key: str, but: set[object]) -> list[Row]:
+    """The rows of a file that are there, but those of networks that were run again."""
+    rows = json.loads(path.read_text())[key] if path and path.exists() else []
+    return [row for row in rows if row.get("network", "scaling") not in but]
+
+
+def main() -> None:
+    options = arguments()
     if options.width:
         print(json.dumps(scaling(options.width)))
         return
-    load = os.getloadavg()[0]
-    rows = []
+    rows: list[Row] = []
     for net in networks(options.only.split(","), options.models):
         for chips in (systems("loihi1"), systems("loihi2"), systems("loihi1", neurons_per_core=256)):
             for row in measured(net, chips):
-                rows.append(row)
-                print(json.dumps(row), file=sys.stderr, flush=True)
+                rows.append({**row, **circumstances()})
+                print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     grown = [in_a_process(width) for width in WIDTHS] if "scaling" in options.only else []
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(table(rows))
-    if grown:
-        print(scaling_table(grown))
+    rows = earlier(options.json, "rows", {row["network"] for row in rows}) + rows
+    grown = grown or earlier(options.json, "scaling", set())
+    print(table(rows), scaling_table(grown) if grown else "", sep="\n\n")
     if options.json:
-        loads = {"load_before": load, "load_after": os.getloadavg()[0]}
-        body = {"commit": commit, "machine": machine | loads, "peak_memory_gb": memory, "rows": rows, "scaling": grown}
-        options.json.write_text(json.dumps(body, indent=1) + "\n")
+        machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
+        options.json.write_text(json.dumps({"machine": machine, "rows": rows, "scaling": grown}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
