@@ -53,9 +53,7 @@ def fits(task, way, n):
     return all((found.used[resource] <= limit).all() for resource, limit in task.profile.limits.items())
 
 
-@pytest.mark.parametrize(
-    "limits", [{"axons_in": 4}, {"axons_in": 6, "axons_out": 2}, {"words": 5}, {"neurons": 3}]
-)
+@pytest.mark.parametrize("limits", [{"axons_in": 4}, {"axons_in": 6, "axons_out": 2}, {"words": 5}, {"neurons": 3}])
 def test_no_mapping_is_below_the_bound(limits):
     above = 0
     for seed in range(2):
