@@ -21,6 +21,8 @@ def simulate(net: Network, inputs: Rasters, *, record: bool = False) -> Run:
     if an input is missing, has the wrong shape, or holds messages that its population cannot send.
     """
     samples, steps = check_inputs(net, inputs)
+    for p in net.inputs:
+        check_messages(p, inputs[p.name])
     spikes = {p.name: inputs[p.name] if p.neuron is None else np.zeros((samples, steps, p.size), np.uint8) for p in net.ordered}
     state = {p.name: _initial(p, samples, net) for p in net.populations if p.neuron}
     into = {p.name: [(c.src, part) for c in net.into(p.name) for part in parts(c)] for p in net.populations}
@@ -57,7 +59,7 @@ def _current(part: Part, spikes: NDArray[Any], step: int, net: Network) -> NDArr
 
 
 def check_inputs(net: Network, inputs: Rasters) -> tuple[int, int]:
-    """(samples, steps) of the inputs, which must agree. Raises DataError as `simulate` does."""
+    """(samples, steps) of the inputs, which must agree. Raises DataError for shapes and types that do not suit the network."""
     for p in net.inputs:
         where = f"input {p.name!r}"
         if p.name not in inputs:
@@ -68,11 +70,16 @@ def check_inputs(net: Network, inputs: Rasters) -> tuple[int, int]:
                 f"got {raster.dtype} of shape {raster.shape}, expected integers of shape (samples, steps, {p.size})",
                 where=where,
             )
-        highest = 2 ** max(p.message_bits, 1) - 1
-        if raster.size and (raster.min() < 0 or raster.max() > highest):
-            raise DataError(f"got messages {raster.min()} .. {raster.max()}, it sends 0 .. {highest}", where=where)
     shapes = {inputs[p.name].shape[:2] for p in net.inputs}
     if len(shapes) != 1:
         raise DataError(f"inputs differ in samples and steps: {sorted(shapes)}")
     samples, steps = shapes.pop()
     return samples, steps
+
+
+def check_messages(p: Population, raster: NDArray[np.integer]) -> None:
+    """Raises DataError for messages that an input does not send."""
+    highest = 2 ** max(p.message_bits, 1) - 1
+    if raster.size and ((raster.dtype.kind == "i" and raster.min() < 0) or raster.max() > highest):
+        where = f"input {p.name!r}"
+        raise DataError(f"got messages {raster.min()} .. {raster.max()}, it sends 0 .. {highest}", where=where)

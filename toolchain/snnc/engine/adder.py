@@ -1,36 +1,40 @@
 """Sums of weighted spikes as additions of single bits, for many samples at once.
 
-A weight is written in signed binary digits (few of them are not 0), so a neuron's input is a pile of bits, each worth a power
-of two: a source's spikes where the digit is 1, their complement where it is -1, as -x = (1 - x) - 1. Full adders turn three
-bits of one power into one of it and one of the next, until a bit a power is left. Each works on whole rows of samples.
+A weight is written in signed binary digits (few of them are not 0), so a neuron's input is, for each power of two, a pile of
+bits that add and one of bits that subtract. Full adders turn three bits of one power into one of it and one of the next, until
+a bit a power is left. As x = 1 - (1 - x), the complement of a bit that adds is one that subtracts, but for a one: what is left
+is turned round, takes all bits that subtract, and is turned back, where the ones cancel. Each works on whole rows of samples.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from snnc.engine.vector import both, load, majority, parity, repeat, store
+from snnc.engine.vector import complement, load, majority, parity, store, store_apart
 
 Ints = NDArray[np.int64]
 compiled: Any = njit(nogil=True, cache=True, error_model="numpy")
+inlined: Any = njit(nogil=True, error_model="numpy", inline="always")  # where a call would take longer than what it does
 
-ZEROS, ONES, FIRST = 0, 1, 2  # rows: no bit set, all set, and where those of sources start
+ZEROS, FIRST = 0, 1  # rows: no bit set, and where those of sources start
+SUM_BITS = 32  # of a sum at most
 
 
 @dataclass(frozen=True, eq=False)
 class Adders:
     """The full adders of many sums, in the order in which they run.
 
-    Sum p is made by the adders ``starts[p]`` .. ``starts[p + 1]``. Adder k adds the rows ``stream[2 * k] // 2`` and
-    ``stream[2 * k + 1]`` to what the adder before left, or, if ``stream[2 * k]`` is odd, to nothing, as the next power of two
-    begins.
+    Sum p is ``stream[starts[p]:]``, for each power: the row that it starts with, the number of adders that take bits that
+    subtract, the number of those that take bits that add, and the two rows of each. What they carry goes to the rows from
+    ``scratch`` on, or, every second power, from ``scratch + carried`` on.
     """
 
-    stream: NDArray[np.int32]  # (2 * adders,)
-    starts: Ints  # (sums + 1,)
+    stream: NDArray[np.int32]
+    starts: Ints  # (sums,)
 
 
 def digits(values: Ints) -> tuple[Ints, ...]:
@@ -54,81 +58,76 @@ def two_complement_bits(low: int, high: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Piles:
-    """The bits that sums are made of: ``heights[p, power]`` bits of each power, whose rows follow one another in ``rows``."""
+    """The bits that sums are made of: of each power ``heights[p, power]`` bits that subtract, and that add; their rows follow
+    one another in ``rows``."""
 
-    heights: Ints  # (sums, bits)
+    heights: Ints  # (sums, bits, 2)
     rows: NDArray[np.int32]
 
+    @cached_property
+    def adders(self) -> Ints:
+        """How many each pile takes, bits that are carried included; an adder takes two. Shape (sums, bits, 2)."""
+        found = np.zeros_like(self.heights)
+        for power in range(found.shape[1]):
+            carried = found[:, power - 1] if power else 0
+            found[:, power] = (self.heights[:, power] + carried + [1, 0]) // 2  # the first bit that adds is what it starts with
+        return found
+
     @property
-    def longest(self) -> int:
-        """The most adders that a sum takes, which is the most rows that it carries."""
-        return int(_adders_of(self.heights).max(initial=0))
+    def carried(self) -> int:
+        """The most bits that a power carries to the next."""
+        return int(self.adders.sum(axis=2).max(initial=0))
 
 
 def piles(sums: int, of: Ints, power: Ints, rows: Ints, negative: NDArray[np.bool_], bits: int) -> Piles:
-    """Of ``sums`` sums: bit k is worth 2**power[k] in sum of[k] and lies in row rows[k], which is a complement if negative[k]."""
-    less = np.zeros(sums, np.int64)
-    np.subtract.at(less, of[negative], np.left_shift(1, power[negative]))
-    fixed_sum, fixed_power = np.nonzero(less[:, None] >> np.arange(bits) & 1)
-    of, power = np.concatenate([of, fixed_sum]), np.concatenate([power, fixed_power])
-    rows = np.concatenate([rows, np.full(len(fixed_sum), ONES)])
+    """Of ``sums`` sums: bit k is worth 2**power[k] in sum of[k] and lies in row rows[k]; it subtracts if negative[k]."""
     inside = power < bits  # what lies above wraps away, as the sum is known to fit
-    of, power, rows = of[inside], power[inside], rows[inside]
-    order = np.lexsort((power, of))
-    heights = np.bincount(of * bits + power, minlength=sums * bits).reshape(sums, bits)
-    return Piles(heights, rows[order].astype(np.int32))
+    pile = ((of * bits + power) * 2 + ~negative)[inside]
+    heights = np.bincount(pile, minlength=sums * bits * 2).reshape(sums, bits, 2)
+    return Piles(heights, rows[inside][np.argsort(pile, kind="stable")].astype(np.int32))
 
 
-def adders(piled: Piles, scratch: int, offset: int) -> Adders:
-    """Adders for piles. ``scratch``: the row from which on each sum keeps what it carries. Sources were numbered as if they
-    started at row `FIRST`, and lie ``offset`` rows further on."""
-    starts = np.concatenate([[0], np.cumsum(_adders_of(piled.heights))]).astype(np.int64)
-    stream = np.empty(2 * starts[-1], np.int32)
+def adders(piled: Piles, scratch: int, carried: int, offset: int) -> Adders:
+    """Adders for piles; sources were numbered as if they started at row `FIRST`, and lie ``offset`` rows further on."""
+    lengths = 3 * piled.heights.shape[1] + 2 * piled.adders.sum(axis=(1, 2))
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    stream = np.empty(starts[-1], np.int32)
     moved = np.where(piled.rows >= FIRST, piled.rows + offset, piled.rows).astype(np.int32)
-    _schedule(piled.heights, moved, starts, scratch, stream)
-    return Adders(stream, starts)
-
-
-def _adders_of(heights: Ints) -> Ints:
-    """How many adders each pile of bits takes: one for each two bits of a power, those carried included; at least one."""
-    count, carried = np.zeros(len(heights), np.int64), np.zeros(len(heights), np.int64)
-    for power in range(heights.shape[1]):
-        carried = np.maximum((heights[:, power] + carried + 1) // 2, 1)
-        count += carried
-    return count
+    _schedule(piled.heights, piled.adders, moved, scratch, carried, stream)
+    return Adders(stream, starts[:-1])
 
 
 @compiled
-def _schedule(heights, rows, starts, scratch, stream):  # type: ignore[no-untyped-def]
-    """Fill ``stream``; carried bits are used last, when they have long been stored."""
-    queue = np.empty(rows.shape[0] + stream.shape[0] + 2, np.int32)
-    at = 0
+def _schedule(heights, adders, rows, scratch, carried, stream):  # type: ignore[no-untyped-def]
+    """Fill ``stream``; of each kind carried bits are used last, when they have long been stored."""
+    queue, at, k = np.empty(rows.shape[0] + stream.shape[0] + 2, np.int32), 0, 0
     for p in range(heights.shape[0]):
-        k, first_carry = starts[p], starts[p]
         for power in range(heights.shape[1]):
-            length, last_carry = heights[p, power], k
-            queue[:length] = rows[at : at + length]
-            at += length
-            for carry in range(first_carry, last_carry):
-                queue[length] = scratch + carry - starts[p]
-                length += 1
-            first_carry = k
-            queue[length], queue[length + 1] = ZEROS, ZEROS
-            for i in range(0, max(length, 1), 2):
-                stream[2 * k], stream[2 * k + 1] = 2 * queue[i] + (i == 0), queue[i + 1]
-                k += 1
+            carry, head, k = scratch + carried * ((power + 1) & 1), k, k + 3
+            for adds in range(2):
+                length = heights[p, power, adds]
+                queue[:length] = rows[at : at + length]
+                at += length
+                for _ in range(adders[p, power - 1, adds] if power else 0):
+                    queue[length], length, carry = carry, length + 1, carry + 1
+                queue[length] = queue[length + 1] = ZEROS
+                count = adders[p, power, adds]
+                stream[k : k + 2 * count] = queue[adds : adds + 2 * count]
+                stream[head + 1 + adds], k = count, k + 2 * count
+            stream[head] = queue[0]
 
 
 @compiled
-def add(rows, stream, first, last, scratch, sums):  # type: ignore[no-untyped-def]
-    """Run the adders ``first`` .. ``last`` of one sum; its bits go to ``sums``, lowest first."""
-    left, power, carry = load(rows, ZEROS), -1, scratch
-    for k in range(np.uint64(2 * first), np.uint64(2 * last), np.uint64(2)):  # unsigned: numba need not look for -1
-        start = stream[k] & 1
-        power += start
-        left = both(left, repeat(np.uint64(start) - np.uint64(1)))
-        x, y = load(rows, stream[k] >> 1), load(rows, stream[k + np.uint64(1)])
-        store(rows, carry, majority(left, x, y))
-        carry += 1
-        left = parity(left, x, y)
-        store(sums, power, left)
+def add(rows, stream, start, bits, scratch, carried, sums):  # type: ignore[no-untyped-def]
+    """Run the adders of one sum; its bits go to ``sums`` (steps, SUM_BITS, words), lowest first."""
+    k = np.uint64(start)  # unsigned: numba need not look for -1
+    for power in range(bits):
+        left, head, carry = load(rows, stream[k]), k, scratch + carried * (power & 1)
+        k += np.uint64(3)
+        for adds in range(np.uint64(1), np.uint64(3)):
+            left = complement(left)
+            for _ in range(stream[head + adds]):
+                x, y = load(rows, stream[k]), load(rows, stream[k + np.uint64(1)])
+                store(rows, carry, majority(left, x, y))
+                left, carry, k = parity(left, x, y), carry + 1, k + np.uint64(2)
+        store_apart(sums, power, left, SUM_BITS)

@@ -8,13 +8,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.engine.adder import FIRST
+from snnc.engine.adder import SUM_BITS
 from snnc.engine.events import delivering, firing
 from snnc.engine.lanes import advancing, order
 from snnc.engine.packing import pack, unpack
 from snnc.engine.plan import VERSION, Adding, Layer, Plan
 from snnc.engine.sums import Feed
-from snnc.engine.vector import LANES, WORDS
+from snnc.engine.vector import LANES, STEPS, WORDS
+from snnc.simulate import check_messages
 
 Kernel = Literal["lanes", "events"]
 
@@ -50,19 +51,23 @@ def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
 def run(job: Job, samples: slice, kernels: Mapping[str, Kernel]) -> None:
     """Compute ``samples``, at most `LANES` of them if a kernel is "lanes": fills rasters and traces, and changes the states."""
     rasters = _rasters(job, samples, kernels)
+    for p in job.plan.net.inputs:
+        check_messages(p, rasters[p.name])
     layers: list[_Lanes | _Events] = []
-    board = _board(job.plan) if "lanes" in kernels.values() else None
+    board, ahead = None, 1 if job.plan.loops else job.steps
+    if "lanes" in kernels.values():
+        ahead = _ahead(job, kernels)
+        board = aligned((job.plan.board.rows, ahead, WORDS), np.uint64)
     for layer in job.plan.layers:
         if kernels[layer.name] == "lanes" and board is not None:
             layers.append(_Lanes(job, samples, rasters, layer, job.plan.board.layers[layer.name], board, kernels))
         else:
             layers.append(_Events(job, samples, rasters, layer))
-    ahead = job.steps if board is None and not job.plan.loops else 1
     for start in range(0, job.steps, ahead):
         if job.stopped.is_set():
             return
         for one in layers:
-            one.advance(start, start + ahead)
+            one.advance(start, min(start + ahead, job.steps))
     for one in layers:
         one.leave()
 
@@ -82,10 +87,10 @@ def _rasters(job: Job, samples: slice, kernels: Mapping[str, Kernel]) -> dict[st
     return rasters
 
 
-def _board(plan: Plan) -> NDArray[np.uint64]:
-    board = aligned((plan.board.rows, WORDS), np.uint64)
-    board[1] = ~np.uint64(0)
-    return board
+def _ahead(job: Job, kernels: Mapping[str, Kernel]) -> int:
+    """How many steps lie side by side: one where spikes come back, where the states of each are wanted, or where few are left."""
+    traced = any(kernels[name] == "lanes" for name in job.traces)
+    return 1 if job.plan.loops or traced or job.steps < STEPS - 1 else STEPS
 
 
 @dataclass(eq=False)
@@ -108,38 +113,36 @@ class _Lanes:
             self.states += self.layer.initial
         for k, values in enumerate(self.job.states.get(self.layer.name, {}).values()):
             self.states[k][:, _PLACES[: self.count]] = values[self.samples].T
-        self.sums = aligned((32 * WORDS,), np.uint64)
-        self.current = self.sums.view(np.int16) if self.adding.direct else aligned((LANES,), np.int32)
+        steps = self.board.shape[1]
+        self.sums = aligned((steps, SUM_BITS, WORDS), np.uint64)
+        low = self.sums.reshape(steps, -1).view(np.int16)
+        self.current = low if self.adding.direct else aligned((steps, LANES), np.int32)
+        self.rows = self.board if steps > 1 else self.board[:, 0]
         self.wanted = {feed.key: _wanted(feed) for feed, _ in self.adding.feeds}
 
     def advance(self, start: int, stop: int) -> None:
+        """Steps that lie side by side."""
         a, name, everything = self.adding, self.layer.name, self.layer.name in self.job.traces
-        for step in range(start, stop):
-            for feed, row in a.feeds:
-                self._bring(feed, row, step)
-            full = everything or (name in self.job.states and step == self.job.steps - 1)
-            advancing(a.full if full else a.lean, a.direct)(
-                self.board, self.sums, self.current, self.states, self.layer.parameters, a.numbers, a.stream, a.starts,
-                a.table, a.gather, a.places, FIRST, a.out,
-            )  # fmt: skip
-            if name in self.rasters:
-                unpack(self.board, a.out, 0, self.job.before[name] + step, self.rasters[name])
-            if everything:
-                self.job.traces[name][:, self.samples, step] = self._ordered()
+        for feed, row in a.feeds:
+            self._bring(feed, row, start, stop - start)
+        full = everything or (name in self.job.states and stop == self.job.steps)
+        advancing(a.full if full else a.lean, a.direct)(
+            self.rows, self.sums, self.current, self.states, self.layer.parameters, a.numbers, a.stream, a.starts,
+            self.job.plan.board.carried, a.table, a.gather, a.places, stop - start, a.out,
+        )  # fmt: skip
+        if name in self.rasters:
+            unpack(self.board, a.out, self.job.before[name] + start, stop - start, self.rasters[name])
+        if everything:
+            self.job.traces[name][:, self.samples, start] = self._ordered()
 
-    def _bring(self, feed: Feed, row: int, step: int) -> None:
+    def _bring(self, feed: Feed, row: int, start: int, steps: int) -> None:
         """Rows of what a population sent, unless its kernel has just put them there."""
         if feed.key == (feed.src, 0, None) and self.kernels.get(feed.src) == "lanes":
             return
-        sent = self.job.before[feed.src] + step - feed.delay_steps
-        raster = self.rasters[feed.src]
+        sent, raster = self.job.before[feed.src] + start - feed.delay_steps, self.rasters[feed.src]
         for plane in range(feed.planes):
-            at = row + 2 * plane * feed.n
-            if sent < 0:
-                self.board[at : at + feed.n], self.board[at + feed.n : at + 2 * feed.n] = 0, ~np.uint64(0)
-            else:
-                bit = np.array([1 << plane], raster.dtype)
-                pack(raster, 0, sent, bit, self.wanted[feed.key], self.board, at)
+            bit = np.array([1 << plane], raster.dtype)
+            pack(raster, sent, steps, bit, self.wanted[feed.key], self.board, row + plane * feed.n)
 
     def _ordered(self) -> NDArray[Any]:
         """(states, samples, neurons)"""
@@ -173,10 +176,12 @@ class _Events:
         for k, values in enumerate(self.job.states.get(layer.name, {}).values()):
             self.states[:, k, : layer.n] = values[self.samples]
         self.spikes, self.part = aligned((padded,), np.uint8), aligned((padded,), layer.current_type)
+        self.current = self.part[:0]  # of a piece
         everything = layer.name in self.job.traces
         nothing = np.zeros((0, 1, 1, 1), np.int64)
         self.trace = self.job.traces[layer.name][:, self.samples] if everything else nothing
-        self.fire = firing(f"{layer.step.text}\n{VERSION}")
+        wanted = everything or layer.name in self.job.states
+        self.fire = firing(f"{layer.step.text if wanted else layer.step.lean}\n{VERSION}")
 
     def advance(self, start: int, stop: int) -> None:
         """In pieces whose currents stay in a near cache: some steps of some samples."""
@@ -192,7 +197,11 @@ class _Events:
 
     def _piece(self, samples: range, steps: range) -> None:
         layer, name = self.layer, self.layer.name
-        current = aligned((len(samples), len(steps), len(self.part)), self.part.dtype)
+        count = len(samples) * len(steps) * len(self.part)
+        if len(self.current) < count:
+            self.current = aligned((count,), self.part.dtype)
+        current = self.current[:count].reshape(len(samples), len(steps), -1)
+        current[:] = 0
         for i, f in zip(layer.inputs, layer.fanouts, strict=True):
             delivering(VERSION)(
                 self.rasters[i.src], samples.start, self.job.before[i.src] + steps.start, i.part.delay_steps, f.inputs, f.starts,

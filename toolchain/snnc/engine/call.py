@@ -16,9 +16,9 @@ from snnc.engine.choice import choose, measured
 from snnc.engine.plan import Plan, plan
 from snnc.engine.vector import LANES
 from snnc.errors import DataError
-from snnc.ir import Network
+from snnc.ir import Network, Population
 from snnc.run import Rasters, Run
-from snnc.simulate import check_inputs
+from snnc.simulate import check_inputs, check_messages
 
 Choice = Kernel | Literal["auto"]
 
@@ -110,15 +110,20 @@ def _job(made: Plan, inputs: Rasters, state: State, samples: int, steps: int, op
             continue
         sent = state.sent.get(p.name, np.zeros((samples, 0, p.size), np.uint8))
         given = None if p.neuron else inputs[p.name]
-        rasters[p.name] = _raster(sent, given, (samples, steps, p.size), p.message_bits)
+        rasters[p.name] = _raster(sent, given, (samples, steps, p.size), p)
     kept = [layer for layer in made.layers if options.record or not layer.fires]
     traces = {layer.name: np.zeros((len(layer.step.states), samples, steps, layer.n), np.int64) for layer in kept}
     return Job(made, steps, rasters, before, state.neurons, traces, threading.Event())
 
 
-def _raster(sent: NDArray[Any], given: NDArray[Any] | None, shape: tuple[int, int, int], message_bits: int) -> NDArray[Any]:
-    """(samples, steps sent before + steps, n), in the smallest type that holds the messages."""
-    kind = next(t for t in (np.uint8, np.uint16, np.uint32) if np.iinfo(t).bits >= message_bits)
+def _raster(sent: NDArray[Any], given: NDArray[Any] | None, shape: tuple[int, int, int], p: Population) -> NDArray[Any]:
+    """(samples, steps sent before + steps, n), in the smallest type that holds the messages.
+
+    Messages that are converted are checked before; the others by each block, which has them near afterwards.
+    """
+    kind = next(t for t in (np.uint8, np.uint16, np.uint32) if np.iinfo(t).bits >= p.message_bits)
+    if given is not None and given.dtype != kind:
+        check_messages(p, given)
     if given is not None and not sent.shape[1]:
         return np.require(given, kind, ["C", "W"])
     samples, steps, n = shape

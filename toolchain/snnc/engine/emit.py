@@ -3,10 +3,12 @@ compiles a kernel, to which the program's text is a constant.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.core.errors import TypingError
 
 from snnc.engine.vector import EACH, GROUP, LANES, intrinsic, load_vector, pointer, row, splat, spread, store_vector
@@ -128,95 +130,133 @@ def _columns(context: Any, builder: Any, kind: Any, array: Any) -> Any:
     return builder.extract_value(context.make_array(kind)(context, builder, array).shape, 1)
 
 
-def _alike(context: Any, builder: Any, kind: Any, array: Any, at: Any, vector: Any) -> Any:
-    """A vector of one element of an array."""
-    data = context.make_array(kind)(context, builder, array).data
-    return spread(builder, builder.load(builder.gep(data, [at])), vector)
-
-
 def _number(value: int) -> Any:
     return ir.Constant(ir.IntType(64), value)
 
 
-@intrinsic(prefer_literal=True)
-def fire_samples(
-    typing: Any, text: Any, states: Any, parameters: Any, numbers: Any, current: Any, neuron: Any, part: Any, spikes: Any
-) -> Any:
-    """One step of one neuron for the samples 16 * g + ``part``; adds their bits to the row ``spikes``.
+@dataclass(frozen=True)
+class _Array:
+    """An argument of a kernel, where it is compiled."""
 
-    ``states`` (states, neurons, 16, EACH), ``parameters`` (parameters, neurons), ``numbers`` of the program,
-    ``current`` (16, EACH).
+    context: Any
+    builder: Any
+    kind: Any
+    value: Any
+
+    @property
+    def bits(self) -> int:
+        """Of an element."""
+        width: int = self.kind.dtype.bitwidth
+        return width
+
+    @property
+    def columns(self) -> Any:
+        """The length of the second axis."""
+        return self.builder.extract_value(self.context.make_array(self.kind)(self.context, self.builder, self.value).shape, 1)
+
+    def place(self, at: Any, vector: Any) -> Any:
+        """The address of a vector from element ``at`` on."""
+        return pointer(self.context, self.builder, self.kind, self.value, at, vector)
+
+    def alike(self, at: Any, vector: Any) -> Any:
+        """A vector of one element."""
+        data = self.context.make_array(self.kind)(self.context, self.builder, self.value).data
+        return spread(self.builder, self.builder.load(self.builder.gep(data, [at])), vector)
+
+    def vector(self, at: Any, vector: Any) -> Any:
+        """The elements from ``at`` on, as wide as those of ``vector``."""
+        narrow = ir.VectorType(ir.IntType(self.bits), vector.count)
+        value = load_vector(self.builder, self.place(at, narrow), self.bits // 8)
+        return value if narrow.element.width == vector.element.width else self.builder.sext(value, vector)
+
+
+def _kept(text: str, name: str, read: Callable[[int], Any]) -> list[Any]:
+    """What the program reads by a name, fetched before a loop: there LLVM does not know that the loop leaves it alone."""
+    numbers = [int(line.split(" ")[1]) for line in text.split("\n") if line.startswith(f"{name} ")]
+    return [read(i) if i in numbers else None for i in range(max(numbers, default=-1) + 1)]
+
+
+@intrinsic(prefer_literal=True)
+def fire_samples(typing: Any, text: Any, states: Any, parameters: Any, numbers: Any, current: Any, step: Any, neuron: Any) -> Any:
+    """One step of one neuron for all samples: the row of their spikes.
+
+    ``states`` (states, neurons, 16, EACH), ``parameters`` (parameters, neurons), ``numbers`` of the program, ``current``
+    (steps, at least 16 * EACH): samples in the order of `transpose`.
     """
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        _, states_, parameters_, numbers_, current_, neuron_, part_, spikes_ = given
-        kinds = signature.args
-        width, summed = kinds[1].dtype.bitwidth, kinds[4].dtype.bitwidth
-        vector, narrow = (ir.VectorType(ir.IntType(bits), EACH) for bits in (width, summed))
-        neurons, padded = (_columns(context, builder, *array) for array in ((kinds[1], states_), (kinds[2], parameters_)))
-        first = builder.mul(part_, _number(EACH))
+        program, (step_, neuron_) = text.literal_value, given[5:]
+        state, parameter, number, summed = (_Array(context, builder, signature.args[i], given[i]) for i in range(1, 5))
+        vector, bits = ir.VectorType(ir.IntType(state.bits), EACH), ir.VectorType(ir.IntType(GROUP), EACH)
+        fixed = {"number": _kept(program, "number", lambda i: number.alike(_number(i), vector)),
+                 "parameter": _kept(program, "parameter", lambda i: parameter.alike(
+                     _flat(builder, _number(i), parameter.columns, neuron_), vector))}  # fmt: skip
+        found = cgutils.alloca_once_value(builder, splat(0, bits))  # type: ignore[no-untyped-call]
+        with cgutils.for_range(builder, _number(GROUP)) as loop:
+            first = builder.mul(loop.index, _number(EACH))
+            places = [_flat(builder, _number(i), state.columns, neuron_, _number(LANES), first) for i in range(_states(program))]
 
-        def state(i: int) -> Any:
-            at = _flat(builder, _number(i), neurons, neuron_, _number(LANES), first)
-            return pointer(context, builder, kinds[1], states_, at, vector)
+            def read(name: str, i: int) -> Any:
+                if name == "state":
+                    return state.vector(places[i], vector)
+                if name == "current":
+                    return summed.vector(_flat(builder, step_, summed.columns, first), vector)
+                return fixed[name][i]
 
-        def read(name: str, i: int) -> Any:
-            if name == "state":
-                return load_vector(builder, state(i), width // 8)
-            if name == "current":
-                value = load_vector(builder, pointer(context, builder, kinds[4], current_, first, narrow), summed // 8)
-                return value if width == summed else builder.sext(value, vector)
-            if name == "number":
-                return _alike(context, builder, kinds[3], numbers_, _number(i), vector)
-            return _alike(context, builder, kinds[2], parameters_, _flat(builder, _number(i), padded, neuron_), vector)
+            *after, fired = _results(builder, program, vector, read)
+            _put(state, places, after, vector)
+            bit = spread(builder, builder.shl(bits.element(1), builder.trunc(loop.index, bits.element)), bits)
+            there = builder.select(builder.icmp_signed("!=", fired, splat(0, vector)), bit, splat(0, bits))
+            builder.store(builder.or_(builder.load(found), there), found)
+        return builder.bitcast(builder.load(found), ir.VectorType(ir.IntType(64), row.words))
 
-        *after, fired = _results(builder, text.literal_value, vector, read)
-        for i, value in enumerate(after):
-            if value is not None:
-                store_vector(builder, value, state(i), width // 8)
-        bits = ir.VectorType(ir.IntType(GROUP), EACH)
-        bit = spread(builder, builder.shl(bits.element(1), builder.trunc(part_, bits.element)), bits)
-        there = builder.select(builder.icmp_signed("!=", fired, splat(0, vector)), bit, splat(0, bits))
-        return builder.or_(spikes_, builder.bitcast(there, spikes_.type))
+    return row(text, states, parameters, numbers, current, types.intp, types.intp), generate
 
-    return row(text, states, parameters, numbers, current, types.intp, types.intp, row), generate
+
+def _states(program: str) -> int:
+    """How many states a program leaves."""
+    return len(program.split("return ")[1].split("\n")[0].split(" ")) - 1
+
+
+def _put(state: _Array, places: list[Any], values: list[Any], vector: Any) -> None:
+    for place, value in zip(places, values, strict=True):
+        if value is not None:
+            store_vector(state.builder, value, state.place(place, vector), state.bits // 8)
 
 
 @intrinsic(prefer_literal=True)
 def fire_neurons(
-    typing: Any, text: Any, states: Any, parameters: Any, numbers: Any, current: Any, first: Any, spikes: Any
+    typing: Any, text: Any, states: Any, sample: Any, parameters: Any, numbers: Any, current: Any, row: Any, spikes: Any
 ) -> Any:
-    """One step of the neurons ``first`` .. ``first`` + AT_ONCE of one sample; their spikes go to the bytes ``spikes``.
+    """One step of all neurons of one sample; their spikes go to the bytes ``spikes``.
 
-    ``states`` (states, neurons), ``parameters`` (parameters, neurons), ``numbers`` of the program, ``current`` (neurons,),
-    ``spikes`` (neurons,) uint8.
+    ``states`` (samples, states, neurons), ``parameters`` (parameters, neurons), ``numbers`` of the program, ``current``
+    (samples * steps, neurons), whose row ``row`` is taken, ``spikes`` (1, neurons) uint8.
     """
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        _, states_, parameters_, numbers_, current_, first_, spikes_ = given
-        kinds = signature.args
-        width, summed = kinds[1].dtype.bitwidth, kinds[4].dtype.bitwidth
-        vector, narrow, byte = (ir.VectorType(ir.IntType(bits), AT_ONCE) for bits in (width, summed, 8))
-        padded = _columns(context, builder, kinds[2], parameters_)
+        program, sample_, row_ = text.literal_value, given[2], given[6]
+        arrays = (_Array(context, builder, signature.args[i], given[i]) for i in (1, 3, 4, 5, 7))
+        state, parameter, number, summed, out = arrays
+        vector, byte = (ir.VectorType(ir.IntType(bits), AT_ONCE) for bits in (state.bits, 8))
+        fixed, padded = _kept(program, "number", lambda i: number.alike(_number(i), vector)), parameter.columns
+        variables = state.columns
+        with cgutils.for_range(builder, builder.udiv(padded, _number(AT_ONCE))) as loop:
+            first = builder.mul(loop.index, _number(AT_ONCE))
+            places = [_flat(builder, sample_, variables, _number(i), padded, first) for i in range(_states(program))]
 
-        def place(kind: Any, array: Any, i: int) -> Any:
-            return pointer(context, builder, kind, array, _flat(builder, _number(i), padded, first_), vector)
+            def read(name: str, i: int) -> Any:
+                if name == "number":
+                    return fixed[i]
+                if name == "state":
+                    return state.vector(places[i], vector)
+                if name == "current":
+                    return summed.vector(_flat(builder, row_, padded, first), vector)
+                return parameter.vector(_flat(builder, _number(i), padded, first), vector)
 
-        def read(name: str, i: int) -> Any:
-            if name == "current":
-                value = load_vector(builder, pointer(context, builder, kinds[4], current_, first_, narrow), summed // 8)
-                return value if width == summed else builder.sext(value, vector)
-            if name == "number":
-                return _alike(context, builder, kinds[3], numbers_, _number(i), vector)
-            kind, array = (kinds[1], states_) if name == "state" else (kinds[2], parameters_)
-            return load_vector(builder, place(kind, array, i), width // 8)
-
-        *after, fired = _results(builder, text.literal_value, vector, read)
-        for i, value in enumerate(after):
-            if value is not None:
-                store_vector(builder, value, place(kinds[1], states_, i), width // 8)
-        address = pointer(context, builder, kinds[6], spikes_, first_, byte)
-        store_vector(builder, builder.trunc(fired, byte), address, 1)
+            *after, fired = _results(builder, program, vector, read)
+            _put(state, places, after, vector)
+            store_vector(builder, builder.trunc(fired, byte), out.place(first, byte), 1)
         return context.get_dummy_value()
 
-    return types.void(text, states, parameters, numbers, current, types.intp, spikes), generate
+    return types.void(text, states, types.intp, parameters, numbers, current, types.intp, spikes), generate

@@ -10,10 +10,11 @@ from numba import types
 from numpy.typing import NDArray
 
 from snnc.delays import Part
-from snnc.engine.adder import compiled
-from snnc.engine.emit import AT_ONCE, fire_neurons
+from snnc.engine.adder import compiled, inlined
+from snnc.engine.emit import fire_neurons
+from snnc.engine.packing import bits_from
 from snnc.engine.taps import Ints, pooled, shared_zeros, taps
-from snnc.engine.vector import intrinsic, load_vector, pointer, splat
+from snnc.engine.vector import intrinsic
 
 _NOWHERE = np.ones(6, np.int64)
 
@@ -70,19 +71,6 @@ def _inputs(part: Part, cells: NDArray[np.int64] | None) -> Ints:
 
 
 @intrinsic
-def _not_zero(typing: Any, row: Any, at: Any) -> Any:
-    """A bit for each of 64 messages from element ``at`` of a row on: whether it is not 0."""
-
-    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        kind = signature.args[0]
-        vector = ir.VectorType(ir.IntType(kind.dtype.bitwidth), 64)
-        value = load_vector(builder, pointer(context, builder, kind, given[0], given[1], vector), kind.dtype.bitwidth // 8)
-        return builder.bitcast(builder.icmp_signed("!=", value, splat(0, vector)), ir.IntType(64))
-
-    return types.uint64(row, types.intp), generate
-
-
-@intrinsic
 def _lowest(typing: Any, bits: Any) -> Any:
     """The number of the lowest bit that is set."""
 
@@ -103,51 +91,42 @@ def delivering(version: str) -> Any:
         The samples are those from ``first`` on, the steps those from ``start`` on; ``part`` (n,) is for sums to be shifted.
         """
         version  # noqa: B018 - so that it belongs to the kernel
-        n = raster.shape[2]
+        n, any_bit = raster.shape[2], raster.dtype.type(0xFFFFFFFF)
+        messages, flat = raster.reshape(-1), current.reshape(-1)
+        into = part if down else flat
         for s in range(current.shape[0]):
-            for t in range(current.shape[1]):
-                if start + t < delay:
-                    continue
-                messages, into = raster[first + s, start + t - delay], current[s, t]
+            for t in range(max(0, delay - start), current.shape[1]):
+                sent = ((first + s) * raster.shape[1] + start + t - delay) * n
+                here = (s * current.shape[1] + t) * len(part)
                 if down:
                     part[:] = 0
-                    into = part
                 for j in range(0, n, 64):
-                    bits = _not_zero(messages, j) if j + 64 <= n else _last(messages, j)
+                    bits = bits_from(messages, sent, n, j, any_bit)
                     while bits:
                         at = j + _lowest(bits)
                         bits &= bits - np.uint64(1)
-                        to, message = inputs[at], into.dtype.type(messages[at])
+                        to, message = inputs[at], into.dtype.type(messages[sent + at])
+                        base = np.uint64(0 if down else here)
                         if to >= 0 and len(up) == 0:
-                            _send(message, starts[to], starts[to + 1], of, values, into)
+                            _send(message, starts[to], starts[to + 1], of, values, into, base)
                         elif to >= 0:
-                            _stamp(message, to, starts, of, values, up, left, geometry, into)
+                            _stamp(message, to, starts, of, values, up, left, geometry, into, base)
                 if down:
                     for i in range(len(part)):
-                        current[s, t, i] += part[i] >> down
+                        flat[here + i] += part[i] >> down
 
     return deliver
 
 
-@compiled
-def _last(messages, start):  # type: ignore[no-untyped-def]
-    """`_not_zero` of the messages from ``start`` on, of which there are less than 64."""
-    bits = np.uint64(0)
-    for j in range(start, len(messages)):
-        if messages[j]:
-            bits |= np.uint64(1) << np.uint64(j - start)
-    return bits
-
-
-@compiled
-def _send(message, start, stop, of, values, into):  # type: ignore[no-untyped-def]
-    """One message over the synapses ``start`` .. ``stop``."""
+@inlined
+def _send(message, start, stop, of, values, into, base):  # type: ignore[no-untyped-def]
+    """One message over the synapses ``start`` .. ``stop`` to the currents from ``base`` on."""
     for k in range(start, stop):
-        into[of[k]] += values[k] * message
+        into[base + of[k]] += values[k] * message
 
 
 @compiled
-def _stamp(message, at, starts, of, values, up, left, geometry, into):  # type: ignore[no-untyped-def]
+def _stamp(message, at, starts, of, values, up, left, geometry, into, base):  # type: ignore[no-untyped-def]
     """One message over the kernel that it meets: to the neuron of every place that sees it."""
     height, width, rows, columns, down, right = geometry
     channel, place = divmod(at, height * width)
@@ -156,7 +135,7 @@ def _stamp(message, at, starts, of, values, up, left, geometry, into):  # type: 
         row, row_rest = divmod(y + up[k], down)
         column, column_rest = divmod(x + left[k], right)
         if row_rest == 0 and column_rest == 0 and 0 <= row < rows and 0 <= column < columns:
-            into[(of[k] * rows + row) * columns + column] += values[k] * message
+            into[base + np.uint64((of[k] * rows + row) * columns + column)] += values[k] * message
 
 
 @cache
@@ -173,8 +152,7 @@ def firing(text: str) -> Any:
         n = raster.shape[2]
         for s in range(current.shape[0]):
             for t in range(current.shape[1]):
-                for i in range(0, parameters.shape[1], AT_ONCE):
-                    fire_neurons(text, states[first + s], parameters, numbers, current[s, t], i, spikes)
+                fire_neurons(text, states, first + s, parameters, numbers, current, s * current.shape[1] + t, spikes)
                 for i in range(n):
                     raster[first + s, start + t, i] = spikes[i]
                 for k in range(trace.shape[0]):

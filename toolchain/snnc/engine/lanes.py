@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from snnc.engine.adder import add, compiled
+from snnc.engine.adder import FIRST, SUM_BITS, add, compiled
 from snnc.engine.emit import fire_samples
-from snnc.engine.vector import EACH, GROUP, LANES, complement, load, repeat, store, transpose
+from snnc.engine.turning import transpose
+from snnc.engine.vector import EACH, GROUP, LANES, load, load_narrow, store, store_narrow
 
 # columns of the table of parts: one row for each part of a connection
 START, BITS, SHIFT, OWN, SLOTS, GATHER, WINDOW = range(7)
@@ -19,25 +20,25 @@ def advancing(text: str, direct: bool) -> Any:
     """The kernel for neurons whose step is the program ``text``; ``direct`` if one part's sums are the current as they are."""
 
     @compiled
-    def advance(rows, sums, current, states, parameters, numbers, stream, starts, table, gather, places, scratch, out):  # type: ignore[no-untyped-def]
-        """One step of a population for `LANES` samples; its spikes and their complement go to the rows from ``out`` on.
+    def advance(rows, sums, current, states, parameters, numbers, stream, starts, carried, table, gather, places, steps, out):  # type: ignore[no-untyped-def]
+        """Some steps of a population for `LANES` samples; its spikes go to the rows from ``out`` on.
 
-        Neuron (channel, place) gets sum number channel, or channel * places + place where column OWN is set, of each part.
+        As many steps as a row holds are summed at once, and the first ``steps`` of them are taken. Neuron (channel, place) gets
+        sum number channel, or channel * places + place where column OWN is set, of each part.
         """
-        n = states.shape[1]
+        n, width = states.shape[1], sums.shape[0]
         for place in range(places):
             _window(rows, table, gather, place)
             for channel in range(n // places):
                 neuron = channel * places + place
                 for part in range(table.shape[0]):
                     p = table[part, START] + (neuron if table[part, OWN] else channel)
-                    add(rows, stream, starts[p], starts[p + 1], scratch, sums)
-                    _collect(sums, current, table[part, BITS], table[part, SHIFT], part == 0, direct)
-                spikes = repeat(np.uint64(0))
-                for group in range(GROUP):
-                    spikes = fire_samples(text, states, parameters, numbers, current, neuron, group, spikes)
-                store(rows, out + neuron, spikes)
-                store(rows, out + n + neuron, complement(spikes))
+                    add(rows, stream, starts[p], table[part, BITS], FIRST, carried, sums)
+                    for step in range(steps):
+                        _collect(sums, step, current, table[part, BITS], table[part, SHIFT], part == 0, direct)
+                for step in range(steps):
+                    spikes = fire_samples(text, states, parameters, numbers, current, step, neuron)
+                    store_narrow(rows, (out + neuron) * width + step, spikes)
 
     return advance
 
@@ -53,25 +54,24 @@ def _window(rows, table, gather, place):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _collect(sums, current, bits, shift, first, direct):  # type: ignore[no-untyped-def]
-    """Add the numbers whose bits are in ``sums``, shifted, to ``current``, in the order of `transpose`."""
-    sign, wide = load(sums, bits - 1), bits > GROUP
-    for power in range(bits, 2 * GROUP if wide else GROUP):
-        store(sums, power, sign)
-    transpose(sums, 0)
+def _collect(sums, step, current, bits, shift, first, direct):  # type: ignore[no-untyped-def]
+    """Add the numbers of a step whose bits are in ``sums``, shifted, to ``current``, in the order of `transpose`."""
+    start, long = step * SUM_BITS, bits > GROUP
+    sign = load_narrow(sums, start + bits - 1)
+    for power in range(bits, 2 * GROUP if long else GROUP):
+        store_narrow(sums, start + power, sign)
+    transpose(sums, start)
     if direct:
         return
-    if first:
-        current[:] = 0
-    up, down, low = max(shift, 0), max(-shift, 0), sums.view(np.int16)
-    if not wide:
+    up, down, low, before = max(shift, 0), max(-shift, 0), sums[step].reshape(-1).view(np.int16), 0 if first else -1
+    if not long:
         for i in range(LANES):
-            current[i] += (np.int32(low[i]) << up) >> down
+            current[step, i] = (current[step, i] & before) + ((np.int32(low[i]) << up) >> down)
         return
-    transpose(sums, GROUP)
+    transpose(sums, start + GROUP)
     for i in range(LANES):
         value = (np.int32(low[LANES + i]) << 16) | (np.int32(low[i]) & 0xFFFF)
-        current[i] += (value << up) >> down
+        current[step, i] = (current[step, i] & before) + ((value << up) >> down)
 
 
 def order() -> Any:

@@ -1,64 +1,71 @@
-"""Kernels between rasters, a byte a message, and rows, a bit a sample. Used by `snnc.engine.lanes`."""
+"""Kernels between rasters, a byte a message, and rows, a bit a sample. Used by `snnc.engine.block`."""
 
 import numpy as np
 
-from snnc.engine.adder import compiled
+from snnc.engine.adder import compiled, inlined
+from snnc.engine.turning import bits_of, prefetch, put_bits, turn
+
+AHEAD = 2  # samples: the processor does not foresee the jump from one to the next
+
+
+@inlined
+def bits_from(messages, start, n, at, bits):  # type: ignore[no-untyped-def]
+    """A bit for each of 64 messages: whether it has one of the ``bits``. Of the ``n`` messages from element ``start`` of a flat
+    raster on, they are those from number ``at`` on, of which there may be less."""
+    if at + 64 <= n:
+        return bits_of(messages, start + at, bits)
+    if n >= 64:
+        return bits_of(messages, start + n - 64, bits) >> np.uint64(at + 64 - n)
+    found = np.uint64(0)
+    for j in range(at, n):
+        found |= np.uint64(messages[start + j] & bits != 0) << np.uint64(j - at)
+    return found
 
 
 @compiled
-def pack(raster, first, step, bit, wanted, rows, out):  # type: ignore[no-untyped-def]
-    """The bit ``bit[0]`` of the messages of ``step`` of the samples from ``first`` on, as rows, and their complement.
+def pack(raster, sent, steps, bit, wanted, rows, out):  # type: ignore[no-untyped-def]
+    """The bit ``bit[0]`` of the messages of some steps from ``sent`` on, as rows (rows, steps, words) from ``out`` on.
 
-    ``raster`` (samples, steps, n); ``bit`` has the type of its messages. Only neurons
-    that are ``wanted`` (n,) send. Samples that are not there send nothing.
+    ``raster`` (samples, steps, n); ``bit`` has the type of its messages. Only neurons that are ``wanted`` (n,) send. Samples
+    that are not there send nothing, and neither does anybody before the first step.
     """
-    samples, n, words = raster.shape[0], raster.shape[2], rows.shape[1]
-    columns, octets, nothing = np.zeros((words, n), np.uint64), np.empty((8, n), np.uint8), np.zeros(n, raster.dtype)
-    for word in range(min(words, (samples - first + 63) // 64)):
-        for i in range(8):
-            _octet(raster, first + 64 * word + 8 * i, step, bit[0], nothing, octets[i])
-        column = columns[word]
-        for j in range(n):
-            bits = np.uint64(0)
-            for i in range(8):
-                bits |= np.uint64(octets[i, j]) << np.uint64(8 * i)
-            column[j] = bits if wanted[j] else np.uint64(0)
-    for j in range(n):
-        for word in range(words):
-            rows[out + j, word], rows[out + n + j, word] = columns[word, j], ~columns[word, j]
+    samples, length, n = raster.shape
+    messages = raster.reshape(-1)  # numba counts who uses a slice, which takes longer than to look at 64 messages
+    wide = (n + 63) // 64
+    squares = np.zeros((steps * wide, 64), np.uint64)
+    for word in range(rows.shape[2]):
+        if samples < 64 * (word + 1):
+            squares[:] = 0
+        for i in range(min(64, samples - 64 * word)):
+            for step in range(max(0, -sent), steps):
+                start = ((64 * word + i) * length + sent + step) * n
+                for j in range(wide):
+                    prefetch(messages, start + AHEAD * length * n + 64 * j)
+                    squares[step * wide + j, i] = bits_from(messages, start, n, 64 * j, bit[0])
+        for step in range(steps):
+            for j in range(wide):
+                square = step * wide + j
+                turn(squares, square)
+                for i in range(min(64, n - 64 * j)):
+                    rows[out + 64 * j + i, step, word] = squares[square, i] if wanted[64 * j + i] else np.uint64(0)
 
 
 @compiled
-def _octet(raster, first, step, bit, nothing, octet):  # type: ignore[no-untyped-def]
-    """Eight samples, a bit each, of every neuron."""
-    samples = raster.shape[0]
-    a = raster[first, step] if first < samples else nothing
-    b = raster[first + 1, step] if first + 1 < samples else nothing
-    c = raster[first + 2, step] if first + 2 < samples else nothing
-    d = raster[first + 3, step] if first + 3 < samples else nothing
-    e = raster[first + 4, step] if first + 4 < samples else nothing
-    f = raster[first + 5, step] if first + 5 < samples else nothing
-    g = raster[first + 6, step] if first + 6 < samples else nothing
-    h = raster[first + 7, step] if first + 7 < samples else nothing
-    for j in range(octet.shape[0]):  # in bytes all along, so that a vector holds many
-        low = (a[j] & bit != 0) | (b[j] & bit != 0) << 1 | (c[j] & bit != 0) << 2 | (d[j] & bit != 0) << 3
-        high = (e[j] & bit != 0) << 4 | (f[j] & bit != 0) << 5 | (g[j] & bit != 0) << 6 | (h[j] & bit != 0) << 7
-        octet[j] = low | high
-
-
-@compiled
-def unpack(rows, start, first, step, raster):  # type: ignore[no-untyped-def]
-    """The inverse of `pack`: n rows from ``start`` on as spikes of ``step`` in ``raster`` (samples, steps, n)."""
-    samples, n = min(64 * rows.shape[1], raster.shape[0] - first), raster.shape[2]
-    column, octet = np.empty(n, np.uint64), np.empty(n, np.uint8)
-    for eight in range((samples + 7) // 8):
-        if eight % 8 == 0:
-            for j in range(n):
-                column[j] = rows[start + j, eight // 8]
-        shift = np.uint64(8 * (eight % 8))
-        for j in range(n):
-            octet[j] = column[j] >> shift
-        for i in range(min(8, samples - 8 * eight)):
-            spikes, bit = raster[first + 8 * eight + i, step], np.uint8(1 << i)
-            for j in range(n):
-                spikes[j] = octet[j] & bit != 0
+def unpack(rows, out, first, steps, raster):  # type: ignore[no-untyped-def]
+    """n rows of ``steps`` from ``out`` on as spikes of the steps from ``first`` on in ``raster`` (samples, steps, n)."""
+    samples, length, n = raster.shape
+    spikes = raster.reshape(-1)
+    square = np.zeros((1, 64), np.uint64)
+    for word in range((samples + 63) // 64):
+        for j in range(0, n, 64):
+            for step in range(steps):
+                for i in range(min(64, n - j)):
+                    square[0, i] = rows[out + j + i, step, word]
+                turn(square, 0)
+                for i in range(min(64, samples - 64 * word)):
+                    start = ((64 * word + i) * length + first + step) * n
+                    if j + 64 <= n:
+                        put_bits(spikes, start + j, square[0, i])
+                    else:
+                        for k in range(j, n):
+                            spikes[start + k] = square[0, i] >> np.uint64(k - j) & np.uint64(1)

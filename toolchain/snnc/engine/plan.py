@@ -26,7 +26,7 @@ from snnc.ir import Network, Population
 
 Key = tuple[str, int, bytes | None]
 
-_KERNELS = ("adder", "emit", "events", "lanes", "vector")  # what is compiled; what else changes needs no compiling
+_KERNELS = ("adder", "emit", "events", "lanes", "packing", "turning", "vector")  # what is compiled
 VERSION = sha256(b"".join(Path(__file__).with_name(f"{name}.py").read_bytes() for name in _KERNELS)).hexdigest()[:16]
 
 
@@ -123,6 +123,7 @@ class Adding:
     direct: bool  # one part, whose 16-bit sums are the current
     stream: NDArray[np.int32]
     starts: Ints
+    counts: Ints  # (sums,): adders
     table: Ints
     gather: NDArray[np.int32]
     places: int
@@ -132,13 +133,8 @@ class Adding:
     @property
     def adders(self) -> int:
         """Adders that run in a step."""
-        each = np.diff(self.starts)
-        return int(
-            sum(
-                each[start:stop].sum() * (1 if own else self.places)
-                for (start, own), stop in zip(self.table[:, [START, OWN]], [*self.table[1:, START], len(each)], strict=True)
-            )
-        )
+        parts = np.split(self.counts, self.table[1:, START])
+        return sum(int(each.sum()) * (1 if own else self.places) for each, own in zip(parts, self.table[:, OWN], strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +142,7 @@ class Board:
     """The rows of bits that the layers of a network share: constants, what is carried, messages, windows."""
 
     rows: int
+    carried: int  # the most bits that a sum carries from one power to the next
     layers: Mapping[str, Adding]  # those whose sums fit
 
 
@@ -192,7 +189,7 @@ def _board(layers: Sequence[Layer]) -> Board:
     first: dict[Key, int] = {}
     end = FIRST
     for layer in layers:
-        first[layer.name, 0, None], end = end, end + 2 * layer.n
+        first[layer.name, 0, None], end = end, end + layer.n
     for feed in (i.feed for layer in layers for i in layer.inputs):
         if feed.key not in first:
             first[feed.key], end = end, end + feed.rows
@@ -204,27 +201,31 @@ def _board(layers: Sequence[Layer]) -> Board:
             end += sums[-1].gather.shape[1] if sums[-1] else 0
         if layer.current_type == np.int32 and all(sums):
             found[layer.name] = [s for s in sums if s]
-    carried = max((s.piled.longest for sums in found.values() for s in sums), default=0)
+    carried = max((s.piled.carried for sums in found.values() for s in sums), default=0)
     made = {layer.name: _adding(layer, found[layer.name], first, carried) for layer in layers if layer.name in found}
-    return Board(end + carried, made)
+    return Board(end + 2 * carried, carried, made)
 
 
 def _adding(layer: Layer, sums: Sequence[Summed], first: Mapping[Key, int], carried: int) -> Adding:
-    streams, starts, total = [np.zeros(0, np.int32)], [np.zeros(1, np.int64)], 0
-    for s in sums:
-        made = adders(s.piled, FIRST, carried)
-        streams.append(made.stream)
-        starts.append(made.starts[1:] + total)
-        total += int(made.starts[-1])
-    numbers, gather = table(sums, carried)
+    made = [adders(s.piled, FIRST, carried, 2 * carried) for s in sums]
+    before = np.cumsum([0, *(len(m.stream) for m in made)])
+    numbers, gather = table(sums, 2 * carried)
     places = max((len(s.gather) for s in sums), default=1)
     direct = len(sums) == 1 and sums[0].piled.heights.shape[1] <= 16 and sums[0].shift >= 0
     step = layer.scaled(sums[0].shift) if direct else layer.step
-    feeds = {i.feed.key: (i.feed, first[i.feed.key] + carried) for i in layer.inputs}
+    feeds = {i.feed.key: (i.feed, first[i.feed.key] + 2 * carried) for i in layer.inputs}
+    counts = _joined([s.piled.adders.sum(axis=(1, 2)) for s in sums], np.int64)
+    starts = _joined([m.starts + b for m, b in zip(made, before, strict=False)], np.int64)
     return Adding(
-        _versioned(step.text), _versioned(step.lean), np.array(step.numbers, layer.state_type), direct, np.concatenate(streams),
-        np.concatenate(starts), numbers, gather, places, tuple(feeds.values()), first[layer.name, 0, None] + carried,
+        _versioned(step.text), _versioned(step.lean), np.array(step.numbers, layer.state_type), direct,
+        _joined([m.stream for m in made], np.int32), starts, counts, numbers, gather, places, tuple(feeds.values()),
+        first[layer.name, 0, None] + 2 * carried,
     )  # fmt: skip
+
+
+def _joined(arrays: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
+    """One after the other; there may be none."""
+    return np.concatenate([np.zeros(0, dtype), *arrays])
 
 
 def _versioned(text: str) -> str:

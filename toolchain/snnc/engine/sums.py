@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.delays import Part
-from snnc.engine.adder import FIRST, ONES, ZEROS, Piles, digits, piles, two_complement_bits
+from snnc.engine.adder import FIRST, SUM_BITS, ZEROS, Piles, digits, piles, two_complement_bits
 from snnc.engine.lanes import COLUMNS
 from snnc.engine.taps import Ints, Taps, pooled, reach, shared_zeros, taps
 
 
 @dataclass(frozen=True, eq=False)
 class Feed:
-    """Rows with the messages that a population sent some steps ago: for each bit of a message, its rows and their complement."""
+    """Rows with the messages that a population sent some steps ago, for each bit of a message."""
 
     src: str
     delay_steps: int
@@ -28,7 +28,7 @@ class Feed:
 
     @property
     def rows(self) -> int:
-        return 2 * self.planes * self.n
+        return self.planes * self.n
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,28 +50,26 @@ class Summed:
 def summed(part: Part, feed: Feed, first: int, window: int, message_bits: int) -> Summed | None:
     """The sums of a part whose feed starts at row ``first``; its window may use the rows from ``window`` on.
 
-    None if a sum does not fit in 32 bits.
+    None if a sum does not fit in SUM_BITS bits.
     """
     found, cells = taps(part.op), pooled(part.op)
     zeros = shared_zeros(found.values)
     low, high = (end >> zeros for end in reach(part, message_bits))
     shift, bits = zeros + part.op.exponent, two_complement_bits(low, high)
     ends = (low << shift, high << shift) if shift >= 0 else (low >> -shift, high >> -shift)
-    if bits > 32 or two_complement_bits(*ends) > 32:
+    if max(bits, two_complement_bits(*ends)) > SUM_BITS:
         return None
     number, power, sign = digits(found.values >> zeros)
     number, power, sign, plane, cell = _repeated(number, power, sign, feed.planes, 1 if cells is None else cells.shape[1])
     negative, slot = sign < 0, found.slot[number]
-    block = (2 * plane + negative) * feed.n
     if found.window is None:
         source = slot if cells is None else cells[slot, cell]
         there = source >= 0
-        rows, gather = first + block + source, np.zeros((1, 0), np.int32)
+        rows, gather = first + plane * feed.n + source, np.zeros((1, 0), np.int32)
         piled = piles(found.sums, found.of[number][there], (power + plane)[there], rows[there], negative[there], bits)
         return Summed(piled, shift, True, window, gather, *ends)
-    kinds = 2 * feed.planes
-    used, at = np.unique((slot * feed.n + cell) * kinds + 2 * plane + negative, return_inverse=True)
-    gather = _gather(found, cells, *np.divmod(used, kinds), feed.n, first)
+    used, at = np.unique((slot * feed.n + cell) * feed.planes + plane, return_inverse=True)
+    gather = _gather(found, cells, *np.divmod(used, feed.planes), feed.n, first)
     piled = piles(found.sums, found.of[number], power + plane, window + at, negative, bits)
     return Summed(piled, shift, False, window, gather, *ends)
 
@@ -84,12 +82,12 @@ def _repeated(number: Ints, power: Ints, sign: Ints, planes: int, cells: int) ->
     return *(np.repeat(x, often) for x in (number, power, sign)), np.tile(plane, many), np.tile(cell, many)
 
 
-def _gather(found: Taps, cells: NDArray[np.int64] | None, met: Ints, kind: Ints, n: int, first: int) -> NDArray[np.int32]:
-    """For each place the row of each (slot and cell, kind of row) that is used; outside the plane nothing is sent."""
+def _gather(found: Taps, cells: NDArray[np.int64] | None, met: Ints, plane: Ints, n: int, first: int) -> NDArray[np.int32]:
+    """For each place the row of each (slot and cell, bit of a message) that is used; outside the plane nothing is sent."""
     slot, cell = np.divmod(met, n)
     inputs = found.met()[:, slot]
     sources = inputs if cells is None else np.where(inputs < 0, -1, cells[inputs, cell])
-    return np.where(sources >= 0, first + kind * n + sources, np.where(kind % 2, ONES, ZEROS)).astype(np.int32)
+    return np.where(sources >= 0, first + plane * n + sources, ZEROS).astype(np.int32)
 
 
 def table(parts: Sequence[Summed], moved: int) -> tuple[Ints, NDArray[np.int32]]:

@@ -11,28 +11,36 @@ from numba.extending import models, register_model
 
 WORDS = 8  # 64-bit words of a row
 LANES = 64 * WORDS
+STEPS = 4  # whose rows lie side by side in a wide row
 GROUP = 16  # bits whose transposition makes one integer
 EACH = LANES // GROUP  # samples that one vector operation of a neuron's step computes
 
 intrinsic: Any = extending.intrinsic  # numba does not type what it makes
 
-_BITS = ir.VectorType(ir.IntType(64), WORDS)
+BITS = ir.VectorType(ir.IntType(64), WORDS)
 
 
 class _RowType(types.Type):
     """numba's name for a row of bits."""
 
-    def __init__(self) -> None:
-        super().__init__(name=f"Row{LANES}")
+    def __init__(self, words: int) -> None:
+        self.words = words
+        super().__init__(name=f"Row{64 * words}")
 
 
-row: Any = _RowType()
+row: Any = _RowType(WORDS)
+wide: Any = _RowType(STEPS * WORDS)
 
 
 @register_model(_RowType)
 class _RowModel(models.PrimitiveModel):
     def __init__(self, manager: Any, declared: Any) -> None:
-        super().__init__(manager, declared, _BITS)  # type: ignore[no-untyped-call]
+        super().__init__(manager, declared, ir.VectorType(ir.IntType(64), declared.words))  # type: ignore[no-untyped-call]
+
+
+def _row_of(rows: Any) -> Any:
+    """The type of a row of an array of 64-bit words: (rows, WORDS), or wide, (rows, STEPS, WORDS)."""
+    return wide if rows.ndim == 3 else row
 
 
 def pointer(context: Any, builder: Any, kind: Any, array: Any, at: Any, vector: Any) -> Any:
@@ -60,6 +68,11 @@ def load_vector(builder: Any, address: Any, align: int) -> Any:
     return value
 
 
+def integers(values: list[int], width: int) -> Any:
+    """A constant vector."""
+    return ir.Constant(ir.VectorType(ir.IntType(width), len(values)), values)
+
+
 def store_vector(builder: Any, value: Any, address: Any, align: int) -> None:
     """A vector to an address that is aligned to its elements only."""
     builder.store(value, address).align = align
@@ -67,25 +80,69 @@ def store_vector(builder: Any, value: Any, address: Any, align: int) -> None:
 
 @intrinsic
 def load(typing: Any, rows: Any, at: Any) -> Any:
-    """Row number ``at`` of an array of 64-bit words, (rows, WORDS)."""
+    """Row number ``at`` of an array of rows, wide if that has three axes."""
+    kind = _row_of(rows)
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        start = builder.mul(given[1], ir.Constant(given[1].type, WORDS))
-        return load_vector(builder, pointer(context, builder, signature.args[0], given[0], start, _BITS), 8)
+        return load_vector(builder, address(context, builder, signature.args[0], given, kind), 8)
+
+    return kind(rows, types.intp), generate
+
+
+@intrinsic
+def store(typing: Any, rows: Any, at: Any, value: Any) -> Any:
+    """Put a row at number ``at`` of an array of rows."""
+    kind = _row_of(rows)
+
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        store_vector(builder, given[2], address(context, builder, signature.args[0], given, kind), 8)
+        return context.get_dummy_value()
+
+    return types.void(rows, types.intp, kind), generate
+
+
+@intrinsic
+def load_narrow(typing: Any, rows: Any, at: Any) -> Any:
+    """The row of one step that is number ``at`` of all in an array, whatever its axes."""
+
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return load_vector(builder, address(context, builder, signature.args[0], given, row), 8)
 
     return row(rows, types.intp), generate
 
 
 @intrinsic
-def store(typing: Any, rows: Any, at: Any, value: Any) -> Any:
-    """Put a row at number ``at`` of an array of 64-bit words."""
+def store_narrow(typing: Any, rows: Any, at: Any, value: Any) -> Any:
+    """Put the row of one step at number ``at`` of all in an array, whatever its axes."""
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        start = builder.mul(given[1], ir.Constant(given[1].type, WORDS))
-        store_vector(builder, given[2], pointer(context, builder, signature.args[0], given[0], start, _BITS), 8)
+        store_vector(builder, given[2], address(context, builder, signature.args[0], given, row), 8)
         return context.get_dummy_value()
 
     return types.void(rows, types.intp, row), generate
+
+
+@intrinsic
+def store_apart(typing: Any, rows: Any, at: Any, value: Any, distance: Any) -> Any:
+    """Put what a row holds of each step at narrow rows ``at``, ``at`` + ``distance`` and so on."""
+
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        array, place, value, far = given
+        words = signature.args[2].words
+        for step in range(words // WORDS):
+            some = integers([step * WORDS + i for i in range(WORDS)], 32)
+            part = builder.shuffle_vector(value, value, some) if words > WORDS else value
+            store_vector(builder, part, address(context, builder, signature.args[0], (array, place), row), 8)
+            place = builder.add(place, far)
+        return context.get_dummy_value()
+
+    return types.void(rows, types.intp, value, types.intp), generate
+
+
+def address(context: Any, builder: Any, array: Any, given: Any, kind: Any) -> Any:
+    """Of row number given[1] of the array given[0]."""
+    start = builder.mul(given[1], ir.Constant(given[1].type, kind.words))
+    return pointer(context, builder, array, given[0], start, ir.VectorType(ir.IntType(64), kind.words))
 
 
 @intrinsic
@@ -95,7 +152,7 @@ def parity(typing: Any, a: Any, b: Any, c: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         return builder.xor(given[0], builder.xor(given[1], given[2]))
 
-    return row(row, row, row), generate
+    return a(a, b, c), generate
 
 
 @intrinsic
@@ -107,7 +164,7 @@ def majority(typing: Any, a: Any, b: Any, c: Any) -> Any:
         unlike = builder.xor(y, z)  # which `parity` needs as well
         return builder.or_(builder.and_(unlike, x), builder.and_(builder.not_(unlike), y))
 
-    return row(row, row, row), generate
+    return a(a, b, c), generate
 
 
 @intrinsic
@@ -115,57 +172,7 @@ def complement(typing: Any, a: Any) -> Any:
     """Every bit turned round."""
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        return builder.not_(given[0])
+        ones = ir.Constant(ir.VectorType(ir.IntType(64), signature.args[0].words), [-1] * signature.args[0].words)
+        return builder.xor(given[0], ones)
 
-    return row(row), generate
-
-
-@intrinsic
-def both(typing: Any, a: Any, b: Any) -> Any:
-    """The bits that are set in both rows."""
-
-    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        return builder.and_(given[0], given[1])
-
-    return row(row, row), generate
-
-
-@intrinsic
-def repeat(typing: Any, word: Any) -> Any:
-    """A row of one 64-bit word."""
-
-    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        return spread(builder, given[0], _BITS)
-
-    return row(types.uint64), generate
-
-
-@intrinsic
-def transpose(typing: Any, rows: Any, at: Any) -> Any:
-    """Turn 16 rows, the bits of a number from lowest to highest, into 16-bit integers, in place.
-
-    Afterwards row l holds, as its g-th 16-bit element, the number of sample 16 * g + l. By the swaps of ever smaller blocks
-    in Hacker's Delight, section 7-3.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        start = builder.mul(given[1], ir.Constant(given[1].type, WORDS))
-        address = pointer(context, builder, signature.args[0], given[0], start, _BITS)
-        places = [builder.gep(address, [ir.Constant(ir.IntType(64), i)]) for i in range(GROUP)]
-        bits = [load_vector(builder, place, 8) for place in places]
-        for distance in (8, 4, 2, 1):
-            kept = sum(1 << bit for bit in range(64) if not bit & distance)
-            for low in (i for i in range(GROUP) if not i & distance):
-                _swap(builder, bits, low, low + distance, distance, kept)
-        for value, place in zip(bits, places, strict=True):
-            store_vector(builder, value, place, 8)
-        return context.get_dummy_value()
-
-    return types.void(rows, types.intp), generate
-
-
-def _swap(builder: Any, bits: list[Any], low: int, high: int, distance: int, kept: int) -> None:
-    shift, mask = splat(distance, _BITS), splat(kept, _BITS)
-    moved = builder.and_(builder.xor(builder.lshr(bits[low], shift), bits[high]), mask)
-    bits[high] = builder.xor(bits[high], moved)
-    bits[low] = builder.xor(bits[low], builder.shl(moved, shift))
+    return a(a), generate
