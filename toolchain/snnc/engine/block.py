@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from threading import Event
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from snnc.simulate import check_messages
 
 Kernel = Literal["lanes", "events"]
 
-CURRENT_BYTES = 1 << 20  # of currents that are computed ahead, so that they stay in a near cache
+CURRENT_BYTES = 1 << 18  # of currents that are computed ahead, so that they stay in a near cache
 _PLACES = np.argsort(order())  # where in a neuron's states a sample lies
 
 
@@ -41,7 +42,7 @@ class Job:
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     """Zeros from an address on that vectors of any width may start at; elsewhere each would lie in two lines of the cache."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    size = prod(shape) * np.dtype(dtype).itemsize
     memory = np.zeros(size + 64, np.uint8)
     start = -memory.ctypes.data % 64
     found: NDArray[Any] = memory[start : start + size].view(dtype).reshape(shape)
@@ -176,7 +177,7 @@ class _Events:
         for k, values in enumerate(self.job.states.get(layer.name, {}).values()):
             self.states[:, k, : layer.n] = values[self.samples]
         self.spikes, self.part = aligned((padded,), np.uint8), aligned((padded,), layer.current_type)
-        self.current = self.part[:0]  # of a piece
+        self.current = self.part[:0]  # of a piece, 0 between two of them
         everything = layer.name in self.job.traces
         nothing = np.zeros((0, 1, 1, 1), np.int64)
         self.trace = self.job.traces[layer.name][:, self.samples] if everything else nothing
@@ -201,7 +202,6 @@ class _Events:
         if len(self.current) < count:
             self.current = aligned((count,), self.part.dtype)
         current = self.current[:count].reshape(len(samples), len(steps), -1)
-        current[:] = 0
         for i, f in zip(layer.inputs, layer.fanouts, strict=True):
             delivering(VERSION)(
                 self.rasters[i.src], samples.start, self.job.before[i.src] + steps.start, i.part.delay_steps, f.inputs, f.starts,
@@ -226,6 +226,6 @@ class _Events:
             values[self.samples] = self.states[:, k, : self.layer.n]
 
 
-def blocks(samples: int, size: int) -> Iterable[slice]:
+def blocks(samples: slice, size: int) -> Iterable[slice]:
     """The samples in blocks of at most ``size``."""
-    return (slice(first, min(first + size, samples)) for first in range(0, samples, size))
+    return (slice(first, min(first + size, samples.stop)) for first in range(samples.start, samples.stop, size))

@@ -2,9 +2,8 @@
 
 import os
 import threading
-from collections.abc import Collection, Iterator, Mapping
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,6 +20,8 @@ from snnc.run import Rasters, Run
 from snnc.simulate import check_inputs, check_messages
 
 Choice = Kernel | Literal["auto"]
+
+EVENT_SAMPLES = 64  # of a block that follows messages, so that what one population sends is near when the next one reads it
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,11 +136,16 @@ def _raster(sent: NDArray[Any], given: NDArray[Any] | None, shape: tuple[int, in
 
 
 def _compute(job: Job, samples: int, threads: int, kernel: Choice) -> None:
-    size = min(LANES, -(-samples // threads)) if kernel == "events" else LANES
     activity = measured({p.name: job.rasters[p.name][:64] for p in job.plan.net.inputs})
-    with _on_threads(job, threads) as start:
-        for block in blocks(samples, size):
-            start(block, _kernels(job.plan, block.stop - block.start, activity, kernel))
+    size = max(1, min(EVENT_SAMPLES, -(-samples // threads)))
+    work: list[tuple[slice, Mapping[str, Kernel]]] = []
+    for block in blocks(slice(0, samples), LANES):
+        kernels = _kernels(job.plan, block.stop - block.start, activity, kernel)
+        work += ((part, kernels) for part in (blocks(block, size) if "lanes" not in kernels.values() else [block]))
+    if len(work) == 1:
+        run(job, *work[0])
+    else:
+        _on_threads(job, threads, work)
 
 
 def _kernels(made: Plan, samples: int, activity: Mapping[str, float], kernel: Choice) -> Mapping[str, Kernel]:
@@ -149,14 +155,11 @@ def _kernels(made: Plan, samples: int, activity: Mapping[str, float], kernel: Ch
     return {layer.name: "lanes" if layer.name in fit else "events" for layer in made.layers}
 
 
-@contextmanager
-def _on_threads(job: Job, threads: int) -> Iterator[Any]:
+def _on_threads(job: Job, threads: int, work: Sequence[tuple[slice, Mapping[str, Kernel]]]) -> None:
     """Blocks run as they come; on an interrupt or an error all stop at their next step."""
-    running: list[Future[None]] = []
     with ThreadPoolExecutor(threads) as pool:
         try:
-            yield lambda block, kernels: running.append(pool.submit(run, job, block, kernels))
-            done, _ = wait(running, return_when=FIRST_EXCEPTION)
+            done, _ = wait([pool.submit(run, job, *one) for one in work], return_when=FIRST_EXCEPTION)
             for future in done:
                 future.result()
         except BaseException:

@@ -12,8 +12,8 @@ from snnc.engine.vector import LANES
 GUESS = 0.1  # messages a neuron and step, of populations that have not run yet
 
 # nanoseconds, measured on a processor with AVX-512; only their ratios matter
-_ADDER, _SAMPLED_NEURON, _PACKED_NEURON = 1.6, 150.0, 80.0  # for LANES samples
-_SYNAPSE, _NEURON, _SCANNED = 0.7, 0.35, 0.05  # for one sample
+_ADDER, _ADDER_ALONE, _SAMPLED_NEURON, _PACKED_NEURON = 0.55, 1.1, 55.0, 20.0  # for LANES samples; alone: a step at a time
+_SYNAPSE, _NEURON, _SCANNED = 0.7, 0.2, 0.05  # for one sample
 
 
 def choose(plan: Plan, samples: int, activity: Mapping[str, float]) -> dict[str, Kernel]:
@@ -35,7 +35,8 @@ def _cheaper(plan: Plan, layer: Layer, samples: int, activity: Mapping[str, floa
     events = samples * (_SYNAPSE * messages + _NEURON * layer.n + _SCANNED * (bits + bytes_)) + rounds * _PACKED_NEURON * bits
     if events < rounds * _SAMPLED_NEURON * layer.n or layer.name not in plan.board.layers:
         return "events"
-    lanes = _ADDER * plan.board.layers[layer.name].adders + _SAMPLED_NEURON * layer.n + _PACKED_NEURON * bytes_
+    adders = (_ADDER_ALONE if plan.loops else _ADDER) * plan.board.layers[layer.name].adders
+    lanes = adders + _SAMPLED_NEURON * layer.n + _PACKED_NEURON * bytes_
     return "lanes" if rounds * lanes < events else "events"
 
 

@@ -228,7 +228,7 @@ def _put(state: _Array, places: list[Any], values: list[Any], vector: Any) -> No
 def fire_neurons(
     typing: Any, text: Any, states: Any, sample: Any, parameters: Any, numbers: Any, current: Any, row: Any, spikes: Any
 ) -> Any:
-    """One step of all neurons of one sample; their spikes go to the bytes ``spikes``.
+    """One step of all neurons of one sample; their spikes go to the bytes ``spikes``, and their currents are 0 afterwards.
 
     ``states`` (samples, states, neurons), ``parameters`` (parameters, neurons), ``numbers`` of the program, ``current``
     (samples * steps, neurons), whose row ``row`` is taken, ``spikes`` (1, neurons) uint8.
@@ -256,6 +256,9 @@ def fire_neurons(
 
             *after, fired = _results(builder, program, vector, read)
             _put(state, places, after, vector)
+            nothing = ir.VectorType(ir.IntType(summed.bits), AT_ONCE)
+            here = summed.place(_flat(builder, row_, padded, first), nothing)
+            store_vector(builder, splat(0, nothing), here, summed.bits // 8)
             store_vector(builder, builder.trunc(fired, byte), out.place(first, byte), 1)
         return context.get_dummy_value()
 

@@ -5,6 +5,7 @@ three programs is right: bare, where no register can wrap or saturate and 32 bit
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, Literal
 
@@ -40,7 +41,7 @@ class Step:
     ranges: Mapping[str, Range]
     numbers: tuple[int, ...]  # of the network, not of the model; the first is by how much the current is still to be lifted
 
-    @property
+    @cached_property
     def lean(self) -> str:
         """The program, which leaves states alone that no step reads: they can be had from the last step's program in full."""
         *lines, last = self.text.split("\n")
