@@ -2,6 +2,7 @@
 
 import os
 import platform
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -60,6 +61,15 @@ def limits(threads: int) -> dict[str, float]:
         "additions_16_bit_per_s": _rate(_add, threads), "multiply_adds_16_bit_per_s": _rate(_multiply_add, threads),
         "memory_bytes_per_s": _bandwidth(threads),
     }  # fmt: skip
+
+
+def commit() -> str:
+    """Of the working tree, with a + if there are changes that are not committed; "" where there is no git."""
+    try:
+        said = subprocess.run(["git", "describe", "--always", "--dirty=+"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return said.stdout.strip()
 
 
 def described() -> dict[str, Any]:

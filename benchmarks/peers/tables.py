@@ -88,20 +88,28 @@ def _shares(found: dict[str, float]) -> str:
 
 def markdown(result: dict[str, Any]) -> str:
     """All that was measured."""
-    m, limits = result["machine"], result["limits"]
-    about = (
-        f"`{result['command']}`\n\n{m['processor']}, {', '.join(m['vectors'])}; {m['processors']} processors, "
-        f"{m['memory_bytes'] / 2**30:.0f} GiB, {m['system']}, Python {m['python']}; load {m['load_average']:.1f} at the start; "
-        f"{result['threads']} threads. Limits measured in this run: {limits['additions_16_bit_per_s'] / 1e9:.0f}e9 additions and "
-        f"{limits['multiply_adds_16_bit_per_s'] / 1e9:.0f}e9 multiply-adds of 16 bits a second, "
-        f"{limits['memory_bytes_per_s'] / 1e9:.1f} GB/s. Input: {result['input']}, rate-coded, {result['steps']} steps.\n"
-    )
-    parts = [about]
-    if result["networks"]:
-        parts += [_targets(result), *(_contestants(name, m, limits) for name, m in result["networks"].items())]
+    parts = [_run(run, result["steps"]) for run in result["runs"].values()]
+    if "first" in result["runs"]:
+        parts.append(_targets(result))
+    for name, measured in result["networks"].items():
+        parts.append(_contestants(name, measured, result["runs"][measured["part"]]["limits"]))
     if "activity" in result:
         parts += [_activity(result["activity"]), _sizes(result["sizes"])]
-    return "\n".join([*parts, _shares(result["shares"])])
+    if "shares" in result:
+        parts.append(_shares(result["shares"]))
+    return "\n".join(parts)
+
+
+def _run(run: dict[str, Any], steps: int) -> str:
+    m, limits = run["machine"], run["limits"]
+    return (
+        f"`{run['command']}`, commit {run['commit']}\n\n"
+        f"{m['processor']}, {', '.join(m['vectors'])}; {m['processors']} processors, "
+        f"{m['memory_bytes'] / 2**30:.0f} GiB, {m['system']}, Python {m['python']}; load {m['load_average']:.1f} at the start; "
+        f"{run['threads']} threads. Limits measured in this run: {limits['additions_16_bit_per_s'] / 1e9:.0f}e9 additions and "
+        f"{limits['multiply_adds_16_bit_per_s'] / 1e9:.0f}e9 multiply-adds of 16 bits a second, "
+        f"{limits['memory_bytes_per_s'] / 1e9:.1f} GB/s. Input: {run['input']}, rate-coded, {steps} steps.\n"
+    )
 
 
 def broken(result: dict[str, Any]) -> list[str]:
