@@ -134,7 +134,9 @@ def main() -> None:
     for name, rate in rates.items():
         print(f"{name:24} {rate:12,.0f} samples/s {rate / rates['reference']:8.1f} x reference")
     if given.json:
-        about = {"machine": platform.processor(), "threads": given.threads, "onnxruntime": onnxruntime.__version__}
+        words = f"--threads {given.threads} --rounds {given.rounds} --samples {given.samples} --json results/programs.json"
+        about = {"command": f"python benchmarks/programs.py {words}", "machine": platform.processor() or platform.machine(),
+                 "cores": os.cpu_count(), "onnxruntime": onnxruntime.__version__}  # fmt: skip
         given.json.write_text(json.dumps({**about, "output_spikes": said["reference"], "samples_per_s": rates}, indent=1) + "\n")
 
 

@@ -114,6 +114,11 @@ def _programs(folder):
     export("c", fixed_chain(threshold=100), folder / "c")
 
 
+def _program(folder):
+    _fixed(folder)
+    export("c", store.load(folder / "fixed.snnc"), folder / "program")
+
+
 def _examples(folder):
     (folder / "examples").symlink_to(ROOT / "examples")
 
@@ -131,6 +136,8 @@ FILES = {
     "docs/own-models.md": _model(IMAGES),
     "docs/report.md": _runs,
     "docs/proof.md": _fixed,
+    "docs/how-to/fit-my-chip.md": _fixed,
+    "docs/how-to/read-a-divergence.md": _program,
     "docs/how-to/write-a-profile.md": _chip,
     "docs/simulator.md": _mnist,
     "docs/targets.md": _programs,

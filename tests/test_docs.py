@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from conftest import ROOT
 
 from snnc.cli import VERBS, main
+from snnc.verify import _cause
 
 
 def name(path):
@@ -60,6 +61,14 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert len(results) == len(list((ROOT / "results").iterdir()))
     assert all("told in" in result or "by <code>" in result for result in results)
     assert "read_recording" in (tmp_path / "site" / "reference" / "python.html").read_text()
+
+
+def test_the_table_of_divergences_has_what_verify_says():
+    page, same = (ROOT / "docs" / "how-to" / "read-a-divergence.md").read_text(), {"u": (1, 1), "v": (0, 0)}
+    rows = re.findall(r"^\| (?!the verdict says)([^|]*) \|[^|]*\|[^|]*\|$", page, re.MULTILINE)
+    found = [((0, 0), {**same, "u": (1, 2)}), ((0, 1), same), ((0, 0), {**same, "v": (0, 1)}), ((0, 1), {})]
+    assert rows == [_cause(*differing) for differing in found]
+    assert f"look at {rows[0]}" in page
 
 
 @pytest.mark.parametrize("verb", VERBS)

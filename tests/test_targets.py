@@ -44,6 +44,13 @@ def test_two_exports_are_byte_identical(name, tmp_path):
             assert {entry.date_time for entry in file.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
+@pytest.mark.parametrize("name", ["nir", "npz", "onnx"])
+def test_two_exports_of_floats_are_byte_identical(name, tmp_path):
+    a, b = (export(name, float_chain(model="cuba"), tmp_path / folder) for folder in "ab")
+    assert content(a.root) == content(b.root)
+    assert set(content(a.root)) == {*a.files, "manifest.json"}
+
+
 @pytest.mark.parametrize("name", targets.names())
 def test_what_was_written_is_read_again(name, tmp_path):
     net = fixed_chain().after(Stage("train", {"epochs": 2}))
