@@ -521,3 +521,25 @@ def test_ten_million_synapses_are_cut_without_a_dense_matrix():
     mapping = place(large, slices, LOIHI1)
     used = mapping.cores[0].used
     assert used["synapse_words_per_core"] == use_by_hand(large, slices, slices[0])["synapse_words_per_core"] <= 16384
+
+
+def test_what_the_choice_of_formats_saves_is_told(model):
+    dense, sparse = fixed_chain(0, (12, 40, 30), density=1.0), fixed_chain(0, (12, 40, 30), density=0.1)
+    mixed = replace(dense, connections=(dense.connections[0], sparse.connections[1]))
+    budget = check(mixed, hw.load("loihi1"))
+    assert [s.connection for s in budget.storage] == ["fc1", "fc2"]
+    full, few = budget.storage
+    assert full.words == full.by_format["dense"] == 12 * 6 < full.by_format["sparse"]  # (10 + 40 x 8) / 64, rounded up
+    assert few.words == few.by_format["sparse"] < few.by_format["dense"]
+    assert sum(s.words for s in budget.storage) == sum(c.uses[3].used for c in budget.cores)
+    assert check(mixed, hw.load("loihi2")).storage == ()
+    done = CliRunner().invoke(main, ["check", model, "--hw", "loihi1"])
+    assert "of all sparse, " in done.stdout
+
+
+def test_colours_are_for_terminals_only(model):
+    on = CliRunner().invoke(main, ["check", model, "--hw", "loihi1"], env={"FORCE_COLOR": "1", "TERM": "xterm"}, color=True)
+    assert on.exit_code == 0
+    assert "\x1b[32m" in on.stdout  # green
+    off = CliRunner().invoke(main, ["check", model, "--hw", "loihi1"])
+    assert "\x1b" not in off.stdout

@@ -60,6 +60,15 @@ class CoreBudget:
 
 
 @dataclass(frozen=True)
+class StorageBudget:
+    """The memory words that a connection takes on all cores, and those it would in one format everywhere."""
+
+    connection: str
+    words: int  # in the format that is cheapest on each core
+    by_format: dict[str, int]  # only those that every core can have
+
+
+@dataclass(frozen=True)
 class Budget:
     """The answer of `check`. ``fits`` holds for every limit that is public; ``unknown`` lists the checks that are not."""
 
@@ -70,6 +79,7 @@ class Budget:
     chip: Usage | None  # cores used and available
     layers: tuple[LayerBudget, ...]
     cores: tuple[CoreBudget, ...]
+    storage: tuple[StorageBudget, ...]  # of chips whose formats are public
     totals: tuple[Usage, ...]  # of the chip as a whole, and of its worst neuron
     problems: tuple[str, ...]  # what the chip cannot express, whatever its room
     unknown: tuple[str, ...]
@@ -112,6 +122,7 @@ def check(net: Network, profile: Profile) -> Budget:
         chip=chip,
         layers=tuple(_layer(net, p.name, cores, too_large.get(p.name), profile) for p in net.ordered if p.neuron),
         cores=() if too_large else cores,
+        storage=() if too_large else _storage(net, filled),
         totals=whole,
         problems=problems,
         unknown=_unknown(net, profile),
@@ -159,6 +170,17 @@ def _layer(
     by_resource = zip(*(core.uses for core in mine), strict=True)
     worst = tuple(max(uses, key=lambda u: u.used or 0) for uses in by_resource)
     return LayerBudget(name, net[name].size, len(mine) or None, worst, wires)
+
+
+def _storage(net: Network, cores: tuple[Core, ...]) -> tuple[StorageBudget, ...]:
+    found = []
+    for name in (c.name for c in net.connections):
+        by_core = [words for core in cores if (words := core.words.get(name))]
+        everywhere = [form for form in (by_core[0] if by_core else ()) if all(form in words for words in by_core)]
+        totals = {form: sum(words[form] for words in by_core) for form in everywhere}
+        if by_core:
+            found.append(StorageBudget(name, sum(min(words.values()) for words in by_core), totals))
+    return tuple(found)
 
 
 def _connection(c: Connection) -> ConnectionBudget:

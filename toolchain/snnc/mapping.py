@@ -24,6 +24,7 @@ class Core:
     slices: tuple[Slice, ...]
     used: Table[str, int]  # resource (a key of Profile.limits) -> amount
     formats: Table[str, str] = field(default_factory=dict)  # connection -> how this core stores its synapses
+    words: Table[str, Table[Any, int]] = field(default_factory=dict, compare=False)  # connection -> format -> what it would take
 
 
 @dataclass(frozen=True)
@@ -42,5 +43,5 @@ class Mapping:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values, for mapping.json of an artifact."""
-        cores = [asdict(core) for core in self.cores]
+        cores = [{key: value for key, value in asdict(core).items() if key != "words"} for core in self.cores]
         return {"schema": "snnc.mapping/1", "profile": self.profile, "seed": self.seed, "cores": cores, "strategy": self.strategy}

@@ -12,7 +12,7 @@ from snnc.hw import Profile
 from snnc.ir import Network
 from snnc.legality import must_be_legal
 from snnc.mapping import Core, Mapping, Slice
-from snnc.usage import Meter
+from snnc.usage import Meter, cheapest
 
 
 def place(net: Network, slices: Sequence[Slice], profile: Profile, seed: int = 0) -> Mapping:
@@ -36,7 +36,8 @@ def fill(net: Network, slices: Sequence[Slice], profile: Profile) -> tuple[Core,
         axons = meter.axons(piece)
         for c in net.into(piece.population):
             sends[c.src][axons[c.name][0]] += 1
-        cores.append(Core(i, (piece,), meter.incoming(piece, axons), meter.formats(piece, axons)))
+        words = meter.words(piece, axons)
+        cores.append(Core(i, (piece,), meter.incoming(piece, axons, words), cheapest(words), words))
     return tuple(replace(core, used={**core.used, "output_axons_per_core": _sent(sends, core.slices[0])}) for core in cores)
 
 

@@ -79,6 +79,12 @@ def stored_weight_bits(net: Network, profile: Profile) -> int:
 
 
 Axons = Mapping[str, tuple[Ints, Ints]]  # connection -> `Op.axons`
+Words = Mapping[str, Mapping[Format, int]]  # connection -> format -> words; formats that cannot express it are absent
+
+
+def cheapest(words: Words) -> dict[str, Format]:
+    """The format of each connection that takes fewest words; of equals the first, sparse."""
+    return {name: min(w, key=lambda f: w[f]) for name, w in words.items() if w}
 
 
 @dataclass(frozen=True)
@@ -115,16 +121,16 @@ class Meter:
         """
         return {c.name: c.op.axons(piece.start, piece.stop) for c in self.net.into(piece.population)}
 
-    def incoming(self, piece: Slice, axons: Axons | None = None) -> dict[str, int]:
+    def incoming(self, piece: Slice, axons: Axons | None = None, words: Words | None = None) -> dict[str, int]:
         """What a slice uses of a core for its neurons and the synapses that end in it."""
         axons = self.axons(piece) if axons is None else axons
+        words = self.words(piece, axons) if words is None else words
         used = {
             "neurons_per_core": piece.stop - piece.start,
             "input_axons_per_core": sum(len(sources) for sources, _ in axons.values()),
         }
         if self.profile.storage:
-            words = (self._words(name, counts, piece) for name, (_, counts) in axons.items())
-            used["synapse_words_per_core"] = sum(min(w.values(), default=INEXPRESSIBLE) for w in words)
+            used["synapse_words_per_core"] = sum(min(w.values(), default=INEXPRESSIBLE) for w in words.values())
         synapses = self.synapses(piece)
         counted = {"synapses_per_core": synapses, "weight_bytes_per_core": -(-synapses * self.weight_bits // 8)}
         return used | {resource: amount for resource, amount in counted.items() if resource in self.profile.limits}
@@ -176,10 +182,9 @@ class Meter:
             found.append(limits["synapse_words_per_core"] * storage.word_bits // width)
         return min(found, default=None)
 
-    def formats(self, piece: Slice, axons: Axons) -> dict[str, Format]:
-        """The format that is cheapest on this core, for each connection into the slice; of equals the first, sparse."""
-        words = {name: self._words(name, counts, piece) for name, (_, counts) in axons.items()}
-        return {name: min(w, key=lambda f: w[f]) for name, w in words.items() if w}
+    def words(self, piece: Slice, axons: Axons) -> Words:
+        """What each connection into the slice takes of this core's memory, by format; nothing where formats are not public."""
+        return {name: self._words(name, counts, piece) for name, (_, counts) in axons.items()}
 
     def _words(self, connection: str, synapses: Ints, piece: Slice) -> dict[Format, int]:
         if self.profile.storage is None:

@@ -64,10 +64,22 @@ def print_json(schema: str, **body: Any) -> None:
     click.echo(json.dumps({"schema": f"snnc.{schema}", "ok": True, **body}))
 
 
+class Styled(str):
+    """A cell of a table in a style of rich's ("red", say), which shows on a terminal and nowhere else."""
+
+    style: str
+
+    def __new__(cls, text: str, style: str) -> "Styled":
+        made = super().__new__(cls, text)
+        made.style = style
+        return made
+
+
 def print_table(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
     """A table on stdout under a title; numbers to the right. No word is ever cut: a narrow terminal wraps the lines."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     if title:
         click.echo(f"\n{title}")
@@ -78,7 +90,7 @@ def print_table(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]
         numeric = all(isinstance(row[i], int | float) for row in rows) and bool(rows)
         table.add_column(column, justify="right" if numeric else "left", width=width, overflow="fold")
     for row in texts[1:]:
-        table.add_row(*row)
+        table.add_row(*(Text(text, getattr(text, "style", "")) for text in row))
     Console(width=sum(widths) + GAP * len(widths), markup=False, emoji=False).print(table)
 
 
@@ -99,6 +111,8 @@ def output_width() -> int:
 
 
 def _cell_text(cell: Any) -> str:
+    if isinstance(cell, Styled):
+        return cell
     return f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else str(cell)
 
 

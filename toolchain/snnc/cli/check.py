@@ -8,7 +8,7 @@ import click
 from snnc import hw, store
 from snnc.arith import Fixed
 from snnc.check import Budget, LayerBudget, check
-from snnc.cli._common import PATH, force_option, json_option, output_width, print_json, print_table
+from snnc.cli._common import PATH, Styled, force_option, json_option, output_width, print_json, print_table
 from snnc.cli._ranges import Found, print_proof, prove, write_inputs
 from snnc.errors import UsageError
 from snnc.files import must_be_free
@@ -17,6 +17,7 @@ from snnc.usage import Usage, words_for
 
 BAR = 5  # characters of a full bar
 BAR_WIDTH = 100  # columns from which there is room for bars
+NEARLY_FULL = 0.9  # of a limit
 
 
 @click.command("check", short_help="Hold a network against a chip, core by core.")
@@ -104,6 +105,8 @@ def _print(budget: Budget, names: tuple[str, ...]) -> None:
     if budget.cores:
         rows = [(x.core, f"{x.population} {x.start}..{x.stop - 1}", *map(_cell, x.uses)) for x in budget.cores]
         print_table("per core (used / limit)", ("core", "neurons of", *names), rows)
+    if budget.storage:
+        print_table("synapse memory (words, each core's cheapest format)", ("connection", "words", "saved"), _saved(budget))
     if budget.totals:
         rows = [(words_for(usage.resource), usage.place, _cell(usage)) for usage in budget.totals]
         print_table("however it is cut (used / limit)", ("number", "at", "used"), rows)
@@ -111,7 +114,15 @@ def _print(budget: Budget, names: tuple[str, ...]) -> None:
         click.echo(f"{title}:")
         for line in lines:
             click.echo(f"  {line}")
-    click.echo(_verdict(budget))
+    click.secho(_verdict(budget), fg="green" if budget.fits else "red")
+
+
+def _saved(budget: Budget) -> list[tuple[str, int, str]]:
+    """Of each connection, what the choice of formats saves against one format everywhere."""
+    return [
+        (s.connection, s.words, ", ".join(f"{1 - s.words / max(1, n):.1%} of all {form}" for form, n in s.by_format.items()))
+        for s in budget.storage
+    ]  # fmt: skip
 
 
 def _cells(layer: LayerBudget, resources: int) -> tuple[str, ...]:
@@ -122,9 +133,10 @@ def _cell(usage: Usage) -> str:
     """used / limit, percent and (where there is room) a bar, or what is not known of them."""
     used, limit = (f"{n:,}" if n is not None else "?" for n in (usage.used, usage.limit))
     if usage.share is None:
-        return f"{used}/{limit} unknown"
+        return Styled(f"{used}/{limit} unknown", "dim")
     text, filled = f"{used}/{limit} {usage.share:.1%}", min(BAR, round(BAR * usage.share))
-    return f"{text} {'#' * filled}{'.' * (BAR - filled)}" if output_width() >= BAR_WIDTH else text
+    colour = "red" if usage.share > 1 else "yellow" if usage.share > NEARLY_FULL else "green"
+    return Styled(f"{text} {'#' * filled}{'.' * (BAR - filled)}" if output_width() >= BAR_WIDTH else text, colour)
 
 
 def _sections(budget: Budget) -> list[tuple[str, Any]]:
