@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from snnc.arith import Fixed
 from snnc.connectivity import parameter_connectivity, synapse_connectivity
 from snnc.errors import UnsupportedError
 from snnc.features import missing
 from snnc.hw import Profile
 from snnc.hw_keys import RESOURCES
-from snnc.ir import Connection, Network
+from snnc.ir import Connection, Network, Population
 from snnc.latency import chip_delays
 from snnc.mapping import Core
 from snnc.place import fill
@@ -193,6 +195,12 @@ def _unknown(net: Network, profile: Profile) -> tuple[str, ...]:
     found = [f"{words_for(r)}: the limit of {profile.name} is not public" for r in RESOURCES if r not in profile.limits]
     if profile.storage is None:
         found.append(f"synapse words: how {profile.name} stores synapses is not public; only the bits of the weights are checked")
+    found += [
+        f"neuron configurations: population {p.name!r} has {n:,} different ones of threshold and decays;"
+        f" how many different ones a core of {profile.name} holds is not in its profile"
+        for p in net.populations
+        if (n := _configurations(p)) > 1
+    ]
     try:
         longest = max(chip_delays(net).values(), default=0)
     except UnsupportedError:
@@ -205,6 +213,13 @@ def _unknown(net: Network, profile: Profile) -> tuple[str, ...]:
             f"neurons: how many a core of {profile.name} holds with delays over {full} steps (here {longest}) is not public"
         )
     return tuple(found)
+
+
+def _configurations(p: Population) -> int:
+    """How many different neurons it has, whatever their biases, which each neuron of a chip has for itself."""
+    named = p.neuron.parameters().items() if p.neuron else ()
+    values = [np.broadcast_to(getattr(p.neuron, name), (p.size,)) for name, f in named if f.metadata["unit"] != "bias"]
+    return len(np.unique(np.stack(values), axis=1).T) if values else 0
 
 
 def _assumptions(net: Network, profile: Profile) -> tuple[str, ...]:
