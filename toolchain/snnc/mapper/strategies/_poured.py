@@ -50,13 +50,13 @@ def _poured(task: Task, core_of: Assignment, spare: int) -> Assignment:
     full = [i for i in where if share[i, 0] == share[i].max()]
     full = sorted(full, key=lambda i: float(share[i, 1:-1].max(initial=0)))[:spare]
     new = {name: cores.copy() for name, cores in core_of.items()}
+    places = np.array([where[i][1] if i in where else np.inf for i in range(len(share))])
     room = 1 - share
     room[full] = 0
     for i in full:
         name, place = where[i]
         neurons = np.flatnonzero(core_of[name] == i)
-        far = np.array([abs(place - where[j][1]) if j in where else 1.0 for j in range(len(room))])
-        takes = _takes(room, share[i] / len(neurons), len(neurons), far)
+        takes = _takes(room, share[i] / len(neurons), len(neurons), np.abs(places - place))
         for core, part in zip(takes, np.split(neurons, np.cumsum(list(takes.values()))[:-1]), strict=False):
             new[name][part] = core
             room[core] -= share[i] * (len(part) / len(neurons))
@@ -68,9 +68,8 @@ def _takes(room: NDArray[np.float64], each: NDArray[np.float64], neurons: int, f
     holds = np.floor(np.divide(room, each, out=np.full(room.shape, float(neurons)), where=each > 0).min(axis=1) + 1e-9)
     takes: dict[int, int] = {}
     left = neurons
-    for core in np.argsort(far, kind="stable").tolist():
-        if holds[core] < PART * neurons:
-            continue
+    enough = np.flatnonzero(holds >= PART * neurons)
+    for core in enough[np.argsort(far[enough], kind="stable")].tolist():
         takes[core] = min(left, int(holds[core]))
         left -= takes[core]
         if not left:
