@@ -14,6 +14,8 @@ from pathlib import Path
 from snnc.sweep_table import summarise
 from snnc.training.sweep import SCHEMA
 
+ERRORS = (0.5, 1, 1.5, 2, 3, 5, 10, 20, 30, 50, 70)  # in percent: where the axis of accuracy has its ticks
+
 
 def read(folder):
     """All results of a sweep's folder."""
@@ -22,11 +24,11 @@ def read(folder):
 
 
 def draw_accuracy(axes, results):
-    """Accuracy over connectivity, a line for each method; the dense network as a horizontal one."""
+    """Accuracy over connectivity, a line for each method; dense as a horizontal one. The axis spreads what is near 100 %."""
     lines = summarise(results)
     for variant in dict.fromkeys(line["variant"] for line in lines):
         own = sorted((line for line in lines if line["variant"] == variant), key=lambda line: line["connectivity"])
-        mean, low, high = ([100 * line[key] for line in own] for key in ("accuracy", "accuracy_min", "accuracy_max"))
+        mean, low, high = ([100 - 100 * line[key] for line in own] for key in ("accuracy", "accuracy_min", "accuracy_max"))
         if len(own) == 1 and own[0]["connectivity"] == 1:
             axes.axhline(mean[0], color="black", linestyle="--", label="dense")
             axes.axhspan(low[0], high[0], color="black", alpha=0.1)
@@ -34,9 +36,18 @@ def draw_accuracy(axes, results):
         asked = [100 * line["connectivity"] for line in own]
         (drawn,) = axes.plot(asked, mean, marker="o", label=variant)
         axes.fill_between(asked, low, high, color=drawn.get_color(), alpha=0.2)
-    axes.set(xscale="log", xlabel="parameter connectivity, %", ylabel="test accuracy, %")
+    axes.set(xscale="log", yscale="log", xlabel="parameter connectivity, %", ylabel="test accuracy, %")
+    label(axes.xaxis, sorted({100 * line["connectivity"] for line in lines if line["connectivity"] < 1}), lambda x: x)
+    label(axes.yaxis, [error for error in ERRORS if axes.get_ylim()[0] < error < axes.get_ylim()[1]], lambda error: 100 - error)
+    axes.invert_yaxis()
     axes.grid(alpha=0.3)
     axes.legend()
+
+
+def label(axis, places, text):
+    """Ticks at these places of a logarithmic axis and nowhere else."""
+    axis.set_ticks(places, labels=[f"{text(place):g}" for place in places])
+    axis.set_ticks([], minor=True)
 
 
 def draw_rewiring(axes, results, connectivity):
