@@ -2,10 +2,11 @@
 
 A step is the forward pass over T = 8 steps of a constant input, the backward pass, and the update of Adam with Grad R's prior;
 batch 128, no augmentation. The peer steps snnTorch's Leaky T times and writes Adam and the prior in plain torch operations,
-with the first layer computed in every step (as in snnTorch's tutorials), or once before the loop. All of them run interleaved
-in one process; before that their gradients are compared.
+with the first layer computed in every step (as in snnTorch's tutorials), or once before the loop. They alternate, each in a
+process of its own, as its user would run it: training with snnc sets how the C library keeps memory, a plain loop does not.
+`--keep` gives that setting to the peers, too. Before that the gradients are compared.
 
-    python benchmarks/train_step.py [--threads 2] [--rounds 15] [--json results/train_step.json]
+    python benchmarks/train_step.py [--threads 2] [--rounds 7] [--keep] [--json results/train_step.json]
 """
 
 import argparse
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -119,13 +121,35 @@ def gradients_differ_by(x: Tensor, target: Tensor) -> float:
     return max(float((a - b).abs().max() / b.abs().max()) for a, b in pairs)
 
 
+CONTESTANTS = {
+    "snnc": ours,
+    "snnTorch, first layer in every step": partial(naive, first_once=False),
+    "snnTorch, first layer once": partial(naive, first_once=True),
+}
+
+
+def batch() -> tuple[Tensor, Tensor]:
+    """Images that are dark at four fifths of their pixels, and the firing rates that are wanted."""
+    torch.manual_seed(0)
+    x = torch.rand(BATCH, 784) * (torch.rand(BATCH, 784) < 0.2) * 4
+    return x, nn.functional.one_hot(torch.randint(0, 10, (BATCH,)), 10).float()
+
+
 def samples_per_second(step: Callable[[], None], steps: int) -> float:
-    """Of ``steps`` training steps after one that warms up."""
-    step()
+    """Of ``steps`` training steps after five that warm up."""
+    for _ in range(5):
+        step()
     started = time.perf_counter()
     for _ in range(steps):
         step()
     return BATCH * steps / (time.perf_counter() - started)
+
+
+def measured(name: str, options: argparse.Namespace) -> float:
+    """The same, by a process of its own."""
+    words = ["--contestant", name, "--threads", str(options.threads), "--steps", str(options.steps), *["--keep"] * options.keep]
+    done = subprocess.run([sys.executable, __file__, *words], capture_output=True, text=True, check=True)
+    return float(done.stdout)
 
 
 def machine() -> dict[str, object]:
@@ -145,31 +169,29 @@ def main() -> None:
     """Compare, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--steps", type=int, default=20, help="training steps in a round")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=100, help="training steps in a round")
+    parser.add_argument("--keep", action="store_true", help="the peers keep the memory of a step for the next, too")
     parser.add_argument("--json", type=Path, help="where to write the figures")
+    parser.add_argument("--contestant", choices=CONTESTANTS, help="measure this one, once")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    torch.manual_seed(0)
-    heap.keep()  # as training does; the peers have it, too
-    x = torch.rand(BATCH, 784) * (torch.rand(BATCH, 784) < 0.2) * 4
-    target = nn.functional.one_hot(torch.randint(0, 10, (BATCH,)), 10).float()
-    differ = gradients_differ_by(x, target)
+    if options.contestant == "snnc" or options.keep:
+        heap.keep()
+    if options.contestant:
+        print(samples_per_second(CONTESTANTS[options.contestant](*batch())[1], options.steps))
+        return
+    differ = gradients_differ_by(*batch())
     print(f"gradients differ by {differ:.1e} of the largest of their layer")
     if not differ < 1e-4:
         sys.exit("the gradients do not agree: nothing was measured")
     start = machine()
-    rows = {
-        "snnc": ours(x, target)[1],
-        "snnTorch, first layer in every step": naive(x, target, first_once=False)[1],
-        "snnTorch, first layer once": naive(x, target, first_once=True)[1],
-    }
     if not find_spec("spikingjelly"):
         print("SpikingJelly is not installed: left out")
-    rounds = {name: [] for name in rows}
+    rounds: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
     for _ in range(options.rounds):
-        for name, step in rows.items():
-            rounds[name].append(samples_per_second(step, options.steps))
+        for name in CONTESTANTS:
+            rounds[name].append(measured(name, options))
     report(rounds, differ, options, start)
 
 
@@ -189,7 +211,14 @@ def report(rounds: dict[str, list[float]], differ: float, options: argparse.Name
         "commit": commit(),
         "versions": {"python": platform.python_version()} | {p: version(p) for p in ("torch", "snntorch", "numba", "numpy")},
         "machine": start,
-        "settings": {"sizes": SIZES, "steps": STEPS, "batch": BATCH, "threads": options.threads, "rounds": options.rounds},
+        "settings": {
+            "sizes": SIZES,
+            "steps": STEPS,
+            "batch": BATCH,
+            "threads": options.threads,
+            "rounds": options.rounds,
+            "keep": options.keep,
+        },
         "gradients_differ_by": differ,
         "samples_per_second": {name: {"median": rates[name], "rounds": rounds[name]} for name in rounds},
         "times_as_fast": ratios,
