@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from conftest import ROOT
 
-from snnc import data, store
+from snnc import data, store, targets
 from snnc.chain import read_chain, run_chain
 from snnc.cli import main
 from snnc.config import read_toml
@@ -147,7 +147,8 @@ def test_what_the_chip_cannot_express_is_said_before_training(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_target_that_cannot_be_proved_is_refused_before_training(tmp_path):
+def test_a_target_that_cannot_be_proved_is_refused_before_training(tmp_path, monkeypatch):
+    monkeypatch.delattr(targets.load("npz"), "run")
     path = tmp_path / "plain.toml"
     path.write_text(SMALL.replace("samples = 8", 'samples = 8\ntarget = "npz"'))
     done = snnc("run", path, "-o", tmp_path / "out", "-q")
