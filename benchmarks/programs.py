@@ -10,16 +10,17 @@ reference before they are timed, and the rounds are interleaved.
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from peers import machine
 
 from snnc import engine, hw, targets
 from snnc.ir import Connection, Network, Population
@@ -135,8 +136,8 @@ def main() -> None:
         print(f"{name:24} {rate:12,.0f} samples/s {rate / rates['reference']:8.1f} x reference")
     if given.json:
         words = f"--threads {given.threads} --rounds {given.rounds} --samples {given.samples} --json results/programs.json"
-        about = {"command": f"python benchmarks/programs.py {words}", "machine": platform.processor() or platform.machine(),
-                 "cores": os.cpu_count(), "onnxruntime": onnxruntime.__version__}  # fmt: skip
+        about = {"command": f"python benchmarks/programs.py {words}", "commit": machine.commit(), "machine": machine.described(),
+                 "versions": {name: version(name) for name in ("numpy", "numba", "onnxruntime")}}  # fmt: skip
         given.json.write_text(json.dumps({**about, "output_spikes": said["reference"], "samples_per_s": rates}, indent=1) + "\n")
 
 

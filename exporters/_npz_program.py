@@ -9,6 +9,8 @@ it to see what the numbers mean.
 
 import json
 import sys
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -163,11 +165,15 @@ def main() -> None:
     if len(sys.argv) != 3:
         sys.exit(f"usage: python {sys.argv[0]} INPUTS.npz OUTPUTS.npz")
     folder = Path(__file__).resolve().parent
-    with np.load(folder / "network.npz", allow_pickle=False) as file:
-        arrays = dict(file)
+    try:
+        with np.load(folder / "network.npz", allow_pickle=False) as file:
+            arrays = dict(file)
+        said = json.loads((folder / "network.json").read_text())
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error):  # what NumPy says of it tells to load it unsafely
+        sys.exit("network.npz or network.json is missing or damaged: export again")
     with np.load(sys.argv[1], allow_pickle=False) as file:
         inputs = dict(file)
-    found = run_network(json.loads((folder / "network.json").read_text()), arrays, inputs)
+    found = run_network(said, arrays, inputs)
     np.savez(sys.argv[2], **found, _by=np.array(f"plain data (NumPy {np.__version__})"))
 
 

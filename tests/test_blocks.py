@@ -80,9 +80,11 @@ def test_every_block_has_a_language_and_every_language_a_test():
     assert {name(page) for page in PAGES if any(kind == "toml" for kind, _ in blocks(page))} == {"docs/how-to/write-a-profile.md"}
 
 
-def test_no_command_hides_in_an_indented_block():
+def test_no_command_hides_in_an_indented_block_or_among_output():
+    command = re.compile(r"^\s*(snnc|python|make|pip) ", re.MULTILINE)
     for page in PAGES:
         assert not re.search(r"^ {4,}(snnc|python|make|pip) ", page.read_text(), re.MULTILINE), page
+        assert not any(command.search(text) for language, text in blocks(page) if language == "text"), page
 
 
 def test_the_targets_of_make_exist():

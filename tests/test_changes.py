@@ -57,7 +57,8 @@ def written(name, net, folder):
 
 def each_target():
     marks = {name: [pytest.mark.lava, pytest.mark.slow] for name in SLOW}
-    return pytest.mark.parametrize("name", [pytest.param(name, marks=marks.get(name, [])) for name in targets.names()])
+    runnable = [name for name in targets.names() if targets.is_runnable(targets.load(name))]
+    return pytest.mark.parametrize("name", [pytest.param(name, marks=marks.get(name, [])) for name in runnable])
 
 
 @each_target()

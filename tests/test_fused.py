@@ -244,7 +244,7 @@ def test_every_fused_update_is_the_eager_one(settings, monkeypatch):
 
 def test_arrays_of_a_step_are_not_new_pages_in_the_next():
     if not heap.keep():
-        pytest.skip("the C library has no mallopt, so nothing is kept")
+        pytest.skip("the C library has no mallopt or refuses its settings, so nothing is kept")
 
     def faults(times):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

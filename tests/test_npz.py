@@ -119,3 +119,15 @@ def test_the_mapping_is_written_where_a_chip_is_named(tmp_path, capsys):
     found = rows(tmp_path / "a" / "mapping.csv")
     assert sum(int(r["stop"]) - int(r["start"]) for r in found) == 25
     assert json.loads((tmp_path / "a" / "network.json").read_text())["scales"] == {"hidden1": 3.5, "output": 2.0}
+
+
+def test_a_damaged_file_is_one_sentence_that_does_not_tell_to_load_it_unsafely(tmp_path):
+    root = exported(fixed_chain(), tmp_path / "a")
+    np.savez(tmp_path / "in.npz", input=np.zeros((1, 2, 12), np.uint8))
+    whole = (root / "network.npz").read_bytes()
+    for damaged in (whole[: len(whole) // 2], b"no archive", b""):
+        (root / "network.npz").write_bytes(damaged)
+        words = [sys.executable, root / "run.py", tmp_path / "in.npz", tmp_path / "out.npz"]
+        done = subprocess.run(words, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert done.stderr == "network.npz or network.json is missing or damaged: export again\n"

@@ -117,7 +117,7 @@ def verify_artifact(
     what the run raises.
     """
     proof = prove(net, running(artifact, net, timeout_s), source, samples, by=by, watch=watch, see=see)
-    return replace(proof, notes=notes(artifact, net))
+    return replace(proof, notes=notes(artifact, net, proof))
 
 
 def running(artifact: Artifact, net: Network, timeout_s: float) -> Callable[[Rasters], Run]:
@@ -152,13 +152,13 @@ def _slots(net: Network, source: Source) -> int:
     return steps * sum(p.size for p in net.populations)
 
 
-def notes(artifact: Artifact, net: Network) -> tuple[str, ...]:
+def notes(artifact: Artifact, net: Network, proof: Proof) -> tuple[str, ...]:
     """What is not as it was when the network was exported, each as a sentence, and what the target remarks on its verdicts."""
     found = [f"{name} is not what was exported" for name in altered_files(artifact)]
     found += [f"{name} is no file of the export" for name in foreign_files(artifact)]
     if artifact.network_hash != net.hash:
         found.append(f"the artifact was made from network {artifact.network_hash[:12]}, this one is {net.hash[:12]}")
-    return (*found, *filter(None, [remark(load(artifact.target))]))
+    return (*found, *filter(None, [remark(load(artifact.target), bool(proof.measured))]))
 
 
 def from_images(net: Network, images: Images) -> Source:

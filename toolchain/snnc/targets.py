@@ -74,9 +74,12 @@ def reason_not_run(target: Target) -> str:
     return str(getattr(target, "NOT_RUN", "see snnc targets"))
 
 
-def remark(target: Target) -> str:
-    """What stands beside every verdict of a target, its REMARK: what the verdict does not say; empty if it says all."""
-    return str(getattr(target, "REMARK", ""))
+def remark(target: Target, measured: bool) -> str:
+    """What stands beside every verdict of a target, its REMARK: what the verdict does not say; empty if it says all.
+
+    Figures that were ``measured`` by a simulator of chips never stand alone.
+    """
+    return str(getattr(target, "REMARK", "nothing is known about the error of these figures" if measured else ""))
 
 
 class RunnableTarget(Target, Protocol):

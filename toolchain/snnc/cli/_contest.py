@@ -44,7 +44,7 @@ class Contest:
 
     def remarked(self, proof: Proof) -> Proof:
         """The proof with what is to be said about the artifact."""
-        return replace(proof, notes=notes(self.artifact, self.net)) if self.artifact else proof
+        return replace(proof, notes=notes(self.artifact, self.net, proof)) if self.artifact else proof
 
 
 def contest(artifact: Path, model: Path, by: str | None, timeout_s: float) -> Contest:

@@ -65,8 +65,9 @@ def _page(rows: dict[str, Target]) -> Iterator[str]:
     """docs/supported.md, line by line."""
     yield "# What each target takes"
     yield ""
-    yield "Printed by `snnc targets --markdown`. A pair of neuron and operator that says yes is exported by a test, run, and"
-    yield "compared spike for spike. A test fails, too, when a pair that says no is not refused, or works in a program."
+    yield "Printed by `snnc targets --markdown`. A pair of neuron and operator that says yes is exported by a test, and where the"
+    yield "target is verified by something, run and compared spike for spike. A test fails, too, when a pair that says no is not"
+    yield "refused, or works in a program."
     matrix = targets.support_matrix()
     for name, target in rows.items():
         yield from ("", f"## {name}", "", f"{target.SUMMARY}. Verified by: {_verified_by(target) or 'nothing'}.", "")

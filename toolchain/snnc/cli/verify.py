@@ -36,7 +36,12 @@ FEW = 25
 @click.option("--steps", type=click.IntRange(1, 100_000), help="Steps of a random sample.  [default: those of the encoding]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of random input.")
 @click.option(
-    "--timeout", "timeout_s", type=click.FloatRange(min=1), default=600, show_default=True, help="Seconds for each run."
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=1),
+    default=600,
+    show_default=True,
+    help="Seconds for each run of a program.",
 )
 @click.option("--resume", "kept", type=PATH, help="Keep in this file what was compared, and go on from there.")
 @click.option(

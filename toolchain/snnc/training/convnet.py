@@ -61,8 +61,8 @@ class ConvNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(batch, 3, side, side) images, 0 to 1 -> (batch, steps, classes) averaged spikes, each sample from a fresh state.
 
-        An image is a constant current, so that the first convolution is computed once. On a CPU channels lie last in memory:
-        convolutions take two thirds of the time there, batch norm half, pools a sixth.
+        An image is a constant current, so that the first convolution is computed once. On a CPU channels lie last in memory,
+        where convolutions, batch norm and above all pools take less time.
         """
         lie = torch.channels_last if images.device.type == "cpu" else torch.contiguous_format
         spikes = images.contiguous(memory_format=lie)[:, None]

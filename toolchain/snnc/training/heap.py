@@ -6,7 +6,7 @@ from functools import cache
 _LARGE = 1 << 30  # bytes
 # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD and M_ARENA_MAX of glibc's malloc.h: the heaps of other arenas are given back as a whole, and
 # the backward pass runs in a thread of its own
-_SETTINGS = {-1: _LARGE, -3: _LARGE, -8: 1}
+_SETTINGS = {-3: _LARGE, -1: _LARGE, -8: 1}
 
 
 @cache
@@ -14,7 +14,8 @@ def keep() -> bool:
     """From now on glibc gives large arrays back to the process that frees them, not to the system.
 
     Otherwise the spikes of every layer are new pages in every step, which the system clears one by one: half the time of a
-    forward pass over 784-800-10. Returns whether the C library has these settings; where it has not, nothing changes.
+    forward pass over 784-800-10. It is a setting of the whole process, and stays. Returns whether the C library took it; where it
+    has no such settings, or refuses the first, nothing changes.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     return mallopt is not None and all(mallopt(name, value) for name, value in _SETTINGS.items())
