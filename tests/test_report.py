@@ -244,6 +244,8 @@ def test_a_sweep_is_a_table_and_a_curve(tmp_path):
     for row in rows:
         assert f"{100 * row['test_accuracy']:.2f} %" in part(html, "accuracy")
         assert row["network_hash"] in part(html, "provenance")
+    assert part(html, "pruning").count("at the end of each epoch of pruning.") == 2 * 6, "two figures of each method"
+    assert "magnitude: test accuracy at the end of each epoch of pruning: 25 %, seed 0 ends at" in html
     assert html.count("<script") == 1
     (folder / "none-1-0.json").write_text(json.dumps({"schema": "snnc.sweep-run/1", "variant": "x"}))
     assert "has no connectivity" in snnc("report", folder, "--md").stderr

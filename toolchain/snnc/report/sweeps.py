@@ -15,7 +15,7 @@ from snnc.sweep_table import COLUMNS, cells, summarise
 SCHEMA = "snnc.sweep-run/1"
 MAX_BYTES = 32 << 20
 MAX_ROWS = 10_000
-MAX_CURVES = 24  # rows of which the epochs are drawn, from the first
+MAX_VARIANTS, MAX_CURVES = 12, 6  # of which the epochs are drawn, from the first: more curves are not told apart
 Result = dict[str, Any]
 
 
@@ -72,18 +72,28 @@ def _accuracy(results: Sequence[Result]) -> Section:
 
 
 def _pruning(results: Sequence[Result]) -> Section:
-    """Connectivity and accuracy of every row, epoch by epoch."""
+    """Connectivity and accuracy of every method, epoch by epoch: a curve for each connectivity, of its first seed."""
     blocks = []
+    variants = list(dict.fromkeys(result["variant"] for result in results))[:MAX_VARIANTS]
     for key, axis, words in (
-        ("parameter_connectivity", Axis("parameter connectivity", log=True, percent=True), "Connectivity"),
-        ("test_accuracy", ACCURACY, "Test accuracy"),
+        ("parameter_connectivity", Axis("parameter connectivity", log=True, percent=True), "connectivity"),
+        ("test_accuracy", ACCURACY, "test accuracy"),
     ):
-        series = [line for result in results[:MAX_CURVES] if (line := _curve(result, key))]
-        if series:
-            said = "; ".join(f"{line.name} ends at {percent(line.last[1])}" for line in series)
-            caption = f"{words} at the end of each epoch of pruning."
-            blocks.append(figure(f"rows-{key}", f"{caption[:-1]}: {said}.", caption, lines, EPOCH, axis, series))
+        for i, variant in enumerate(variants):
+            series = _curves([result for result in results if result["variant"] == variant], key)
+            if series:
+                said = "; ".join(f"{line.name} ends at {percent(line.last[1])}" for line in series)
+                caption = f"{variant}: {words} at the end of each epoch of pruning."
+                blocks.append(figure(f"rows-{key}-{i}", f"{caption[:-1]}: {said}.", caption, lines, EPOCH, axis, series))
     return Section("pruning", "Rows while pruning", tuple(blocks) or (not_recorded("epochs of the rows"),))
+
+
+def _curves(results: Sequence[Result], key: str) -> list[Line]:
+    """Of one method, whose results come from the highest connectivity and the first seed on."""
+    first: dict[float, Result] = {}
+    for result in results:
+        first.setdefault(result["connectivity"], result)
+    return [line for result in list(first.values())[:MAX_CURVES] if (line := _curve(result, key))]
 
 
 def _curve(result: Result, key: str) -> Line | None:
@@ -93,8 +103,7 @@ def _curve(result: Result, key: str) -> Line | None:
         for line in (epochs if isinstance(epochs, list) else [])
         if (epoch := whole(line, "epoch")) is not None and (value := number(line, key)) is not None
     ]
-    label = f"{result['variant']} {result['connectivity']:g} seed {result['seed']}"
-    return Line(label, found) if found else None
+    return Line(f"{100 * result['connectivity']:g} %, seed {result['seed']}", found) if found else None
 
 
 def _provenance(results: Sequence[Result]) -> Section:
