@@ -57,7 +57,7 @@ def test_the_network_can_be_computed_from_it(case, tmp_path):
 
 def test_the_program_imports_nothing_of_snnc():
     imported = re.findall(r"^ *(?:import|from) (\w+)", (ROOT / "exporters" / "_npz_program.py").read_text(), re.MULTILINE)
-    assert set(imported) == {"json", "sys", "pathlib", "typing", "numpy"}
+    assert set(imported) == {"json", "sys", "pathlib", "typing", "zipfile", "zlib", "numpy"}
 
 
 def test_what_the_words_of_a_step_mean_is_said(tmp_path):
