@@ -141,10 +141,11 @@ def undisturbed(tmp_path_factory):
 
 
 def test_kill_9_at_a_random_moment_and_resume(tmp_path, undisturbed):
-    out = tmp_path / "a.snnc"
+    out, metrics = tmp_path / "a.snnc", tmp_path / "a.metrics.jsonl"
     process = started(out, "-q")
-    wait_for(tmp_path / "a.metrics.jsonl", process, lines=1)
-    time.sleep(np.random.default_rng().uniform(0, 0.3))
+    wait_for(metrics, process, lines=2)
+    epoch = json.loads(metrics.read_text().splitlines()[1])["seconds"]  # the first one loads what is compiled
+    time.sleep(np.random.default_rng().uniform(0, 2 * epoch))  # of the four that are left
     process.kill()
     process.communicate()
     assert process.returncode == -signal.SIGKILL
