@@ -1,6 +1,7 @@
 """Networks that use exactly so much of one resource of a chip. For the tests at a profile's limits."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -62,6 +63,13 @@ def _widened(s, n_src):
     return Synapses((s.shape[0], n_src), s.indptr, s.indices, s.values)
 
 
+def _different(n, parameter):
+    """n neurons that differ in a parameter."""
+    net = joined(("input", "core", full(n, 1)))
+    core = replace(net["core"], neuron=replace(net["core"].neuron, **{parameter: np.linspace(0.1, 0.9, n)}))
+    return replace(net, populations=(net.populations[0], core))
+
+
 USING: dict[str, Callable] = {
     "neurons_per_core": lambda n, profile: joined(("input", "core", full(n, 1))),
     "input_axons_per_core": lambda n, profile: joined(("input", "core", full(1, n))),
@@ -69,6 +77,9 @@ USING: dict[str, Callable] = {
     "synapse_words_per_core": _words,
     "synapses_per_core": lambda n, profile: _synapses(n),
     "weight_bytes_per_core": lambda n, profile: _synapses(n * 8 // profile.weight_bits),
+    "neuron_configurations_per_core": lambda n, profile: _different(n, "decay_v"),
+    "threshold_configurations_per_core": lambda n, profile: _different(n, "threshold"),
+    "synapse_configurations_per_core": lambda n, profile: joined(*((f"input{i}", "core", full(2, 1)) for i in range(n))),
     "neurons_per_chip": lambda n, profile: joined(("input", "core", full(n, 1))),
     "synapses_per_chip": lambda n, profile: _synapses(n),
     "inputs_per_chip": lambda n, profile: joined(("input", "core", full(1, n))),

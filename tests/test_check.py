@@ -543,14 +543,3 @@ def test_colours_are_for_terminals_only(model):
     assert "\x1b[32m" in on.stdout  # green
     off = CliRunner().invoke(main, ["check", model, "--hw", "loihi1"])
     assert "\x1b" not in off.stdout
-
-
-def test_different_neurons_in_a_population_are_unknown_and_never_ok():
-    net = fixed_chain(0, (12, 20, 5))
-    assert not check(net, hw.load("loihi1")).unknown
-    hidden = replace(net["hidden1"], neuron=replace(net["hidden1"].neuron, threshold=300 + np.arange(20) % 3))
-    mixed = replace(net, populations=(net.populations[0], hidden, net.populations[2]))
-    (said,) = check(mixed, hw.load("loihi1")).unknown
-    assert said.startswith("neuron configurations: population 'hidden1' has 3 different ones of threshold and decays;")
-    biased = replace(hidden, neuron=replace(net["hidden1"].neuron, bias=np.arange(20) * 64))
-    assert not check(replace(mixed, populations=(net.populations[0], biased, net.populations[2])), hw.load("loihi1")).unknown

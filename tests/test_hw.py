@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from snnc import hw
 from snnc.cli import main
 from snnc.errors import ProfileError
-from snnc.hw_keys import CONFIDENCES, KEYS
+from snnc.hw_keys import CONFIDENCES, DISTINCT, KEYS
 from snnc.storage import Storage, words_by_format
 
 LOIHI1 = tomllib.loads((hw.folder() / "loihi1.toml").read_text())
@@ -54,7 +54,14 @@ def test_loihi1_holds_the_published_limits():
         "input_axons_per_core": 4096,
         "output_axons_per_core": 4096,
         "synapse_words_per_core": 16384,
+        "neuron_configurations_per_core": 31,
+        "threshold_configurations_per_core": 7,
+        "synapse_configurations_per_core": 7,
     }
+    for resource in DISTINCT:  # where sources contradict each other, the limit is one that all of them accept
+        fact = profile.facts[f"limits.{resource}"]
+        assert fact.confidence == "disputed"
+        assert fact.value < min(fact.other_values)
     assert not profile.graded_spikes
     assert profile.not_public == ()
     assert profile.fixed().weight_exponent_min == -8

@@ -4,19 +4,18 @@ What `check` accepts, `split` and `place` map: it asks them.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from snnc.arith import Fixed
+from snnc.configurations import needed_by_population
 from snnc.connectivity import parameter_connectivity, synapse_connectivity
 from snnc.errors import UnsupportedError
 from snnc.features import missing
 from snnc.hw import Profile
-from snnc.hw_keys import RESOURCES
-from snnc.ir import Connection, Network, Population
+from snnc.hw_keys import DISTINCT, RESOURCES
+from snnc.ir import Connection, Network
 from snnc.latency import chip_delays
 from snnc.mapping import Core
 from snnc.place import fill
@@ -114,7 +113,7 @@ def check(net: Network, profile: Profile) -> Budget:
     whole = totals(net, profile)
     large = [error.usage for error in too_large.values()]
     uses = [*whole, *large, *([chip] if chip else []), *(u for core in cores for u in core.uses)]
-    binding = max((u for u in uses if u.share is not None), key=lambda u: u.share or 0, default=None)
+    binding = max(filter(_can_bind, uses), key=lambda u: u.share or 0, default=None)
     fits = not problems and binding is not None and binding.status == "ok"
     return Budget(
         network=net.name,
@@ -131,6 +130,11 @@ def check(net: Network, profile: Profile) -> Budget:
         assumptions=_assumptions(net, profile),
         remedies=() if fits else remedies(net, profile, binding, _needs(filled, too_large)),
     )
+
+
+def _can_bind(usage: Usage) -> bool:
+    """Of configurations, which do not grow with a network, only if there is no room for one more."""
+    return usage.share is not None and (usage.resource not in DISTINCT or usage.share >= 1)
 
 
 def _needs(filled: tuple[Core, ...], too_large: Mapping[str, TooLargeError]) -> dict[str, str]:
@@ -195,12 +199,7 @@ def _unknown(net: Network, profile: Profile) -> tuple[str, ...]:
     found = [f"{words_for(r)}: the limit of {profile.name} is not public" for r in RESOURCES if r not in profile.limits]
     if profile.storage is None:
         found.append(f"synapse words: how {profile.name} stores synapses is not public; only the bits of the weights are checked")
-    found += [
-        f"neuron configurations: population {p.name!r} has {n:,} different ones of threshold and decays;"
-        f" how many different ones a core of {profile.name} holds is not in its profile"
-        for p in net.populations
-        if (n := _configurations(p)) > 1
-    ]
+    found += _unlimited(net, profile)
     try:
         longest = max(chip_delays(net).values(), default=0)
     except UnsupportedError:
@@ -215,14 +214,21 @@ def _unknown(net: Network, profile: Profile) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _configurations(p: Population) -> int:
-    """How many different neurons it has, whatever their biases, which each neuron of a chip has for itself."""
-    named = p.neuron.parameters().items() if p.neuron else ()
-    values = [np.broadcast_to(getattr(p.neuron, name), (p.size,)) for name, f in named if f.metadata["unit"] != "bias"]
-    return len(np.unique(np.stack(values), axis=1).T) if values else 0
+def _unlimited(net: Network, profile: Profile) -> Iterator[str]:
+    """Populations that need several configurations of a kind of which the profile does not say how many a core holds."""
+    for resource, counts in needed_by_population(net).items():
+        for name, n in counts.items() if resource not in profile.limits else ():
+            if n > 1:
+                yield (
+                    f"{words_for(resource)}: population {name!r} needs {n:,} different ones;"
+                    f" how many a core of {profile.name} holds is not in its profile"
+                )
 
 
 def _assumptions(net: Network, profile: Profile) -> tuple[str, ...]:
     if isinstance(net.numeric, Fixed) or profile.weight_bits is None:
         return ()
-    return (f"the network is float: its weights are taken to be stored with the {profile.weight_bits} bits of {profile.name}",)
+    found = f"the network is float: its weights are taken to be stored with the {profile.weight_bits} bits of {profile.name}"
+    if not {*DISTINCT} & set(profile.limits):
+        return (found,)
+    return (found, "each connection counts for a configuration of its own, as do the thresholds of each population")

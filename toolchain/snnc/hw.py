@@ -15,7 +15,7 @@ from snnc.arith import Fixed
 from snnc.config import read_toml
 from snnc.costs import Costs
 from snnc.errors import ProfileError, SnncError, UnsupportedError, nearest
-from snnc.hw_keys import KEYS, RESOURCES, Fact, merged, read_facts
+from snnc.hw_keys import DISTINCT, KEYS, RESOURCES, Fact, merged, read_facts
 from snnc.storage import Storage
 
 
@@ -68,6 +68,11 @@ class Profile:
         the weights alone must not exceed. It is necessary, not sufficient.
         """
         return (*RESOURCES, *(r for r in self.limits if r not in RESOURCES))
+
+    @property
+    def amounts(self) -> Mapping[str, int]:
+        """The limits of what adds up where slices share a core."""
+        return {resource: limit for resource, limit in self.limits.items() if resource not in DISTINCT}
 
     @property
     def not_public(self) -> tuple[str, ...]:

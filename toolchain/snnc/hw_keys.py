@@ -107,6 +107,11 @@ _MANY = _Whole(1, 1 << 28)  # far above every chip there is, far below what over
 MOST_CORES = 1 << 20  # of a system: ten times the largest there is; placing takes memory for each
 _COST = _Amount(1e9)  # a millijoule, a second
 
+DISTINCT = (  # how many different ones a core holds: slices that share a core need no more than their sum, and often fewer
+    "neuron_configurations_per_core",
+    "threshold_configurations_per_core",
+    "synapse_configurations_per_core",
+)
 KEYS: dict[str, dict[str, _Kind]] = {
     "chip": {"cores": _Whole(1, 1 << 20), "chips": _Whole(1, 1 << 14)},  # cores of one chip; chips of the system
     "mesh": {"tile_columns": _Whole(1, 1 << 12), "tile_rows": _Whole(1, 1 << 12), "cores_per_tile": _Whole(1, 1 << 12)},
@@ -117,6 +122,7 @@ KEYS: dict[str, dict[str, _Kind]] = {
         "synapse_words_per_core": _MANY,
         "synapses_per_core": _MANY,
         "weight_bytes_per_core": _MANY,
+        **dict.fromkeys(DISTINCT, _MANY),
     },
     "totals": {
         "neurons_per_chip": _MANY,

@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 
 from snnc import hw
 from snnc.arith import Fixed
+from snnc.configurations import SYNAPSES, needed_by_population
 from snnc.errors import DoesNotFitError, NetworkError, UnsupportedError, UsageError
 from snnc.features import missing
 from snnc.hw import Profile
+from snnc.hw_keys import DISTINCT
 from snnc.ir import Connection, Network
 from snnc.mapper.choose import map_by
 from snnc.mapper.task import Task
@@ -19,7 +21,7 @@ from snnc.planner.goal import Goal
 from snnc.planner.plan import plan
 from snnc.split import AXONS, COUNTED, split
 from snnc.totals import within_totals
-from snnc.usage import Meter, Usage, stored_weight_bits
+from snnc.usage import Meter, Usage, stored_weight_bits, words_for
 
 MANY_SYNAPSES = 1 << 26  # pruning, and chips whose axons must be counted, are not tried on more
 PLANNED_SYNAPSES = 1 << 22  # fewer bits, shared cores, and all connections pruned, each by its own part, are not tried on more
@@ -38,7 +40,7 @@ def remedies(net: Network, profile: Profile, binding: Usage | None, needs: Mappi
         if binding.resource == "cores":
             cores = ", ".join(f"{name} needs {amount}" for name, amount in needs.items())
             found.append(f"{cores}; {profile.name} has {profile.cores}")
-        found += [*_sharing(net, profile), *_fewer_bits(net, profile), *_pruning(net, profile)]
+        found += [*_alike(net, profile), *_sharing(net, profile), *_fewer_bits(net, profile), *_pruning(net, profile)]
     return (*found, *_other_profiles(net, profile))
 
 
@@ -60,6 +62,20 @@ def _cores_needed(net: Network, profile: Profile) -> int | None:
 def cores_in_words(count: int) -> str:
     """ "1 core", "2 cores"."""
     return f"{count} core{'s' if count != 1 else ''}"
+
+
+def _alike(net: Network, profile: Profile) -> Iterator[str]:
+    """Whether it fits if no population needs more configurations than a core holds, and which do; in any formats."""
+    formats = len(profile.storage.formats) if profile.storage else 1
+    most = {r: profile.limits[r] // (formats if r == SYNAPSES else 1) for r in DISTINCT if r in profile.limits}
+    over = [
+        f"{name} needs at most {most[resource]} {words_for(resource)}{' in each format' * (resource == SYNAPSES)} (now {n:,})"
+        for resource, counts in needed_by_population(net).items()
+        for name, n in counts.items()
+        if n > most.get(resource, n)
+    ]
+    if over and has_room(net, replace(profile, limits=profile.amounts)):
+        yield f"fits if {' and '.join(over)}"
 
 
 def _sharing(net: Network, profile: Profile) -> Iterator[str]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from snnc.configurations import SYNAPSES
 from snnc.hw import Profile
 from snnc.ir import Connection, Network, Population
 from snnc.mapping import Slice
@@ -144,10 +145,11 @@ def _neuron_too_large(meter: Meter, piece: Slice, used: Mapping[str, int]) -> Ne
     if resource == "output_axons_per_core":
         ends = meter.net.out_of(piece.population)
     amount, limit = used[resource], limits[resource]
+    change = "give one weight exponent, sign mode and delay to" if resource == SYNAPSES else "prune"
     return NeuronTooLargeError(
         piece,
         used,
         Usage(resource, place, amount, limit),
         f"needs {amount} {words_for(resource)}, a core of {meter.profile.name} has {limit}",
-        fix=f"prune {' or '.join(repr(c.name) for c in ends)}, or pick a larger chip",
+        fix=f"{change} {' or '.join(repr(c.name) for c in ends)}, or pick a larger chip",
     )

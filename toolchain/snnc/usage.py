@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.arith import Fixed
+from snnc.configurations import SYNAPSES, Neurons, Synapses, neuron_configurations, synapse_configurations
 from snnc.errors import DoesNotFitError, UnsupportedError
 from snnc.hw import Profile
 from snnc.ir import Connection, Network
@@ -133,7 +134,24 @@ class Meter:
             used["synapse_words_per_core"] = sum(min(w.values(), default=INEXPRESSIBLE) for w in words.values())
         synapses = self.synapses(piece)
         counted = {"synapses_per_core": synapses, "weight_bytes_per_core": -(-synapses * self.weight_bits // 8)}
+        counted |= self._configurations(piece, axons, words)
         return used | {resource: amount for resource, amount in counted.items() if resource in self.profile.limits}
+
+    @cached_property
+    def _of_neurons(self) -> Neurons:
+        return neuron_configurations(self.net)
+
+    @cached_property
+    def _of_synapses(self) -> Synapses:
+        return synapse_configurations(self.net, self.delays)
+
+    def _configurations(self, piece: Slice, axons: Axons, words: Words) -> dict[str, int]:
+        """How many different ones of each kind a slice needs."""
+        here = slice(piece.start, piece.stop)
+        used = {resource: len(np.unique(numbers[piece.population][here])) for resource, numbers in self._of_neurons.items()}
+        formats = cheapest(words)
+        wires = {(self._of_synapses[name], formats.get(name)) for name, (sources, _) in axons.items() if len(sources)}
+        return {**used, SYNAPSES: len(wires)}
 
     def longest(self, piece: Slice) -> int:
         """How many of a slice's neurons, from the first on, a core surely cannot exceed: by neurons and the bits of weights."""
@@ -142,12 +160,21 @@ class Meter:
         ends = [piece.start + limits.get("neurons_per_core", piece.stop), piece.stop]
         if (most := self.synapses_per_core) is not None:
             ends.append(int(np.searchsorted(before, here + most, side="right")) - 1)
-        return min(ends) - piece.start
+        return self._alike(piece, min(ends)) - piece.start
+
+    def _alike(self, piece: Slice, end: int) -> int:
+        """Where a slice must end, ``end`` at the latest, for the configurations of its neurons."""
+        for resource, numbers in self._of_neurons.items():
+            mine = numbers[piece.population][piece.start : end]
+            first = np.sort(np.unique(mine, return_index=True)[1])  # where each configuration comes first
+            if (most := self.profile.limits.get(resource, len(mine))) < len(first):
+                end = piece.start + int(first[most])
+        return end
 
     def fitting(self, piece: Slice) -> int:
-        """How many of a slice's neurons, from the first on, a core holds by input axons and synapse memory."""
+        """How many of a slice's neurons, from the first on, a core holds by what comes in."""
         limits, length = self.profile.limits, piece.stop - piece.start
-        if not {"input_axons_per_core", "synapse_words_per_core"} & set(limits):
+        if not {"input_axons_per_core", "synapse_words_per_core", SYNAPSES} & set(limits):
             return length
         axons, words = np.zeros(length, np.int64), np.zeros(length, np.int64)
         for c in self.net.into(piece.population):
@@ -158,7 +185,15 @@ class Meter:
                 words = np.minimum(words + words_by_length(self.profile.storage, rows, nth, length, *bits), INEXPRESSIBLE)
         over = axons > limits.get("input_axons_per_core", INEXPRESSIBLE)
         over |= words > limits.get("synapse_words_per_core", INEXPRESSIBLE)
-        return int(over.argmax()) if over.any() else length
+        return self._connected(piece, int(over.argmax()) if over.any() else length)
+
+    def _connected(self, piece: Slice, length: int) -> int:
+        """How many of the first ``length`` neurons of a slice a core holds by the configurations of their synapses."""
+        wires = self.net.into(piece.population)
+        if (most := self.profile.limits.get(SYNAPSES, len(wires))) >= len(wires):
+            return length
+        longer = (Slice(piece.population, piece.start, piece.start + n) for n in range(1, length + 1))
+        return next((n for n, one in enumerate(longer) if self.incoming(one)[SYNAPSES] > most), length)
 
     def cores_at_least(self) -> int:
         """Cores that the network cannot do without, by its neurons and the bits of its weights."""

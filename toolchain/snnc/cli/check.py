@@ -7,11 +7,12 @@ import click
 
 from snnc import hw, store
 from snnc.arith import Fixed
-from snnc.check import Budget, LayerBudget, check
+from snnc.check import Budget, CoreBudget, LayerBudget, check
 from snnc.cli._common import PATH, Styled, force_option, json_option, output_width, print_json, print_table
 from snnc.cli._ranges import Found, print_proof, prove, write_inputs
 from snnc.errors import UsageError
 from snnc.files import must_be_free
+from snnc.hw_keys import DISTINCT
 from snnc.invariant import MOST_STEPS
 from snnc.usage import Usage, words_for
 
@@ -67,7 +68,7 @@ def command(
         print_json("check/1", **{"ok": code == 0, **body, "range_proof": found and found.to_json()})
         return code
     if fit and profile:
-        _print(fit, tuple(map(words_for, profile.resources)))
+        _print(fit, profile.resources)
     if found:
         print_proof(net.name, found)
     return code
@@ -87,12 +88,16 @@ def _code(fit: Budget | None, found: Found | None) -> int:
     return 0 if found is None or found.proof.holds else 1
 
 
-def _print(budget: Budget, names: tuple[str, ...]) -> None:
+def _print(budget: Budget, resources: tuple[str, ...]) -> None:
+    amounts = tuple(r for r in resources if r not in DISTINCT)
     print_table(
         f"{budget.network} on {budget.profile}, per layer (fullest core: used / limit)",
-        ("layer", "neurons", "cores", *names[1:]),
-        [(x.population, x.neurons, x.cores if x.cores is not None else "-", *_cells(x, len(names))) for x in budget.layers],
+        ("layer", "neurons", "cores", *map(words_for, amounts[1:])),
+        [(x.population, x.neurons, x.cores if x.cores is not None else "-", *_cells(x, amounts[1:])) for x in budget.layers],
     )
+    if kinds := tuple(r for r in resources if r in DISTINCT):
+        counts = [(x.population, *_cells(x, kinds)) for x in budget.layers]
+        print_table("different configurations (most on a core: used / limit)", ("layer", *map(_kind, kinds)), counts)
     print_table(
         "connectivity",
         ("connection", "operator", "weights", "synapses", "parameter connectivity", "synapse connectivity"),
@@ -103,8 +108,8 @@ def _print(budget: Budget, names: tuple[str, ...]) -> None:
         ],
     )
     if budget.cores:
-        rows = [(x.core, f"{x.population} {x.start}..{x.stop - 1}", *map(_cell, x.uses)) for x in budget.cores]
-        print_table("per core (used / limit)", ("core", "neurons of", *names), rows)
+        rows = [(x.core, f"{x.population} {x.start}..{x.stop - 1}", *_cells(x, amounts)) for x in budget.cores]
+        print_table("per core (used / limit)", ("core", "neurons of", *map(words_for, amounts)), rows)
     if budget.storage:
         print_table("synapse memory (words, each core's cheapest format)", ("connection", "words", "saved"), _saved(budget))
     if budget.totals:
@@ -125,8 +130,15 @@ def _saved(budget: Budget) -> list[tuple[str, int, str]]:
     ]  # fmt: skip
 
 
-def _cells(layer: LayerBudget, resources: int) -> tuple[str, ...]:
-    return tuple(map(_cell, layer.uses[1:])) or ("-",) * (resources - 1)
+def _cells(of: LayerBudget | CoreBudget, resources: tuple[str, ...]) -> tuple[str, ...]:
+    """What it uses of those resources; "-" of a layer on no core."""
+    uses = {usage.resource: usage for usage in of.uses}
+    return tuple(_cell(uses[r]) if r in uses else "-" for r in resources)
+
+
+def _kind(resource: str) -> str:
+    """ "synapse_configurations_per_core" -> "of synapses"."""
+    return f"of {words_for(resource).split()[0]}s"
 
 
 def _cell(usage: Usage) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from snnc.configurations import SYNAPSES, distinct
 from snnc.ir import Connection
 from snnc.mapper.task import Assignment, Task, cores_in
 from snnc.storage import INEXPRESSIBLE, Format, words_by_core
@@ -58,6 +59,7 @@ def census(task: Task, core_of: Assignment, *, full_cores: bool = False) -> Cens
         **({"synapse_words_per_core": words} if task.profile.storage else {}),
     }
     counted = {"synapses_per_core": synapses, "weight_bytes_per_core": -(-synapses * task.weight_bits // 8)}
+    counted |= _configurations(task, axons, core_of, formats, n)
     used |= {resource: amount for resource, amount in counted.items() if resource in task.profile.limits}
     return Census(used, formats, *_traffic(task, axons, core_of, n), _operations(task, axons, n))
 
@@ -96,6 +98,22 @@ def _words(
         names = tuple(by_format)
         chosen[c.name] = tuple(names[i] if used else None for i, used in zip(table.argmin(axis=0), here, strict=True))
     return total, chosen
+
+
+def _configurations(
+    task: Task, axons: Mapping[str, _Axons], core_of: Assignment, formats: Mapping[str, Any], n_cores: int
+) -> dict[str, NDArray[np.int64]]:
+    """How many different ones of each kind each core needs."""
+    every = np.concatenate(list(core_of.values()))
+    used = {
+        resource: distinct(every, np.concatenate([numbers[name] for name in core_of]), n_cores)
+        for resource, numbers in task.neuron_configurations.items()
+    }
+    wires: list[set[Any]] = [set() for _ in range(n_cores)]
+    for name, one in task.synapse_configurations.items():
+        for core in np.flatnonzero(np.bincount(axons[name].core)).tolist():
+            wires[core].add((one, formats[name][core] if formats else None))
+    return {**used, SYNAPSES: np.array([len(found) for found in wires])}
 
 
 def _traffic(

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from snnc.configurations import Neurons, Synapses, at_most, neuron_configurations, synapse_configurations
 from snnc.errors import DoesNotFitError
 from snnc.hw import Profile
 from snnc.ir import Connection, Network
@@ -54,6 +55,22 @@ class Task:
         """The synapses of every connection, those that share a weight one by one."""
         synapses = {c.name: c.op.synapses for c in self.unrolled.connections}
         return {name: (s.rows.astype(np.int32), s.indices) for name, s in synapses.items()}
+
+    @cached_property
+    def neuron_configurations(self) -> Neurons:
+        """Which neurons need the same parameters of a core."""
+        return neuron_configurations(self.net)
+
+    @cached_property
+    def synapse_configurations(self) -> Synapses:
+        """Which connections do."""
+        return synapse_configurations(self.net, self.delays)
+
+    @cached_property
+    def synapses_at_most(self) -> Mapping[str, frozenset[Any]]:
+        """Connection -> names, of which connections have together no fewer than they need configurations on any core."""
+        storage = self.profile.storage
+        return at_most(self.synapse_configurations, storage.formats if storage else ("",))
 
     @cached_property
     def slices(self) -> tuple[Slice, ...]:

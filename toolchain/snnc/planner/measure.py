@@ -35,5 +35,5 @@ def measure(net: Network, profile: Profile, rates: Rates | None = None) -> Uses:
 
 def _share(alone: Census, profile: Profile) -> float:
     """How full its core is, by the resource that binds there, added up over all slices, each on a core of its own."""
-    shares = [alone.used[resource] / limit for resource, limit in profile.limits.items() if resource in alone.used]
+    shares = [alone.used[resource] / limit for resource, limit in profile.amounts.items() if resource in alone.used]
     return float(np.max(shares, axis=0).sum()) if shares else 0.0

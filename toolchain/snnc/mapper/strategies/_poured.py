@@ -79,7 +79,7 @@ def _takes(room: NDArray[np.float64], each: NDArray[np.float64], neurons: int, f
 
 def _shares(task: Task, core_of: Assignment) -> NDArray[np.float64]:
     """(cores, resources) what each core uses of each limit: of its neurons first, of its output axons last."""
-    used, limits = census(task, core_of, full_cores=True).used, task.profile.limits
+    used, limits = census(task, core_of, full_cores=True).used, task.profile.amounts
     ends = ("neurons_per_core", "output_axons_per_core")
     between = [resource for resource in used if resource in limits and resource not in ends]
     return np.array([used[resource] / limits.get(resource, np.inf) for resource in (ends[0], *between, ends[1])]).T

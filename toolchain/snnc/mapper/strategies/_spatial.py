@@ -10,9 +10,10 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.ir import Connection
+from snnc.ir import Connection, Population
 from snnc.mapper.arrange import curve
 from snnc.mapper.task import Assignment, Task
+from snnc.neurons._base import Neuron
 from snnc.ops.dense import Dense
 from snnc.synapses import Synapses
 
@@ -32,12 +33,20 @@ def renumbered(task: Task) -> tuple[Task, dict[str, NDArray[np.int64]]]:
     orders = {p.name: order(p.shape) for p in task.net.populations}
     if all(len(p.shape) < 2 for p in task.net.populations):
         return task, orders
-    populations = tuple(replace(p, shape=(p.size,)) for p in task.net.populations)
+    populations = tuple(replace(p, shape=(p.size,), neuron=_ordered(p, orders[p.name])) for p in task.net.populations)
     net = replace(
         task.net, populations=populations, connections=tuple(_moved(task, c, orders) for c in task.unrolled.connections)
     )
     rates = {name: rate[orders[name]] for name, rate in task.rates.items()}
     return Task(net, task.profile, rates, task.seed, task.weight_bits, task.delays), orders
+
+
+def _ordered(p: Population, order: NDArray[np.int64]) -> Neuron | None:
+    """The neurons of a population in another order."""
+    if p.neuron is None:
+        return None
+    own = {name: value[order] for name in p.neuron.parameters() if (value := getattr(p.neuron, name)).ndim}
+    return replace(p.neuron, **own)
 
 
 def restored(core_of: Assignment, orders: dict[str, NDArray[np.int64]]) -> Assignment:

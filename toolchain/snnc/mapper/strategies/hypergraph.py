@@ -99,7 +99,7 @@ def _together(p: Population, limit: int) -> int:
 
 def _rooms(task: Task, first: Assignment, vertex_of: Mapping[str, Ints], count: int) -> Ints:
     """What each vertex takes of a core: the share of its core in the first assignment that binds there, by neurons."""
-    used, limits = census(task, first).used, task.profile.limits
+    used, limits = census(task, first).used, task.profile.amounts
     shares = [used[resource] / limit for resource, limit in limits.items() if resource in used]
     share = np.max(shares, axis=0) if shares else np.ones(cores_in(first))
     each = share / used["neurons_per_core"]
