@@ -29,6 +29,7 @@ from snnc.simulate import simulate
 pytest.importorskip("numba", reason="numba is not installed: pip install 'snnc[engine]'")
 from snnc import engine
 from snnc.engine import saved
+from snnc.engine.taps import narrowest
 from snnc.engine.trace import trace
 
 KERNELS = ("lanes", "events")
@@ -136,6 +137,22 @@ def test_registers_of_more_than_the_processors_32_bits():
     net = excited(numeric, exponent=7, threshold=1 << 16)
     assert trace(net["a"].neuron, (-1 << 20, 1 << 20), numeric).bits == 64
     hold(net, spikes(net, samples=4, rate=0.8, steps=40))
+
+
+@pytest.mark.parametrize("message_bits", [7, 8, 14, 15, 16, 22, 23, 24])
+@pytest.mark.parametrize("exponent", [-8, 0])
+def test_sums_of_every_width(message_bits, exponent):
+    """A sum that is shifted down afterwards needs more bits than the current that it becomes."""
+    op = fixed_dense(np.random.default_rng(0), 8, 40, density=0.9, exponent=exponent)
+    threshold = min(1 << 16, 1 << (message_bits + max(exponent, -4)))
+    populations = Population("input", (40,), None, message_bits=message_bits), Population("a", (8,), Cuba(threshold, 3, 3, 0))
+    net = Network("graded", populations, (Connection("in", "input", "a", op),), 1e-3, LOIHI)
+    hold(net, messages(net, 4, 10, 0.9))
+
+
+def test_a_sum_is_as_narrow_as_its_ends_allow():
+    ends = (-(1 << 15), (1 << 15) - 1), (0, 1 << 15), (-(1 << 15) - 1, 0), (-(1 << 31), (1 << 31) - 1), (0, 1 << 31)
+    assert [narrowest(*end) for end in ends] == [np.int16, np.int32, np.int32, np.int32, np.int64]
 
 
 def test_the_form_of_a_step_follows_from_its_ranges():

@@ -176,8 +176,7 @@ class _Events:
             self.states += layer.initial
         for k, values in enumerate(self.job.states.get(layer.name, {}).values()):
             self.states[:, k, : layer.n] = values[self.samples]
-        self.spikes, self.part = aligned((padded,), np.uint8), aligned((padded,), layer.current_type)
-        self.current = self.part[:0]  # of a piece, 0 between two of them
+        self.spikes, self.current = aligned((padded,), np.uint8), aligned((0,), layer.current_type)  # of a piece, 0 between two
         everything = layer.name in self.job.traces
         nothing = np.zeros((0, 1, 1, 1), np.int64)
         self.trace = self.job.traces[layer.name][:, self.samples] if everything else nothing
@@ -187,7 +186,7 @@ class _Events:
     def advance(self, start: int, stop: int) -> None:
         """In pieces whose currents stay in a near cache: some steps of some samples."""
         padded = self.layer.parameters.shape[1]
-        slots = max(1, CURRENT_BYTES // (padded * self.part.itemsize))
+        slots = max(1, CURRENT_BYTES // (padded * self.current.itemsize))
         some_steps = min(stop - start, slots)
         some = max(1, slots // some_steps)
         for first in range(0, len(self.states), some):
@@ -198,15 +197,18 @@ class _Events:
 
     def _piece(self, samples: range, steps: range) -> None:
         layer, name = self.layer, self.layer.name
-        count = len(samples) * len(steps) * len(self.part)
-        if len(self.current) < count:
-            self.current = aligned((count,), self.part.dtype)
-        current = self.current[:count].reshape(len(samples), len(steps), -1)
+        shape = len(samples), len(steps), layer.parameters.shape[1]
+        if len(self.current) < prod(shape):
+            self.current = aligned((prod(shape),), layer.current_type)
+        current = self.current[: prod(shape)].reshape(shape)
         for i, f in zip(layer.inputs, layer.fanouts, strict=True):
+            into = np.zeros(shape, f.values.dtype) if f.down else current
             delivering(VERSION)(
                 self.rasters[i.src], samples.start, self.job.before[i.src] + steps.start, i.part.delay_steps, f.inputs, f.starts,
-                f.of, f.values, f.up, f.left, f.geometry, f.down, self.part, current,
+                f.of, f.values, f.up, f.left, f.geometry, into,
             )  # fmt: skip
+            if f.down:
+                current += (into >> f.down).astype(current.dtype)
         at = self.job.before[name] + steps.start
         self.fire(
             current,

@@ -13,7 +13,7 @@ from snnc.delays import Part
 from snnc.engine.adder import compiled, inlined
 from snnc.engine.emit import fire_neurons
 from snnc.engine.packing import bits_from
-from snnc.engine.taps import Ints, pooled, shared_zeros, taps
+from snnc.engine.taps import Ints, narrowest, pooled, reach, shared_zeros, taps
 from snnc.engine.vector import intrinsic
 
 _NOWHERE = np.ones(6, np.int64)
@@ -31,18 +31,20 @@ class Fanout:
     inputs: Ints  # (n_src,): the input that a source neuron is or is pooled to, -1 for none
     starts: NDArray[np.uint64]
     of: NDArray[np.uint32]  # unsigned, so that numba need not look for -1
-    values: NDArray[Any]  # of the type of the current
+    values: NDArray[Any]  # of the type of the current; of one that holds the sums, if they are to be shifted down
     up: Ints
     left: Ints
     geometry: Ints
     down: int  # the sum is shifted down by that; what is shifted up already is in the values
 
 
-def fanout(part: Part, kind: Any) -> Fanout:
+def fanout(part: Part, kind: Any, message_bits: int) -> Fanout:
     """The synapses of a part, shared weights once, for currents of type ``kind``."""
     found, cells = taps(part.op), pooled(part.op)
     exponent = part.op.exponent
-    down = max(0, -exponent - shared_zeros(found.values))
+    zeros = shared_zeros(found.values)
+    down = max(0, -exponent - zeros)
+    kind = narrowest(*(end >> zeros for end in reach(part, message_bits))) if down else kind
     values = found.values << exponent if exponent >= 0 else found.values >> (-exponent - down)
     inputs = _inputs(part, cells) if len(found.of) else np.full(part.op.n_src, -1)
     if found.window is None or found.channel is None or found.position is None:
@@ -85,35 +87,28 @@ def delivering(version: str) -> Any:
     """The kernel that brings messages to currents. ``version`` is that of the engine: it is part of what numba caches."""
 
     @compiled
-    def deliver(raster, first, start, delay, inputs, starts, of, values, up, left, geometry, down, part, current):  # type: ignore[no-untyped-def]
+    def deliver(raster, first, start, delay, inputs, starts, of, values, up, left, geometry, current):  # type: ignore[no-untyped-def]
         """Add to ``current`` (samples, steps, n) what raster (samples, steps, n_src) sent ``delay`` steps before.
 
-        The samples are those from ``first`` on, the steps those from ``start`` on; ``part`` (n,) is for sums to be shifted.
+        The samples are those from ``first`` on, the steps those from ``start`` on.
         """
         version  # noqa: B018 - so that it belongs to the kernel
         n, any_bit = raster.shape[2], raster.dtype.type(0xFFFFFFFF)
-        messages, flat = raster.reshape(-1), current.reshape(-1)
-        into = part if down else flat
+        messages, into = raster.reshape(-1), current.reshape(-1)
         for s in range(current.shape[0]):
             for t in range(max(0, delay - start), current.shape[1]):
                 sent = ((first + s) * raster.shape[1] + start + t - delay) * n
-                here = (s * current.shape[1] + t) * len(part)
-                if down:
-                    part[:] = 0
+                here = np.uint64((s * current.shape[1] + t) * current.shape[2])
                 for j in range(0, n, 64):
                     bits = bits_from(messages, sent, n, j, any_bit)
                     while bits:
                         at = j + _lowest(bits)
                         bits &= bits - np.uint64(1)
                         to, message = inputs[at], into.dtype.type(messages[sent + at])
-                        base = np.uint64(0 if down else here)
                         if to >= 0 and len(up) == 0:
-                            _send(message, starts[to], starts[to + 1], of, values, into, base)
+                            _send(message, starts[to], starts[to + 1], of, values, into, here)
                         elif to >= 0:
-                            _stamp(message, to, starts, of, values, up, left, geometry, into, base)
-                if down:
-                    for i in range(len(part)):
-                        flat[here + i] += part[i] >> down
+                            _stamp(message, to, starts, of, values, up, left, geometry, into, here)
 
     return deliver
 

@@ -19,8 +19,8 @@ from snnc.engine.emit import AT_ONCE
 from snnc.engine.events import Fanout, fanout
 from snnc.engine.lanes import OWN, START
 from snnc.engine.sums import Feed, Summed, summed, table
-from snnc.engine.taps import Ints, reach
-from snnc.engine.trace import INT32, Step, trace
+from snnc.engine.taps import Ints, narrowest, reach
+from snnc.engine.trace import Step, trace
 from snnc.errors import NetworkError
 from snnc.ir import Network, Population
 
@@ -89,17 +89,17 @@ class Layer:
     @cached_property
     def fanouts(self) -> tuple[Fanout, ...]:
         """The synapses of each input by what they meet."""
-        return tuple(fanout(i.part, self.current_type) for i in self.inputs)
+        return tuple(fanout(i.part, self.current_type, i.message_bits) for i in self.inputs)
 
     @property
     def current_type(self) -> Any:
-        return np.int32 if self.current[0] >= -INT32 and self.current[1] <= INT32 else np.int64
+        return narrowest(*self.current)
 
     @property
     def state_type(self) -> Any:
         return np.int32 if self.step.bits == 32 else np.int64
 
-    @property
+    @cached_property
     def numbers(self) -> NDArray[Any]:
         """Those of the step's program."""
         return np.array(self.step.numbers, self.state_type)
@@ -199,7 +199,7 @@ def _board(layers: Sequence[Layer]) -> Board:
         for i in layer.inputs:
             sums.append(summed(i.part, i.feed, first[i.feed.key], end, i.message_bits))
             end += sums[-1].gather.shape[1] if sums[-1] else 0
-        if layer.current_type == np.int32 and all(sums):
+        if layer.current_type != np.int64 and all(sums):
             found[layer.name] = [s for s in sums if s]
     carried = max((s.piled.carried for sums in found.values() for s in sums), default=0)
     made = {layer.name: _adding(layer, found[layer.name], first, carried) for layer in layers if layer.name in found}

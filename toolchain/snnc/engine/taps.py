@@ -92,6 +92,11 @@ def reach(part: Part, message_bits: int) -> tuple[int, int]:
     return int(least.min(initial=0)), int(most.max(initial=0))
 
 
+def narrowest(low: int, high: int) -> Any:
+    """The smallest integer type from 16 bits on that holds ``low`` to ``high``: the narrower, the more fit in a near cache."""
+    return next(t for t in (np.int16, np.int32, np.int64) if np.iinfo(t).min <= low and high <= np.iinfo(t).max)
+
+
 def shared_zeros(values: Ints) -> int:
     """By how many powers of two all values can be divided."""
     together: Any = int(np.bitwise_or.reduce(values)) if len(values) else 0
