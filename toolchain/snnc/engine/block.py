@@ -44,9 +44,8 @@ def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     """Zeros from an address on that vectors of any width may start at; elsewhere each would lie in two lines of the cache."""
     size = prod(shape) * np.dtype(dtype).itemsize
     memory = np.zeros(size + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    found: NDArray[Any] = memory[start : start + size].view(dtype).reshape(shape)
-    return found
+    start = -memory.__array_interface__["data"][0] % 64
+    return np.ndarray(shape, dtype, memory, start)
 
 
 def run(job: Job, samples: slice, kernels: Mapping[str, Kernel]) -> None:

@@ -91,11 +91,11 @@ class Layer:
         """The synapses of each input by what they meet."""
         return tuple(fanout(i.part, self.current_type, i.message_bits) for i in self.inputs)
 
-    @property
+    @cached_property
     def current_type(self) -> Any:
         return narrowest(*self.current)
 
-    @property
+    @cached_property
     def state_type(self) -> Any:
         return np.int32 if self.step.bits == 32 else np.int64
 
