@@ -20,6 +20,7 @@ from snnc.latency import chip_delays
 from snnc.mapping import Core
 from snnc.place import fill
 from snnc.remedies import cores_in_words, remedies
+from snnc.resets import is_built, with_resets
 from snnc.split import TooLargeError, split
 from snnc.totals import totals
 from snnc.usage import Usage, words_for
@@ -123,7 +124,7 @@ def check(net: Network, profile: Profile) -> Budget:
         chip=chip,
         layers=tuple(_layer(net, p.name, cores, too_large.get(p.name), profile) for p in net.ordered if p.neuron),
         cores=() if too_large else cores,
-        storage=() if too_large else _storage(net, filled),
+        storage=() if too_large else _storage(filled),
         totals=whole,
         problems=problems,
         unknown=_unknown(net, profile),
@@ -178,9 +179,9 @@ def _layer(
     return LayerBudget(name, net[name].size, len(mine) or None, worst, wires)
 
 
-def _storage(net: Network, cores: tuple[Core, ...]) -> tuple[StorageBudget, ...]:
+def _storage(cores: tuple[Core, ...]) -> tuple[StorageBudget, ...]:
     found = []
-    for name in (c.name for c in net.connections):
+    for name in {name: None for core in cores for name in core.words}:
         by_core = [words for core in cores if (words := core.words.get(name))]
         everywhere = [form for form in (by_core[0] if by_core else ()) if all(form in words for words in by_core)]
         totals = {form: sum(words[form] for words in by_core) for form in everywhere}
@@ -199,7 +200,12 @@ def _unknown(net: Network, profile: Profile) -> tuple[str, ...]:
     found = [f"{words_for(r)}: the limit of {profile.name} is not public" for r in RESOURCES if r not in profile.limits]
     if profile.storage is None:
         found.append(f"synapse words: how {profile.name} stores synapses is not public; only the bits of the weights are checked")
-    found += _unlimited(net, profile)
+    found += _unlimited(with_resets(net, profile), profile)
+    found += [
+        f"neurons: what a neuron with soft reset, as in population {p.name!r}, takes of {profile.name} is not public"
+        for p in net.populations
+        if is_built(p, profile) and profile.soft_reset_compartments is None
+    ]
     try:
         longest = max(chip_delays(net).values(), default=0)
     except UnsupportedError:

@@ -10,6 +10,7 @@ from snnc.errors import DoesNotFitError, UnsupportedError
 from snnc.hw import Profile
 from snnc.ir import Network, Population
 from snnc.latency import chip_delays
+from snnc.resets import compartments
 from snnc.usage import stored_weight_bits
 
 _SAME = ("decay_bits", "state_bits", "state_shift")  # another value computes other spikes
@@ -65,13 +66,24 @@ def _population_problems(p: Population, net: Network, profile: Profile) -> Itera
         return
     if p.neuron.model() not in profile.neurons:
         models = ", ".join(profile.neurons)
-        yield f"{where} has neurons {p.neuron.model()!r}, {profile.name} computes {models}; train with one of those"
+        have = f"{where} has neurons {p.neuron.model()!r}, {profile.name} computes {models}"
+        yield f"{have};{_built(p, profile)} train with one of those"
     if isinstance(net.numeric, Fixed) and (bad := _biases_off_grid(p, profile.fixed())):
         bits, exponent = profile.numeric.bias_mantissa_bits, profile.numeric.bias_exponent_max
         yield (
             f"{where} has biases like {bad[0]} ({len(bad)} of them) that are no {bits}-bit number times 2**0 .. 2**{exponent};"
             f" quantise it for {profile.name}"
         )
+
+
+def _built(p: Population, profile: Profile) -> str:
+    """What is said of neurons that the chip does not compute and that can be built of several compartments."""
+    if (n := compartments(p, profile)) == 1:
+        return ""
+    return (
+        f" their soft reset, built with {n} compartments and a synapse to itself for each neuron, is counted in the budget, but"
+        " no model of it is public to verify an export against;"
+    )
 
 
 def _biases_off_grid(p: Population, numeric: Fixed) -> list[int]:

@@ -46,6 +46,7 @@ class Profile:
     message_bits_max: int  # of a graded spike; 0 without them
     delay_steps_max: int | None  # on top of the one step that every hop takes; None: not public
     full_core_delay_steps_max: int | None  # longest delay at which a core holds all its neurons; None: no such rule
+    soft_reset_compartments: int | None  # of a neuron with soft reset, if the chip's own is to zero; None: not public
     numeric: Fixed | None  # None: it computes with numbers of another kind
     weight_bits: int | None  # None: not public
     storage: Storage | None  # None: how it stores synapses is not public
@@ -141,6 +142,7 @@ def from_table(name: str, table: Mapping[str, Any], where: str) -> Profile:
         message_bits_max=values["features.message_bits_max"],
         delay_steps_max=values.get("features.delay_steps_max"),
         full_core_delay_steps_max=values.get("features.full_core_delay_steps_max"),
+        soft_reset_compartments=values.get("features.soft_reset_compartments"),
         numeric=Fixed(name, **_part(values, "numeric")) if values["features.neurons"] else None,
         weight_bits=values.get("numeric.weight_bits"),
         storage=Storage(**_table("storage", values)) if "storage.model" in values else None,

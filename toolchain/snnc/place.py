@@ -30,6 +30,7 @@ def fill(net: Network, slices: Sequence[Slice], profile: Profile) -> tuple[Core,
     """A core for each slice with what it uses, however many that are and whether it fits or not."""
     must_be_a_partition(net, slices)
     meter = Meter.of(net, profile)
+    net = meter.net
     sends = {p.name: np.zeros(p.size, np.int64) for p in net.populations}
     cores = []
     for i, piece in enumerate(slices):

@@ -19,6 +19,7 @@ from snnc.mapper.task import Task
 from snnc.ops._base import weight_grid
 from snnc.planner.goal import Goal
 from snnc.planner.plan import plan
+from snnc.resets import with_resets
 from snnc.split import AXONS, COUNTED, split
 from snnc.totals import within_totals
 from snnc.usage import Meter, Usage, stored_weight_bits, words_for
@@ -70,7 +71,7 @@ def _alike(net: Network, profile: Profile) -> Iterator[str]:
     most = {r: profile.limits[r] // (formats if r == SYNAPSES else 1) for r in DISTINCT if r in profile.limits}
     over = [
         f"{name} needs at most {most[resource]} {words_for(resource)}{' in each format' * (resource == SYNAPSES)} (now {n:,})"
-        for resource, counts in needed_by_population(net).items()
+        for resource, counts in needed_by_population(with_resets(net, profile)).items()
         for name, n in counts.items()
         if n > most.get(resource, n)
     ]

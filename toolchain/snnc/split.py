@@ -45,6 +45,7 @@ def split(
     ``too_large``, such populations are noted there, by name, and stay whole, so that the others can be measured.
     """
     meter = Meter.of(net, profile)
+    net = meter.net
     assumed = {c.dst: 1 for c in _backward(net)}
     while True:
         cuts = _cut_all(meter, assumed, too_large, most)

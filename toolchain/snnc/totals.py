@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from snnc.hw import Profile
 from snnc.ir import Connection, Network
+from snnc.resets import compartments, with_resets
 from snnc.usage import Usage
 
 Count = Callable[[Connection], NDArray[np.int64]]
@@ -14,7 +15,8 @@ Count = Callable[[Connection], NDArray[np.int64]]
 
 def totals(net: Network, profile: Profile) -> tuple[Usage, ...]:
     """One Usage for each of the profile's ``totals``."""
-    return tuple(_usage(net, resource, limit) for resource, limit in profile.totals.items())
+    net = with_resets(net, profile)
+    return tuple(_usage(net, profile, resource, limit) for resource, limit in profile.totals.items())
 
 
 def within_totals(net: Network, profile: Profile) -> bool:
@@ -22,11 +24,11 @@ def within_totals(net: Network, profile: Profile) -> bool:
     return all(usage.status != "over" for usage in totals(net, profile))
 
 
-def _usage(net: Network, resource: str, limit: int) -> Usage:
+def _usage(net: Network, profile: Profile, resource: str, limit: int) -> Usage:
     whole = f"network {net.name!r}"
     match resource:
         case "neurons_per_chip":
-            return Usage(resource, whole, sum(p.size for p in net.populations if p.neuron), limit)
+            return Usage(resource, whole, sum(p.size * compartments(p, profile) for p in net.populations if p.neuron), limit)
         case "synapses_per_chip":
             return Usage(resource, whole, sum(c.op.synapse_count for c in net.connections), limit)
         case "inputs_per_chip":

@@ -15,6 +15,7 @@ from snnc.hw import Profile
 from snnc.ir import Connection, Network
 from snnc.latency import chip_delays
 from snnc.mapping import Slice
+from snnc.resets import compartments, with_resets
 from snnc.storage import INEXPRESSIBLE, Format, field, words_by_format, words_by_length
 
 Ints = NDArray[np.int64]
@@ -100,6 +101,7 @@ class Meter:
     @classmethod
     def of(cls, net: Network, profile: Profile) -> Self:
         """Raises UnsupportedError if the chip cannot hold the weights or the delays in any number of cores."""
+        net = with_resets(net, profile)
         return cls(net, profile, stored_weight_bits(net, profile), chip_delays(net))
 
     @cached_property
@@ -127,7 +129,7 @@ class Meter:
         axons = self.axons(piece) if axons is None else axons
         words = self.words(piece, axons) if words is None else words
         used = {
-            "neurons_per_core": piece.stop - piece.start,
+            "neurons_per_core": self._takes(piece.population) * (piece.stop - piece.start),
             "input_axons_per_core": sum(len(sources) for sources, _ in axons.values()),
         }
         if self.profile.storage:
@@ -136,6 +138,10 @@ class Meter:
         counted = {"synapses_per_core": synapses, "weight_bytes_per_core": -(-synapses * self.weight_bits // 8)}
         counted |= self._configurations(piece, axons, words)
         return used | {resource: amount for resource, amount in counted.items() if resource in self.profile.limits}
+
+    def _takes(self, population: str) -> int:
+        """The compartments of one neuron."""
+        return compartments(self.net[population], self.profile)
 
     @cached_property
     def _of_neurons(self) -> Neurons:
@@ -157,7 +163,7 @@ class Meter:
         """How many of a slice's neurons, from the first on, a core surely cannot exceed: by neurons and the bits of weights."""
         limits, before = self.profile.limits, self._before[piece.population]
         here = before[piece.start]
-        ends = [piece.start + limits.get("neurons_per_core", piece.stop), piece.stop]
+        ends = [piece.start + limits.get("neurons_per_core", piece.stop) // self._takes(piece.population), piece.stop]
         if (most := self.synapses_per_core) is not None:
             ends.append(int(np.searchsorted(before, here + most, side="right")) - 1)
         return self._alike(piece, min(ends)) - piece.start
@@ -199,7 +205,8 @@ class Meter:
         """Cores that the network cannot do without, by its neurons and the bits of its weights."""
         total = 0
         for p in self.net.populations:
-            needs = [-(-p.size // self.profile.limits.get("neurons_per_core", p.size))]
+            held = self.profile.limits.get("neurons_per_core", p.size) // self._takes(p.name)
+            needs = [-(-p.size // max(1, held))]
             if most := self.synapses_per_core:
                 needs.append(-(-self.synapses(Slice(p.name, 0, p.size)) // most))
             total += max(needs) if p.neuron else 0

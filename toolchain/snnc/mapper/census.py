@@ -46,14 +46,15 @@ class _Axons:
 def census(task: Task, core_of: Assignment, *, full_cores: bool = False) -> Census:
     """Measure an assignment, in O(synapses log synapses). ``full_cores``: with indices as wide as on a core without room."""
     n = cores_in(core_of)
-    neurons = np.sum([np.bincount(cores, minlength=n) for cores in core_of.values()], axis=0)
+    held = {name: np.bincount(cores, minlength=n) for name, cores in core_of.items()}
+    neurons = np.sum(list(held.values()), axis=0)
     axons = {c.name: _axons(task, c, core_of[c.dst], n) for c in task.net.connections}
     most = task.profile.limits.get("neurons_per_core", sum(len(cores) for cores in core_of.values()))
     words, formats = _words(task, axons, core_of, np.full(n, most) if full_cores else neurons)
     synapses = _sum(n, [(a.core, a.synapses) for a in axons.values()])
     outgoing = [(core_of[c.src][axons[c.name].source], 1) for c in task.net.connections if c.src in core_of]
     used = {
-        "neurons_per_core": neurons,
+        "neurons_per_core": np.sum([task.compartments[name] * count for name, count in held.items()], axis=0),
         "input_axons_per_core": _sum(n, [(a.core, 1) for a in axons.values()]),
         "output_axons_per_core": _sum(n, outgoing),
         **({"synapse_words_per_core": words} if task.profile.storage else {}),

@@ -53,7 +53,7 @@ def _needs(task: Task) -> dict[str, float]:
     sources = {c.name: int(np.count_nonzero(c.op.fan_out())) for c in wires}
     synapses = sum(c.op.synapse_count for c in wires)
     needs: dict[str, float] = {
-        "neurons_per_core": sum(task.net[name].size for name in task.neurons),
+        "neurons_per_core": sum(task.net[name].size * task.compartments[name] for name in task.neurons),
         "input_axons_per_core": sum(sources.values()),
         "output_axons_per_core": sum(sources[c.name] for c in wires if c.src in task.neurons),
         "synapses_per_core": synapses,

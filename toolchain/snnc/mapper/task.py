@@ -16,6 +16,7 @@ from snnc.ir import Connection, Network
 from snnc.latency import chip_delays
 from snnc.mapping import Slice
 from snnc.ops.dense import Dense
+from snnc.resets import compartments, with_resets
 from snnc.split import split
 from snnc.usage import stored_weight_bits
 
@@ -38,6 +39,7 @@ class Task:
     @classmethod
     def of(cls, net: Network, profile: Profile, rates: Rates | None = None, seed: int = 0) -> Self:
         """Without ``rates`` every neuron counts as firing once. Raises UnsupportedError if no number of cores will do."""
+        net = with_resets(net, profile)
         once = {p.name: np.ones(p.size) for p in net.populations}
         return cls(net, profile, rates or once, seed, stored_weight_bits(net, profile), chip_delays(net))
 
@@ -76,6 +78,11 @@ class Task:
     def slices(self) -> tuple[Slice, ...]:
         """The contiguous slices of `split`."""
         return split(self.unrolled, self.profile)
+
+    @cached_property
+    def compartments(self) -> Mapping[str, int]:
+        """Of one neuron of each population that lies on cores."""
+        return {name: compartments(self.net[name], self.profile) for name in self.neurons}
 
     @cached_property
     def neurons(self) -> tuple[str, ...]:

@@ -72,7 +72,8 @@ def repaired(task: Task, core_of: Assignment) -> Assignment:
         over = np.any([found.used[r] > limit for r, limit in limits.items() if r in found.used], axis=0)
         if not np.any(over):
             return core_of
-        if alone := [i for i in np.flatnonzero(over) if found.used["neurons_per_core"][i] == 1]:
+        neurons = np.bincount(np.concatenate(list(core_of.values())))
+        if alone := [i for i in np.flatnonzero(over) if neurons[i] == 1]:
             raise DoesNotFitError(
                 f"{len(alone)} neurons need more than a core of {task.profile.name} has",
                 where=f"network {task.net.name!r}",

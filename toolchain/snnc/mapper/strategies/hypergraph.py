@@ -102,7 +102,7 @@ def _rooms(task: Task, first: Assignment, vertex_of: Mapping[str, Ints], count: 
     used, limits = census(task, first).used, task.profile.amounts
     shares = [used[resource] / limit for resource, limit in limits.items() if resource in used]
     share = np.max(shares, axis=0) if shares else np.ones(cores_in(first))
-    each = share / used["neurons_per_core"]
+    each = share / np.bincount(np.concatenate(list(first.values())))
     room = sum(np.bincount(vertex_of[name], each[cores], minlength=count) for name, cores in first.items())
     return np.asarray(np.maximum(1, np.ceil(UNITS * np.asarray(room))), np.int64)
 
