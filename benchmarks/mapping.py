@@ -26,7 +26,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
-from random_masks import Layer, cores
+from random_masks import RISK, Layer, cores
 
 from snnc import hw, neurons, store
 from snnc.errors import SnncError
@@ -137,7 +137,8 @@ def cores_of_random(net: Network, profile: Profile) -> int | None:
     layers = [c.op for c in net.connections]
     if not profile.storage or any(op.kind != "dense" or len(set(op.fan_in().tolist())) > 1 for op in layers) or net.done:
         return None
-    drawn = [Layer.random(op.n_dst, op.n_src, int(op.fan_in()[0])) for op in layers]
+    risk = RISK / len(layers)
+    drawn = [Layer.random(op.n_dst, op.n_src, int(op.fan_in()[0]), profile.storage, risk) for op in layers]
     return max(cores(a, b, profile, profile.weight_bits or 0) for a, b in pairwise(drawn))
 
 

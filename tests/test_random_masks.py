@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from cases import fixed_chain, fixed_dense
 from conftest import ROOT
-from map_cases import chip
+from map_cases import LOIHI1, chip
 
 from snnc.mapper.census import census
 from snnc.mapper.task import Task
@@ -23,10 +23,23 @@ def drawn(rng, neurons, sources, fan_in):
     return np.array([np.isin(np.arange(sources), rng.choice(sources, fan_in, replace=False)) for _ in range(neurons)])
 
 
-def fewest(mask):
-    """(neurons + 1,) the sources that any so many neurons have at least, from all subsets."""
-    subsets = (combinations(range(len(mask)), k) for k in range(1, len(mask) + 1))
-    return np.array([0, *(min(int(mask[list(rows)].any(axis=0).sum()) for rows in of_k) for of_k in subsets)])
+def fewest(mask, measure, most=None):
+    """(most + 1,) the least that any 0, 1, ... neurons have, from all subsets: ``measure`` of their synapses by source."""
+    subsets = (combinations(range(len(mask)), k) for k in range((most or len(mask)) + 1))
+    return np.array([min(int(measure(mask[list(rows)].sum(axis=0))) for rows in of_k) for of_k in subsets])
+
+
+def sources(synapses):
+    return (synapses > 0).sum()
+
+
+def words(bits):
+    return lambda synapses: LOIHI1.storage.entry_words(synapses, bits).sum()
+
+
+def exact(mask):
+    """A layer of this mask, with what its neurons have at least."""
+    return random_masks.Layer(len(mask), fewest(mask, sources), lambda k, bits: fewest(mask, words(bits))[k])
 
 
 def partitions(n):
@@ -53,16 +66,21 @@ def fits(task, way, n):
     return all((found.used[resource] <= limit).all() for resource, limit in task.profile.limits.items())
 
 
-@pytest.mark.parametrize("limits", [{"axons_in": 4}, {"axons_in": 6, "axons_out": 2}, {"words": 5}, {"neurons": 3}])
-def test_no_mapping_is_below_the_bound(limits):
+@pytest.mark.parametrize(
+    ("limits", "fan_ins"),
+    [
+        ({"axons_in": 4}, (2, 2)), ({"axons_in": 6, "axons_out": 2}, (2, 2)), ({"neurons": 4, "axons_out": 3}, (2, 2)),
+        ({"words": 5}, (2, 2)), ({"words": 5}, (5, 3)), ({"neurons": 3}, (2, 2)),
+    ],
+)  # fmt: skip
+def test_no_mapping_is_below_the_bound(limits, fan_ins):
     above = 0
     for seed in range(2):
         rng = np.random.default_rng(seed)
-        masks = drawn(rng, 3, 5, 2), drawn(rng, 4, 3, 2)
+        masks = drawn(rng, 3, 5, fan_ins[0]), drawn(rng, 4, 3, fan_ins[1])
         task = Task.of(with_masks(*masks), chip(**limits))
         best = min((1 + max(way) for way in partitions(7) if fits(task, way, 3)), default=7)
-        a, b = (random_masks.Layer(len(mask), 2, fewest(mask)) for mask in masks)
-        bound = random_masks.cores(a, b, task.profile, task.weight_bits)
+        bound = random_masks.cores(*map(exact, masks), task.profile, task.weight_bits)
         assert bound <= best
         above += bound > 1
     assert above  # it says something
@@ -70,9 +88,22 @@ def test_no_mapping_is_below_the_bound(limits):
 
 def test_so_many_sources_are_reached_but_for_the_risk():
     rng, risk = np.random.default_rng(0), 0.2
-    bound = random_masks.Layer.random(8, 12, 3, risk).reached
-    broken = sum((fewest(drawn(rng, 8, 12, 3)) < bound).any() for _ in range(200))
+    bound = random_masks.Layer.random(8, 12, 3, LOIHI1.storage, risk).reached
+    broken = sum((fewest(drawn(rng, 8, 12, 3), sources) < bound).any() for _ in range(200))
     assert broken <= risk * 200
     assert bound[-1] > 3  # of one neuron
-    certain = random_masks.Layer.random(8, 12, 3, 1e-300).reached
+    certain = random_masks.Layer.random(8, 12, 3, LOIHI1.storage, 1e-300).reached
     assert (certain <= bound).all()
+
+
+@pytest.mark.parametrize(("neurons", "most"), [(8, 8), (40, 2)])
+@pytest.mark.parametrize("bits", [18, 26, 40])
+def test_so_many_words_are_taken_but_for_the_risk(bits, neurons, most):
+    rng, risk = np.random.default_rng(0), 0.5
+    found = np.array([fewest(drawn(rng, neurons, 16, 3), words(bits), most) for _ in range(100)])
+    f = LOIHI1.storage.entry_words(np.arange(most + 1), bits)
+    least = [0, *(random_masks._least_words(f[: k + 1], neurons, 16, 3, np.log(risk)) for k in range(1, most + 1))]
+    assert ((found < least).mean(axis=0) <= risk).all()
+    assert (least >= 0.6 * found.min(axis=0)).all()
+    spread = random_masks.Layer.random(neurons, 16, 3, LOIHI1.storage, risk).words
+    assert all(spread(k, bits) <= least[k] for k in range(1, most + 1))
