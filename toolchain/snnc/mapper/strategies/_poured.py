@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from snnc.errors import DoesNotFitError
 from snnc.mapper.census import census
 from snnc.mapper.lower_bounds import most_cores
+from snnc.mapper.strategies._emptied import emptied
 from snnc.mapper.strategies._shared import first_fit, repaired
 from snnc.mapper.task import Assignment, Task, cores_in, numbered
 from snnc.mapping import Slice
@@ -23,7 +24,7 @@ PART = 1 / 16  # of a core's neurons goes to another one at least; with more par
 
 
 def packed(task: Task) -> Assignment:
-    """`first_fit`; where that takes more than `most_cores`, as many are emptied as are too many, if others have room."""
+    """`first_fit`; where that takes more than `most_cores`, cores are emptied, as far as others have room or lack little."""
     most, found = most_cores(task), first_fit(task, task.slices)
     for reserve in RESERVES:
         if cores_in(found) <= most:
@@ -32,7 +33,7 @@ def packed(task: Task) -> Assignment:
             cut = first_fit(task, _slices(task, reserve))
             poured = repaired(task, numbered(_poured(task, cut, cores_in(cut) - most)))
             found = min(found, poured, key=cores_in)
-    return found
+    return emptied(task, found, most)
 
 
 def _slices(task: Task, reserve: float) -> tuple[Slice, ...]:
