@@ -133,9 +133,13 @@ def measured(net: Network, chips: list[Profile]) -> Iterator[Row]:
 
 
 def cores_of_random(net: Network, profile: Profile) -> int | None:
-    """By `random_masks.py`, of the two layers after each other that need most; None if they are not all random and dense."""
+    """By `random_masks.py`, of the two layers after each other that need most; None if they are not all random and dense.
+
+    Nor by another rule for synapse memory than nengo-loihi's."""
     layers = [c.op for c in net.connections]
-    if not profile.storage or any(op.kind != "dense" or len(set(op.fan_in().tolist())) > 1 for op in layers) or net.done:
+    if not profile.storage or profile.storage.model != "nengo-loihi":
+        return None
+    if any(op.kind != "dense" or len(set(op.fan_in().tolist())) > 1 for op in layers) or net.done:
         return None
     risk = RISK / len(layers)
     drawn = [Layer.random(op.n_dst, op.n_src, int(op.fan_in()[0]), profile.storage, risk) for op in layers]

@@ -27,6 +27,7 @@ from scipy.special import gammaln, logsumexp
 
 from snnc.hw import Profile
 from snnc.storage import Storage, field
+from snnc.storage.nengo_loihi import entry_words
 
 RISK = 1e-9  # that drawn masks need fewer cores
 PLACES = ((-5.0, 5.0), (0.0, 10.0))  # where the best l (its logarithm) and t are sought: so that sums lose no digits that matter
@@ -53,7 +54,7 @@ class Layer:
 
         @cache
         def words(k: int, bits: int) -> float:
-            return _least_words(storage.entry_words(np.arange(k + 1), bits), neurons, sources, fan_in, allowed - widths)
+            return _least_words(entry_words(storage, np.arange(k + 1), bits), neurons, sources, fan_in, allowed - widths)
 
         return cls(neurons, np.maximum.accumulate([0, *(sources - m for m in missed)]), words)
 
@@ -128,7 +129,7 @@ def _fits(a: Layer, of_a: int, b: Layer, of_b: int, profile: Profile, weight_bit
 def _words(layer: Layer, n: int, storage: Storage, weight_bits: int, index: int) -> float:
     """Of the synapses of n neurons, in the cheapest format."""
     weight = field(weight_bits, storage.weight_field_bits) or 0
-    dense = float(layer.reached[n] * storage.entry_words(np.array(n), weight))
+    dense = float(layer.reached[n] * entry_words(storage, np.array(n), weight))
     return min(dense, max(float(layer.reached[n]), layer.words(n, weight + index)))
 
 

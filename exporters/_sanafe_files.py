@@ -18,6 +18,7 @@ from snnc.mapping import Mapping
 
 NEVER = 1e18  # the threshold of a neuron that does not fire
 FORMATS = ("sparse", "dense")
+READ_AS = {"run-length": "sparse"}  # a synapse whose cost is not public, as one whose is: its weight and what says its neuron
 
 
 def write(net: Network, mapping: Mapping, folder: Path, max_synapses: int) -> dict[str, int]:
@@ -169,6 +170,7 @@ def _cores(net: Network, mapping: Mapping) -> dict[str, NDArray[np.int64]]:
 
 def _edges(c: Connection, late: dict[str, int], core_of: NDArray[np.int64], mapping: Mapping, max_synapses: int) -> Iterator[str]:
     formats = [core.formats.get(c.name, FORMATS[0]) for core in mapping.cores]
+    units = [READ_AS.get(form, form) for form in formats]
     wait = late[c.dst] - late[c.src] - 1
     for part in parts(c):
         s = part.op.unrolled(max_synapses)
@@ -176,7 +178,7 @@ def _edges(c: Connection, late: dict[str, int], core_of: NDArray[np.int64], mapp
         weights = s.values * 2.0**c.op.exponent
         delay = f", delay: {part.delay_steps + wait}" if part.delay_steps + wait else ""
         for row, column, weight in zip(s.rows[kept], s.indices[kept], weights[kept], strict=True):
-            unit = formats[core_of[row]]
+            unit = units[core_of[row]]
             yield f"    - {c.src}.{column} -> {c.dst}.{row}: {{weight: {weight:.10g}{delay}, synapse_hw_name: {unit}}}"
 
 

@@ -9,7 +9,7 @@ from snnc import neurons
 from snnc.encode import Encoding
 from snnc.ir import Connection, Network, Population
 from snnc.ops.dense import Dense
-from snnc.storage import words_by_format
+from snnc.storage import Axons, words_by_format
 from snnc.synapses import Synapses
 
 
@@ -44,10 +44,22 @@ def _synapses(n):
 
 def _words(n, profile):
     n_dst = 256
-    each = min(words_by_format(profile.storage, np.array([n_dst]), n_dst, profile.weight_bits).values())
+    each = min(words_by_format(profile.storage, Axons.alone([n_dst]), n_dst, profile.weight_bits).values()).total
     wires = [("input", "core", full(n_dst, n // each))]
     rest = Synapses.from_dense(np.eye(n_dst, n % each)) if n % each else None
     return joined(*wires, *([("more", "core", Dense(rest))] if rest else []))
+
+
+def only_sparse(storage):
+    """Without the formats in which an axon of Loihi 1 cannot be too long."""
+    return replace(storage, formats=("sparse",))
+
+
+def _words_of_an_axon(n, profile):
+    """One source with as many synapses as take n words."""
+    rule = only_sparse(profile.storage)
+    takes = (words_by_format(rule, Axons.alone([k]), k, profile.weight_bits)["sparse"].longest for k in range(1, 1025))
+    return joined(("input", "core", full(1 + list(takes).index(n), 1)))
 
 
 def _output_axons(n):
@@ -75,6 +87,7 @@ USING: dict[str, Callable] = {
     "input_axons_per_core": lambda n, profile: joined(("input", "core", full(1, n))),
     "output_axons_per_core": lambda n, profile: _output_axons(n),
     "synapse_words_per_core": _words,
+    "synapse_words_per_axon": _words_of_an_axon,
     "synapses_per_core": lambda n, profile: _synapses(n),
     "weight_bytes_per_core": lambda n, profile: _synapses(n * 8 // profile.weight_bits),
     "neuron_configurations_per_core": lambda n, profile: _different(n, "decay_v"),

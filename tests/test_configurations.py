@@ -137,7 +137,7 @@ def test_small_layers_share_a_core_up_to_the_limit(kind):
 def test_layers_that_are_alike_share_a_core_whatever_the_limit():
     net = fixed_chain(0, (12, *[9] * 9, 5))
     one = dict.fromkeys(DISTINCT, 1)
-    profile = limited(**one | {SYNAPSES: len(LOIHI1.storage.formats)})
+    profile = limited(**one | {SYNAPSES: len(LOIHI1.storage.ways)})
     (core,) = map_by(Task.of(net, profile), "greedy").mapping.cores
     assert counted(core) == needed_by_hand(net, core)
     assert core.used[THRESHOLDS] == 1

@@ -11,10 +11,15 @@ from snnc import hw
 from snnc.cli import main
 from snnc.errors import ProfileError
 from snnc.hw_keys import CONFIDENCES, DISTINCT, KEYS
-from snnc.storage import Storage, words_by_format
+from snnc.storage import Axons, Storage, words_by_format
 
 LOIHI1 = tomllib.loads((hw.folder() / "loihi1.toml").read_text())
 NENGO = hw.load("loihi1").storage
+
+
+def totals_of(rule, synapses, *args, **more):
+    """The words in each format of axons with so many synapses, to the first neurons of a core."""
+    return {form: w.total for form, w in words_by_format(rule, Axons.alone(synapses), *args, **more).items()}
 
 
 def changed(path, value):
@@ -116,6 +121,13 @@ def test_loihi2_says_what_is_not_public():
         ("storage.model.value", "mine", "storage.model is 'mine', expected one of: nengo-loihi"),
         ("storage.model", None, "has no storage.model"),
         ("storage.entry_synapses_max.value", 0, "storage.entry_synapses_max is 0"),
+        ("storage.model.value", "nxtf", "storage.model 'nxtf' needs storage.axon_end_bits"),
+        (
+            "storage.skip_field_bits",
+            {"value": [2], "source": "x", "confidence": "derived"},
+            "storage.model 'nengo-loihi' does not read storage.skip_field_bits; leave it out",
+        ),
+        ("storage.formats.value", ["run-length"], "'nengo-loihi' has no format 'run-length'; use some of: sparse, dense"),
     ],
 )  # fmt: skip
 def test_an_impossible_profile_is_one_sentence(path, value, message):
@@ -161,22 +173,22 @@ def test_files_that_are_no_profile(tmp_path):
 def test_bits_of_one_axon_are_those_of_nengo_loihi(synapses, sparse, dense, delayed):
     """8-bit weights, 10-bit indices, 6-bit delays; worked by hand from bits_per_axon in nengo_loihi/block.py."""
     axon = np.array([synapses])
-    assert words_by_format(NENGO, axon, 1024, 8)["sparse"] * 64 == sparse
-    assert words_by_format(NENGO, axon, synapses, 8)["dense"] * 64 == dense
-    assert words_by_format(NENGO, axon, 1024, 8, delay_bits=6)["sparse"] * 64 == delayed
+    assert totals_of(NENGO, axon, 1024, 8)["sparse"] * 64 == sparse
+    assert totals_of(NENGO, axon, synapses, 8)["dense"] * 64 == dense
+    assert totals_of(NENGO, axon, 1024, 8, delay_bits=6)["sparse"] * 64 == delayed
 
 
 @pytest.mark.parametrize(("synapses", "sparse", "dense"), [(64, 862, 1820), (256, 215, 455), (1024, 53, 113)])
 def test_axons_that_fit_a_core_of_loihi1(synapses, sparse, dense):
     limit = hw.load("loihi1").limits["synapse_words_per_core"]
-    assert limit // words_by_format(NENGO, np.array([synapses]), 1024, 8)["sparse"] == sparse
-    assert limit // words_by_format(NENGO, np.array([synapses]), synapses, 8)["dense"] == dense
+    assert limit // totals_of(NENGO, np.array([synapses]), 1024, 8)["sparse"] == sparse
+    assert limit // totals_of(NENGO, np.array([synapses]), synapses, 8)["dense"] == dense
 
 
 @pytest.mark.parametrize(("neurons", "density"), [(256, 0.527), (512, 0.5), (1024, 0.475)])
 def test_sparse_storage_takes_no_more_than_dense_up_to_about_half_density(neurons, density):
     kept = np.arange(1, neurons + 1)
-    words = [words_by_format(NENGO, np.array([k]), neurons, 8) for k in kept]
+    words = [totals_of(NENGO, np.array([k]), neurons, 8) for k in kept]
     most = max(k for k, w in zip(kept, words, strict=True) if w["sparse"] <= w["dense"])
     assert round(most / neurons, 3) == density
 
@@ -193,17 +205,17 @@ def test_words_equal_a_loop_over_entries():
             for entry in range(0, count, rule.entry_synapses_max):
                 bits = rule.entry_header_bits + 20 * min(count - entry, rule.entry_synapses_max)
                 expected += (bits + rule.word_bits - 1) // rule.word_bits
-        assert words_by_format(rule, synapses, 4096, 8) == {"sparse": expected}
+        assert totals_of(rule, synapses, 4096, 8) == {"sparse": expected}
 
 
 def test_fields_are_the_narrowest_that_the_chip_has():
     one = np.array([64])
-    by_bits = [words_by_format(NENGO, one, 1024, bits)["sparse"] for bits in range(1, 9)]
+    by_bits = [totals_of(NENGO, one, 1024, bits)["sparse"] for bits in range(1, 9)]
     assert by_bits == [-(-(10 + 64 * (field + 10)) // 64) for field in (1, 2, 3, 4, 5, 6, 8, 8)]  # there is no 7-bit weight
-    by_neurons = [words_by_format(NENGO, one, n, 8)["sparse"] for n in (1, 2, 64, 65, 1024, 1025, 4096)]
+    by_neurons = [totals_of(NENGO, one, n, 8)["sparse"] for n in (1, 2, 64, 65, 1024, 1025, 4096)]
     assert by_neurons == [-(-(10 + 64 * (8 + index)) // 64) for index in (0, 6, 6, 7, 10, 11, 12)]
-    assert set(words_by_format(NENGO, one, 4097, 8)) == {"dense"}  # no index is wide enough
-    assert words_by_format(NENGO, one, 64, 9) == {}
+    assert set(totals_of(NENGO, one, 4097, 8)) == {"dense"}  # no index is wide enough
+    assert totals_of(NENGO, one, 64, 9) == {}
 
 
 def test_profiles_verb():

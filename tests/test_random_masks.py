@@ -12,6 +12,7 @@ from map_cases import LOIHI1, chip
 
 from snnc.mapper.census import census
 from snnc.mapper.task import Task
+from snnc.storage.nengo_loihi import entry_words
 
 spec = importlib.util.spec_from_file_location("random_masks", ROOT / "benchmarks" / "random_masks.py")
 random_masks = importlib.util.module_from_spec(spec)
@@ -34,7 +35,7 @@ def sources(synapses):
 
 
 def words(bits):
-    return lambda synapses: LOIHI1.storage.entry_words(synapses, bits).sum()
+    return lambda synapses: entry_words(LOIHI1.storage, synapses, bits).sum()
 
 
 def exact(mask):
@@ -101,7 +102,7 @@ def test_so_many_sources_are_reached_but_for_the_risk():
 def test_so_many_words_are_taken_but_for_the_risk(bits, neurons, most):
     rng, risk = np.random.default_rng(0), 0.5
     found = np.array([fewest(drawn(rng, neurons, 16, 3), words(bits), most) for _ in range(100)])
-    f = LOIHI1.storage.entry_words(np.arange(most + 1), bits)
+    f = entry_words(LOIHI1.storage, np.arange(most + 1), bits)
     least = [0, *(random_masks._least_words(f[: k + 1], neurons, 16, 3, np.log(risk)) for k in range(1, most + 1))]
     assert ((found < least).mean(axis=0) <= risk).all()
     assert (least >= 0.6 * found.min(axis=0)).all()

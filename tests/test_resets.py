@@ -17,7 +17,7 @@ from snnc.hw_keys import DISTINCT, RESOURCES
 from snnc.legality import must_be_legal
 from snnc.mapper.choose import map_by
 from snnc.mapper.lower_bounds import lower_bounds
-from snnc.mapper.strategies._shared import repaired
+from snnc.mapper.repair import repaired
 from snnc.mapper.task import Task
 from snnc.ops.dense import Dense
 from snnc.place import fill, place

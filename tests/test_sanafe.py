@@ -52,6 +52,15 @@ def test_spikes_states_and_operations_are_equal(name, tmp_path):
     assert proof.notes == (sanafe.REMARK,)
 
 
+def test_run_length_synapses_cost_what_sparse_ones_do(tmp_path):
+    net = fixed_chain(1, (12, 60, 30, 5), density=0.3)
+    chip = hw.load("loihi1_nxtf")
+    artifact = exported(net, tmp_path / "a", chip=replace(chip, storage=replace(chip.storage, formats=("run-length",))))
+    assert verify_artifact(artifact, net, from_noise(net, 14, 0.3, 0), samples=1, by="reference").exact
+    edges = (artifact.root / "network.yaml").read_text()
+    assert edges.count("synapse_hw_name: sparse") == sum(c.op.synapse_count for c in net.connections)
+
+
 @pytest.mark.parametrize("chip", ["loihi1", "loihi2", "kapoho_bay"])
 def test_packets_and_hops_are_those_of_the_census(chip, tmp_path):
     net, limits = fixed_chain(3, (12, 90, 90, 10), density=0.2), {"neurons_per_core": 6}

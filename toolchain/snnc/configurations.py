@@ -20,7 +20,7 @@ from snnc.latency import chip_delays
 
 Ints = NDArray[np.int64]
 Neurons = Mapping[str, Mapping[str, Ints]]  # resource -> population -> (n,) the number of each neuron's configuration
-Synapses = Mapping[str, Hashable]  # connection -> its configuration, but for the format in which a core stores it
+Synapses = Mapping[str, Hashable]  # connection -> its configuration, but for the way in which a core stores it, see Storage.ways
 
 DECAYS, THRESHOLDS, SYNAPSES = DISTINCT
 
@@ -75,12 +75,12 @@ def needed_by_population(net: Network) -> dict[str, dict[str, int]]:
     return found
 
 
-def at_most(synapses: Synapses, formats: Sequence[str]) -> dict[str, frozenset[Hashable]]:
-    """Connection -> names, of which connections have together no fewer than they need configurations, whatever their formats."""
+def at_most(synapses: Synapses, ways: Sequence[Hashable]) -> dict[str, frozenset[Hashable]]:
+    """Connection -> names, of which connections have together no fewer than they need configurations, stored in any ways."""
     alike = Counter(synapses.values())
 
     def names(name: str, one: Hashable) -> frozenset[Hashable]:
-        return frozenset((one, form) for form in formats) if alike[one] > len(formats) else frozenset({name})
+        return frozenset((one, way) for way in ways) if alike[one] > len(ways) else frozenset({name})
 
     return {name: names(name, one) for name, one in synapses.items()}
 

@@ -15,7 +15,7 @@ from snnc.arith import Fixed
 from snnc.config import read_toml
 from snnc.costs import Costs
 from snnc.errors import ProfileError, SnncError, UnsupportedError, nearest
-from snnc.hw_keys import DISTINCT, KEYS, RESOURCES, Fact, merged, read_facts
+from snnc.hw_keys import DISTINCT, KEYS, LONGEST, RESOURCES, Fact, merged, read_facts
 from snnc.storage import Storage
 
 
@@ -73,7 +73,7 @@ class Profile:
     @property
     def amounts(self) -> Mapping[str, int]:
         """The limits of what adds up where slices share a core."""
-        return {resource: limit for resource, limit in self.limits.items() if resource not in DISTINCT}
+        return {resource: limit for resource, limit in self.limits.items() if resource not in (*DISTINCT, LONGEST)}
 
     @property
     def not_public(self) -> tuple[str, ...]:

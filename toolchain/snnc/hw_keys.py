@@ -1,14 +1,14 @@
 """What a hardware profile's file may hold, and what is wrong with one. Part of hw."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, get_args
 
-from snnc import neurons
+from snnc import neurons, storage
 from snnc.arith import RANGES
+from snnc.contradictions import contradictions, of_rules
 from snnc.costs import Costs
 from snnc.errors import ProfileError, nearest
-from snnc.storage import FORMATS, MODELS
 
 Confidence = Literal["primary", "second-hand", "disputed", "derived"]
 CONFIDENCES: tuple[str, ...] = get_args(Confidence)
@@ -104,7 +104,6 @@ class _Words:
 
 _Kind = _Whole | _Amount | _Flag | _Text | _Choice | _Ascending | _Words
 _MANY = _Whole(1, 1 << 28)  # far above every chip there is, far below what overflows
-MOST_CORES = 1 << 20  # of a system: ten times the largest there is; placing takes memory for each
 _COST = _Amount(1e9)  # a millijoule, a second
 
 DISTINCT = (  # how many different ones a core holds: slices that share a core need no more than their sum, and often fewer
@@ -112,6 +111,7 @@ DISTINCT = (  # how many different ones a core holds: slices that share a core n
     "threshold_configurations_per_core",
     "synapse_configurations_per_core",
 )
+LONGEST = "synapse_words_per_axon"  # of the axon of a core that takes most
 KEYS: dict[str, dict[str, _Kind]] = {
     "chip": {"cores": _Whole(1, 1 << 20), "chips": _Whole(1, 1 << 14)},  # cores of one chip; chips of the system
     "mesh": {"tile_columns": _Whole(1, 1 << 12), "tile_rows": _Whole(1, 1 << 12), "cores_per_tile": _Whole(1, 1 << 12)},
@@ -123,6 +123,7 @@ KEYS: dict[str, dict[str, _Kind]] = {
         "synapses_per_core": _MANY,
         "weight_bytes_per_core": _MANY,
         **dict.fromkeys(DISTINCT, _MANY),
+        LONGEST: _MANY,
     },
     "totals": {
         "neurons_per_chip": _MANY,
@@ -143,13 +144,16 @@ KEYS: dict[str, dict[str, _Kind]] = {
     },
     "numeric": {name: _Whole(*bounds) for name, bounds in RANGES.items()},
     "storage": {
-        "model": _Choice(MODELS),
+        "model": _Choice(storage.names()),
         "word_bits": _Whole(1, 4096),
         "entry_header_bits": _Whole(0, 4096),
         "entry_synapses_max": _Whole(1, 1 << 20),
         "weight_field_bits": _Ascending(_Whole(1, 64)),
         "index_field_bits": _Ascending(_Whole(0, 64)),
-        "formats": _Words(_Choice(FORMATS)),
+        "formats": _Words(_Choice(get_args(storage.Format))),
+        "delay_field_bits": _Ascending(_Whole(0, 64)),
+        "skip_field_bits": _Ascending(_Whole(1, 10)),
+        "axon_end_bits": _Whole(0, 4096),
     },
     "costs": {
         **{f.name: _COST for f in fields(Costs)},
@@ -167,6 +171,7 @@ _OPTIONAL = {
     "features.full_core_delay_steps_max",
     "features.soft_reset_compartments",
     *(f"{part}.{key}" for part in ("limits", "totals") for key in KEYS[part]),
+    *(f"storage.{key}" for key in of_rules()),
 }
 
 
@@ -248,38 +253,5 @@ def _other_values(name: str, entry: Mapping[str, Any], where: str) -> tuple[Any,
 def _check_together(facts: Mapping[str, Fact], where: str) -> None:
     """Values that are possible one by one and not together."""
     value = {name: fact.value for name, fact in facts.items()}
-    for what, fix in _contradictions(value):
+    for what, fix in contradictions(value):
         raise ProfileError(what, where=where, fix=fix)
-
-
-def _contradictions(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    if (cores := value["chip.cores"] * value.get("chip.chips", 1)) > MOST_CORES:
-        yield (
-            f"chip.cores times chip.chips is {cores:,}, at most {MOST_CORES:,} can be mapped to",
-            "describe a part of the system",
-        )
-    graded, bits = value["features.graded_spikes"], value["features.message_bits_max"]
-    if graded != (bits > 0):
-        yield (
-            f"features.graded_spikes is {graded} with features.message_bits_max {bits}",
-            "graded spikes have at least 1 bit, other spikes 0",
-        )
-    if bool(value["features.neurons"]) == ("features.other_dynamics" in value):
-        yield (
-            f"features.neurons is {value['features.neurons']} {'with' if value['features.neurons'] else 'without'}"
-            " features.other_dynamics",
-            "name the models that it computes, or with an empty list say what it computes instead",
-        )
-    weight_bits = value.get("numeric.weight_bits", 0)
-    if "storage.model" in value and (widest := max(value["storage.weight_field_bits"])) < weight_bits:
-        yield f"numeric.weight_bits is {weight_bits}, storage.weight_field_bits end at {widest}", "add a wider field"
-    needy = next((name for name in ("storage.model", "limits.weight_bytes_per_core") if name in value), None)
-    if needy and not weight_bits:
-        yield f"{needy} is of no use without numeric.weight_bits", "add it, or leave both out"
-    tiles, waits = value.get("costs.barrier_tiles", ()), value.get("costs.barrier_ns", ())
-    if len(tiles) != len(waits):
-        yield f"costs.barrier_tiles has {len(tiles)} numbers, costs.barrier_ns {len(waits)}", "give a time for each"
-    if "mesh.tile_columns" in value:
-        places = value["mesh.tile_columns"] * value["mesh.tile_rows"] * value["mesh.cores_per_tile"]
-        if places < value["chip.cores"]:
-            yield f"the mesh has {places} places for {value['chip.cores']} cores", "correct mesh or chip.cores"

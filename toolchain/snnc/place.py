@@ -37,8 +37,9 @@ def fill(net: Network, slices: Sequence[Slice], profile: Profile) -> tuple[Core,
         axons = meter.axons(piece)
         for c in net.into(piece.population):
             sends[c.src][axons[c.name][0]] += 1
-        words = meter.words(piece, axons)
-        cores.append(Core(i, (piece,), meter.incoming(piece, axons, words), cheapest(words), words))
+        stored = meter.stored(piece, axons)
+        words = {name: {form: w.total for form, w in by_format.items()} for name, by_format in stored.items()}
+        cores.append(Core(i, (piece,), meter.incoming(piece, axons, stored), cheapest(stored), words))
     return tuple(replace(core, used={**core.used, "output_axons_per_core": _sent(sends, core.slices[0])}) for core in cores)
 
 

@@ -67,7 +67,7 @@ def cores_in_words(count: int) -> str:
 
 def _alike(net: Network, profile: Profile) -> Iterator[str]:
     """Whether it fits if no population needs more configurations than a core holds, and which do; in any formats."""
-    formats = len(profile.storage.formats) if profile.storage else 1
+    formats = len(profile.storage.ways) if profile.storage else 1
     most = {r: profile.limits[r] // (formats if r == SYNAPSES else 1) for r in DISTINCT if r in profile.limits}
     over = [
         f"{name} needs at most {most[resource]} {words_for(resource)}{' in each format' * (resource == SYNAPSES)} (now {n:,})"
@@ -75,7 +75,7 @@ def _alike(net: Network, profile: Profile) -> Iterator[str]:
         for name, n in counts.items()
         if n > most.get(resource, n)
     ]
-    if over and has_room(net, replace(profile, limits=profile.amounts)):
+    if over and has_room(net, replace(profile, limits={r: n for r, n in profile.limits.items() if r not in DISTINCT})):
         yield f"fits if {' and '.join(over)}"
 
 
@@ -253,7 +253,8 @@ def _other_profiles(net: Network, profile: Profile) -> Iterator[str]:
     """The chips that hold it, and of the systems of a chip the smallest that does."""
     needed: dict[str, int | None] = {}  # family -> cores; its systems have the limits of the chip
     for other in sorted(map(hw.load, hw.names()), key=lambda p: (p.cores, p.name)):
-        if other.name == profile.name or not other.neurons:
+        another_rule = hw.load(other.family).storage != other.storage  # the same chip, its memory counted in another way
+        if other.name == profile.name or not other.neurons or another_rule:
             continue
         if other.family not in needed:
             needed[other.family] = None if missing(net, other) else _cores_of_family(net, other)

@@ -12,11 +12,12 @@ from snnc.arith import Fixed
 from snnc.configurations import SYNAPSES, Neurons, Synapses, neuron_configurations, synapse_configurations
 from snnc.errors import DoesNotFitError, UnsupportedError
 from snnc.hw import Profile
+from snnc.hw_keys import LONGEST
 from snnc.ir import Connection, Network
 from snnc.latency import chip_delays
 from snnc.mapping import Slice
 from snnc.resets import compartments, with_resets
-from snnc.storage import INEXPRESSIBLE, Format, field, words_by_format, words_by_length
+from snnc.storage import INEXPRESSIBLE, Axons, Format, Words, field, lengths_by_index, words_by_format, words_by_length
 
 Ints = NDArray[np.int64]
 
@@ -62,6 +63,7 @@ def words_for(resource: str) -> str:
     """The name of a resource for people: "input_axons_per_core" -> "input axons"."""
     for place in ("core", "chip", "neuron"):
         resource = resource.removesuffix(f"_per_{place}")
+    resource = resource.replace("_per_", " an ")
     return resource.replace("_", " ")
 
 
@@ -80,13 +82,27 @@ def stored_weight_bits(net: Network, profile: Profile) -> int:
     return bits
 
 
-Axons = Mapping[str, tuple[Ints, Ints]]  # connection -> `Op.axons`
-Words = Mapping[str, Mapping[Format, int]]  # connection -> format -> words; formats that cannot express it are absent
+def stored_delays(net: Network, profile: Profile) -> dict[str, int]:
+    """`chip_delays`. Raises UnsupportedError, too, if the chip has no field that is wide enough for one of them."""
+    delays = chip_delays(net)
+    widths = profile.storage.delay_field_bits if profile.storage else ()
+    for name, steps in delays.items():
+        if widths and field(steps.bit_length(), widths) is None:
+            raise UnsupportedError(
+                f"delays of {steps} steps take {steps.bit_length()} bits, {profile.name} stores at most {widths[-1]}",
+                where=f"connection {name!r}",
+                fix="shorten its delay, or pick another chip",
+            )
+    return delays
 
 
-def cheapest(words: Words) -> dict[str, Format]:
+Ends = Mapping[str, tuple[Ints, Ints]]  # connection -> `Op.axons`
+Stored = Mapping[str, Mapping[Format, Words]]  # connection -> format -> words; formats that cannot express it are absent
+
+
+def cheapest(stored: Stored) -> dict[str, Format]:
     """The format of each connection that takes fewest words; of equals the first, sparse."""
-    return {name: min(w, key=lambda f: w[f]) for name, w in words.items() if w}
+    return {name: min(w, key=lambda f: w[f].total) for name, w in stored.items() if w}
 
 
 @dataclass(frozen=True)
@@ -102,7 +118,7 @@ class Meter:
     def of(cls, net: Network, profile: Profile) -> Self:
         """Raises UnsupportedError if the chip cannot hold the weights or the delays in any number of cores."""
         net = with_resets(net, profile)
-        return cls(net, profile, stored_weight_bits(net, profile), chip_delays(net))
+        return cls(net, profile, stored_weight_bits(net, profile), stored_delays(net, profile))
 
     @cached_property
     def _before(self) -> dict[str, Ints]:
@@ -117,26 +133,31 @@ class Meter:
         before = self._before[piece.population]
         return int(before[piece.stop] - before[piece.start])
 
-    def axons(self, piece: Slice) -> Axons:
+    def axons(self, piece: Slice) -> Ends:
         """The source neurons with a synapse into a slice and how many each has, by connection.
 
         A connection has one input axon for each: another connection has another exponent, delay or format, so it shares none.
         """
         return {c.name: c.op.axons(piece.start, piece.stop) for c in self.net.into(piece.population)}
 
-    def incoming(self, piece: Slice, axons: Axons | None = None, words: Words | None = None) -> dict[str, int]:
+    def incoming(self, piece: Slice, axons: Ends | None = None, stored: Stored | None = None) -> dict[str, int]:
         """What a slice uses of a core for its neurons and the synapses that end in it."""
         axons = self.axons(piece) if axons is None else axons
-        words = self.words(piece, axons) if words is None else words
+        stored = self.stored(piece, axons) if stored is None else stored
         used = {
             "neurons_per_core": self._takes(piece.population) * (piece.stop - piece.start),
             "input_axons_per_core": sum(len(sources) for sources, _ in axons.values()),
         }
+        taken = [min(w.values(), key=lambda x: x.total, default=Words(INEXPRESSIBLE, 0, 0)) for w in stored.values()]
         if self.profile.storage:
-            used["synapse_words_per_core"] = sum(min(w.values(), default=INEXPRESSIBLE) for w in words.values())
+            used["synapse_words_per_core"] = sum(w.total for w in taken)
         synapses = self.synapses(piece)
-        counted = {"synapses_per_core": synapses, "weight_bytes_per_core": -(-synapses * self.weight_bits // 8)}
-        counted |= self._configurations(piece, axons, words)
+        counted = {
+            "synapses_per_core": synapses,
+            "weight_bytes_per_core": -(-synapses * self.weight_bits // 8),
+            LONGEST: max((w.longest for w in taken), default=0),
+            **self._configurations(piece, axons, stored),
+        }
         return used | {resource: amount for resource, amount in counted.items() if resource in self.profile.limits}
 
     def _takes(self, population: str) -> int:
@@ -151,12 +172,12 @@ class Meter:
     def _of_synapses(self) -> Synapses:
         return synapse_configurations(self.net, self.delays)
 
-    def _configurations(self, piece: Slice, axons: Axons, words: Words) -> dict[str, int]:
+    def _configurations(self, piece: Slice, axons: Ends, stored: Stored) -> dict[str, int]:
         """How many different ones of each kind a slice needs."""
         here = slice(piece.start, piece.stop)
         used = {resource: len(np.unique(numbers[piece.population][here])) for resource, numbers in self._of_neurons.items()}
-        formats = cheapest(words)
-        wires = {(self._of_synapses[name], formats.get(name)) for name, (sources, _) in axons.items() if len(sources)}
+        ways = {name: (form, stored[name][form].step) for name, form in cheapest(stored).items()}
+        wires = {(self._of_synapses[name], ways.get(name)) for name, (sources, _) in axons.items() if len(sources)}
         return {**used, SYNAPSES: len(wires)}
 
     def longest(self, piece: Slice) -> int:
@@ -180,18 +201,34 @@ class Meter:
     def fitting(self, piece: Slice) -> int:
         """How many of a slice's neurons, from the first on, a core holds by what comes in."""
         limits, length = self.profile.limits, piece.stop - piece.start
-        if not {"input_axons_per_core", "synapse_words_per_core", SYNAPSES} & set(limits):
+        if not {"input_axons_per_core", "synapse_words_per_core", SYNAPSES, LONGEST} & set(limits):
             return length
-        axons, words = np.zeros(length, np.int64), np.zeros(length, np.int64)
-        for c in self.net.into(piece.population):
-            rows, nth = _occurrences(*c.op.rows(piece.start, piece.stop), length)
-            axons += np.cumsum(np.bincount(rows[nth == 1], minlength=length))
-            if self.profile.storage:
-                bits = self.weight_bits, self.delays[c.name].bit_length()
-                words = np.minimum(words + words_by_length(self.profile.storage, rows, nth, length, *bits), INEXPRESSIBLE)
+        wires = {c.name: _occurrences(*c.op.rows(piece.start, piece.stop), length) for c in self.net.into(piece.population)}
+        axons = sum((np.cumsum(np.bincount(rows[nth == 1], minlength=length)) for rows, nth in wires.values()), np.zeros(length))
         over = axons > limits.get("input_axons_per_core", INEXPRESSIBLE)
-        over |= words > limits.get("synapse_words_per_core", INEXPRESSIBLE)
-        return self._connected(piece, int(over.argmax()) if over.any() else length)
+        length = self._stored_of(wires, int(over.argmax()) if over.any() else length)
+        return self._connected(piece, length)
+
+    def _stored_of(self, wires: Mapping[str, tuple[Ints, Ints]], length: int) -> int:
+        """How many of the first ``length`` neurons a core holds by synapse memory. ``wires``: `_occurrences` by connection."""
+        if not self.profile.storage:
+            return length
+        most = self.profile.limits.get("synapse_words_per_core", INEXPRESSIBLE - (LONGEST in self.profile.limits))
+        for lengths in lengths_by_index(self.profile.storage, length):
+            over = self._words(wires, lengths) > most
+            if not over[0]:  # more neurons never take fewer words
+                return int(lengths[over.argmax()]) - 1 if over.any() else lengths[-1]
+        return 0
+
+    def _words(self, wires: Mapping[str, tuple[Ints, Ints]], lengths: range) -> Ints:
+        """`words_by_length` of all connections together."""
+        assert self.profile.storage  # noqa: S101 - for the type checker
+        words = np.zeros(len(lengths), np.int64)
+        for name, (rows, nth) in wires.items():
+            bits, most = self.delays[name].bit_length(), self.profile.limits.get(LONGEST, INEXPRESSIBLE)
+            each = words_by_length(self.profile.storage, rows, nth, lengths, self.weight_bits, bits, most)
+            words = np.minimum(words + each, INEXPRESSIBLE)
+        return words
 
     def _connected(self, piece: Slice, length: int) -> int:
         """How many of the first ``length`` neurons of a slice a core holds by the configurations of their synapses."""
@@ -224,15 +261,19 @@ class Meter:
             found.append(limits["synapse_words_per_core"] * storage.word_bits // width)
         return min(found, default=None)
 
-    def words(self, piece: Slice, axons: Axons) -> Words:
+    def stored(self, piece: Slice, axons: Ends) -> Stored:
         """What each connection into the slice takes of this core's memory, by format; nothing where formats are not public."""
-        return {name: self._words(name, counts, piece) for name, (_, counts) in axons.items()}
+        return {c.name: self._stored(c, axons[c.name][1], piece) for c in self.net.into(piece.population)}
 
-    def _words(self, connection: str, synapses: Ints, piece: Slice) -> dict[Format, int]:
+    def _stored(self, c: Connection, synapses: Ints, piece: Slice) -> dict[Format, Words]:
         if self.profile.storage is None:
             return {}
-        delay_bits = self.delays[connection].bit_length()
-        return words_by_format(self.profile.storage, synapses, piece.stop - piece.start, self.weight_bits, delay_bits)
+        length, delay_bits = piece.stop - piece.start, self.delays[c.name].bit_length()
+        axons = Axons(
+            np.zeros(len(synapses), np.int64), synapses, lambda: _occurrences(*c.op.rows(piece.start, piece.stop), length)[0]
+        )
+        most = self.profile.limits.get(LONGEST, INEXPRESSIBLE)
+        return words_by_format(self.profile.storage, axons, length, self.weight_bits, delay_bits, most)
 
 
 def fan_out(c: Connection, targets: Iterable[Slice]) -> Ints:
@@ -244,7 +285,7 @@ def fan_out(c: Connection, targets: Iterable[Slice]) -> Ints:
 
 
 def _occurrences(rows: Ints, sources: Ints, length: int) -> tuple[Ints, Ints]:
-    """Synapses, in another order: their rows, and that each is the nth of its source neuron among the rows up to its own."""
+    """Synapses, source after source: their rows, ascending, and that each is the nth of its source."""
     sources, rows = np.divmod(np.sort(sources * length + rows), length)
     position = np.arange(len(rows))
     first = np.concatenate([[True], sources[1:] != sources[:-1]]) if len(rows) else np.zeros(0, np.bool_)

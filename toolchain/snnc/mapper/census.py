@@ -1,16 +1,19 @@
 """What an assignment of neurons to cores uses and sends: the one measurement of all strategies. Part of mapper."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from snnc.configurations import SYNAPSES, distinct
+from snnc.hw_keys import LONGEST
 from snnc.ir import Connection
 from snnc.mapper.task import Assignment, Task, cores_in
-from snnc.storage import INEXPRESSIBLE, Format, words_by_core
+from snnc.storage import INEXPRESSIBLE, Axons, Format, words_by_core
+
+_Ways = Mapping[str, tuple[tuple[Format, int] | None, ...]]  # connection -> (format, step) of each core, None: it has none
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,14 +36,26 @@ class Census:
         """All that arrive at cores: one for each spike and core (and connection) that it goes to."""
         return float(self.links[2].sum()) + self.local_packets + self.input_packets
 
+    def renumbered(self, number: NDArray[np.int64]) -> "Census":
+        """What the census of the same assignment is with core i as core ``number[i]``."""
+        old = np.argsort(number)
+        formats = {name: tuple(forms[i] for i in old) for name, forms in self.formats.items()}
+        src, dst, packets = number[self.links[0]], number[self.links[1]], self.links[2]
+        order = np.lexsort((dst, src))
+        return replace(
+            self,
+            used={resource: amounts[old] for resource, amounts in self.used.items()},
+            formats=formats,
+            links=(src[order], dst[order], packets[order]),
+            operations=self.operations[old],
+        )
+
 
 @dataclass(frozen=True, eq=False)
-class _Axons:
+class _Axons(Axons):
     """The input axons of one connection, sorted by core and source."""
 
-    core: NDArray[np.int64]
-    source: NDArray[np.int64]
-    synapses: NDArray[np.int64]
+    source: NDArray[np.int64]  # (axons,)
 
 
 def census(task: Task, core_of: Assignment, *, full_cores: bool = False) -> Census:
@@ -50,7 +65,7 @@ def census(task: Task, core_of: Assignment, *, full_cores: bool = False) -> Cens
     neurons = np.sum(list(held.values()), axis=0)
     axons = {c.name: _axons(task, c, core_of[c.dst], n) for c in task.net.connections}
     most = task.profile.limits.get("neurons_per_core", sum(len(cores) for cores in core_of.values()))
-    words, formats = _words(task, axons, core_of, np.full(n, most) if full_cores else neurons)
+    words, longest, ways = _words(task, axons, core_of, np.full(n, most) if full_cores else neurons)
     synapses = _sum(n, [(a.core, a.synapses) for a in axons.values()])
     outgoing = [(core_of[c.src][axons[c.name].source], 1) for c in task.net.connections if c.src in core_of]
     used = {
@@ -59,9 +74,14 @@ def census(task: Task, core_of: Assignment, *, full_cores: bool = False) -> Cens
         "output_axons_per_core": _sum(n, outgoing),
         **({"synapse_words_per_core": words} if task.profile.storage else {}),
     }
-    counted = {"synapses_per_core": synapses, "weight_bytes_per_core": -(-synapses * task.weight_bits // 8)}
-    counted |= _configurations(task, axons, core_of, formats, n)
+    counted = {
+        "synapses_per_core": synapses,
+        "weight_bytes_per_core": -(-synapses * task.weight_bits // 8),
+        LONGEST: longest,
+        **_configurations(task, axons, core_of, ways, n),
+    }
     used |= {resource: amount for resource, amount in counted.items() if resource in task.profile.limits}
+    formats = {name: tuple(way and way[0] for way in by_core) for name, by_core in ways.items()}
     return Census(used, formats, *_traffic(task, axons, core_of, n), _operations(task, axons, n))
 
 
@@ -74,7 +94,18 @@ def _axons(task: Task, c: Connection, core_of: NDArray[np.int64], n_cores: int) 
         counts = counts[found]
     else:
         found, counts = np.unique(key, return_counts=True)
-    return _Axons(found // c.op.n_src, found % c.op.n_src, counts)
+    return _Axons(found // c.op.n_src, counts, lambda: _targets(task, c, core_of, n_cores), found % c.op.n_src)
+
+
+def _targets(task: Task, c: Connection, core_of: NDArray[np.int64], n_cores: int) -> NDArray[np.int64]:
+    """`Axons.targets`: core after core, source after source."""
+    rows = task.by_source[c.name]
+    core = core_of.astype(np.uint16 if n_cores <= 1 << 16 else np.int64)  # numbers of 16 bits are sorted in linear time
+    by_core = np.argsort(core, kind="stable")
+    places = np.empty(len(core), np.int64)
+    counts = np.bincount(core)
+    places[by_core] = np.arange(len(core)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return places[rows[np.argsort(core[rows], kind="stable")]]
 
 
 def _sum(n_cores: int, parts: list[tuple[NDArray[np.int64], Any]]) -> NDArray[np.int64]:
@@ -86,23 +117,26 @@ def _sum(n_cores: int, parts: list[tuple[NDArray[np.int64], Any]]) -> NDArray[np
 
 def _words(
     task: Task, axons: Mapping[str, _Axons], core_of: Assignment, neurons: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], Mapping[str, tuple[Format | None, ...]]]:
-    """Words on each core, each connection in the format that is cheapest there, and which that is; of equals the first."""
-    total, chosen = np.zeros(len(neurons), np.int64), {}
+) -> tuple[NDArray[np.int64], NDArray[np.int64], _Ways]:
+    """On each core: words, those of the longest axon, and how each connection is stored, the cheapest; of equals the first."""
+    total, longest, chosen = np.zeros(len(neurons), np.int64), np.zeros(len(neurons), np.int64), {}
     for c in task.net.connections if task.profile.storage else ():
         a, targets = axons[c.name], np.bincount(core_of[c.dst], minlength=len(neurons))
-        delay_bits = task.delays[c.name].bit_length()
-        by_format = words_by_core(task.profile.storage, a.core, a.synapses, neurons, targets, task.weight_bits, delay_bits)  # type: ignore[arg-type]
-        table = np.array(list(by_format.values()))
+        bits, most = task.delays[c.name].bit_length(), task.profile.limits.get(LONGEST, INEXPRESSIBLE)
+        by_format = words_by_core(task.profile.storage, a, neurons, targets, task.weight_bits, bits, most)  # type: ignore[arg-type]
+        table = np.array(list(by_format.values()))  # (formats, 3, cores)
+        best = table[:, 0].argmin(axis=0)
         here = np.bincount(a.core, minlength=len(neurons)) > 0
-        total = np.minimum(total + np.where(here, table.min(axis=0), 0), INEXPRESSIBLE)
+        words, most_of_one, steps = np.where(here, np.take_along_axis(table, best[None, None], axis=0)[0], 0)
+        total, longest = np.minimum(total + words, INEXPRESSIBLE), np.maximum(longest, most_of_one)
         names = tuple(by_format)
-        chosen[c.name] = tuple(names[i] if used else None for i, used in zip(table.argmin(axis=0), here, strict=True))
-    return total, chosen
+        ways = zip(best.tolist(), steps.tolist(), here, strict=True)
+        chosen[c.name] = tuple((names[i], step) if used else None for i, step, used in ways)
+    return total, longest, chosen
 
 
 def _configurations(
-    task: Task, axons: Mapping[str, _Axons], core_of: Assignment, formats: Mapping[str, Any], n_cores: int
+    task: Task, axons: Mapping[str, _Axons], core_of: Assignment, ways: _Ways, n_cores: int
 ) -> dict[str, NDArray[np.int64]]:
     """How many different ones of each kind each core needs."""
     every = np.concatenate(list(core_of.values()))
@@ -113,7 +147,7 @@ def _configurations(
     wires: list[set[Any]] = [set() for _ in range(n_cores)]
     for name, one in task.synapse_configurations.items():
         for core in np.flatnonzero(np.bincount(axons[name].core)).tolist():
-            wires[core].add((one, formats[name][core] if formats else None))
+            wires[core].add((one, ways[name][core] if ways else None))
     return {**used, SYNAPSES: np.array([len(found) for found in wires])}
 
 

@@ -11,8 +11,9 @@ from snnc.errors import DoesNotFitError, MissingDependencyError
 from snnc.legality import must_be_legal
 from snnc.mapper import strategies
 from snnc.mapper.arrange import arrange, packet_hops
-from snnc.mapper.census import Census, census
+from snnc.mapper.census import Census
 from snnc.mapper.lower_bounds import most_cores
+from snnc.mapper.repair import repaired
 from snnc.mapper.task import Assignment, Task, must_have_cores, numbered, slices_of
 from snnc.mapping import Core, Mapping
 
@@ -43,12 +44,12 @@ def map_by(task: Task, strategy: str) -> Mapped:
     exceeded, UsageError for an unknown strategy, MissingDependencyError if it needs a package that is not installed.
     """
     start = perf_counter()
-    core_of = numbered(strategies.load(strategy).cut(task))
-    found = census(task, core_of)
+    core_of, found = repaired(task, numbered(strategies.load(strategy).cut(task)))
     must_have_cores(task, found.cores)
     places = arrange(task.profile, found)
-    core_of = _by_place(core_of, places)
-    found, places = census(task, core_of), np.sort(places)
+    rank = np.argsort(np.argsort(places))
+    core_of = {name: rank[cores] for name, cores in core_of.items()}
+    found, places = found.renumbered(rank), np.sort(places)
     cores = cores_of(core_of, found, places)
     must_be_legal(task.net, cores, task.profile)
     mapping = Mapping(task.profile, task.seed, cores, strategy)
@@ -72,12 +73,6 @@ def map_by_all(task: Task, names: Sequence[str] | None = None) -> tuple[list[Map
     most = max(most_cores(task), min(m.cores for m in made))
     made.sort(key=lambda m: (m.cores > most, m.packet_hops, m.cores, m.mapping.strategy))
     return made, {name: str(error) for name, error in failed.items()}
-
-
-def _by_place(core_of: Assignment, places: NDArray[np.int64]) -> Assignment:
-    """With the cores numbered in the order of their places."""
-    rank = np.argsort(np.argsort(places))
-    return {name: rank[cores] for name, cores in core_of.items()}
 
 
 def cores_of(core_of: Assignment, found: Census, places: NDArray[np.int64]) -> tuple[Core, ...]:

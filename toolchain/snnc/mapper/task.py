@@ -13,12 +13,11 @@ from snnc.configurations import Neurons, Synapses, at_most, neuron_configuration
 from snnc.errors import DoesNotFitError
 from snnc.hw import Profile
 from snnc.ir import Connection, Network
-from snnc.latency import chip_delays
 from snnc.mapping import Slice
 from snnc.ops.dense import Dense
 from snnc.resets import compartments, with_resets
 from snnc.split import split
-from snnc.usage import stored_weight_bits
+from snnc.usage import stored_delays, stored_weight_bits
 
 Rates = Mapping[str, NDArray[np.float64]]  # population -> (n,) spikes that each neuron sends in one inference
 Assignment = Mapping[str, NDArray[np.int64]]  # population with neurons -> (n,) the core of each; cores 0, 1, ... without a gap
@@ -41,7 +40,7 @@ class Task:
         """Without ``rates`` every neuron counts as firing once. Raises UnsupportedError if no number of cores will do."""
         net = with_resets(net, profile)
         once = {p.name: np.ones(p.size) for p in net.populations}
-        return cls(net, profile, rates or once, seed, stored_weight_bits(net, profile), chip_delays(net))
+        return cls(net, profile, rates or once, seed, stored_weight_bits(net, profile), stored_delays(net, profile))
 
     @cached_property
     def unrolled(self) -> Network:
@@ -72,7 +71,12 @@ class Task:
     def synapses_at_most(self) -> Mapping[str, frozenset[Any]]:
         """Connection -> names, of which connections have together no fewer than they need configurations on any core."""
         storage = self.profile.storage
-        return at_most(self.synapse_configurations, storage.formats if storage else ("",))
+        return at_most(self.synapse_configurations, storage.ways if storage else ("",))
+
+    @cached_property
+    def by_source(self) -> Mapping[str, NDArray[np.int32]]:
+        """The destination neurons of every connection's synapses, source after source, ascending: shape (synapses,)."""
+        return {c.name: c.op.synapses.to_scipy().tocsc().indices for c in self.unrolled.connections}
 
     @cached_property
     def slices(self) -> tuple[Slice, ...]:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from snnc.errors import DoesNotFitError
 from snnc.mapper.census import census
 from snnc.mapper.lower_bounds import most_cores
+from snnc.mapper.repair import repaired
 from snnc.mapper.strategies._emptied import emptied
-from snnc.mapper.strategies._shared import first_fit, repaired
+from snnc.mapper.strategies._shared import first_fit
 from snnc.mapper.task import Assignment, Task, cores_in, numbered
 from snnc.mapping import Slice
 from snnc.split import split
@@ -31,7 +32,7 @@ def packed(task: Task) -> Assignment:
             break
         with suppress(DoesNotFitError):  # a single neuron needs the reserve
             cut = first_fit(task, _slices(task, reserve))
-            poured = repaired(task, numbered(_poured(task, cut, cores_in(cut) - most)))
+            poured, _ = repaired(task, numbered(_poured(task, cut, cores_in(cut) - most)))
             found = min(found, poured, key=cores_in)
     return emptied(task, found, most)
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from snnc.errors import MissingDependencyError
 from snnc.ir import Connection, Population
 from snnc.mapper.census import census
+from snnc.mapper.repair import repaired
 from snnc.mapper.strategies._poured import packed
-from snnc.mapper.strategies._shared import repaired
 from snnc.mapper.strategies._spatial import renumbered, restored
 from snnc.mapper.task import Assignment, Task, cores_in
 
@@ -58,7 +58,7 @@ def cut(task: Task) -> Assignment:
     if cores < 2 or cores_in(first) < 2:
         return restored(first, orders)
     block = _partition(library, graph, cores, task.seed)
-    found = repaired(spatial, {name: block[vertices] for name, vertices in vertex_of.items()})
+    found, _ = repaired(spatial, {name: block[vertices] for name, vertices in vertex_of.items()})
     return restored(found if _is_better(spatial, found, first) else first, orders)
 
 

@@ -1,0 +1,112 @@
+"""The numbers of a cost rule, and the axons that it is asked about. Shared by all rules."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Format = Literal["sparse", "dense", "run-length"]
+INEXPRESSIBLE = 1 << 61  # words: more than any memory, and two of them still a number; no format can tell so many neurons apart
+FIRST = 1 << 14  # gap before the first synapse of an axon: no field holds it
+
+
+@dataclass(frozen=True)
+class Storage:
+    """The numbers of the cost rule."""
+
+    model: str  # who published the rule, one of `names`
+    word_bits: int
+    entry_header_bits: int
+    entry_synapses_max: int
+    weight_field_bits: tuple[int, ...]  # the widths that a weight can be stored with, ascending
+    index_field_bits: tuple[int, ...]  # the widths that a neuron's index can be stored with, ascending
+    formats: tuple[Format, ...]
+    delay_field_bits: tuple[int, ...] = ()  # the widths of a delay, ascending; none: any number of bits
+    skip_field_bits: tuple[int, ...] = ()  # the widths of the step to the next neuron, ascending
+    axon_end_bits: int = 0  # after the last entry of an axon
+
+    @property
+    def ways(self) -> tuple[tuple[Format, int], ...]:
+        """The formats, those with a field for the step to the next neuron once for each of its widths."""
+        return tuple((form, width) for form in self.formats for width in (self.skip_field_bits if form == "run-length" else (0,)))
+
+    def synapse_bits(self, weight_bits: int, delay_bits: int) -> int | None:
+        """Bits of a synapse but for what says its neuron; None if no field is wide enough."""
+        weight = field(weight_bits, self.weight_field_bits)
+        delay = field(delay_bits, self.delay_field_bits) if self.delay_field_bits else delay_bits
+        return None if weight is None or delay is None else weight + delay
+
+    def index_bits(self, neurons: int) -> int | None:
+        """The width of an index that tells so many neurons apart; None if no field is wide enough."""
+        return field((max(1, neurons) - 1).bit_length(), self.index_field_bits)
+
+
+def field(bits: int, widths: tuple[int, ...]) -> int | None:
+    """The narrowest field that holds ``bits``; None if none is wide enough."""
+    return next((width for width in widths if width >= bits), None)
+
+
+@dataclass(frozen=True, eq=False)
+class Axons:
+    """The axons of one connection on one core or several, in ascending order of the core."""
+
+    core: Ints  # (axons,)
+    synapses: Ints  # (axons,) that each has on its core, at least 1
+    locate: Callable[[], Ints]  # makes `targets`, for rules to which it matters which neurons these are
+
+    @classmethod
+    def alone(cls, synapses: NDArray[Any]) -> "Axons":
+        """On one core, each with a synapse to the first neurons there: ``synapses`` many, those without one are no axon."""
+        counts = np.asarray(synapses, np.int64)
+        counts = counts[counts > 0]
+        before = np.cumsum(counts) - counts
+        return cls(np.zeros(len(counts), np.int64), counts, lambda: np.arange(counts.sum()) - np.repeat(before, counts))
+
+    def some(self, which: NDArray[np.bool_]) -> "Axons":
+        """Some of the axons: ``which`` has shape (axons,)."""
+        return Axons(self.core[which], self.synapses[which], lambda: self.targets[np.repeat(which, self.synapses)])
+
+    @cached_property
+    def targets(self) -> Ints:
+        """The neuron of each synapse, as its place among those of the connection's destination on the core: (synapses,).
+
+        Axon after axon, ascending."""
+        return self.locate()
+
+    @cached_property
+    def starts(self) -> Ints:
+        """The first synapse of each axon: shape (axons,)."""
+        return np.cumsum(self.synapses) - self.synapses
+
+    @cached_property
+    def gaps(self) -> NDArray[np.int16]:
+        """From the neuron of each synapse back to that of the one before it, `FIRST` for the first of an axon: (synapses,)."""
+        found = np.minimum(np.diff(self.targets, prepend=0), FIRST).astype(np.int16)
+        found[self.starts] = FIRST
+        return found
+
+
+class Words(NamedTuple):
+    """What a connection takes of a core's memory."""
+
+    total: Any  # of all axons
+    longest: Any  # of the axon that takes most
+    step: Any  # bits of the field that it is stored with for the step to the next neuron, 0 without
+
+
+def totals(rows: Ints, amounts: NDArray[Any] | None, lengths: range) -> Ints:
+    """The amounts of the synapses (None: 1 each) that end in the first neurons, as many as ``lengths`` says, added up.
+
+    ``rows``: the neuron of each synapse. Exact, as no memory has 2**53 words.
+    """
+    each = np.bincount(rows, amounts, minlength=lengths.stop - 1)
+    return np.cumsum(each)[lengths.start - 1 : lengths.stop - 1].astype(np.int64)
+
+
+def over_from(rows: Ints, over: NDArray[np.bool_], lengths: range) -> int:
+    """From which of the lengths on there is a synapse that is ``over``."""
+    return max(0, int(rows[over].min(initial=lengths.stop)) + 1 - lengths.start)
