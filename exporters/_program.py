@@ -12,7 +12,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ MEASURED = "_measured."  # begins the names of what a simulator of chips counted
 MESSAGE_CHARACTERS = 600
 READ_BYTES = 32 << 10  # of what a program says: as much of its beginning, and of its end
 MAX_WRITTEN_BYTES = 1 << 30  # by a program, in one file: ten times the outputs of as many samples as are run at once
-GRACE_S = 3.0
+GRACE_S = 0.5  # for a program to end by itself: an interrupt is to end all within a second
 
 
 @dataclass(frozen=True)
@@ -128,17 +128,37 @@ def _head_and_tail(path: Path) -> str:
 def _end_group(program: subprocess.Popen[bytes]) -> None:
     """End what is left of a program and its children: politely, so that shared memory is given back, then for good."""
     done = program.poll() == 0  # then nothing computes any more, and what tidies up shared memory ends by itself
-    for how in (signal.SIGTERM,) if done else (signal.SIGTERM, signal.SIGKILL):
-        give_up = time.monotonic() + (0 if done else GRACE_S)
-        try:
-            os.killpg(program.pid, how)
-            while time.monotonic() < give_up:
-                program.poll()
-                os.killpg(program.pid, 0)
-                time.sleep(0.02)
-        except (ProcessLookupError, PermissionError):
-            break
-    program.wait()
+    gone = False
+    try:
+        gone = _send(program, signal.SIGTERM, 0 if done else GRACE_S)
+    finally:  # of an impatient user, too
+        if not done and not gone:
+            _send(program, signal.SIGKILL, GRACE_S)
+        program.wait()
+
+
+def _send(program: subprocess.Popen[bytes], number: signal.Signals, grace_s: float) -> bool:
+    """Send a signal to a program and its children; whether all had ended ``grace_s`` later."""
+    give_up = time.monotonic() + grace_s
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(program.pid, number)
+        while time.monotonic() < give_up and _is_running(program.pid):
+            program.poll()
+            time.sleep(0.02)
+        return not _is_running(program.pid)
+    return True
+
+
+def _is_running(group: int) -> bool:
+    """Whether any process of a group computes. Those that have ended stay in it until who inherited them takes note, which may
+    take seconds; only Linux says which they are. Raises ProcessLookupError if the group is gone."""
+    os.killpg(group, 0)
+    states = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, its_group, *_ = path.read_text().rpartition(")")[2].split()
+            states += [state] if int(its_group) == group else []
+    return not states or states.count("Z") < len(states)
 
 
 def _explain(code: int, said: str, runner: Runner) -> None:

@@ -314,6 +314,23 @@ def test_an_interrupt_stops_within_a_second(samples, kernel):
             engine.simulate(net, inputs, keep=["output"], kernel=kernel)
 
 
+def test_an_interrupt_does_not_wait_for_a_thread_that_compiles(monkeypatch):
+    """What compiles does not ask whether it is to stop: it is left to itself."""
+    compiled, ended = threading.Event(), threading.Event()
+
+    def compiling(job, samples, kernels):
+        compiled.wait(60)
+        ended.set()
+
+    monkeypatch.setattr("snnc.engine.call.run", compiling)
+    net = fixed_chain()
+    with interrupt(0.3):
+        engine.simulate(net, spikes(net, samples=600))
+    assert not ended.is_set()
+    compiled.set()
+    assert ended.wait(10)
+
+
 def test_an_interrupted_stream_goes_on_from_its_last_chunk():
     net = fixed_chain(sizes=(30, 20, 5))
     chunk, done = spikes(net, samples=4, steps=30), []

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -153,6 +154,89 @@ def test_a_signal_ends_the_program_too_and_leaves_nothing(artifact, number, code
     assert list(temporary.iterdir()) == []
     with pytest.raises(ProcessLookupError):
         os.kill(int(started.read_text()), 0)
+
+
+STUBBORN = """
+import os, pathlib, runpy, signal, subprocess, sys, time
+calls = pathlib.Path(os.environ.get("CALLS", "/nowhere"))
+if calls.exists():
+    with calls.open("a") as file:
+        file.write("called\\n")
+    if calls.read_text().count("called") == 2:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+        calls.with_name("pids").write_text(f"{os.getpid()} {child.pid} ")
+        time.sleep(1000)
+runpy.run_path(os.path.join(os.path.dirname(os.path.abspath(__file__)), "exported.py"), run_name="__main__")
+"""
+
+
+def is_running(pid):
+    """Whether a process computes; one that has ended and that nobody has taken note of does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads who still runs from /proc")
+def test_ctrl_c_kills_a_program_that_does_not_listen_and_keeps_what_was_compared(tmp_path):
+    net = fixed_chain()
+    folder, path, calls = export("npz", net, tmp_path / "a").root, saved(net, tmp_path), tmp_path / "calls"
+    (folder / "run.py").rename(folder / "exported.py")
+    (folder / "run.py").write_text(STUBBORN)
+    calls.touch()
+    words = [
+        sys.executable,
+        "-m",
+        "snnc",
+        "verify",
+        folder,
+        "--against",
+        path,
+        "--random",
+        "0.3",
+        "--samples",
+        "60",
+        "--json",
+        "-q",
+    ]
+    env = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+    (tmp_path / "tmp").mkdir()
+    verb = subprocess.Popen(
+        [*words, "--resume", tmp_path / "kept"], env={**env, "CALLS": str(calls)}, stdout=subprocess.PIPE, text=True,
+        start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    pids, give_up = tmp_path / "pids", time.monotonic() + 60
+    while not (pids.exists() and pids.read_text().endswith(" ")) and time.monotonic() < give_up:
+        time.sleep(0.05)
+    os.killpg(verb.pid, signal.SIGINT)
+    out, _ = verb.communicate(timeout=60)
+    assert verb.returncode == 130
+    assert json.loads(out)["samples"] == 25
+    assert not any(map(is_running, pids.read_text().split()))
+    assert list((tmp_path / "tmp").iterdir()) == []
+    whole, resumed = (
+        subprocess.run([*words, *more], env=env, stdout=subprocess.PIPE, text=True)
+        for more in ([], ["--resume", tmp_path / "kept"])
+    )
+    assert (whole.returncode, json.loads(whole.stdout)) == (resumed.returncode, json.loads(resumed.stdout))
+    assert json.loads(whole.stdout)["samples"] == 60
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads who still runs from /proc")
+def test_processes_that_have_ended_are_not_waited_for():
+    """They stay in their group until who inherited them takes note."""
+    sleep = [sys.executable, "-c", "import time; time.sleep(1000)"]
+    first = subprocess.Popen(sleep, process_group=0)
+    other = subprocess.Popen(sleep, process_group=first.pid)
+    assert _program._is_running(first.pid)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
+    os.killpg(first.pid, 0)
+    assert not _program._is_running(first.pid)
+    other.wait()
 
 
 @pytest.mark.parametrize("words", [["targets"], ["targets", "--json"], ["check", "none", "--hw", "loihi1", "--json"]])

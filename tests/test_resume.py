@@ -19,6 +19,7 @@ from snnc.errors import ConfigError, MissingDependencyError
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'snnc[train]'")
 from snnc.training import checkpoint, models  # noqa: E402
+from snnc.training import fit as loop  # noqa: E402
 from snnc.training.fit import fit, train  # noqa: E402
 from snnc.training.prune import prune  # noqa: E402
 from snnc.training.record import Record, progress, read_checkpoint  # noqa: E402
@@ -80,6 +81,30 @@ def test_pruning_goes_on_within_an_epoch(digits, tmp_path, monkeypatch, method, 
     assert read_checkpoint(tmp_path / "a.ckpt")["batch"] == 4
     resumed = prune(net, digits[0], config, resume=tmp_path / "a.ckpt")
     assert store.dumps(resumed) == store.dumps(prune(net, digits[0], config))
+
+
+@pytest.mark.parametrize("method", ["grad_r", "deep_r"])
+def test_an_interrupt_while_an_epoch_is_tested(digits, tmp_path, monkeypatch, method):
+    """The test is broken off after the batch that runs, and made again."""
+    net = train(*digits, replace(CONFIG, epochs=1))
+    config = PruneConfig(method=method, connectivity=0.1, epochs=3, lr=0.02, batch_size=32)
+    whole, encoded, tested = prune(net, digits[0], config, digits[1]), loop._messages, []
+
+    def asked(encoding, images, first, device):
+        tested.extend([first] if len(images) == 20 else [])
+        if len(tested) == 7:
+            signal.raise_signal(signal.SIGINT)
+        return encoded(encoding, images, first, device)
+
+    monkeypatch.setattr(loop, "EVALUATION_BATCH", 20)
+    monkeypatch.setattr(loop, "_messages", asked)
+    with pytest.raises(KeyboardInterrupt):
+        prune(net, digits[0], config, digits[1], Record(tmp_path / "a.ckpt", quiet=True))
+    assert tested == [0, 20, 40, 60, 80, 0, 20]
+    monkeypatch.undo()
+    state = read_checkpoint(tmp_path / "a.ckpt")
+    assert (state["epoch"], state["batch"]) == (1, 10)
+    assert store.dumps(prune(net, digits[0], config, digits[1], resume=tmp_path / "a.ckpt")) == store.dumps(whole)
 
 
 class Noisy(models.Feedforward):

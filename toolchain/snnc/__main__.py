@@ -1,5 +1,5 @@
 """``python -m snnc``: the command line."""
 
-from snnc.cli import main
+from snnc.cli import start
 
-main()
+start()

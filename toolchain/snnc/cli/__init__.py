@@ -6,10 +6,11 @@ import os
 import pkgutil
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from keyword import iskeyword
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -19,7 +20,9 @@ from snnc.errors import SnncError, nearest
 VERBS = tuple(sorted(m.name.removesuffix("_") for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")))
 
 
+INTERRUPTED = 130
 ENDING = {number: 128 + number for number in (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")) if number}
+AGAIN_S = 0.02  # until a signal that was swallowed comes again
 
 
 class _Ended(BaseException):
@@ -28,21 +31,52 @@ class _Ended(BaseException):
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Within, SIGTERM and SIGHUP raise `_Ended`, once; a signal that is ignored already (nohup) stays ignored."""
+    """Within, Ctrl-C raises KeyboardInterrupt, and SIGTERM and SIGHUP raise `_Ended`, once; a signal that is ignored already
+    (nohup) stays ignored. None is lost: what a callback of a compiler or a finaliser swallows comes again."""
     heard = [number for number in ENDING if signal.getsignal(number) is signal.SIG_DFL]
+    ended: list[int] = []
 
     def end(number: int, _: object) -> None:
-        for again in heard:  # `timeout` sends its signal twice: the second must not break off the tidying up
-            signal.signal(again, signal.SIG_IGN)
-        raise _Ended(number)
+        if not ended:  # `timeout` sends its signal twice: the second must not break off the tidying up
+            ended.append(number)
+            raise _Ended(number)
 
+    def swallowed(what: Any) -> None:
+        if not issubclass(what.exc_type, KeyboardInterrupt | _Ended):
+            sys.__unraisablehook__(what)
+            return
+        number = ended.pop() if ended else signal.SIGINT
+        main_thread = threading.main_thread().ident
+        threading.Timer(AGAIN_S, signal.pthread_kill, [main_thread, number]).start()  # here it would be swallowed, too
+
+    before = sys.unraisablehook
     try:
+        sys.unraisablehook = swallowed
         for number in heard:
             signal.signal(number, end)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, _interrupt)
         yield
     finally:
+        sys.unraisablehook = before
         for number in heard:
             signal.signal(number, signal.SIG_DFL)
+        if signal.getsignal(signal.SIGINT) is _interrupt:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _interrupt(*_: object) -> None:
+    """Ctrl-C. While torch is loaded, which is before anything is begun, an exception would abort the process in C++."""
+    if getattr(getattr(sys.modules.get("torch"), "__spec__", None), "_initializing", False):
+        _leave(_fail(sys.argv[1:], "interrupted", INTERRUPTED))
+    raise KeyboardInterrupt
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process as it is: Python's own end would wait for threads that still compile, and may fail in half-made code."""
+    for file in (sys.stdout, sys.stderr):
+        _print(file, "")
+    os._exit(code)
 
 
 class _Verbs(click.Group):
@@ -77,7 +111,11 @@ class _Verbs(click.Group):
             code = _fail(words, error.format_message(), error.exit_code)
         except click.Abort as abort:
             ended = isinstance(abort.__cause__, EOFError)  # click takes it for Ctrl-D, but nothing here asks the user
-            code = _fail(words, f"a file ends too early: {abort.__cause__}", 1) if ended else _fail(words, "interrupted", 130)
+            code = (
+                _fail(words, f"a file ends too early: {abort.__cause__}", 1)
+                if ended
+                else _fail(words, "interrupted", INTERRUPTED)
+            )
         except _Ended as ended:
             number = signal.Signals(ended.args[0])
             code = _fail(words, f"ended by {number.name}", ENDING[number])
@@ -109,3 +147,13 @@ def main() -> None:
 
     train -> prune -> quantise -> check -> export -> verify; `snnc run CONFIG.toml` does all of it.
     """
+
+
+def start() -> None:
+    """The command line as a program. Once a signal has ended the verb, which has tidied up, nothing is waited for."""
+    try:
+        main()
+    except SystemExit as end:
+        if isinstance(end.code, int) and end.code in (INTERRUPTED, *ENDING.values()):
+            _leave(end.code)
+        raise

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,6 +22,9 @@ from snnc.simulate import check_inputs, check_messages
 Choice = Kernel | Literal["auto"]
 
 EVENT_SAMPLES = 64  # of a block that follows messages, so that what one population sends is near when the next one reads it
+ENDING_S = (
+    0.3  # for steps that were begun; a thread that compiles, which takes longer and cannot be broken off, is left to itself
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,15 +160,18 @@ def _kernels(made: Plan, samples: int, activity: Mapping[str, float], kernel: Ch
 
 def _on_threads(job: Job, threads: int, work: Sequence[tuple[slice, Mapping[str, Kernel]]]) -> None:
     """Blocks run as they come; on an interrupt or an error all stop at their next step."""
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            done, _ = wait([pool.submit(run, job, *one) for one in work], return_when=FIRST_EXCEPTION)
-            for future in done:
-                future.result()
-        except BaseException:
-            job.stopped.set()
-            pool.shutdown(cancel_futures=True)
-            raise
+    pool, running = ThreadPoolExecutor(threads), list[Future[None]]()
+    try:
+        running.extend(pool.submit(run, job, *one) for one in work)
+        done, _ = wait(running, return_when=FIRST_EXCEPTION)
+        for future in done:
+            future.result()
+    except BaseException:
+        job.stopped.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        wait(running, ENDING_S)
+        raise
+    pool.shutdown()
 
 
 def _run(job: Job) -> Run:

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -53,11 +54,12 @@ class Checkpoints:
         }  # fmt: skip
         self._written = time.monotonic()
 
-    def keep_within(self, point: Point, metrics: list[Metrics], stopped: bool) -> None:
+    def keep_within(self, point: Point, metrics: list[Metrics], stopped: Callable[[], bool]) -> None:
         """Within an epoch: write if the last time is long ago, or if the user ``stopped``. Raises KeyboardInterrupt then."""
-        if stopped or time.monotonic() - self._written > EVERY_S:
+        asked = stopped()
+        if asked or time.monotonic() - self._written > EVERY_S:
             self.keep(point, metrics)
-        if stopped:
+        if asked:
             raise KeyboardInterrupt
 
     def keep(self, point: Point, metrics: list[Metrics]) -> None:

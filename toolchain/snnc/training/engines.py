@@ -44,4 +44,10 @@ def dask(jobs: int, scheduler: str | None = None) -> Iterator[Run]:
     with ExitStack() as open_ones:
         cluster = scheduler or open_ones.enter_context(LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None))
         client = open_ones.enter_context(Client(cluster))
-        yield lambda calls: (future.result() for future in as_finished([client.submit(call, pure=False) for call in calls]))
+        try:
+            yield lambda calls: (future.result() for future in as_finished([client.submit(call, pure=False) for call in calls]))
+        except Exception:
+            raise
+        except BaseException:  # to close takes seconds; the workers end by themselves when this process is gone
+            open_ones.pop_all()
+            raise

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +107,8 @@ def fit(
             for now in loop.epoch(point):
                 point = now
                 shown.step()
-                kept.keep_within(point, metrics, stopped())
-            metrics.append(loop.metrics(point, test, after_epoch))
+                kept.keep_within(point, metrics, stopped)
+            metrics.append(loop.metrics(point, test, after_epoch, partial(kept.keep_within, point, metrics, stopped)))
             point = Point(point.epoch + 1)
             kept.keep(point, metrics)
             note(metrics[-1])
@@ -169,14 +170,16 @@ class _Loop:
         """Batches to come."""
         return self.batches * (self.config.epochs - point.epoch) - point.batch
 
-    def metrics(self, point: Point, test: Dataset | None, after_epoch: Callable[[], Metrics] | None) -> Metrics:
-        """Of a finished epoch, over all processes."""
+    def metrics(
+        self, point: Point, test: Dataset | None, after_epoch: Callable[[], Metrics] | None, between: Callable[[], None]
+    ) -> Metrics:
+        """Of a finished epoch, over all processes. ``between`` is called between batches of the test."""
         started = time.perf_counter()
         loss, right = ranks.summed(point.loss, point.right)
         line: Metrics = {"epoch": point.epoch + 1, "loss": loss / len(self.data), "train_accuracy": right / len(self.data)}
         _must_be_finite(self.model, line, self.config)
         ranks.align(self.model)
-        line |= {"test_accuracy": _shared_accuracy(self.model, test, self.encoding)} if test else {}
+        line |= {"test_accuracy": _shared_accuracy(self.model, test, self.encoding, between)} if test else {}
         line |= after_epoch() if after_epoch else {}
         return line | {"seconds": round(point.seconds + time.perf_counter() - started, 3)}
 
@@ -197,16 +200,20 @@ def accuracy(model: nn.Module, data: Dataset, encoding: Encoding) -> float:
     return _right(model, data, encoding, 0, 1) / len(data)
 
 
-def _shared_accuracy(model: nn.Module, data: Dataset, encoding: Encoding) -> float:
+def _shared_accuracy(model: nn.Module, data: Dataset, encoding: Encoding, between: Callable[[], None]) -> float:
     """The same, each process having taken its part of the samples."""
-    return ranks.summed(_right(model, data, encoding, ranks.rank(), ranks.count()))[0] / len(data)
+    return ranks.summed(_right(model, data, encoding, ranks.rank(), ranks.count(), between))[0] / len(data)
 
 
-def _right(model: nn.Module, data: Dataset, encoding: Encoding, part: int, parts: int) -> int:
+def _right(
+    model: nn.Module, data: Dataset, encoding: Encoding, part: int, parts: int, between: Callable[[], None] = lambda: None
+) -> int:
     model.eval()
-    right = 0
+    right, first = 0, part * EVALUATION_BATCH
     with torch.no_grad():
-        for start in range(part * EVALUATION_BATCH, len(data), parts * EVALUATION_BATCH):
+        for start in range(first, len(data), parts * EVALUATION_BATCH):
+            if start > first:
+                between()
             spikes = model(_messages(encoding, data.images[start : start + EVALUATION_BATCH], start, _device(model)))
             classes = spikes.sum(1).argmax(1).cpu().numpy()
             right += int((classes == data.labels[start : start + EVALUATION_BATCH]).sum())
