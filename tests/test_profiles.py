@@ -216,9 +216,9 @@ def test_a_chip_of_ones_own(tmp_path):
     path.write_text('title = "Mine"\nextends = "loihi1"\n[chip]\nchips = { value = 3, confidence = "derived", source = "me" }\n')
     done = CliRunner().invoke(main, ["profiles", "check", str(path)])
     assert done.exit_code == 0
-    assert "is a profile: Mine; 55 entries" in done.stdout
+    assert "is a profile: Mine; 58 entries" in done.stdout
     body = json.loads(CliRunner().invoke(main, ["profiles", "check", str(path), "--json"]).stdout)
-    assert body["numbers"] == sum(body["confidence"].values()) == 55
+    assert body["numbers"] == sum(body["confidence"].values()) == 58
     assert hw.load(path).cores == 384
     wrong = CliRunner().invoke(main, ["profiles", "check", str(tmp_path)])
     assert (wrong.exit_code, "is not named .toml" in wrong.stderr) == (2, True)

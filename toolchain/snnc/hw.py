@@ -29,6 +29,15 @@ class Mesh:
 
 
 @dataclass(frozen=True)
+class Sharing:
+    """How axons can share a list of synapses: each names it with a base, which is added to the numbers of the neurons in it."""
+
+    base_max: int
+    base_step: int  # of which bases are multiples
+    output_axons: int  # that such an axon takes of its source's core
+
+
+@dataclass(frozen=True)
 class Profile:
     """A chip, or a system of equal ones. ``limits`` and ``totals`` hold the public ones only, by resource."""
 
@@ -50,6 +59,7 @@ class Profile:
     numeric: Fixed | None  # None: it computes with numbers of another kind
     weight_bits: int | None  # None: not public
     storage: Storage | None  # None: how it stores synapses is not public
+    sharing: Sharing | None  # None: whether axons can share lists is not public
     costs: Costs | None  # None: not public, and energy and time are unknown
     facts: Mapping[str, Fact]  # "table.key" -> the entry as the file states it
 
@@ -146,6 +156,7 @@ def from_table(name: str, table: Mapping[str, Any], where: str) -> Profile:
         numeric=Fixed(name, **_part(values, "numeric")) if values["features.neurons"] else None,
         weight_bits=values.get("numeric.weight_bits"),
         storage=Storage(**_table("storage", values)) if "storage.model" in values else None,
+        sharing=Sharing(**_part(values, "sharing")) if "sharing.base_step" in values else None,
         costs=Costs(**_table("costs", values)) if "costs.spike_pj" in values else None,
         facts=facts,
     )

@@ -155,6 +155,7 @@ KEYS: dict[str, dict[str, _Kind]] = {
         "skip_field_bits": _Ascending(_Whole(1, 10)),
         "axon_end_bits": _Whole(0, 4096),
     },
+    "sharing": {"base_max": _MANY, "base_step": _MANY, "output_axons": _Whole(1, 1 << 10)},
     "costs": {
         **{f.name: _COST for f in fields(Costs)},
         "link_buffer_messages": _Whole(1, 1 << 20),
@@ -163,7 +164,7 @@ KEYS: dict[str, dict[str, _Kind]] = {
     },
 }
 RESOURCES = tuple(KEYS["limits"])[:4]  # what every core runs out of; see `Profile.resources`
-_WITHOUT = ("mesh", "totals", "storage", "costs")  # tables that a profile need not have
+_WITHOUT = ("mesh", "totals", "storage", "sharing", "costs")  # tables that a profile need not have
 _OPTIONAL = {
     "chip.chips",
     "features.other_dynamics",

@@ -1,6 +1,7 @@
 """snnc map: which neurons lie on which core of a chip."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from snnc.mapper.lower_bounds import LowerBounds, lower_bounds
 from snnc.mapper.measures import measures
 from snnc.mapper.picture import picture
 from snnc.mapper.rates import read_rates
-from snnc.mapper.task import Task
+from snnc.mapper.sharing import Saved, saved
+from snnc.mapper.task import Task, of_slices
 
 
 @click.command("map", short_help="Put a network on the cores of a chip.")
@@ -53,12 +55,16 @@ def command(
     _write(made[0], profile, out, svg, force)
     bounds = lower_bounds(task)
     told = measures(task, made[0].found, steps)
+    lists = saved(task, of_slices(task, tuple(core.slices for core in made[0].mapping.cores)))
     if as_json:
         print_json("map/1", network=net.name, profile=profile.name, seed=seed, rates=str(recorded) if recorded else None,
                    best=made[0].mapping.strategy, strategies=[_summary(m) for m in made], failed=failed,
-                   lower_bounds=asdict(bounds), **told)  # fmt: skip
+                   lower_bounds=asdict(bounds), shared_lists={name: asdict(s) for name, s in lists.items()} or None,
+                   **told)  # fmt: skip
         return
     _print(net, profile, made, failed, bounds, told)
+    if lists:
+        _print_shared(lists)
     for path in (out, svg):
         if path:
             click.echo(f"wrote {path}")
@@ -107,6 +113,15 @@ def _print(
             ("activation_sparsity", _or_unknown(told["activation_sparsity"])),
             ("synaptic_operations", ", ".join(f"{key} {_or_unknown(value)}" for key, value in operations.items())),
         ],
+    )
+
+
+def _print_shared(lists: Mapping[str, Saved]) -> None:
+    """What the best mapping would save."""
+    print_table(
+        "if axons shared their lists of synapses, which the budgets do not count on",
+        ("connection", "words", "with shared lists", "saved", "more output axons"),
+        [(name, s.words, s.shared, f"{1 - s.shared / max(1, s.words):.1%}", s.output_axons) for name, s in lists.items()],
     )
 
 
