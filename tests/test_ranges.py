@@ -90,11 +90,14 @@ FIRING = st.sampled_from([m for m in MODELS if neurons.get(m).rule.fires])
 NETWORKS = lava_graphs.graphs(), FIRING, st.sampled_from([24, 24, 17, 8]), st.sampled_from([None, 1, 3]), st.booleans()
 
 
+LONG = 100  # steps of an input against a bound for any number of them
+
+
 def hold(graph, model, state_bits, budget, ever):
     net, steps = network(graph, model, state_bits), 12 + graph.steps
     proof = prove_ranges(net, steps=None if ever else steps, max_spikes_per_step=budget)
     must_hold(net, proof, noise(net, 3, steps, budget, graph.seed))
-    must_hold_all(net, proof, adversaries(net, proof, steps, budget))
+    must_hold_all(net, proof, adversaries(net, proof, LONG if ever else steps, budget))
 
 
 @settings(max_examples=10, **ANY)
@@ -145,6 +148,93 @@ def test_a_mistake_in_the_rules_is_found(mistake, monkeypatch):
     wrong = prove_ranges(net)
     monkeypatch.undo()
     tried = [*adversaries(net, proof, 60, None), spikes(net, steps=60)]
+    with pytest.raises(AssertionError):
+        must_hold_all(net, wrong, tried)
+
+
+def by_one(monkeypatch):
+    """Rules of the proof that are wrong by one: one weight unit, message, step or unit of v, or one delay left out."""
+    most, decay, shares, after = bounds._most, Fixed.decay, bounds.parts, invariant._after
+    above, clear = intervals._Intervals.above, intervals._Intervals.clear
+
+    def one_less(part, values, what):
+        found = most(part, values, what)
+        return found - (found > 0)
+
+    def one_message_less(part, values, what):
+        return most(part, values, what._replace(at_most=what.at_most and what.at_most - 1))
+
+    def one_more_leaks(self, x, share):
+        left = decay(self, x, share)
+        return left - np.sign(left)
+
+    def fires_a_unit_later(self, v, threshold):
+        return above(self, v, intervals.span(threshold) + 1)
+
+    def ends_below_the_threshold(self, v, spikes):
+        left = clear(self, v, spikes)
+        at = spikes.asked[1].high - 1
+        return intervals.Span(left.low, np.where(spikes.high > 0, np.minimum(left.high, at), left.high))
+
+    return {
+        "sum": lambda: monkeypatch.setattr(bounds, "_most", one_less),
+        "message": lambda: monkeypatch.setattr(bounds, "_most", one_message_less),
+        "leak": lambda: monkeypatch.setattr(Fixed, "decay", one_more_leaks),
+        "delay": lambda: monkeypatch.setattr(bounds, "parts", lambda c: tuple(shares(c))[:-1] or shares(c)),
+        "step": lambda: monkeypatch.setattr(invariant, "_after", lambda box, follow, steps: after(box, follow, steps - 1)),
+        "threshold": lambda: monkeypatch.setattr(intervals._Intervals, "above", fires_a_unit_later),
+        "reset": lambda: monkeypatch.setattr(intervals._Intervals, "clear", ends_below_the_threshold),
+    }
+
+
+def at_the_threshold():
+    """A neuron whose voltage ends at its threshold with one message, and fires with two."""
+    net = fixed_chain(0, (2, 1), density=1.0)
+    op = net.connections[0].op
+    op = replace(op, synapses=op.synapses.with_values(np.array([10, 6])))
+    own = Cuba(np.int64(10), np.int64(4096), 4095, 0)
+    return replace(
+        net, populations=(net["input"], replace(net["output"], neuron=own)), connections=(replace(net.connections[0], op=op),)
+    )
+
+
+def a_unit_above_the_threshold():
+    """A neuron that fires only at the very end of its bound, one unit of v above its threshold."""
+    net = fixed_chain(1, (15, 1), density=1.0)
+    for decay in range(600, 4000):
+        own = Cuba(np.int64(100_000), np.int64(2048), decay, 0)
+        high = int(prove_ranges(_with(net, own)).reaches["output"].held["saturate"].high[0])
+        if high % (1 << LOIHI.state_shift) == 1:
+            return _with(net, replace(own, threshold=np.int64(high >> LOIHI.state_shift)))
+    raise AssertionError("no such decay")
+
+
+def _with(net, neuron):
+    return replace(net, populations=tuple(replace(p, neuron=neuron) if p.neuron else p for p in net.populations))
+
+
+CASES = {
+    "sum": (lambda: fixed_chain(2, (15, 5)), None, None),
+    "message": (lambda: fixed_chain(2, (15, 5)), 3, None),
+    "leak": (lambda: fixed_chain(2, (15, 5)), None, None),
+    "delay": (lambda: convolutional(delays=True), None, None),
+    "step": (lambda: excited(sizes=(15, 5)), None, 7),
+    "threshold": (a_unit_above_the_threshold, None, None),
+    "reset": (at_the_threshold, None, None),
+}
+
+
+@pytest.mark.parametrize("mistake", CASES)
+def test_a_rule_that_is_wrong_by_one_is_found(mistake, monkeypatch):
+    """As the bounds are tight, an input that was built for them shows it."""
+    build, budget, steps = CASES[mistake]
+    net = build()
+    proof = prove_ranges(net, steps=steps, max_spikes_per_step=budget)
+    tried = [*adversaries(net, proof, steps or 160, budget), noise(net, 4, steps or 40, budget, 0)]
+    must_hold_all(net, proof, tried)
+    by_one(monkeypatch)[mistake]()
+    wrong = prove_ranges(net, steps=steps, max_spikes_per_step=budget)
+    monkeypatch.undo()
     with pytest.raises(AssertionError):
         must_hold_all(net, wrong, tried)
 

