@@ -231,12 +231,19 @@ class Meter:
         return words
 
     def _connected(self, piece: Slice, length: int) -> int:
-        """How many of the first ``length`` neurons of a slice a core holds by the configurations of their synapses."""
+        """How many of the first ``length`` neurons of a slice a core holds by the configurations of their synapses; not one more.
+
+        Formats change with the length, so that a longer slice may need fewer: all are tried first, then halves.
+        """
         wires = self.net.into(piece.population)
         if (most := self.profile.limits.get(SYNAPSES, len(wires))) >= len(wires):
             return length
-        longer = (Slice(piece.population, piece.start, piece.start + n) for n in range(1, length + 1))
-        return next((n for n, one in enumerate(longer) if self.incoming(one)[SYNAPSES] > most), length)
+        low, high, tried = 0, length + 1, length
+        while high - low > 1:
+            used = self.incoming(Slice(piece.population, piece.start, piece.start + tried))
+            low, high = (tried, high) if used[SYNAPSES] <= most else (low, tried)
+            tried = (low + high) // 2
+        return low
 
     def cores_at_least(self) -> int:
         """Cores that the network cannot do without, by its neurons and the bits of its weights."""
