@@ -24,7 +24,7 @@ from snnc.mapper.task import Task, cores_in
 from snnc.mapping import Slice
 from snnc.ops.dense import Dense
 from snnc.place import fill
-from snnc.storage import Axons, words_by_format
+from snnc.storage import Axons, words_by_core, words_by_format
 from snnc.synapses import Synapses
 from snnc.usage import Meter
 
@@ -155,6 +155,17 @@ def test_a_format_with_a_longer_axon_is_taken_only_if_there_is_no_other(most, fo
     assert set(words(range(60), neurons=64, most=most)) == formats
 
 
+def test_padding_that_is_not_the_cheapest_is_counted_where_the_cheapest_has_too_long_an_axon():
+    """64 neurons, headers of 16. 54 of 60 with 6 gaps of 2: padded 16 + 480 = 496, 8 words; split 7 x 16 + 432 = 544, and
+    run-length 16 + 540 = 556, 9 words each. Every third of 58: padded 16 + 464 = 480, 8 words; run-length 16 + 200, 4 words."""
+    axons = [t for t in range(60) if t % 10 != 5], range(0, 58, 3)
+    made = Axons(np.zeros(2, np.int64), np.array([54, 20]), lambda: np.concatenate([list(axon) for axon in axons]))
+    one = np.array([64])
+    any_length, at_most_8 = (words_by_core(RULE, made, one, one, 8, most=most) for most in (9, 8))
+    assert {form: (w.total[0], w.longest[0]) for form, w in any_length.items()}["run-length"] == (13, 9)
+    assert {form: (w.total[0], w.longest[0]) for form, w in at_most_8.items()}["dense"] == (16, 8)
+
+
 AXONS = st.lists(st.lists(st.integers(0, 299), min_size=1, max_size=200, unique=True).map(sorted), min_size=1, max_size=6)
 
 
@@ -232,7 +243,7 @@ def must_be_counted(net, task, core_of, cores):
     return found
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     NETWORKS,
     st.sampled_from([40, 300, 1024]),

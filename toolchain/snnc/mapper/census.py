@@ -103,8 +103,7 @@ def _targets(task: Task, c: Connection, core_of: NDArray[np.int64], n_cores: int
     core = core_of.astype(np.uint16 if n_cores <= 1 << 16 else np.int64)  # numbers of 16 bits are sorted in linear time
     by_core = np.argsort(core, kind="stable")
     places = np.empty(len(core), np.int64)
-    counts = np.bincount(core)
-    places[by_core] = np.arange(len(core)) - np.repeat(np.cumsum(counts) - counts, counts)
+    places[by_core] = np.arange(len(core))
     return places[rows[np.argsort(core[rows], kind="stable")]]
 
 

@@ -72,9 +72,10 @@ class Axons:
 
     @cached_property
     def targets(self) -> Ints:
-        """The neuron of each synapse, as its place among those of the connection's destination on the core: (synapses,).
+        """The place of each synapse's neuron among those of its population on the core, from any number on: (synapses,).
 
-        Axon after axon, ascending."""
+        Axon after axon, ascending.
+        """
         return self.locate()
 
     @cached_property
