@@ -119,6 +119,14 @@ def test_a_system_is_its_chip_many_times(profile):
             assert profile.totals[resource] == limit * (profile.chips if resource.endswith("_per_chip") else 1)
 
 
+def test_the_same_chip_by_another_rule_differs_in_that_rule_alone():
+    chip, other = hw.load("loihi1"), hw.load("loihi1_nxtf")
+    changed = {key for key, fact in other.facts.items() if fact != chip.facts.get(key)}
+    memory = {"limits.synapse_words_per_core", "limits.synapse_words_per_axon"}
+    assert {key for key in changed if not key.startswith("storage.")} == memory | {"features.off_chip_axon_slots"}
+    assert (other.cores, other.storage.model, other.limits["synapse_words_per_axon"]) == (128, "nxtf", 256)
+
+
 def test_the_systems_that_are_published():
     assert {p.name: p.chips for p in SYSTEMS if p.family == "loihi1"} == {
         "kapoho_bay": 2, "wolf_mountain": 4, "nahuku": 32, "pohoiki_beach": 64, "pohoiki_springs": 768,

@@ -55,6 +55,7 @@ class Profile:
     message_bits_max: int  # of a graded spike; 0 without them
     delay_steps_max: int | None  # on top of the one step that every hop takes; None: not public
     full_core_delay_steps_max: int | None  # longest delay at which a core holds all its neurons; None: no such rule
+    off_chip_axon_slots: int  # of an output axon to another chip; 1 of any other
     soft_reset_compartments: int | None  # of a neuron with soft reset, if the chip's own is to zero; None: not public
     numeric: Fixed | None  # None: it computes with numbers of another kind
     weight_bits: int | None  # None: not public
@@ -152,6 +153,7 @@ def from_table(name: str, table: Mapping[str, Any], where: str) -> Profile:
         message_bits_max=values["features.message_bits_max"],
         delay_steps_max=values.get("features.delay_steps_max"),
         full_core_delay_steps_max=values.get("features.full_core_delay_steps_max"),
+        off_chip_axon_slots=values.get("features.off_chip_axon_slots", 1),
         soft_reset_compartments=values.get("features.soft_reset_compartments"),
         numeric=Fixed(name, **_part(values, "numeric")) if values["features.neurons"] else None,
         weight_bits=values.get("numeric.weight_bits"),
@@ -167,10 +169,10 @@ def _base(name: Any, where: str) -> dict[str, Any]:
     if name not in names():
         raise ProfileError(f"extends {name!r}, which is no profile of snnc's own", where=where, fix=nearest(str(name), names()))
     table = _read(folder() / f"{name}.toml")
-    if further := table.pop("extends", None):
+    if (further := table.pop("extends", None)) and "chips" in table.get("chip", {}):
         raise ProfileError(f"extends {name!r}, which itself extends {further!r}", where=where, fix=f"extend {further!r}")
     del table["title"]
-    return table
+    return merged(_base(further, where), table) if further else table
 
 
 def _part(values: Mapping[str, Any], part: str) -> dict[str, Any]:

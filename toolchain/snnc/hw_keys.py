@@ -140,6 +140,7 @@ KEYS: dict[str, dict[str, _Kind]] = {
         "message_bits_max": _Whole(0, 24),
         "delay_steps_max": _Whole(0, 1 << 16),
         "full_core_delay_steps_max": _Whole(0, 1 << 16),
+        "off_chip_axon_slots": _Whole(1, 64),
         "soft_reset_compartments": _Whole(1, 1 << 10),  # of a neuron with soft reset, which has a synapse to itself, too
     },
     "numeric": {name: _Whole(*bounds) for name, bounds in RANGES.items()},
@@ -170,6 +171,7 @@ _OPTIONAL = {
     "features.other_dynamics",
     "features.delay_steps_max",
     "features.full_core_delay_steps_max",
+    "features.off_chip_axon_slots",
     "features.soft_reset_compartments",
     *(f"{part}.{key}" for part in ("limits", "totals") for key in KEYS[part]),
     *(f"storage.{key}" for key in of_rules()),

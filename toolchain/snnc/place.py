@@ -1,17 +1,14 @@
 """Put slices on cores. After split, before export."""
 
-from collections.abc import Mapping as Table
 from collections.abc import Sequence
 from dataclasses import replace
-
-import numpy as np
-from numpy.typing import NDArray
 
 from snnc.errors import NetworkError
 from snnc.hw import Profile
 from snnc.ir import Network
 from snnc.legality import must_be_legal
 from snnc.mapping import Core, Mapping, Slice
+from snnc.outgoing import Outgoing
 from snnc.usage import Meter, cheapest
 
 
@@ -31,21 +28,16 @@ def fill(net: Network, slices: Sequence[Slice], profile: Profile) -> tuple[Core,
     must_be_a_partition(net, slices)
     meter = Meter.of(net, profile)
     net = meter.net
-    sends = {p.name: np.zeros(p.size, np.int64) for p in net.populations}
+    outgoing = Outgoing(net, slices, profile)
     cores = []
     for i, piece in enumerate(slices):
         axons = meter.axons(piece)
         for c in net.into(piece.population):
-            sends[c.src][axons[c.name][0]] += 1
+            outgoing.add(c, axons[c.name][0], i)
         stored = meter.stored(piece, axons)
         words = {name: {form: w.total for form, w in by_format.items()} for name, by_format in stored.items()}
         cores.append(Core(i, (piece,), meter.incoming(piece, axons, stored), cheapest(stored), words))
-    return tuple(replace(core, used={**core.used, "output_axons_per_core": _sent(sends, core.slices[0])}) for core in cores)
-
-
-def _sent(sends: Table[str, NDArray[np.int64]], piece: Slice) -> int:
-    """Output axons of a slice: each of its neurons has one for every slice that it reaches."""
-    return int(sends[piece.population][piece.start : piece.stop].sum())
+    return tuple(replace(core, used={**core.used, "output_axons_per_core": outgoing.of(core.slices[0])}) for core in cores)
 
 
 def must_be_a_partition(net: Network, slices: Sequence[Slice]) -> None:

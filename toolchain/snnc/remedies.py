@@ -107,9 +107,14 @@ def _fewer_bits(net: Network, profile: Profile) -> Iterator[str]:
         if fits:
             yield (
                 f"fits with weights of {bits} bits, now {now}: quantise it for a profile of your own that extends"
-                f" {profile.family} with weight_bits = {bits}"
+                f" {_extendable(profile)} with weight_bits = {bits}"
             )
             return
+
+
+def _extendable(profile: Profile) -> str:
+    """The name of the profile, or of the chip that it is made of, that other profiles may extend."""
+    return profile.name if profile.name in hw.names() and "chip.chips" not in profile.facts else profile.family
 
 
 def _weight_bits(net: Network, profile: Profile) -> int | None:

@@ -9,7 +9,8 @@ from snnc.configurations import SYNAPSES
 from snnc.hw import Profile
 from snnc.ir import Connection, Network, Population
 from snnc.mapping import Slice
-from snnc.usage import Meter, OverLimitError, Usage, fan_out, words_for
+from snnc.outgoing import Outgoing, fan_out, hang_on_chips
+from snnc.usage import Meter, OverLimitError, Usage, words_for
 
 Cuts = dict[str, tuple[Slice, ...]]
 
@@ -38,20 +39,38 @@ def split(
 ) -> tuple[Slice, ...]:
     """Contiguous slices of every neuron population (inputs lie off chip), in order of computation; each fits a core.
 
-    Each slice is as long as it can be, so the number of slices of a population is the least for contiguous ones. How many
+    Each slice is as long as it can be (shorter where slices send to other chips, and this takes more than they have, as if all
+    their axons went there), so the number of slices of a population is the least for contiguous ones. How many
     cores there are is `place`'s concern, but a population that needs more than ``most`` (default: `COUNTED`, and twice the
     cores of the chip) is not cut to the end. Raises NeuronTooLargeError if a single neuron exceeds a limit,
     PopulationTooLargeError for too many slices, UnsupportedError if the chip cannot express the network. With
     ``too_large``, such populations are noted there, by name, and stay whole, so that the others can be measured.
     """
     meter = Meter.of(net, profile)
-    net = meter.net
-    assumed = {c.dst: 1 for c in _backward(net)}
+    slices = _slices(meter, too_large, most, slots=1)
+    if hang_on_chips(profile) and _sends_too_much(meter, slices):
+        slices = _slices(meter, too_large, most, slots=profile.off_chip_axon_slots)
+    return slices
+
+
+def _sends_too_much(meter: Meter, slices: Sequence[Slice]) -> bool:
+    """Whether a slice has too many output axons, slice i on core i."""
+    outgoing = Outgoing(meter.net, slices, meter.profile)
+    for i, piece in enumerate(slices):
+        for c in meter.net.into(piece.population):
+            outgoing.add(c, c.op.axons(piece.start, piece.stop)[0], i)
+    most = meter.profile.limits.get("output_axons_per_core")
+    return most is not None and any(outgoing.of(piece) > most for piece in slices)
+
+
+def _slices(meter: Meter, too_large: dict[str, TooLargeError] | None, most: int | None, slots: int) -> tuple[Slice, ...]:
+    """`split`, where each output axon takes so many slots."""
+    assumed = {c.dst: 1 for c in _backward(meter.net)}
     while True:
-        cuts = _cut_all(meter, assumed, too_large, most)
+        cuts = _cut_all(meter, assumed, too_large, most, slots)
         short = {name: len(cuts[name]) for name, slices in assumed.items() if len(cuts[name]) > slices}
         if not short:
-            return tuple(piece for p in net.ordered if p.neuron for piece in cuts[p.name])
+            return tuple(piece for p in meter.net.ordered if p.neuron for piece in cuts[p.name])
         assumed |= short
 
 
@@ -61,7 +80,9 @@ def _backward(net: Network) -> list[Connection]:
     return [c for c in net.connections if position[c.dst] <= position[c.src]]
 
 
-def _cut_all(meter: Meter, assumed: Mapping[str, int], too_large: dict[str, TooLargeError] | None, most: int | None) -> Cuts:
+def _cut_all(
+    meter: Meter, assumed: Mapping[str, int], too_large: dict[str, TooLargeError] | None, most: int | None, slots: int
+) -> Cuts:
     """Cut from the last population to the first, as output axons depend on the slices they lead to.
 
     ``assumed``: as many slices as the destination of a backward connection may get. A source neuron has then at most so
@@ -73,7 +94,7 @@ def _cut_all(meter: Meter, assumed: Mapping[str, int], too_large: dict[str, TooL
         for c in meter.net.out_of(p.name) if "output_axons_per_core" in meter.profile.limits else ():
             axons += fan_out(c, cuts[c.dst]) if c.dst in cuts else _fan_out_bound(c, assumed[c.dst])
         try:
-            cuts[p.name] = _cut(meter, p, axons, most or max(COUNTED, 2 * meter.profile.cores))
+            cuts[p.name] = _cut(meter, p, slots * axons, most or max(COUNTED, 2 * meter.profile.cores))
         except TooLargeError as error:
             if too_large is None:
                 raise

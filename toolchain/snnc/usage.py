@@ -1,6 +1,6 @@
 """What a slice of a population uses of a core. Used by split to cut, by place to re-check, by check to report."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -281,14 +281,6 @@ class Meter:
         )
         most = self.profile.limits.get(LONGEST, INEXPRESSIBLE)
         return words_by_format(self.profile.storage, axons, length, self.weight_bits, delay_bits, most)
-
-
-def fan_out(c: Connection, targets: Iterable[Slice]) -> Ints:
-    """Output axons of each source neuron of a connection: one for each slice in which it has a synapse. Shape (n_src,)."""
-    axons = np.zeros(c.op.n_src, np.int64)
-    for piece in targets:
-        axons[c.op.axons(piece.start, piece.stop)[0]] += 1
-    return axons
 
 
 def _occurrences(rows: Ints, sources: Ints, length: int) -> tuple[Ints, Ints]:

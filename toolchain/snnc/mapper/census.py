@@ -11,6 +11,7 @@ from snnc.configurations import SYNAPSES, distinct
 from snnc.hw_keys import LONGEST
 from snnc.ir import Connection
 from snnc.mapper.task import Assignment, Task, cores_in
+from snnc.outgoing import chips, hang_on_chips, slots
 from snnc.storage import INEXPRESSIBLE, Axons, Format, words_by_core
 
 _Ways = Mapping[str, tuple[tuple[Format, int] | None, ...]]  # connection -> (format, step) of each core, None: it has none
@@ -58,8 +59,11 @@ class _Axons(Axons):
     source: NDArray[np.int64]  # (axons,)
 
 
-def census(task: Task, core_of: Assignment, *, full_cores: bool = False) -> Census:
-    """Measure an assignment, in O(synapses log synapses). ``full_cores``: with indices as wide as on a core without room."""
+def census(task: Task, core_of: Assignment, *, full_cores: bool = False, places: NDArray[np.int64] | None = None) -> Census:
+    """Measure an assignment, in O(synapses log synapses). ``full_cores``: with indices as wide as on a core without room.
+
+    ``places``, shape (cores,): where each lies, None: all on one chip.
+    """
     n = cores_in(core_of)
     held = {name: np.bincount(cores, minlength=n) for name, cores in core_of.items()}
     neurons = np.sum(list(held.values()), axis=0)
@@ -67,7 +71,8 @@ def census(task: Task, core_of: Assignment, *, full_cores: bool = False) -> Cens
     most = task.profile.limits.get("neurons_per_core", sum(len(cores) for cores in core_of.values()))
     words, longest, ways = _words(task, axons, core_of, np.full(n, most) if full_cores else neurons)
     synapses = _sum(n, [(a.core, a.synapses) for a in axons.values()])
-    outgoing = [(core_of[c.src][axons[c.name].source], 1) for c in task.net.connections if c.src in core_of]
+    chip = chips(task.profile, np.zeros(n, np.int64) if places is None else places)
+    outgoing = [_sent(task, core_of[c.src], axons[c.name], chip) for c in task.net.connections if c.src in core_of]
     used = {
         "neurons_per_core": np.sum([task.compartments[name] * count for name, count in held.items()], axis=0),
         "input_axons_per_core": _sum(n, [(a.core, 1) for a in axons.values()]),
@@ -105,6 +110,12 @@ def _targets(task: Task, c: Connection, core_of: NDArray[np.int64], n_cores: int
     places = np.empty(len(core), np.int64)
     places[by_core] = np.arange(len(core))
     return places[rows[np.argsort(core[rows], kind="stable")]]
+
+
+def _sent(task: Task, core_of: NDArray[np.int64], axons: _Axons, chip: NDArray[np.int64]) -> tuple[NDArray[np.int64], Any]:
+    """(the core where each axon starts, the slots that it takes there)."""
+    core = core_of[axons.source]
+    return core, slots(task.profile, chip[core], chip[axons.core]) if hang_on_chips(task.profile) else 1
 
 
 def _sum(n_cores: int, parts: list[tuple[NDArray[np.int64], Any]]) -> NDArray[np.int64]:

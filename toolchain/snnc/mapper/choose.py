@@ -11,11 +11,12 @@ from snnc.errors import DoesNotFitError, MissingDependencyError
 from snnc.legality import must_be_legal
 from snnc.mapper import strategies
 from snnc.mapper.arrange import arrange, packet_hops
-from snnc.mapper.census import Census
+from snnc.mapper.census import Census, census
 from snnc.mapper.lower_bounds import most_cores
-from snnc.mapper.repair import repaired
+from snnc.mapper.repair import halved, over_limits, repaired
 from snnc.mapper.task import Assignment, Task, must_have_cores, numbered, slices_of
 from snnc.mapping import Core, Mapping
+from snnc.outgoing import hang_on_chips
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,15 +46,29 @@ def map_by(task: Task, strategy: str) -> Mapped:
     """
     start = perf_counter()
     core_of, found = repaired(task, numbered(strategies.load(strategy).cut(task)))
-    must_have_cores(task, found.cores)
-    places = arrange(task.profile, found)
-    rank = np.argsort(np.argsort(places))
-    core_of = {name: rank[cores] for name, cores in core_of.items()}
-    found, places = found.renumbered(rank), np.sort(places)
+    core_of, found, places = _placed(task, core_of, found)
     cores = cores_of(core_of, found, places)
     must_be_legal(task.net, cores, task.profile)
     mapping = Mapping(task.profile, task.seed, cores, strategy)
     return Mapped(mapping, found, places, packet_hops(task.profile, found, places), perf_counter() - start)
+
+
+def _placed(task: Task, core_of: Assignment, found: Census) -> tuple[Assignment, Census, NDArray[np.int64]]:
+    """The assignment with its cores in the order of their places, its census, and the places.
+
+    Where axons to other chips take more slots, cores that have too few are cut, and all are placed once more.
+    """
+    while True:
+        must_have_cores(task, found.cores)
+        places = arrange(task.profile, found)
+        rank = np.argsort(np.argsort(places))
+        core_of, found, places = {name: rank[cores] for name, cores in core_of.items()}, found.renumbered(rank), np.sort(places)
+        if not hang_on_chips(task.profile):
+            return core_of, found, places
+        found = census(task, core_of, places=places)
+        if not (over := over_limits(task, found)).any():
+            return core_of, found, places
+        core_of, found = repaired(task, halved(task, core_of, over))
 
 
 def map_by_all(task: Task, names: Sequence[str] | None = None) -> tuple[list[Mapped], dict[str, str]]:

@@ -16,23 +16,31 @@ def repaired(task: Task, core_of: Assignment) -> tuple[Assignment, Census]:
     """
     while True:
         found = census(task, core_of)
-        limits = task.profile.limits
-        over = np.any([found.used[r] > limit for r, limit in limits.items() if r in found.used], axis=0)
-        if not np.any(over):
+        if not (over := over_limits(task, found)).any():
             return core_of, found
-        neurons = np.bincount(np.concatenate(list(core_of.values())))
-        if alone := [i for i in np.flatnonzero(over) if neurons[i] == 1]:
-            raise DoesNotFitError(
-                f"{len(alone)} neurons need more than a core of {task.profile.name} has",
-                where=f"network {task.net.name!r}",
-                fix="`snnc check` says which, and what would help",
-            )
-        core_of = _halved(core_of, over)
+        core_of = halved(task, core_of, over)
 
 
-def _halved(core_of: Assignment, over: NDArray[np.bool_]) -> Assignment:
-    """The second half of the neurons of each core that is ``over``, in order, goes to a new core."""
+def over_limits(task: Task, found: Census) -> NDArray[np.bool_]:
+    """Which cores are over a limit: shape (cores,)."""
+    limits = task.profile.limits
+    over = [found.used[resource] > limit for resource, limit in limits.items() if resource in found.used]
+    found_over: NDArray[np.bool_] = np.any([np.zeros(found.cores, np.bool_), *over], axis=0)
+    return found_over
+
+
+def halved(task: Task, core_of: Assignment, over: NDArray[np.bool_]) -> Assignment:
+    """The second half of the neurons of each core that is ``over``, in order, goes to a new core.
+
+    Raises DoesNotFitError if one of them has a single neuron.
+    """
     every = np.concatenate(list(core_of.values()))
+    if alone := np.count_nonzero(np.bincount(every)[over] == 1):
+        raise DoesNotFitError(
+            f"{alone} neurons need more than a core of {task.profile.name} has",
+            where=f"network {task.net.name!r}",
+            fix="`snnc check` says which, and what would help",
+        )
     new = every.copy()
     for i, core in enumerate(np.flatnonzero(over)):
         mine = np.flatnonzero(every == core)

@@ -41,7 +41,7 @@ def read_mapping(path: Path, net: Network, profile: Profile) -> Mapping:
         raise FileError(f"names cores that {profile.name} has not, 0 .. {profile.cores - 1}", where=str(path), fix="map again")
     task = Task.of(net, profile, seed=seed)
     core_of = of_slices(task, tuple(placed[int(place)] for place in places))
-    cores = cores_of(core_of, census(task, core_of), places)
+    cores = cores_of(core_of, census(task, core_of, places=places), places)
     must_be_legal(net, cores, profile)
     return Mapping(profile, seed, cores, strategy)
 

@@ -1,0 +1,99 @@
+"""Output axons: a slot each, and one more to another chip where the profile says so, in every place that counts them."""
+
+import json
+
+import pytest
+from boundary_networks import full, joined
+from cases import fixed_chain, fixed_loops
+from map_cases import STRATEGIES
+
+from snnc import hw
+from snnc.check import check
+from snnc.legality import must_be_legal
+from snnc.mapper.choose import map_by
+from snnc.mapper.stored import read_mapping
+from snnc.mapper.task import Task, of_slices
+from snnc.mapping import Slice
+from snnc.place import fill, place
+from snnc.split import split
+from snnc.usage import OverLimitError
+
+SENT = "output_axons_per_core"
+
+
+def system(tmp_path, cores, chips, sends):
+    """Chips with NxTF's rule, as a profile of one's own says it."""
+    path = tmp_path / "mine.toml"
+    lines = {"chip": {"cores": cores, "chips": chips}, "limits": {SENT: sends, "neurons_per_core": 20}}
+    entry = '{{ value = {}, confidence = "derived", source = "a test" }}'
+    tables = [f"[{t}]\n" + "\n".join(f"{k} = {entry.format(v)}" for k, v in keys.items()) for t, keys in lines.items()]
+    path.write_text('title = "Mine"\nextends = "loihi1_nxtf"\n' + "\n".join(tables))
+    return hw.load(path)
+
+
+def slots_by_hand(net, profile, core_of, places):
+    """(cores,): a slot for each neuron and core that it reaches by a connection, two if that core is on another chip."""
+    chip = [place // (profile.cores // profile.chips) for place in places]
+    used = [0] * len(places)
+    for c in net.connections:
+        mask = c.op.unrolled().mask()
+        for source in range(c.op.n_src) if c.src in core_of else ():
+            here = core_of[c.src][source]
+            used[here] += sum(1 + (chip[there] != chip[here]) for there in set(core_of[c.dst][mask[:, source]].tolist()))
+    return used
+
+
+@pytest.mark.parametrize("over", [-1, 0, 1])
+@pytest.mark.parametrize(("cores", "chips", "slots"), [(2, 1, 20), (1, 2, 40)])
+def test_an_output_axon_to_another_chip_takes_two_slots(tmp_path, cores, chips, slots, over):
+    """20 neurons reach 20 on the next core: 20 slots on one chip, 40 on two."""
+    net = joined(("input", "core", full(20, 1)), ("core", "output", full(20, 20)))
+    profile = system(tmp_path, cores, chips, slots - over)
+    whole = fill(net, [Slice("core", 0, 20), Slice("output", 0, 20)], profile)
+    assert [core.used[SENT] for core in whole] == [slots, 0]
+    assert check(net, profile).fits is (over <= 0)
+    if over <= 0:
+        must_be_legal(net, whole, profile)
+        assert map_by(Task.of(net, profile), "sequential").cores == 2
+        return
+    with pytest.raises(OverLimitError, match=f"core 0: needs {slots} output axons, a core of mine has {slots - 1}"):
+        must_be_legal(net, whole, profile)
+
+
+NETWORKS = {  # the slots of a core, and whether they are too few for the slices of one chip
+    "chain": (lambda: fixed_chain(1, (12, 60, 70, 30), density=0.5), 100, True),
+    "loops": (lambda: fixed_loops(1, (12, 60, 30)), 200, False),
+}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_cores_are_cut_where_axons_to_other_chips_take_too_many_slots(tmp_path, strategy, name):
+    make, sends, _ = NETWORKS[name]
+    net, profile = make(), system(tmp_path, 3, 20, sends)
+    mapping = map_by(Task.of(net, profile), strategy).mapping  # held against every limit
+    core_of = of_slices(Task.of(net, profile), tuple(core.slices for core in mapping.cores))
+    expected = slots_by_hand(net, profile, core_of, [core.index for core in mapping.cores])
+    assert [core.used[SENT] for core in mapping.cores] == expected
+    assert sends / 2 < max(expected) <= sends
+    path = tmp_path / "mapping.json"
+    path.write_text(json.dumps(mapping.to_json()))
+    assert read_mapping(path, net, profile).cores == mapping.cores
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_check_accepts_is_placed(tmp_path, name):
+    make, sends, are_cut = NETWORKS[name]
+    net, profile = make(), system(tmp_path, 3, 20, sends)
+    assert check(net, profile).fits
+    slices = split(net, profile)
+    mapping = place(net, slices, profile)
+    core_of = of_slices(Task.of(net, profile), tuple((piece,) for piece in slices))
+    assert [core.used[SENT] for core in mapping.cores] == slots_by_hand(net, profile, core_of, range(len(slices)))
+    assert (len(slices) > len(split(net, system(tmp_path, 60, 1, sends)))) is are_cut
+
+
+def test_a_profile_may_extend_one_that_is_no_system(tmp_path):
+    profile = system(tmp_path, 3, 2, 100)
+    assert (profile.cores, profile.storage, profile.off_chip_axon_slots) == (6, hw.load("loihi1_nxtf").storage, 2)
+    assert profile.facts["numeric.weight_bits"] == hw.load("loihi1").facts["numeric.weight_bits"]
