@@ -6,13 +6,14 @@ from itertools import product
 import numpy as np
 import pytest
 from boundary_networks import joined
-from cases import conv_net, fixed_chain, fixed_loops
+from cases import conv_net, fixed_chain, fixed_loops, fixed_neuron
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from map_cases import chip, fixed_conv, held
 
 from snnc import hw, store
+from snnc.check import check
 from snnc.cli import main
 from snnc.hw import Sharing
 from snnc.mapper import sharing
@@ -40,6 +41,13 @@ def few_weights(seed, density=0.1):
     return replace(net, connections=tuple(map(alike, net.connections)))
 
 
+def soft(seed):
+    """`few_weights` with neurons of two compartments."""
+    net = few_weights(seed)
+    neuron = fixed_neuron("cuba_subtract")
+    return replace(net, populations=tuple(replace(p, neuron=p.neuron and neuron) for p in net.populations))
+
+
 def entry_words(synapses, bits):
     parts = [min(64, synapses - i) for i in range(0, synapses, 64)]
     return sum(-(-(10 + n * bits) // 64) for n in parts)
@@ -64,7 +72,8 @@ def saved_by_hand(task, mapping, name):
     words = shared = more = 0
     for core in mapping.cores:
         order = [(piece.population, i) for piece in core.slices for i in range(piece.start, piece.stop)]
-        place = {i: n for n, (population, i) in enumerate(order) if population == c.dst}
+        ends = np.cumsum([0, *(task.compartments[population] for population, _ in order)])
+        place = {i: int(ends[n]) for n, (population, i) in enumerate(order) if population == c.dst}
         index = next(w for w in NENGO.index_field_bits if 2**w >= len(order))
         axons = {j: sorted((place[r], *w) for (r, k), w in weights.items() if k == j and r in place) for j in range(c.op.n_src)}
         axons = {j: synapses for j, synapses in axons.items() if synapses}
@@ -101,7 +110,7 @@ def _moved(places, rule):
 
 @settings(max_examples=30, deadline=None, derandomize=True)
 @given(
-    st.builds(lambda make, seed: make(seed), st.sampled_from([few_weights, fixed_conv, conv_net]), st.integers(0, 99)),
+    st.builds(lambda make, seed: make(seed), st.sampled_from([few_weights, soft, fixed_conv, conv_net]), st.integers(0, 99)),
     st.builds(Sharing, st.sampled_from([0, 3, 8, 255]), st.sampled_from([1, 2, 4]), st.sampled_from([1, 2])),
     st.sampled_from([20, 64, 300]), st.sampled_from(["sequential", "greedy", "patches"]),
 )  # fmt: skip
@@ -110,7 +119,7 @@ def test_it_is_what_loops_over_axons_say(net, rule, neurons, strategy):
     task = Task.of(net, profile)
     mapped = map_by(task, strategy)
     found = saved(task, of_slices(task, tuple(core.slices for core in mapped.mapping.cores)))
-    assert found == {c.name: saved_by_hand(task, mapped.mapping, c.name) for c in net.connections}
+    assert found == {c.name: saved_by_hand(task, mapped.mapping, c.name) for c in task.net.connections}
     assert sum(s.words for s in found.values()) == mapped.found.used["synapse_words_per_core"].sum()
     assert all(s.shared <= s.words for s in found.values())
 
@@ -191,7 +200,7 @@ def test_only_lists_with_an_index_are_shared_by_bases(n, starts, others, expecte
     assert saved(task, core_of)["fc1"] == expected
 
 
-@pytest.mark.parametrize("make", [few_weights, fixed_conv])
+@pytest.mark.parametrize("make", [few_weights, soft, fixed_conv])
 def test_lists_are_counted_by_the_rule_of_the_profile(make):
     """By NxTF's, too: what the budgets count, and no more."""
     net, profile = make(0), hw.load("loihi1_nxtf")
@@ -199,6 +208,21 @@ def test_lists_are_counted_by_the_rule_of_the_profile(make):
     found = saved(Task.of(net, profile), of_slices(Task.of(net, profile), tuple(c.slices for c in mapped.mapping.cores)))
     assert sum(s.words for s in found.values()) == mapped.found.used["synapse_words_per_core"].sum()
     assert sum(s.shared for s in found.values()) < sum(s.words for s in found.values())
+
+
+def test_check_says_what_map_says_of_the_same_cores(monkeypatch, tmp_path):
+    net, profile = fixed_conv(0), LOIHI1
+    task = Task.of(net, profile)
+    found = saved(task, of_slices(task, tuple(core.slices for core in map_by(task, "sequential").mapping.cores)))
+    assert {s.connection: (s.words, s.shared) for s in check(net, profile).storage} == {
+        name: (s.words, s.shared) for name, s in found.items()
+    }
+    assert {s.shared for s in check(net, replace(LOIHI1, sharing=None)).storage} == {None}
+    path = tmp_path / "net.snnc"
+    store.save(net, path)
+    assert "with shared lists" in CliRunner().invoke(main, ["check", str(path), "--hw", "loihi1"]).stdout
+    monkeypatch.setattr("snnc.check.PLANNED_SYNAPSES", sum(c.op.synapse_count for c in net.connections) - 1)
+    assert {s.shared for s in check(net, LOIHI1).storage} == {None}
 
 
 def test_map_prints_it(tmp_path):
@@ -214,6 +238,6 @@ def test_neurons_lie_as_the_mapping_says():
     net = fixed_chain(0, (12, 20, 20, 5))
     task = Task.of(net, replace(chip(), sharing=Sharing(255, 4, 2)))
     (core,) = map_by(task, "greedy").mapping.cores
-    places = sharing._places(of_slices(task, (core.slices,)))
+    places = sharing._places(task, of_slices(task, (core.slices,)))
     assert np.concatenate([places[s.population] for s in core.slices]).tolist() == list(range(45))
     assert held(core, "hidden2") == list(range(20))

@@ -17,9 +17,11 @@ from snnc.hw import Profile
 from snnc.hw_keys import DISTINCT, RESOURCES
 from snnc.ir import Connection, Network
 from snnc.latency import chip_delays
+from snnc.mapper.sharing import Saved, saved
+from snnc.mapper.task import Task, of_slices
 from snnc.mapping import Core
 from snnc.place import fill
-from snnc.remedies import cores_in_words, remedies
+from snnc.remedies import PLANNED_SYNAPSES, cores_in_words, remedies
 from snnc.resets import is_built, with_resets
 from snnc.split import TooLargeError, split
 from snnc.totals import totals
@@ -68,6 +70,7 @@ class StorageBudget:
     connection: str
     words: int  # in the format that is cheapest on each core
     by_format: dict[str, int]  # only those that every core can have
+    shared: int | None  # if axons shared equal lists; None: the profile does not say how, or not counted on so many synapses
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ def check(net: Network, profile: Profile) -> Budget:
         chip=chip,
         layers=tuple(_layer(net, p.name, cores, too_large.get(p.name), profile) for p in net.ordered if p.neuron),
         cores=() if too_large else cores,
-        storage=() if too_large else _storage(filled),
+        storage=() if too_large else _storage(net, profile, filled),
         totals=whole,
         problems=problems,
         unknown=_unknown(net, profile),
@@ -179,15 +182,23 @@ def _layer(
     return LayerBudget(name, net[name].size, len(mine) or None, worst, wires)
 
 
-def _storage(cores: tuple[Core, ...]) -> tuple[StorageBudget, ...]:
-    found = []
+def _storage(net: Network, profile: Profile, cores: tuple[Core, ...]) -> tuple[StorageBudget, ...]:
+    found, lists = [], _shared(net, profile, cores)
     for name in {name: None for core in cores for name in core.words}:
         by_core = [words for core in cores if (words := core.words.get(name))]
         everywhere = [form for form in (by_core[0] if by_core else ()) if all(form in words for words in by_core)]
         totals = {form: sum(words[form] for words in by_core) for form in everywhere}
         if by_core:
-            found.append(StorageBudget(name, sum(min(words.values()) for words in by_core), totals))
+            least = sum(min(words.values()) for words in by_core)
+            found.append(StorageBudget(name, least, totals, lists[name].shared if name in lists else None))
     return tuple(found)
+
+
+def _shared(net: Network, profile: Profile, cores: tuple[Core, ...]) -> dict[str, Saved]:
+    if not cores or sum(c.op.synapse_count for c in net.connections) > PLANNED_SYNAPSES:
+        return {}
+    task = Task.of(net, profile)
+    return saved(task, of_slices(task, tuple(core.slices for core in cores)))
 
 
 def _connection(c: Connection) -> ConnectionBudget:

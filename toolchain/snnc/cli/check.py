@@ -19,6 +19,7 @@ from snnc.usage import Usage, words_for
 BAR = 5  # characters of a full bar
 BAR_WIDTH = 100  # columns from which there is room for bars
 NEARLY_FULL = 0.9  # of a limit
+SHARED = "if axons shared their lists of synapses, which the budgets do not count on (snnc map says more)"
 
 
 @click.command("check", short_help="Hold a network against a chip, core by core.")
@@ -111,7 +112,7 @@ def _print(budget: Budget, resources: tuple[str, ...]) -> None:
         rows = [(x.core, f"{x.population} {x.start}..{x.stop - 1}", *_cells(x, amounts)) for x in budget.cores]
         print_table("per core (used / limit)", ("core", "neurons of", *map(words_for, amounts)), rows)
     if budget.storage:
-        print_table("synapse memory (words, each core's cheapest format)", ("connection", "words", "saved"), _saved(budget))
+        _print_storage(budget)
     if budget.totals:
         rows = [(words_for(usage.resource), usage.place, _cell(usage)) for usage in budget.totals]
         print_table("however it is cut (used / limit)", ("number", "at", "used"), rows)
@@ -122,12 +123,17 @@ def _print(budget: Budget, resources: tuple[str, ...]) -> None:
     click.secho(_verdict(budget), fg="green" if budget.fits else "red")
 
 
-def _saved(budget: Budget) -> list[tuple[str, int, str]]:
-    """Of each connection, what the choice of formats saves against one format everywhere."""
-    return [
+def _print_storage(budget: Budget) -> None:
+    """Of each connection, what the choice of formats saves against one format everywhere, and what shared lists would."""
+    rows = [
         (s.connection, s.words, ", ".join(f"{1 - s.words / max(1, n):.1%} of all {form}" for form, n in s.by_format.items()))
         for s in budget.storage
     ]  # fmt: skip
+    print_table("synapse memory (words, each core's cheapest format)", ("connection", "words", "saved"), rows)
+    counts = [(s.connection, s.words, s.shared) for s in budget.storage if s.shared is not None]
+    if any(words > fewer for _, words, fewer in counts):
+        lists = [(*row, f"{1 - row[2] / max(1, row[1]):.1%}") for row in counts]
+        print_table(SHARED, ("connection", "words", "with shared lists", "saved"), lists)
 
 
 def _cells(of: LayerBudget | CoreBudget, resources: tuple[str, ...]) -> tuple[str, ...]:

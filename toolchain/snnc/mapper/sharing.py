@@ -37,8 +37,8 @@ class Lists:
     source: Ints  # (axons,)
     starts: Ints  # (axons,) the first synapse of each
     counts: Ints  # (axons,) synapses of each
-    first: Ints  # (axons,) the place on its core of the first neuron that each reaches
-    relative: Ints  # (synapses,) how many places further each neuron lies
+    first: Ints  # (axons,) the compartment on its core of the first neuron that each reaches
+    relative: Ints  # (synapses,) how many neurons further each one lies
     kinds: tuple[NDArray[np.uint64], ...]  # (synapses,) each: weights, and delays if they differ
 
     def synapses(self, axons: Ints) -> Ints:
@@ -55,23 +55,28 @@ def saved(task: Task, core_of: Assignment) -> dict[str, Saved]:
     """
     if task.profile.sharing is None or task.profile.storage is None:
         return {}
-    places = _places(core_of)
+    places = _places(task, core_of)
     neurons = np.bincount(np.concatenate(list(core_of.values())), minlength=cores_in(core_of))
     return {c.name: _saved(task, c, core_of[c.dst], places[c.dst], neurons) for c in task.unrolled.connections}
 
 
-def _places(core_of: Assignment) -> dict[str, Ints]:
-    """Where each neuron lies on its core, from 0 on."""
+def _places(task: Task, core_of: Assignment) -> dict[str, Ints]:
+    """The compartment on its core at which each neuron begins, from 0 on."""
     every = np.concatenate(list(core_of.values()))
+    each = np.concatenate([np.full(len(cores), task.compartments[name]) for name, cores in core_of.items()])
     order = np.argsort(every, kind="stable")
-    counts = np.bincount(every)
+    ends = np.cumsum(each[order])
+    held = np.bincount(every, each).astype(np.int64)
     place = np.empty(len(every), np.int64)
-    place[order] = np.arange(len(every)) - np.repeat(np.cumsum(counts) - counts, counts)
+    place[order] = ends - each[order] - np.repeat(np.cumsum(held) - held, np.bincount(every))
     return dict(zip(core_of, np.split(place, np.cumsum([len(cores) for cores in core_of.values()])[:-1]), strict=True))
 
 
-def lists(c: Connection, core_of: Ints, places: Ints) -> Lists:
-    """The lists of a connection whose synapses are unrolled; of its destination, ``core_of`` and ``places``: shape (n,)."""
+def lists(c: Connection, core_of: Ints, places: Ints, compartments: int) -> Lists:
+    """The lists of a connection whose synapses are unrolled; of its destination, ``core_of`` and ``places``: shape (n,).
+
+    ``compartments``: of one neuron there.
+    """
     s = c.op.synapses
     key = core_of[s.rows] * c.op.n_src + s.indices
     order = np.argsort(key, kind="stable")  # rows ascend already, and with them the places on a core
@@ -81,7 +86,7 @@ def lists(c: Connection, core_of: Ints, places: Ints) -> Lists:
     kinds = [s.values.view(np.uint64)[order], *([] if s.delays is None else [s.delays[order].astype(np.uint64)])]
     return Lists(
         key[starts] // c.op.n_src, key[starts] % c.op.n_src, starts, counts, place[starts],
-        place - np.repeat(place[starts], counts), tuple(kinds),
+        (place - np.repeat(place[starts], counts)) // compartments, tuple(kinds),
     )  # fmt: skip
 
 
@@ -159,7 +164,7 @@ def _saved(task: Task, c: Connection, core_of: Ints, places: Ints, neurons: Ints
     """``core_of`` and ``places`` of its destination; ``neurons``: (cores,) on each."""
     rule = task.profile.sharing
     assert rule  # noqa: S101 - for the type checker
-    found = lists(c, core_of, places)
+    found = lists(c, core_of, places, task.compartments[c.dst])
     group = alike(found)
     copy = copies(group, found.first, rule)
     targets = np.bincount(core_of, minlength=len(neurons))
