@@ -15,12 +15,12 @@ import lava_graphs
 import numpy as np
 import pytest
 from cases import LOIHI, fixed_chain, fixed_dense, fixed_loops, float_chain, spikes
-from conv_cases import convolutional
+from conv_cases import conv, convolutional
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from snnc import neurons
-from snnc.errors import DataError, FileError, MissingDependencyError, NetworkError
+from snnc.errors import DataError, FileError, MissingDependencyError, NetworkError, UsageError
 from snnc.ir import Connection, Network, Population
 from snnc.neurons.cuba import Cuba
 from snnc.ranges import prove_ranges
@@ -86,6 +86,19 @@ def test_every_operator(delays):
     hold(net, messages(net, 5, 14))
 
 
+def test_planes_of_unlike_shapes_meet_in_a_population():
+    """As many neurons, numbered by other channels: neuron 40 is in channel 1 of the one and in channel 0 of the other."""
+    rng, shapes = np.random.default_rng(0), {"wide": (4, 6, 6), "deep": (1, 12, 12)}
+    populations = [Population(name, shape, None) for name, shape in shapes.items()]
+    populations.append(Population("a", (144,), Cuba(200, 1000, 1000, 0)))
+    wires = [
+        Connection(name, name, "a", conv(rng, (shape[0], shape[0], 3, 3), shape, LOIHI, padding=1))
+        for name, shape in shapes.items()
+    ]
+    net = Network("unlike", tuple(populations), tuple(wires), 1e-3, LOIHI)
+    hold(net, spikes(net, samples=4, steps=8))
+
+
 def test_loops_and_paths_of_unequal_length():
     net = fixed_loops()
     hold(net, spikes(net, samples=5, steps=30))
@@ -95,6 +108,29 @@ def test_loops_and_paths_of_unequal_length():
 def test_samples_that_do_not_fill_the_lanes(samples):
     net = fixed_chain()
     hold(net, spikes(net, samples=samples, steps=6))
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_no_steps_and_no_samples(kernel):
+    net = fixed_loops()
+    for steps, samples in ((0, 3), (4, 0)):
+        inputs = {"input": np.zeros((samples, steps, 12), np.uint8)}
+        must_be_equal(simulate(net, inputs, record=True), engine.simulate(net, inputs, record=True, kernel=kernel))
+    whole = spikes(net, samples=2, steps=6)
+    pieces = [{"input": whole["input"][:, part]} for part in (slice(0, 4), slice(4, 4), slice(4, 6))]
+    runs = [run.spikes["output"] for run, _ in engine.stream(net, pieces, kernel=kernel)]
+    assert np.array_equal(np.concatenate(runs, axis=1), simulate(net, whole).spikes["output"])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"kernel": "lane"}, {"keep": ["outputs"]}, {"threads": 0}, {"threads": -1}],
+    ids=lambda o: str(next(iter(o.items()))),
+)
+def test_options_that_cannot_be_are_refused(options):
+    net = fixed_chain()
+    with pytest.raises(UsageError, match=r"did you mean|expected 1 or more"):
+        engine.simulate(net, spikes(net), **options)
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.01, 0.5, 1.0])
@@ -223,7 +259,7 @@ def test_a_stream_goes_on_from_where_another_ended_and_stops_early():
     far = {n: {v: x + (1 << 40) for v, x in s.items()} for n, s in state.neurons.items()}
     with pytest.raises(DataError, match="reachable is"):
         next(engine.stream(net, halves[1:], state=replace(state, neurons=far)))
-    with pytest.raises(DataError, match="expected u, v of shape"):
+    with pytest.raises(DataError, match="expected integers u, v of shape"):
         next(engine.stream(net, [spikes(net, samples=3)], state=state))
 
 
@@ -237,9 +273,14 @@ def test_a_state_on_disk_goes_on_where_it_was(tmp_path):
     assert np.array_equal(rest.spikes["output"], simulate(net, inputs).spikes["output"][:, 9:])
     with pytest.raises(FileError, match="exists already"):
         saved.save(state, tmp_path / "state")
+    halves_of_units = {n: {v: x + 0.5 for v, x in s.items()} for n, s in state.neurons.items()}
+    with pytest.raises(DataError, match="holds u float64"):
+        next(engine.stream(net, halves[1:], state=replace(state, neurons=halves_of_units)))
     with pytest.raises(DataError, match="sent messages"):
         next(engine.stream(net, halves[1:], state=replace(state, sent={n: x[:, 1:] for n, x in state.sent.items()})))
-    for content in (b"", b"x" * 100, (tmp_path / "state").read_bytes()[:-9]):
+    saved.save(replace(state, steps=-9), tmp_path / "backwards")
+    backwards = (tmp_path / "backwards").read_bytes()
+    for content in (b"", b"x" * 100, (tmp_path / "state").read_bytes()[:-9], backwards):
         (tmp_path / "damaged").write_bytes(content)
         with pytest.raises(FileError, match="no state"):
             saved.load(tmp_path / "damaged")

@@ -218,7 +218,7 @@ def test_random_input_has_no_end(net, tmp_path):
     assert "random input has no end" in found.stderr
 
 
-@pytest.mark.parametrize("name", ["engine", "reference"])
+@pytest.mark.parametrize("name", ["engine", "lanes", "events", "reference"])
 def test_the_simulator_can_be_named(net, tmp_path, name):
     store.save(quantise(net, CHIP), tmp_path / "fixed.snnc")
     words = ["simulate", str(tmp_path / "fixed.snnc"), "--samples", "20", "--engine", name, "--json"]

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from conftest import ROOT
 
 from snnc import sweep_table
-from snnc.errors import ConfigError, FileError, MissingDependencyError
+from snnc.errors import ConfigError, FileError, MissingDependencyError, UsageError
 from snnc.training import engines, methods, sweep
 
 pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
@@ -245,6 +245,17 @@ def test_without_dask_the_line_that_installs_it_is_given(monkeypatch, grid, tmp_
         pass
     snnc("sweep", grid, "-o", tmp_path / "out", "--engine", "dask", code=5)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(not find_spec("distributed"), reason="dask.distributed is not installed: pip install 'snnc[cluster]'")
+@pytest.mark.filterwarnings("default")
+def test_a_scheduler_that_does_not_answer_is_named():
+    import dask
+
+    told = r"tcp://127.0.0.1:1: no scheduler answers; start one"
+    quickly = dask.config.set({"distributed.comm.timeouts.connect": "100ms"})
+    with quickly, pytest.raises(UsageError, match=told), engines.dask(1, "tcp://127.0.0.1:1"):
+        pass
 
 
 def test_mean_and_spread_by_hand():

@@ -68,13 +68,16 @@ def check_inputs(net: Network, inputs: Rasters) -> tuple[int, int]:
         if raster.ndim != 3 or raster.shape[2] != p.size or raster.dtype.kind not in "uib":
             raise DataError(
                 f"got {raster.dtype} of shape {raster.shape}, expected integers of shape (samples, steps, {p.size})",
-                where=where,
-            )
+                where=where, fix="turn it into that form",
+            )  # fmt: skip
     shapes = {inputs[p.name].shape[:2] for p in net.inputs}
     if len(shapes) != 1:
-        raise DataError(f"inputs differ in samples and steps: {sorted(shapes)}")
+        raise DataError(f"inputs differ in samples and steps: {sorted(shapes)}", fix="give all inputs as many of both")
     samples, steps = shapes.pop()
     return samples, steps
+
+
+_LIMIT = "clip them, or set message_bits of the population"
 
 
 def check_messages(p: Population, raster: NDArray[np.integer]) -> None:
@@ -82,4 +85,4 @@ def check_messages(p: Population, raster: NDArray[np.integer]) -> None:
     highest = 2 ** max(p.message_bits, 1) - 1
     if raster.size and ((raster.dtype.kind == "i" and raster.min() < 0) or raster.max() > highest):
         where = f"input {p.name!r}"
-        raise DataError(f"got messages {raster.min()} .. {raster.max()}, it sends 0 .. {highest}", where=where)
+        raise DataError(f"got messages {raster.min()} .. {raster.max()}, it sends 0 .. {highest}", where=where, fix=_LIMIT)

@@ -5,5 +5,9 @@ import click
 from snnc.simulators import NAMES
 
 engine_option = click.option(
-    "--engine", "by", type=click.Choice(NAMES), help="Simulator; both compute the same.  [default: engine, reference for floats]"
+    "--engine",
+    "by",
+    type=click.Choice(NAMES),
+    help="Simulator; all compute the same. lanes and events are the engine with one kernel for all populations.  "
+    "[default: engine, reference for floats]",
 )

@@ -40,7 +40,7 @@ def simulate(
     """As `snnc.simulate.simulate`. ``keep``: populations whose spikes are wanted, all by default; others are not stored.
 
     ``notice`` hears of the first call's compilation. Raises NetworkError for a float network, DataError as the reference does,
-    and MissingDependencyError without numba.
+    UsageError for options that cannot be, and MissingDependencyError without numba.
     """
     with _compiled(notice):
         from snnc.engine.call import Options, advance

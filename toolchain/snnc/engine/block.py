@@ -54,7 +54,7 @@ def run(job: Job, samples: slice, kernels: Mapping[str, Kernel]) -> None:
     for p in job.plan.net.inputs:
         check_messages(p, rasters[p.name])
     layers: list[_Lanes | _Events] = []
-    board, ahead = None, 1 if job.plan.loops else job.steps
+    board, ahead = None, 1 if job.plan.loops else max(job.steps, 1)
     if "lanes" in kernels.values():
         ahead = _ahead(job, kernels)
         board = aligned((job.plan.board.rows, ahead, WORDS), np.uint64)

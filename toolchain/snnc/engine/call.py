@@ -14,12 +14,13 @@ from snnc.engine.block import Job, Kernel, blocks, run
 from snnc.engine.choice import choose, measured
 from snnc.engine.plan import Plan, plan
 from snnc.engine.vector import LANES
-from snnc.errors import DataError
+from snnc.errors import DataError, UsageError, nearest
 from snnc.ir import Network, Population
 from snnc.run import Rasters, Run
 from snnc.simulate import check_inputs, check_messages
 
 Choice = Kernel | Literal["auto"]
+CHOICES = ("auto", "lanes", "events")
 
 EVENT_SAMPLES = 64  # of a block that follows messages, so that what one population sends is near when the next one reads it
 ENDING_S = (
@@ -50,14 +51,27 @@ def advance(net: Network, inputs: Rasters, options: Options, state: State | None
     """Run the steps of ``inputs`` from ``state`` on. Returns the run and where it ended, which has no neurons if ``state`` is
     None: then the run starts at the first step and nobody goes on.
 
-    Raises NetworkError for a float network, DataError for inputs or a state that do not suit the network.
+    Raises NetworkError for a float network, DataError for inputs or a state that do not suit the network, UsageError for
+    options that cannot be.
     """
+    _must_be_possible(options, net)
     samples, steps = check_inputs(net, inputs)
     made = plan(net)
     state = State(0, {}, {}) if state is None else checked(state, made, samples)
     job = _job(made, inputs, state, samples, steps, options)
     _compute(job, samples, options.threads or processors(), options.kernel)
     return _run(job), _state(job, state.steps + steps)
+
+
+def _must_be_possible(options: Options, net: Network) -> None:
+    """Raises UsageError for a kernel or populations that there are not, or for less than one thread."""
+    names = tuple(p.name for p in net.populations)
+    for name in (name for name in options.keep or () if name not in names):
+        raise UsageError(f"no population {name!r}", where="keep", fix=nearest(name, names))
+    if options.kernel not in CHOICES:
+        raise UsageError(f"no kernel {options.kernel!r}", where="kernel", fix=nearest(options.kernel, CHOICES))
+    if options.threads is not None and options.threads < 1:
+        raise UsageError(f"is {options.threads}, expected 1 or more", where="threads", fix="leave it out: one a processor")
 
 
 def processors() -> int:
@@ -80,10 +94,12 @@ def checked(state: State, made: Plan, samples: int) -> State:
     neurons = {}
     for layer in made.layers:
         mine = state.neurons.get(layer.name, {})
-        shapes = {v: x.shape for v, x in mine.items()}
-        if shapes != dict.fromkeys(layer.step.states, (samples, layer.n)):
+        found = {v: (x.dtype.kind, x.shape) for v, x in mine.items()}
+        if found != dict.fromkeys(layer.step.states, ("i", (samples, layer.n))):
+            held = ", ".join(f"{v} {x.dtype} of shape {x.shape}" for v, x in mine.items()) or "nothing"
+            wanted = f"integers {', '.join(layer.step.states)} of shape {(samples, layer.n)}"
             raise DataError(
-                f"the state holds {shapes or 'nothing'}, expected {', '.join(layer.step.states)} of shape {(samples, layer.n)}",
+                f"the state holds {held}, expected {wanted}",
                 where=f"population {layer.name!r}", fix="go on with the state of this network and these samples",
             )  # fmt: skip
         for v, (low, high) in layer.step.ranges.items():

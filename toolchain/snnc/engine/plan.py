@@ -143,7 +143,7 @@ class Board:
 
     rows: int
     carried: int  # the most bits that a sum carries from one power to the next
-    layers: Mapping[str, Adding]  # those whose sums fit
+    layers: Mapping[str, Adding]  # those whose sums fit, and whose windows are alike
 
 
 class Plan:
@@ -199,11 +199,17 @@ def _board(layers: Sequence[Layer]) -> Board:
         for i in layer.inputs:
             sums.append(summed(i.part, i.feed, first[i.feed.key], end, i.message_bits))
             end += sums[-1].gather.shape[1] if sums[-1] else 0
-        if layer.current_type != np.int64 and all(sums):
-            found[layer.name] = [s for s in sums if s]
+        fit = [s for s in sums if s]
+        if layer.current_type != np.int64 and len(fit) == len(sums) and _alike(fit):
+            found[layer.name] = fit
     carried = max((s.piled.carried for sums in found.values() for s in sums), default=0)
     made = {layer.name: _adding(layer, found[layer.name], first, carried) for layer in layers if layer.name in found}
     return Board(end + 2 * carried, carried, made)
+
+
+def _alike(sums: Sequence[Summed]) -> bool:
+    """Whether all windows have as many places, so that a neuron is of the same channel and place in each."""
+    return len({len(s.gather) for s in sums if not s.own}) <= 1
 
 
 def _adding(layer: Layer, sums: Sequence[Summed], first: Mapping[Key, int], carried: int) -> Adding:

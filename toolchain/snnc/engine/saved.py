@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from snnc.engine.call import State
 
 SCHEMA = "snnc.state/1"
+_ANEW = "save it anew"
 
 
 def save(state: "State", path: Path, *, force: bool = False) -> None:
@@ -37,12 +38,14 @@ def load(path: Path) -> "State":
             about = file.metadata() or {}
             arrays = {key: file.get_tensor(key) for key in file.keys()}
         if about.get("schema") != SCHEMA:
-            raise FileError(f"has schema {about.get('schema')!r}, this version reads {SCHEMA!r}", where=str(path))
+            raise FileError(f"has schema {about.get('schema')!r}, this version reads {SCHEMA!r}", where=str(path), fix=_ANEW)
         neurons: dict[str, dict[str, Any]] = {}
         for key in (key for key in arrays if key.startswith("neurons/")):
             _, population, variable = key.split("/")
             neurons.setdefault(population, {})[variable] = arrays[key]
         sent = {key.removeprefix("sent/"): x for key, x in arrays.items() if key.startswith("sent/")}
-        return State(int(about["steps"]), neurons, sent)
+        if (steps := int(about["steps"])) < 0:
+            raise ValueError(f"{steps} steps")
+        return State(steps, neurons, sent)
     except (SafetensorError, KeyError, ValueError, TypeError, OSError) as error:
-        raise FileError(f"is no state of the engine, or is damaged ({error})", where=str(path)) from error
+        raise FileError(f"is no state of the engine, or is damaged ({error})", where=str(path), fix=_ANEW) from error

@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from snnc.errors import MissingDependencyError
+from snnc.errors import MissingDependencyError, UsageError
 
 Call = Callable[[], Any]
 Run = Callable[[Sequence[Call]], Iterator[Any]]  # runs picklable calls, yields their results as they come
@@ -34,7 +34,7 @@ def dask(jobs: int, scheduler: str | None = None) -> Iterator[Run]:
     """Runs calls on a Dask cluster: the one of ``scheduler`` (an address), else a new one of ``jobs`` processes here.
 
     The workers need snnc, and the folders of results and data under the same paths. Raises MissingDependencyError if
-    dask.distributed is not installed.
+    dask.distributed is not installed, UsageError if no scheduler answers.
     """
     try:
         from dask.distributed import Client, LocalCluster
@@ -43,7 +43,10 @@ def dask(jobs: int, scheduler: str | None = None) -> Iterator[Run]:
         raise MissingDependencyError("a sweep on a cluster needs dask.distributed", fix="pip install 'snnc[cluster]'") from error
     with ExitStack() as open_ones:
         cluster = scheduler or open_ones.enter_context(LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None))
-        client = open_ones.enter_context(Client(cluster))
+        try:
+            client = open_ones.enter_context(Client(cluster))
+        except OSError as error:
+            raise UsageError("no scheduler answers", where=str(cluster), fix="start one: dask scheduler") from error
         try:
             yield lambda calls: (future.result() for future in as_finished([client.submit(call, pure=False) for call in calls]))
         except Exception:
