@@ -9,7 +9,6 @@ must fire exactly the spikes of its unrolled synapses, in the reference simulato
 
 import argparse
 import json
-import platform
 import sys
 import tempfile
 import time
@@ -21,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from peers import machine
 from torch import nn
 
 from snnc import engine, hw, store, targets
@@ -125,11 +125,12 @@ def main() -> int:
     """Print one JSON object, and write it if asked to. Exit code 1 if a spike differs or a layer is silent."""
     args = arguments(__doc__)
     found = {
-        "schema": "snnc.full-size/1", "connectivity": args.connectivity, "seed": args.seed,
+        "schema": "snnc.full-size/1", "command": machine.command(["python", "benchmarks/full_size.py", *sys.argv[1:]]),
+        "connectivity": args.connectivity, "seed": args.seed,
         "full": full(args.connectivity, args.hw, args.seed), "peak_megabytes": peak_megabytes(),
         "narrow": narrow(args.hw, args.seed), "seconds": SECONDS,
         "seconds_quantise_to_export": round(sum(SECONDS[s] for s in ("quantise", "write", "check", "map", "export")), 2),
-        "machine": {"processor": platform.processor(), "python": platform.python_version(), "torch": torch.__version__},
+        "machine": machine.described(), "commit": machine.commit(), "torch": torch.__version__,
     }  # fmt: skip
     text = json.dumps(found, indent=1)
     print(text)

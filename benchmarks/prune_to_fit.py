@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 import platform
-import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -23,6 +22,8 @@ from dataclasses import asdict
 from pathlib import Path
 from statistics import mean
 from typing import Any
+
+from peers import machine
 
 from snnc import data, hw, store
 from snnc.data import Dataset
@@ -169,7 +170,8 @@ def there(out: Path, settings: dict[str, Any]) -> list[Row]:
 def body(settings: dict[str, Any], found: list[Row]) -> dict[str, Any]:
     """What is written."""
     return {
-        "schema": "snnc.benchmark/1", "benchmark": "prune_to_fit", "command": shlex.join(["python", *sys.argv]), **source(),
+        "schema": "snnc.benchmark/1", "benchmark": "prune_to_fit",
+        "command": machine.command(["python", "benchmarks/prune_to_fit.py", *sys.argv[1:]]), **source(),
         "machine": {"cpus": os.cpu_count(), "machine": platform.machine()}, "settings": settings, "rows": found,
     }  # fmt: skip
 

@@ -233,7 +233,7 @@ def main() -> int:
     for part in (given.only,) if given.only else PARTS:
         result["runs"][part] = {
             "machine": machine.described(), "limits": machine.limits(given.threads), "threads": given.threads, "input": source,
-            "command": " ".join(["python", "benchmarks/simulate.py", *sys.argv[1:]]), "commit": machine.commit(),
+            "command": machine.command(["python", "benchmarks/simulate.py", *sys.argv[1:]]), "commit": machine.commit(),
         }  # fmt: skip
         with tempfile.TemporaryDirectory() as place:
             measure(part, Path(place), raster, given, result)

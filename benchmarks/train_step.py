@@ -12,7 +12,6 @@ process of its own, as its user would run it: training with snnc sets how the C 
 import argparse
 import json
 import math
-import os
 import platform
 import statistics
 import subprocess
@@ -26,6 +25,7 @@ from pathlib import Path
 
 import snntorch
 import torch
+from peers import machine
 from snntorch import surrogate
 from torch import Tensor, nn
 
@@ -152,19 +152,6 @@ def measured(name: str, options: argparse.Namespace) -> float:
     return float(done.stdout)
 
 
-def machine() -> dict[str, object]:
-    """What the figures depend on."""
-    names = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
-    return {"cpu": names[0] if names else platform.processor(), "cores": os.cpu_count(), "load_before": os.getloadavg()[0]}
-
-
-def commit() -> str:
-    """The commit that is measured, with + if files were changed since."""
-    here = Path(__file__).parent
-    words = ["git", "-C", str(here), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
-    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
-
-
 def main() -> None:
     """Compare, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -185,7 +172,7 @@ def main() -> None:
     print(f"gradients differ by {differ:.1e} of the largest of their layer")
     if not differ < 1e-4:
         sys.exit("the gradients do not agree: nothing was measured")
-    start = machine()
+    start = machine.described()
     if not find_spec("spikingjelly"):
         print("SpikingJelly is not installed: left out")
     rounds: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
@@ -207,8 +194,8 @@ def report(rounds: dict[str, list[float]], differ: float, options: argparse.Name
     body = {
         "schema": "snnc.benchmark/1",
         "benchmark": "train_step",
-        "command": " ".join(["python", *sys.argv]),
-        "commit": commit(),
+        "command": machine.command(["python", "benchmarks/train_step.py", *sys.argv[1:]]),
+        "commit": machine.commit(),
         "versions": {"python": platform.python_version()} | {p: version(p) for p in ("torch", "snntorch", "numba", "numpy")},
         "machine": start,
         "settings": {

@@ -28,7 +28,7 @@ def verified(words: list[str]) -> dict[str, Any]:
     seconds = round(time.perf_counter() - start, 2)
     said = json.loads(done.stdout) if done.stdout.strip() else done.stderr.strip()
     return {
-        "command": " ".join(["snnc verify", *(Path(w).name if Path(w).is_absolute() else w for w in words)]),
+        "command": machine.command(["snnc", "verify", *words]),
         "seconds": seconds,
         "exit_code": done.returncode,
         "said": said,

@@ -1,6 +1,9 @@
 """Writes a neuron's program by its own `step`, called once on symbols: each operation becomes a line. For `onnx`, `c` and `npz`.
 
 So a neuron model is written once, and a model that is added in neurons/ is exported without another word.
+
+`snnc.engine.trace` does the same for the engine, and apart: its symbols carry ranges of integers, from which the width of every
+number follows; these carry names, of floats, too, and where constants come from. They have only the operations in common.
 """
 
 from abc import ABC, abstractmethod

@@ -58,6 +58,14 @@ def test_modules_and_public_functions_say_what_they_are_for(path):
             assert ast.get_docstring(node), node.name
 
 
+def test_no_path_of_a_machine_is_recorded():
+    """Commands name data by DIR and interpreters by PYTHON (`benchmarks/peers/machine.py`)."""
+    places = ["results", "docs", "benchmarks", "examples", "exporters", "hw_profiles", "toolchain", "*.md"]
+    words = ["git", "grep", "-nIE", r"(^|[^A-Za-z0-9_.-])/(work|tmp|root|home)/", "--", *places]
+    found = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert (found.returncode, found.stdout) == (1, ""), found.stderr
+
+
 def test_every_package_is_shipped():
     listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
     found = {".".join(p.parent.relative_to(ROOT / "toolchain").parts) for p in SOURCE.rglob("__init__.py")}

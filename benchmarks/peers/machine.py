@@ -2,8 +2,11 @@
 
 import os
 import platform
+import re
+import shlex
 import subprocess
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -70,6 +73,14 @@ def commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return ""
     return said.stdout.strip()
+
+
+def command(words: Sequence[str]) -> str:
+    """A command as anybody would type it, without the folders of this machine: the one after --data-dir is DIR, an interpreter is
+    PYTHON, and of any other absolute path the name is left."""
+    said = [re.sub(r"(?<![^=])/\S*/python[\d.]*$", "PYTHON", word) for word in words]
+    said = [re.sub(r"(?<![^=])/\S*/(?=[^/\s])", "", word) for word in said]
+    return shlex.join("DIR" if before == "--data-dir" else word for before, word in zip(["", *said], said, strict=False))
 
 
 def described() -> dict[str, Any]:

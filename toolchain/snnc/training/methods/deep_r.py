@@ -67,13 +67,17 @@ class DeepR(PruningOptimizer):
         """Random dormant synapses take the places of those that went; first one for each layer that lost all of its own."""
         for budget in self._budgets:
             random = self._random(len(self.pruned) + budget.number)
-            for p in budget.params:
-                if not len(_places(self.state[p]["mask"])):
-                    self._wake(p, random.integers(p.numel(), size=1))
-            self._refill(budget, random)
+            self._refill(budget, [self._active(p, random) for p in budget.params], random)
 
-    def _refill(self, budget: Budget, random: np.random.Generator) -> None:
-        active = [_places(self.state[p]["mask"]).cpu().numpy() for p in budget.params]
+    def _active(self, p: Parameter, random: np.random.Generator) -> NDArray[np.int64]:
+        """The places of the active synapses of a layer, in order; of one that has none, one is woken."""
+        places: NDArray[np.int64] = _places(self.state[p]["mask"]).cpu().numpy()
+        if not len(places):
+            places = random.integers(p.numel(), size=1)
+            self._wake(p, places)
+        return places
+
+    def _refill(self, budget: Budget, active: list[NDArray[np.int64]], random: np.random.Generator) -> None:
         dormant = [p.numel() - len(places) for p, places in zip(budget.params, active, strict=True)]
         missing = budget.target - budget.total + sum(dormant)
         chosen = np.sort(random.choice(sum(dormant), size=missing, replace=False, shuffle=False))
