@@ -41,6 +41,23 @@ def test_a_signal_that_a_finaliser_swallows_comes_again(number, error):
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
+def test_what_native_code_makes_of_an_interrupt_is_one(tmp_path):
+    code = f"""
+import pathlib, time
+from snnc import cli
+def verb():
+    pathlib.Path({str(tmp_path / "started")!r}).touch()
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        pass
+    raise ValueError("invalid matrix")
+cli._Verbs.invoke = lambda self, ctx: verb()
+cli.start()
+"""
+    assert interrupted(["-c", code, "targets"], tmp_path / "started", {}) == (130, "", "error: interrupted")
+
+
 def interrupted(words, started, env):
     """Exit code, output and errors of a program that gets an interrupt once a file is there."""
     program = subprocess.Popen(

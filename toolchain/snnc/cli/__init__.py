@@ -22,11 +22,15 @@ VERBS = tuple(sorted(m.name.removesuffix("_") for m in pkgutil.iter_modules(__pa
 
 INTERRUPTED = 130
 ENDING = {number: 128 + number for number in (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")) if number}
+EXPLAINED = SnncError, click.ClickException, click.Abort, OSError
 AGAIN_S = 0.02  # until a signal that was swallowed comes again
 
 
 class _Ended(BaseException):
     """A signal asked the process to end: an exception, so that what was begun is tidied up on the way out."""
+
+
+_interrupts: list[int] = []  # of the verb that runs
 
 
 @contextmanager
@@ -50,6 +54,7 @@ def _ended_by_signals() -> Iterator[None]:
         threading.Timer(AGAIN_S, signal.pthread_kill, [main_thread, number]).start()  # here it would be swallowed, too
 
     before = sys.unraisablehook
+    _interrupts.clear()
     try:
         sys.unraisablehook = swallowed
         for number in heard:
@@ -57,6 +62,10 @@ def _ended_by_signals() -> Iterator[None]:
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, _interrupt)
         yield
+    except Exception as error:  # what C++ (matplotlib's, say) makes of an interrupt that is raised in it
+        if isinstance(error, EXPLAINED) or not _interrupts:
+            raise
+        raise click.Abort from None
     finally:
         sys.unraisablehook = before
         for number in heard:
@@ -69,6 +78,7 @@ def _interrupt(*_: object) -> None:
     """Ctrl-C. While torch is loaded, which is before anything is begun, an exception would abort the process in C++."""
     if getattr(getattr(sys.modules.get("torch"), "__spec__", None), "_initializing", False):
         _leave(_fail(sys.argv[1:], "interrupted", INTERRUPTED))
+    _interrupts.append(signal.SIGINT)
     raise KeyboardInterrupt
 
 
