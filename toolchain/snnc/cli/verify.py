@@ -15,7 +15,7 @@ from snnc.errors import UsageError
 from snnc.ir import Network
 from snnc.proof import Piece, Source, from_images, from_noise, joined, pieces
 
-FEW = 25
+FEW, SOME = 25, 1000  # samples: of a program, and of torch, whose operations an interrupt does not break off
 
 
 @click.command("verify", short_help="Run an artifact and compare it with its network, spike for spike.")
@@ -88,7 +88,7 @@ def _compared(found: Contest, source: Source, samples: int, kept: Path | None, g
     of = {**found.of, "input": given}
     parts = ledger.read(kept, of) if kept else []
     done = sum(len(part.reference_classes) for part in parts)
-    at_most = FEW if kept and found.artifact else None  # so few are lost at an interrupt
+    at_most = SOME if found.peer == "torch" else FEW if kept and found.artifact else None  # so few are lost at an interrupt
     watch(done)
     try:
         for part in pieces(found.net, found.run, source, range(done, samples), by=found.by, record=found.record, at_most=at_most):
