@@ -6,7 +6,7 @@ inference. Each network lies on Loihi 1, on Loihi 2 and on a Loihi 1 whose cores
 the smallest published system of it. After that, how run time and memory grow with the synapses of 6Conv2FC, up to 10 million.
 Beside the lower bound that holds for all, one of `random_masks.py` stands for chains of random dense layers.
 
-    python benchmarks/mapping.py [--only mlp,narrow,full,scaling] [--json results/mapping.json] [MODEL.snnc ...]
+    python benchmarks/mapping.py [--only mlp,narrow,full,scaling] [--rule loihi1_nxtf] [--json FILE] [MODEL.snnc ...]
 
 A --json file that is there keeps its rows of other networks, so that the parts can be run one after the other.
 """
@@ -146,10 +146,16 @@ def cores_of_random(net: Network, profile: Profile) -> int | None:
     return max(cores(a, b, profile, profile.weight_bits or 0) for a, b in pairwise(drawn))
 
 
-def scaling(width: int) -> Row:
+def by_rule(chip: Profile, name: str) -> Profile:
+    """The chip with limits, synapse memory and output axons as in another profile."""
+    rule = hw.load(name)
+    return replace(chip, limits=rule.limits, storage=rule.storage, off_chip_axon_slots=rule.off_chip_axon_slots)
+
+
+def scaling(width: int, rule: str) -> Row:
     """Seconds for each strategy, cutting included, and the peak memory of this process."""
     net = conv6("scaling", width, 256, 0.01)
-    rows = list(measured(net, systems("loihi1")))
+    rows = list(measured(net, [by_rule(chip, rule) for chip in systems("loihi1")]))
     kept = ("cores", "packet_hops", "clock_s", "cpu_s", "failed")
     return {
         "width": width, "synapses": rows[0]["synapses"], "neurons": sum(p.size for p in net.populations if p.neuron),
@@ -158,9 +164,10 @@ def scaling(width: int) -> Row:
     }  # fmt: skip
 
 
-def in_a_process(width: int) -> Row:
+def in_a_process(width: int, rule: str) -> Row:
     """`scaling` in a process of its own, so that its memory is."""
-    done = subprocess.run([sys.executable, __file__, "--width", str(width)], capture_output=True, text=True, check=True)
+    command = [sys.executable, __file__, "--width", str(width), "--rule", rule]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     return dict(json.loads(done.stdout))
 
 
@@ -205,6 +212,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("models", nargs="*", type=Path, help=".snnc files")
     parser.add_argument("--only", default="mlp,narrow,full,scaling", help="which of the random networks, or none")
     parser.add_argument("--width", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--rule", default="loihi1", help="with scaling: by whose limits and rule for synapse memory")
     parser.add_argument("--json", type=Path, help="write the rows here; those of other networks stay")
     return parser.parse_args()
 
@@ -218,7 +226,7 @@ def earlier(path: Path | None, key: str, but: set[object]) -> list[Row]:
 def main() -> None:
     options = arguments()
     if options.width:
-        print(json.dumps(scaling(options.width)))
+        print(json.dumps(scaling(options.width, options.rule)))
         return
     rows: list[Row] = []
     for net in networks(options.only.split(","), options.models):
@@ -226,7 +234,7 @@ def main() -> None:
             for row in measured(net, chips):
                 rows.append({**row, **circumstances()})
                 print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-    grown = [in_a_process(width) for width in WIDTHS] if "scaling" in options.only else []
+    grown = [in_a_process(width, options.rule) for width in WIDTHS] if "scaling" in options.only else []
     rows = earlier(options.json, "rows", {row["network"] for row in rows}) + rows
     grown = grown or earlier(options.json, "scaling", set())
     print(table(rows), scaling_table(grown) if grown else "", sep="\n\n")

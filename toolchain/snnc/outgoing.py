@@ -1,6 +1,7 @@
 """Output axons: the slots that neurons take on their core to reach others. Used by split, place and mapper."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,14 @@ Ints = NDArray[np.int64]
 def hang_on_chips(profile: Profile) -> bool:
     """Whether an axon takes more slots if it leads to another chip."""
     return profile.chips > 1 and profile.off_chip_axon_slots > 1
+
+
+def all_off_chip(profile: Profile) -> Profile:
+    """The chips as if every axon led to another chip: what they hold, they hold however cores are placed."""
+    limits, sent = dict(profile.limits), "output_axons_per_core"
+    if sent in limits:
+        limits[sent] //= profile.off_chip_axon_slots
+    return replace(profile, limits=limits, off_chip_axon_slots=1)
 
 
 def chips(profile: Profile, places: Ints) -> Ints:

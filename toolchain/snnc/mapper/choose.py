@@ -1,7 +1,7 @@
 """The way into mapper: map a network by one strategy, or by all and take the best. After quantise, before export."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
@@ -12,11 +12,11 @@ from snnc.legality import must_be_legal
 from snnc.mapper import strategies
 from snnc.mapper.arrange import arrange, packet_hops
 from snnc.mapper.census import Census, census
-from snnc.mapper.lower_bounds import most_cores
-from snnc.mapper.repair import halved, over_limits, repaired
+from snnc.mapper.lower_bounds import cores_at_least, most_cores
+from snnc.mapper.repair import over_limits, repaired
 from snnc.mapper.task import Assignment, Task, must_have_cores, numbered, slices_of
 from snnc.mapping import Core, Mapping
-from snnc.outgoing import hang_on_chips
+from snnc.outgoing import all_off_chip, hang_on_chips
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,30 +45,33 @@ def map_by(task: Task, strategy: str) -> Mapped:
     exceeded, UsageError for an unknown strategy, MissingDependencyError if it needs a package that is not installed.
     """
     start = perf_counter()
-    core_of, found = repaired(task, numbered(strategies.load(strategy).cut(task)))
-    core_of, found, places = _placed(task, core_of, found)
+    core_of, found, places = _placed_on_chips(task, strategies.load(strategy).cut)
     cores = cores_of(core_of, found, places)
     must_be_legal(task.net, cores, task.profile)
     mapping = Mapping(task.profile, task.seed, cores, strategy)
     return Mapped(mapping, found, places, packet_hops(task.profile, found, places), perf_counter() - start)
 
 
-def _placed(task: Task, core_of: Assignment, found: Census) -> tuple[Assignment, Census, NDArray[np.int64]]:
-    """The assignment with its cores in the order of their places, its census, and the places.
+def _placed(task: Task, cut: Callable[[Task], Assignment]) -> tuple[Assignment, Census, NDArray[np.int64]]:
+    """What the strategy cuts, with its cores in the order of their places, its census, and the places."""
+    core_of, found = repaired(task, numbered(cut(task)))
+    must_have_cores(task, found.cores)
+    places = arrange(task.profile, found)
+    rank = np.argsort(np.argsort(places))
+    return {name: rank[cores] for name, cores in core_of.items()}, found.renumbered(rank), np.sort(places)
 
-    Where axons to other chips take more slots, cores that have too few are cut, and all are placed once more.
-    """
-    while True:
-        must_have_cores(task, found.cores)
-        places = arrange(task.profile, found)
-        rank = np.argsort(np.argsort(places))
-        core_of, found, places = {name: rank[cores] for name, cores in core_of.items()}, found.renumbered(rank), np.sort(places)
-        if not hang_on_chips(task.profile):
-            return core_of, found, places
+
+def _placed_on_chips(task: Task, cut: Callable[[Task], Assignment]) -> tuple[Assignment, Census, NDArray[np.int64]]:
+    """`_placed`; where axons to other chips take more slots, cut as if all were such, unless one chip may do and does."""
+    if not hang_on_chips(task.profile):
+        return _placed(task, cut)
+    if cores_at_least(task) <= task.profile.cores // task.profile.chips:
+        core_of, _, places = _placed(task, cut)
         found = census(task, core_of, places=places)
-        if not (over := over_limits(task, found)).any():
+        if not over_limits(task, found).any():
             return core_of, found, places
-        core_of, found = repaired(task, halved(task, core_of, over))
+    core_of, _, places = _placed(replace(task, profile=all_off_chip(task.profile)), cut)
+    return core_of, census(task, core_of, places=places), places
 
 
 def map_by_all(task: Task, names: Sequence[str] | None = None) -> tuple[list[Mapped], dict[str, str]]:

@@ -18,7 +18,7 @@ def repaired(task: Task, core_of: Assignment) -> tuple[Assignment, Census]:
         found = census(task, core_of)
         if not (over := over_limits(task, found)).any():
             return core_of, found
-        core_of = halved(task, core_of, over)
+        core_of = _halved(task, core_of, over)
 
 
 def over_limits(task: Task, found: Census) -> NDArray[np.bool_]:
@@ -29,7 +29,7 @@ def over_limits(task: Task, found: Census) -> NDArray[np.bool_]:
     return found_over
 
 
-def halved(task: Task, core_of: Assignment, over: NDArray[np.bool_]) -> Assignment:
+def _halved(task: Task, core_of: Assignment, over: NDArray[np.bool_]) -> Assignment:
     """The second half of the neurons of each core that is ``over``, in order, goes to a new core.
 
     Raises DoesNotFitError if one of them has a single neuron.
