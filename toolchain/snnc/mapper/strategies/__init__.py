@@ -1,6 +1,7 @@
 """Ways to cut a network into cores: one file each, found by name. Part of mapper.
 
-Each offers ``cut(task) -> Assignment``, deterministic for the task's seed; no limit of a core is exceeded. It raises
+Each offers ``cut(task) -> Assignment``, deterministic for the task's seed; no limit of a core is exceeded, but
+by a strategy that measures neurons in another order (see `snnc.mapper.repair`). It raises
 DoesNotFitError if it finds none, UnsupportedError if the chip cannot express the network, MissingDependencyError if it needs a
 package that is not installed.
 """
