@@ -8,13 +8,13 @@ run by the reference.
 """
 
 import json
-import platform
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 from full_size import arguments, peak_megabytes, random_network
+from peers import machine
 
 from snnc import hw
 from snnc.adversary import Target, drive
@@ -65,7 +65,7 @@ def main() -> int:
         "neurons": sum(p.size for p in net.populations if p.neuron), "weights": sum(op.parameters for op in ops),
         "weights_that_exist": sum(op.synapses.count for op in ops), "synapses": sum(op.possible_synapses for op in ops),
         "synapses_that_exist": sum(op.synapse_count for op in ops), "proofs": runs, "first_layer": {first: bounds},
-        "peak_megabytes": peak_megabytes(), "machine": {"processor": platform.processor(), "python": platform.python_version()},
+        "peak_megabytes": peak_megabytes(), "machine": machine.described(), "commit": machine.commit(),
     }  # fmt: skip
     text = json.dumps(found, indent=1)
     print(text)
