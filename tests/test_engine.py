@@ -330,6 +330,20 @@ for _ in range(2):
     assert out == ["1\n1\n", "0\n0\n"]
 
 
+def test_where_nothing_can_be_kept_on_disk_it_runs_all_the_same():
+    code = """
+from numba.core import caching
+caching.CacheImpl._locator_classes = []  # as where no folder may be written to
+from cases import fixed_chain, spikes
+from snnc import engine
+net = fixed_chain()
+print(engine.simulate(net, spikes(net), kernel="events", notice=lambda text: None).spikes["output"].sum())
+"""
+    done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": "tests"}, capture_output=True, text=True, check=True)
+    net = fixed_chain()
+    assert int(done.stdout) == simulate(net, spikes(net)).spikes["output"].sum() > 0
+
+
 @contextmanager
 def interrupt(after_s):
     """A Ctrl-C, and at the end that it took less than a second, with what else a busy machine may take."""

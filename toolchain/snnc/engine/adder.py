@@ -14,11 +14,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from snnc.compiled import FORM, compiled
 from snnc.engine.vector import complement, load, majority, parity, store, store_apart
 
 Ints = NDArray[np.int64]
-compiled: Any = njit(nogil=True, cache=True, error_model="numpy")
-inlined: Any = njit(nogil=True, error_model="numpy", inline="always")  # where a call would take longer than what it does
+inlined: Any = njit(inline="always", **FORM)  # where a call would take longer than what it does
 
 ZEROS, FIRST = 0, 1  # rows: no bit set, and where those of sources start
 SUM_BITS = 32  # of a sum at most

@@ -9,8 +9,9 @@ from llvmlite import ir
 from numba import types
 from numpy.typing import NDArray
 
+from snnc.compiled import compiled
 from snnc.delays import Part
-from snnc.engine.adder import compiled, inlined
+from snnc.engine.adder import inlined
 from snnc.engine.emit import fire_neurons
 from snnc.engine.packing import bits_from
 from snnc.engine.taps import Ints, narrowest, pooled, reach, shared_zeros, taps

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from snnc.engine.adder import FIRST, SUM_BITS, add, compiled
+from snnc.compiled import compiled
+from snnc.engine.adder import FIRST, SUM_BITS, add
 from snnc.engine.emit import fire_samples
 from snnc.engine.turning import transpose
 from snnc.engine.vector import EACH, GROUP, LANES, load, load_narrow, store, store_narrow

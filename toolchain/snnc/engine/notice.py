@@ -1,4 +1,4 @@
-"""Says that the engine compiles, which takes seconds; what was compiled is read from disk the next time."""
+"""Says that the engine compiles, which takes seconds; what was compiled is read from disk the next time, if it could be kept."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -16,7 +16,7 @@ class _Listener(event.Listener):
     def on_start(self, event: Any) -> None:
         if not self.said:
             self.said = True
-            self.notice("compiling the engine for this kind of network (once; it is kept on disk)")
+            self.notice("compiling the engine for this kind of network (once, if it can be kept on disk)")
 
     def on_end(self, event: Any) -> None:
         return

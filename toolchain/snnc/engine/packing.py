@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from snnc.engine.adder import compiled, inlined
+from snnc.compiled import compiled
+from snnc.engine.adder import inlined
 from snnc.engine.turning import bits_of, prefetch, put_bits, turn
 
 AHEAD = 2  # samples: the processor does not foresee the jump from one to the next

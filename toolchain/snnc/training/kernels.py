@@ -4,14 +4,12 @@ A kernel works on a range ``first .. last`` of its first axis, so that `team.spl
 All arrays are float32 and contiguous. Every operation rounds as the same one of torch does (no fused multiply-add).
 """
 
-from typing import Any
-
 import numpy as np
-from numba import njit
+
+from snnc.compiled import compiled
 
 ZERO, ONE = np.float32(0), np.float32(1)
 BLOCK = 2048  # elements whose steps stay in the nearest cache
-compiled: Any = njit(nogil=True, cache=True, error_model="numpy")
 
 
 @compiled
