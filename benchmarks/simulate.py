@@ -57,6 +57,7 @@ ACTIVITIES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 KERNELS = {
     "auto": {}, "lanes": {"kernel": "lanes"}, "events": {"kernel": "events"}, "auto, one sample": {"samples": 1, "rounds": 300},
 }  # fmt: skip
+ALONE = 30  # rounds of the engine without contestants: some take few milliseconds, and the best of three of these says little
 PARTS = ("first", "others", "growth")
 TARGETS = {"Lava": 2_500, "SANA-FE": 500, "snnTorch": 15}
 
@@ -145,7 +146,7 @@ def by_activity(scratch: Path, given: argparse.Namespace) -> list[dict[str, Any]
         networks.write(networks.mlp(0.05), networks.noise(ENGINE.samples[1], activity), folder)
         row: dict[str, Any] = {"activity": activity}
         for name, settings in KERNELS.items():
-            said = run(ENGINE, folder, given, **{"samples": ENGINE.samples[1], **settings})
+            said = run(ENGINE, folder, given, **{"samples": ENGINE.samples[1], "rounds": ALONE, **settings})
             row[name] = said["timings"][0]["samples_per_s"] if "timings" in said else None
         print(f"activity {activity:.0%}: {row}", file=sys.stderr)
         rows.append(row)
@@ -162,7 +163,7 @@ def by_size(scratch: Path, raster: Any, given: argparse.Namespace) -> list[dict[
         folder = scratch / f"size {hidden} {samples}"
         net = networks.mlp(0.05, hidden)
         networks.write(net, raster[:samples], folder)
-        said = run(ENGINE, folder, given, samples=samples)
+        said = run(ENGINE, folder, given, samples=samples, rounds=ALONE)
         synapses = sum(c.op.synapse_count for c in net.connections)
         rate = said["timings"][0]["samples_per_s"]
         rows.append({"hidden": hidden, "synapses": synapses, "samples": samples, "samples_per_s": rate,
