@@ -76,7 +76,7 @@ def read() -> Case:
             for *about_one, geometry in about["wires"]
         )
     raster = np.load(folder / "inputs.npy", mmap_mode="r")
-    inputs = np.ascontiguousarray(raster[: settings.get("samples")])
+    inputs = np.array(raster[: settings.get("samples")])  # in memory, as what a program has made is, not pages of a file
     return Case(folder, tuple(Layer(**layer) for layer in about["layers"]), wires, inputs, settings)
 
 
