@@ -216,8 +216,8 @@ def measure(part: str, scratch: Path, raster: Any, given: argparse.Namespace, re
         result["activity"], result["sizes"] = by_activity(scratch, given), by_size(scratch, raster, given)
         return
     first = part == "first"
-    for name, make in list(networks.NETWORKS.items())[slice(1) if first else slice(1, None)]:
-        folder = scratch / str(len(result["networks"]))
+    for number, (name, make) in enumerate(list(networks.NETWORKS.items())[slice(1) if first else slice(1, None)]):
+        folder = scratch / str(number)
         networks.write(make(), raster, folder)
         found = compared(name, folder, first, given)
         result["networks"][name] = {"part": part, "work": work(folder, 64), "contestants": found, "ratios": ratios(found)}
