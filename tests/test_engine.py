@@ -278,6 +278,9 @@ def test_a_state_on_disk_goes_on_where_it_was(tmp_path):
         next(engine.stream(net, halves[1:], state=replace(state, neurons=halves_of_units)))
     with pytest.raises(DataError, match="sent messages"):
         next(engine.stream(net, halves[1:], state=replace(state, sent={n: x[:, 1:] for n, x in state.sent.items()})))
+    other = replace(net, dt_s=2 * net.dt_s)
+    with pytest.raises(DataError, match=f"one of network {net.hash[:12]}, this is {other.hash[:12]}"):
+        next(engine.stream(other, halves[1:], state=saved.load(tmp_path / "state")))
     saved.save(replace(state, steps=-9), tmp_path / "backwards")
     backwards = (tmp_path / "backwards").read_bytes()
     for content in (b"", b"x" * 100, (tmp_path / "state").read_bytes()[:-9], backwards):

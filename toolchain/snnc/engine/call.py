@@ -35,6 +35,7 @@ class State:
     steps: int  # that were computed
     neurons: Mapping[str, Mapping[str, NDArray[np.int64]]]  # by population and variable: (samples, n)
     sent: Rasters  # of populations with delays, what they sent last: (samples, up to the longest delay, n)
+    network: str  # its `Network.hash`; empty where nobody goes on
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def advance(net: Network, inputs: Rasters, options: Options, state: State | None
     _must_be_possible(options, net)
     samples, steps = check_inputs(net, inputs)
     made = plan(net)
-    state = State(0, {}, {}) if state is None else checked(state, made, samples)
+    state = State(0, {}, {}, "") if state is None else checked(state, made, samples)
     job = _job(made, inputs, state, samples, steps, options)
     _compute(job, samples, options.threads or processors(), options.kernel)
     return _run(job), _state(job, state.steps + steps)
@@ -86,11 +87,16 @@ def first_state(net: Network, inputs: Rasters) -> State:
         layer.name: {v: np.full((samples, layer.n), layer.initial, np.int64) for v in layer.step.states}
         for layer in plan(net).layers
     }
-    return State(0, neurons, {})
+    return State(0, neurons, {}, net.hash)
 
 
 def checked(state: State, made: Plan, samples: int) -> State:
     """A copy of the state, to be changed. Raises DataError if it is of another network, or holds what no step can lead to."""
+    if state.network != made.net.hash:
+        raise DataError(
+            f"the state is one of network {state.network[:12]}, this is {made.net.hash[:12]}",
+            where=f"network {made.net.name!r}", fix="go on with the network that it was saved of",
+        )  # fmt: skip
     neurons = {}
     for layer in made.layers:
         mine = state.neurons.get(layer.name, {})
@@ -109,7 +115,7 @@ def checked(state: State, made: Plan, samples: int) -> State:
         neurons[layer.name] = {v: np.array(mine[v], np.int64) for v in layer.step.states}
     for name, longest in made.history.items():
         _check_sent(name, state, (samples, min(longest, state.steps), made.net[name].size), made.net[name].message_bits)
-    return State(state.steps, neurons, state.sent)
+    return State(state.steps, neurons, state.sent, state.network)
 
 
 def _check_sent(name: str, state: State, shape: tuple[int, ...], message_bits: int) -> None:
@@ -202,5 +208,7 @@ def _run(job: Job) -> Run:
 
 
 def _state(job: Job, steps: int) -> State:
+    if not job.states:
+        return State(steps, {}, {}, "")
     sent = {name: job.rasters[name][:, -longest:].copy() for name, longest in job.plan.history.items() if longest}
-    return State(steps, job.states, sent if job.states else {})
+    return State(steps, job.states, sent, job.plan.net.hash)

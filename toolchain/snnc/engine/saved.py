@@ -11,7 +11,7 @@ from snnc.files import write_bytes
 if TYPE_CHECKING:
     from snnc.engine.call import State
 
-SCHEMA = "snnc.state/1"
+SCHEMA = "snnc.state/2"
 _ANEW = "save it anew"
 
 
@@ -21,7 +21,8 @@ def save(state: "State", path: Path, *, force: bool = False) -> None:
 
     arrays: dict[str, Any] = {f"neurons/{p}/{v}": x for p, states in state.neurons.items() for v, x in states.items()}
     arrays |= {f"sent/{p}": raster for p, raster in state.sent.items()}
-    content = pack({key: np.ascontiguousarray(x) for key, x in arrays.items()}, {"schema": SCHEMA, "steps": str(state.steps)})
+    about = {"schema": SCHEMA, "steps": str(state.steps), "network": state.network}
+    content = pack({key: np.ascontiguousarray(x) for key, x in arrays.items()}, about)
     write_bytes(path, content, force=force)
 
 
@@ -46,6 +47,6 @@ def load(path: Path) -> "State":
         sent = {key.removeprefix("sent/"): x for key, x in arrays.items() if key.startswith("sent/")}
         if (steps := int(about["steps"])) < 0:
             raise ValueError(f"{steps} steps")
-        return State(steps, neurons, sent)
+        return State(steps, neurons, sent, about["network"])
     except (SafetensorError, KeyError, ValueError, TypeError, OSError) as error:
         raise FileError(f"is no state of the engine, or is damaged ({error})", where=str(path), fix=_ANEW) from error
