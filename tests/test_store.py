@@ -22,6 +22,12 @@ from snnc.errors import FileError, NetworkError, SnncError
 from snnc.files import write_bytes
 
 
+def test_a_path_may_be_text(tmp_path):
+    net = fixed_chain()
+    store.save(net, str(tmp_path / "net.snnc"))
+    assert store.load(str(tmp_path / "net.snnc")).hash == net.hash
+
+
 def test_an_existing_file_is_kept_without_force(tmp_path):
     path = tmp_path / "a.snnc"
     path.write_text("precious")

@@ -33,14 +33,14 @@ def dumps(net: Network) -> bytes:
     return pack(tensors, {"snnc": json.dumps(header, sort_keys=True, separators=(",", ":"))})
 
 
-def save(net: Network, path: Path, *, force: bool = False) -> None:
+def save(net: Network, path: Path | str, *, force: bool = False) -> None:
     """Write a network. Raises FileError if the file exists (without ``force``) or cannot be written."""
-    write_bytes(path, dumps(net), force=force)
+    write_bytes(Path(path), dumps(net), force=force)
 
 
-def load(path: Path) -> Network:
+def load(path: Path | str) -> Network:
     """Read a network. Raises FileError for a file that is missing, truncated, or no network of ours."""
-    header, tensors = _read(path)
+    header, tensors = _read(path := Path(path))
     if not isinstance(header, dict) or header.get("schema") != SCHEMA:
         found = header.get("schema") if isinstance(header, dict) else None
         raise FileError(f"has schema {found!r}, this version reads {SCHEMA!r}", where=str(path), fix="write it again")
