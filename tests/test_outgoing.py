@@ -1,6 +1,7 @@
 """Output axons: a slot each, and one more to another chip where the profile says so, in every place that counts them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from boundary_networks import full, joined
@@ -9,6 +10,7 @@ from map_cases import STRATEGIES
 
 from snnc import hw
 from snnc.check import check
+from snnc.errors import DoesNotFitError
 from snnc.legality import must_be_legal
 from snnc.mapper.choose import map_by
 from snnc.mapper.stored import read_mapping
@@ -94,6 +96,27 @@ def test_what_check_accepts_is_placed(tmp_path, name, cores):
     core_of = of_slices(Task.of(net, profile), tuple((piece,) for piece in slices))
     assert [core.used[SENT] for core in mapping.cores] == slots_by_hand(net, profile, core_of, range(len(slices)))
     assert (len(slices) > len(split(net, system(tmp_path, 60, 1, sends)))) is (binds and cores < 60)
+
+
+@pytest.mark.parametrize("strategy", ["sequential", "greedy"])
+def test_cores_lie_in_order_where_they_fit_in_no_other_way(tmp_path, strategy):
+    """Most axons of loops stay on their chip: cut as if none did, the network takes more cores than there are."""
+    net, profile = fixed_loops(52276, (14, 30, 8), density=0.4), system(tmp_path, 3, 2, 112)
+    limits = {**profile.limits, "neurons_per_core": 78, "input_axons_per_core": 64}
+    profile = replace(profile, limits=limits, off_chip_axon_slots=3)
+    assert check(net, profile).fits
+    mapping = map_by(Task.of(net, profile), strategy).mapping
+    assert [core.index for core in mapping.cores] == list(range(6))
+    assert max(core.used[SENT] for core in mapping.cores) == 112
+
+
+@pytest.mark.parametrize("strategy", ["greedy", "patches", "sequential"])
+def test_an_axon_of_more_slots_than_a_core_has_stays_on_its_chip(tmp_path, strategy):
+    net = joined(("input", "a", full(1, 1)), ("a", "output", full(20, 1)))
+    assert map_by(Task.of(net, system(tmp_path, 2, 2, 1)), strategy).cores <= 2
+    far = joined(("input", "a", full(1, 1)), ("a", "output", full(40, 1)))
+    with pytest.raises(DoesNotFitError, match="a core of mine has"):
+        map_by(Task.of(far, system(tmp_path, 1, 3, 1)), strategy)
 
 
 def test_a_profile_may_extend_one_that_is_no_system(tmp_path):

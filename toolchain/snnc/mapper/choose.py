@@ -62,7 +62,10 @@ def _placed(task: Task, cut: Callable[[Task], Assignment]) -> tuple[Assignment, 
 
 
 def _placed_on_chips(task: Task, cut: Callable[[Task], Assignment]) -> tuple[Assignment, Census, NDArray[np.int64]]:
-    """`_placed`; where axons to other chips take more slots, cut as if all were such, unless one chip may do and does."""
+    """`_placed`; where axons to other chips take more slots, cut as if all were such, unless one chip may do and does.
+
+    Where that does not fit, the cores lie on the chips in order, as those of `snnc check` do.
+    """
     if not hang_on_chips(task.profile):
         return _placed(task, cut)
     if cores_at_least(task) <= task.profile.cores // task.profile.chips:
@@ -70,7 +73,12 @@ def _placed_on_chips(task: Task, cut: Callable[[Task], Assignment]) -> tuple[Ass
         found = census(task, core_of, places=places)
         if not over_limits(task, found).any():
             return core_of, found, places
-    core_of, _, places = _placed(replace(task, profile=all_off_chip(task.profile)), cut)
+    try:
+        core_of, _, places = _placed(replace(task, profile=all_off_chip(task.profile)), cut)
+    except DoesNotFitError:
+        core_of, found = repaired(task, numbered(cut(task)))
+        must_have_cores(task, found.cores)
+        places = np.arange(found.cores)
     return core_of, census(task, core_of, places=places), places
 
 
