@@ -17,6 +17,7 @@ from snnc.mapper.stored import read_mapping
 from snnc.mapper.task import Task, of_slices
 from snnc.mapping import Slice
 from snnc.place import fill, place
+from snnc.planner.measure import measure
 from snnc.split import split
 from snnc.usage import OverLimitError
 
@@ -117,6 +118,13 @@ def test_an_axon_of_more_slots_than_a_core_has_stays_on_its_chip(tmp_path, strat
     far = joined(("input", "a", full(1, 1)), ("a", "output", full(40, 1)))
     with pytest.raises(DoesNotFitError, match="a core of mine has"):
         map_by(Task.of(far, system(tmp_path, 1, 3, 1)), strategy)
+
+
+@pytest.mark.parametrize("cores", [3, 9])
+def test_what_is_planned_with_is_what_is_mapped(tmp_path, cores):
+    """`snnc prune --fit` counts cores by `measure`, and ends with a mapping that has no more."""
+    net, profile = NETWORKS["chain"][0](), system(tmp_path, cores, 20, 50)
+    assert measure(net, profile)["cores"] == map_by(Task.of(net, profile), "greedy").cores > 9
 
 
 def test_a_profile_may_extend_one_that_is_no_system(tmp_path):

@@ -11,6 +11,7 @@ from snnc.ir import Network
 from snnc.mapper.census import Census, census
 from snnc.mapper.strategies import greedy
 from snnc.mapper.task import Rates, Task, cores_in, of_slices
+from snnc.outgoing import all_off_chip, hang_on_chips
 from snnc.totals import totals
 
 Uses = Mapping[str, float]  # "cores", "packets" and the keys of Profile.totals -> amount; infinite: no number of cores will do
@@ -19,10 +20,11 @@ Uses = Mapping[str, float]  # "cores", "packets" and the keys of Profile.totals 
 def measure(net: Network, profile: Profile, rates: Rates | None = None) -> Uses:
     """Of the mapping that strategy `greedy` makes; packets are those of one inference by ``rates`` (default: all fire once).
 
+    Where axons to other chips take more slots, all count as such: on which chip a core will lie is not known here.
     ``share``, besides: the cores if they could be filled to the brim, with a fraction. Raises UnsupportedError if the chip
     cannot express the network.
     """
-    task = Task.of(net, profile, rates)
+    task = Task.of(net, all_off_chip(profile) if hang_on_chips(profile) else profile, rates)
     whole = {usage.resource: float(usage.used or 0) for usage in totals(net, profile)}
     try:
         core_of = greedy.cut(task)
@@ -30,7 +32,7 @@ def measure(net: Network, profile: Profile, rates: Rates | None = None) -> Uses:
     except DoesNotFitError:
         return {"cores": math.inf, "share": math.inf, "packets": math.inf, **whole}
     packets = census(task, core_of).packets
-    return {"cores": cores_in(core_of), "share": _share(alone, profile), "packets": packets, **whole}
+    return {"cores": cores_in(core_of), "share": _share(alone, task.profile), "packets": packets, **whole}
 
 
 def _share(alone: Census, profile: Profile) -> float:
