@@ -88,3 +88,12 @@ def test_the_connectivity_of_each_layer_that_is_advised_fits(make, cores, words)
 def test_whatever_does_not_fit_is_advised_in_sentences(net, profile):
     budget = check(net, profile)
     assert budget.fits or all(len(remedy) > 20 for remedy in budget.remedies)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_the_same_chip_counted_by_another_rule_is_no_remedy(tmp_path, own):
+    path = tmp_path / "mine.toml"
+    path.write_text('title = "x"\nextends = "loihi1_nxtf"\n[chip]\nchips = { value = 2, source = "t", confidence = "derived" }\n')
+    profile = replace(hw.load(str(path) if own else "loihi1_nxtf"), cores=2)
+    told = check(fixed_chain(1, (12, 20, 8, 5)), profile).remedies
+    assert [line.split()[0] for line in told if "holds it" in line] == ["loihi2"]

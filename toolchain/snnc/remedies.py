@@ -259,7 +259,7 @@ def _other_profiles(net: Network, profile: Profile) -> Iterator[str]:
     needed: dict[str, int | None] = {}  # family -> cores; its systems have the limits of the chip
     for other in sorted(map(hw.load, hw.names()), key=lambda p: (p.cores, p.name)):
         another_rule = hw.load(other.family).storage != other.storage  # the same chip, its memory counted in another way
-        if other.name == profile.name or not other.neurons or another_rule:
+        if other.name == profile.name or not other.neurons or another_rule or _by_another_rule(other, profile):
             continue
         if other.family not in needed:
             needed[other.family] = None if missing(net, other) else _cores_of_family(net, other)
@@ -268,6 +268,19 @@ def _other_profiles(net: Network, profile: Profile) -> Iterator[str]:
             needed[other.family] = None  # the larger systems need not be named
             public = ", by the limits that are public" if other.not_public else ""
             yield f"{other.name} holds it on {cores_in_words(cores)}{public}"
+
+
+def _by_another_rule(other: Profile, profile: Profile) -> bool:
+    """Whether it is the same chip, or made of it, its memory counted by another rule: no remedy."""
+    rules = {p.storage.model for p in (other, profile) if p.storage}
+    return len(rules) > 1 and _chip(other) == _chip(profile)
+
+
+def _chip(profile: Profile) -> str:
+    """The name of the chip that a profile describes or is made of, at the end of all that it extends."""
+    while profile.family != profile.name and profile.family in hw.names():
+        profile = hw.load(profile.family)
+    return profile.name
 
 
 def _cores_of_family(net: Network, profile: Profile) -> int | None:
