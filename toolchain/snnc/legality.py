@@ -23,7 +23,7 @@ def must_be_legal(net: Network, cores: Sequence[Core], profile: Profile) -> None
     for core in cores:
         for resource, limit in profile.limits.items():
             usage = Usage(resource, f"core {core.index}", core.used.get(resource, 0), limit)
-            _must_be_within(usage, f"a core of {profile.name} has", "cut the network with split()")
+            _must_be_within(usage, f"a core of {profile.name} has", "map it anew with `snnc map`")
 
 
 def _must_be_within(usage: Usage, whose: str, fix: str) -> None:
