@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from peers import machine
+from peers.case import peak_bytes
 from torch import nn
 
 from snnc import engine, hw, store, targets
@@ -50,8 +51,7 @@ def timed(name: str, stage: Callable[[], Any]) -> Any:
 
 def peak_megabytes() -> int:
     """Of this process, from its start on."""
-    status = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) // 1024 for line in status if line.startswith("VmHWM"))
+    return peak_bytes() >> 20
 
 
 @torch.no_grad()

@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
+from peers.case import peak_bytes
 from random_masks import RISK, Layer, cores
 
 from snnc import hw, neurons, store
@@ -159,7 +159,7 @@ def scaling(width: int, rule: str) -> Row:
     kept = ("cores", "packet_hops", "clock_s", "cpu_s", "failed")
     return {
         "width": width, "synapses": rows[0]["synapses"], "neurons": sum(p.size for p in net.populations if p.neuron),
-        "profile": rows[0]["profile"], "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+        "profile": rows[0]["profile"], "peak_memory_gb": peak_bytes() / 1e9,
         "strategies": {row["strategy"]: {key: row[key] for key in kept if key in row} for row in rows}, **circumstances(),
     }  # fmt: skip
 
@@ -217,10 +217,10 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def earlier(path: Path | None, key: str, but: set[object]) -> list[Row]:
-    """The rows of a file that are there, but those of networks that were run again."""
-    rows = json.loads(path.read_text())[key] if path and path.exists() else []
-    return [row for row in rows if row.get("network", "scaling") not in but]
+def written(path: Path | None) -> dict[str, Any]:
+    """What is in the file already."""
+    there: dict[str, Any] = json.loads(path.read_text()) if path and path.exists() else {"rows": [], "scaling": []}
+    return there
 
 
 def main() -> None:
@@ -235,12 +235,13 @@ def main() -> None:
                 rows.append({**row, **circumstances()})
                 print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     grown = [in_a_process(width, options.rule) for width in WIDTHS] if "scaling" in options.only else []
-    rows = earlier(options.json, "rows", {row["network"] for row in rows}) + rows
-    grown = grown or earlier(options.json, "scaling", set())
+    before, again = written(options.json), {row["network"] for row in rows}
+    rows = [row for row in before["rows"] if row["network"] not in again] + rows
+    grown = grown or before["scaling"]
     print(table(rows), scaling_table(grown) if grown else "", sep="\n\n")
     if options.json:
         machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
-        options.json.write_text(json.dumps({"machine": machine, "rows": rows, "scaling": grown}, indent=1) + "\n")
+        options.json.write_text(json.dumps({**before, "machine": machine, "rows": rows, "scaling": grown}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

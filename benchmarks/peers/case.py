@@ -90,12 +90,16 @@ def timed(run: Callable[[], Any], rounds: int) -> tuple[list[float], Any]:
     return seconds, result
 
 
+def peak_bytes() -> int:
+    """The most memory that this process has held; the maximum of getrusage begins with that of its parent."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+
+
 def say(by: str, timings: list[Mapping[str, Any]], output: np.ndarray, case: Case, **more: Any) -> None:
     """Print the result, and leave the output's spikes (samples, steps, n) in ``output.npy``.
 
     A timing holds what was varied, ``samples`` and ``seconds`` of each round.
     """
     np.save(case.folder / f"{case.settings['name']}.npy", np.asarray(output, np.uint8))
-    status = Path("/proc/self/status").read_text().splitlines()  # the maximum of getrusage begins with that of the parent
-    peak = next(1024 * int(line.split()[1]) for line in status if line.startswith("VmHWM"))
-    print(json.dumps({"by": by, "timings": timings, "peak_bytes": peak, **more}))
+    print(json.dumps({"by": by, "timings": timings, "peak_bytes": peak_bytes(), **more}))
