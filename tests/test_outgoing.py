@@ -111,6 +111,16 @@ def test_cores_lie_in_order_where_they_fit_in_no_other_way(tmp_path, strategy):
     assert max(core.used[SENT] for core in mapping.cores) == 112
 
 
+def test_slices_in_order_fit_where_most_axons_stay_on_their_chip(tmp_path):
+    """Where two axons of each neuron end on its chip, 40 slots do; as if they went to the other one they would take 80."""
+    twice = [(src, dst, full(20, 20)) for src, dst in (("a", "b"), ("b", "c"), ("c", "output")) for _ in range(1 + (src != "b"))]
+    net = joined(("input", "a", full(20, 1)), *twice)
+    profile = system(tmp_path, 2, 2, 40)
+    assert check(net, profile).fits
+    mapping = map_by(Task.of(net, profile), "sequential").mapping
+    assert [core.used[SENT] for core in mapping.cores] == [40, 40, 40, 0]
+
+
 @pytest.mark.parametrize("strategy", ["greedy", "patches", "sequential"])
 def test_an_axon_of_more_slots_than_a_core_has_stays_on_its_chip(tmp_path, strategy):
     net = joined(("input", "a", full(1, 1)), ("a", "output", full(20, 1)))

@@ -39,20 +39,17 @@ def split(
 ) -> tuple[Slice, ...]:
     """Contiguous slices of every neuron population (inputs lie off chip), in order of computation; each fits a core.
 
-    Each slice is as long as it can be (shorter where axons to other chips take more slots, as if all went there, unless one
-    chip may do and does), so the number of slices of a population is the least for contiguous ones. How many
+    Each slice is as long as it can be (shorter, as if all axons went to other chips, where those take more slots than there
+    are with the slices on the chips in order), so the number of slices of a population is the least for contiguous ones. How many
     cores there are is `place`'s concern, but a population that needs more than ``most`` (default: `COUNTED`, and twice the
     cores of the chip) is not cut to the end. Raises NeuronTooLargeError if a single neuron exceeds a limit,
     PopulationTooLargeError for too many slices, UnsupportedError if the chip cannot express the network. With
     ``too_large``, such populations are noted there, by name, and stay whole, so that the others can be measured.
     """
     meter = Meter.of(net, profile)
-    if not hang_on_chips(profile):
-        return _slices(meter, too_large, most, slots=1)
-    if meter.cores_at_least() <= profile.cores // profile.chips:
-        slices = _slices(meter, too_large, most, slots=1)
-        if not _sends_too_much(meter, slices):
-            return slices
+    slices = _slices(meter, too_large, most, slots=1)
+    if not hang_on_chips(profile) or (len(slices) <= profile.cores and not _sends_too_much(meter, slices)):
+        return slices
     return _slices(meter, too_large, most, slots=profile.off_chip_axon_slots)
 
 
