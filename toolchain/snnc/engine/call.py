@@ -23,9 +23,8 @@ Choice = Kernel | Literal["auto"]
 CHOICES = ("auto", "lanes", "events")
 
 EVENT_SAMPLES = 64  # of a block that follows messages, so that what one population sends is near when the next one reads it
-ENDING_S = (
-    0.3  # for steps that were begun; a thread that compiles, which takes longer and cannot be broken off, is left to itself
-)
+# for steps that were begun; a thread that compiles, which takes longer and cannot be broken off, is left to itself
+ENDING_S = 0.3
 
 
 @dataclass(frozen=True, eq=False)
