@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from cases import LOIHI, conv_net, fixed_chain, fixed_dense, fixed_loops, fixed_neuron
 from conv_cases import conv
+from hypothesis import strategies as st
 
 from snnc import hw
 from snnc.encode import Encoding
 from snnc.ir import Connection, Network, Population
 from snnc.mapper import strategies
+from snnc.mapping import Slice
 
 LOIHI1 = hw.load("loihi1")
 needs_library = pytest.mark.skipif(
@@ -25,6 +27,18 @@ def chip(cores=128, neurons=1024, axons_in=4096, axons_out=4096, words=16384):
     """Loihi 1 with other limits, so that they bind on small networks."""
     limits = ("neurons_per_core", neurons), ("input_axons_per_core", axons_in), ("output_axons_per_core", axons_out)
     return replace(LOIHI1, name="tiny", cores=cores, limits=dict([*limits, ("synapse_words_per_core", words)]))
+
+
+def must_be_the_longest(meter, data, resources):
+    """Of a drawn slice a core holds as many neurons as measuring every length finds, by what comes in."""
+    p = data.draw(st.sampled_from([p for p in meter.net.populations if p.neuron]))
+    start = data.draw(st.integers(0, p.size - 1))
+    piece = Slice(p.name, start, data.draw(st.integers(start + 1, p.size)))
+    fits = []
+    for stop in range(start + 1, piece.stop + 1):
+        used = meter.incoming(Slice(p.name, start, stop))
+        fits.append(all(used[r] <= meter.profile.limits[r] for r in resources))
+    assert meter.fitting(piece) == (fits.index(False) if False in fits else len(fits))
 
 
 def fixed_conv(seed=0, density=0.5):

@@ -11,13 +11,13 @@ import pytest
 from conv_cases import convolutional, unrolled
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from map_cases import must_be_the_longest
 
 from snnc import hw
 from snnc.check import check
 from snnc.errors import DoesNotFitError
 from snnc.hw_keys import RESOURCES
 from snnc.ir import Connection, Network, Population
-from snnc.mapping import Slice
 from snnc.neurons.lif import LIF
 from snnc.ops import conv2d
 from snnc.ops.conv2d import Conv2d
@@ -66,15 +66,7 @@ def test_both_ways_of_budgeting_are_reached():
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(NETWORKS, CHIPS, st.data())
 def test_the_longest_slice_is_that_of_measuring_each(net, profile, data):
-    meter = Meter.of(net, profile)
-    p = data.draw(st.sampled_from([p for p in net.populations if p.neuron]))
-    start = data.draw(st.integers(0, p.size - 1))
-    piece = Slice(p.name, start, data.draw(st.integers(start + 1, p.size)))
-    fits = []
-    for stop in range(start + 1, piece.stop + 1):
-        used = meter.incoming(Slice(p.name, start, stop))
-        fits.append(all(used[r] <= profile.limits[r] for r in ("input_axons_per_core", "synapse_words_per_core")))
-    assert meter.fitting(piece) == (fits.index(False) if False in fits else len(fits))
+    must_be_the_longest(Meter.of(net, profile), data, ("input_axons_per_core", "synapse_words_per_core"))
 
 
 def large(density, side=64, channels=128):

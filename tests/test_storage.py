@@ -9,7 +9,7 @@ from cases import LOIHI, fixed_chain, fixed_loops, fixed_neuron
 from conv_cases import convolutional
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from map_cases import STRATEGIES
+from map_cases import STRATEGIES, must_be_the_longest
 
 from snnc import hw
 from snnc.check import check
@@ -254,15 +254,7 @@ def must_be_counted(net, task, core_of, cores):
 )
 def test_the_longest_slice_is_that_of_measuring_each(net, neurons, total, longest, formats, data):
     profile = chip(neurons, total, longest, formats)
-    meter = Meter.of(net, profile)
-    p = data.draw(st.sampled_from([p for p in net.populations if p.neuron]))
-    start = data.draw(st.integers(0, p.size - 1))
-    piece = Slice(p.name, start, data.draw(st.integers(start + 1, p.size)))
-    fits = []
-    for stop in range(start + 1, piece.stop + 1):
-        used = meter.incoming(Slice(p.name, start, stop))
-        fits.append(all(used[r] <= profile.limits[r] for r in ("input_axons_per_core", WORDS, LONGEST)))
-    assert meter.fitting(piece) == (fits.index(False) if False in fits else len(fits))
+    must_be_the_longest(Meter.of(net, profile), data, ("input_axons_per_core", WORDS, LONGEST))
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -21,8 +21,10 @@ def hang_on_chips(profile: Profile) -> bool:
 def all_off_chip(profile: Profile) -> Profile:
     """The chips as if every axon led to another chip: what they hold, they hold however cores are placed.
 
-    But for an axon that takes more slots than a core has, of which none would do.
+    But for an axon that takes more slots than a core has, of which none would do. The same chips where no axon takes more slots.
     """
+    if not hang_on_chips(profile):
+        return profile
     limits, sent = dict(profile.limits), "output_axons_per_core"
     if sent in limits:
         limits[sent] = max(1, limits[sent] // profile.off_chip_axon_slots)

@@ -12,7 +12,7 @@ from snnc.arith import Fixed
 from snnc.configurations import SYNAPSES, Neurons, Synapses, neuron_configurations, synapse_configurations
 from snnc.errors import DoesNotFitError, UnsupportedError
 from snnc.hw import Profile
-from snnc.hw_keys import LONGEST
+from snnc.hw_keys import DISTINCT, LONGEST
 from snnc.ir import Connection, Network
 from snnc.latency import chip_delays
 from snnc.mapping import Slice
@@ -173,7 +173,9 @@ class Meter:
         return synapse_configurations(self.net, self.delays)
 
     def _configurations(self, piece: Slice, axons: Ends, stored: Stored) -> dict[str, int]:
-        """How many different ones of each kind a slice needs."""
+        """How many different ones of each kind a slice needs, if the chip limits any."""
+        if not {*DISTINCT} & set(self.profile.limits):
+            return {}
         here = slice(piece.start, piece.stop)
         used = {resource: len(np.unique(numbers[piece.population][here])) for resource, numbers in self._of_neurons.items()}
         ways = {name: (form, stored[name][form].step) for name, form in cheapest(stored).items()}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.configurations import SYNAPSES, distinct
-from snnc.hw_keys import LONGEST
+from snnc.hw_keys import DISTINCT, LONGEST
 from snnc.ir import Connection
 from snnc.mapper.task import Assignment, Task, cores_in
 from snnc.outgoing import chips, hang_on_chips, slots
@@ -148,7 +148,9 @@ def _words(
 def _configurations(
     task: Task, axons: Mapping[str, _Axons], core_of: Assignment, ways: _Ways, n_cores: int
 ) -> dict[str, NDArray[np.int64]]:
-    """How many different ones of each kind each core needs."""
+    """How many different ones of each kind each core needs, if the chip limits any."""
+    if not {*DISTINCT} & set(task.profile.limits):
+        return {}
     every = np.concatenate(list(core_of.values()))
     used = {
         resource: distinct(every, np.concatenate([numbers[name] for name in core_of]), n_cores)

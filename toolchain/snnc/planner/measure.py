@@ -11,7 +11,7 @@ from snnc.ir import Network
 from snnc.mapper.census import Census, census
 from snnc.mapper.strategies import greedy
 from snnc.mapper.task import Rates, Task, cores_in, of_slices
-from snnc.outgoing import all_off_chip, hang_on_chips
+from snnc.outgoing import all_off_chip
 from snnc.totals import totals
 
 Uses = Mapping[str, float]  # "cores", "packets" and the keys of Profile.totals -> amount; infinite: no number of cores will do
@@ -24,7 +24,7 @@ def measure(net: Network, profile: Profile, rates: Rates | None = None) -> Uses:
     ``share``, besides: the cores if they could be filled to the brim, with a fraction. Raises UnsupportedError if the chip
     cannot express the network.
     """
-    task = Task.of(net, all_off_chip(profile) if hang_on_chips(profile) else profile, rates)
+    task = Task.of(net, all_off_chip(profile), rates)
     whole = {usage.resource: float(usage.used or 0) for usage in totals(net, profile)}
     try:
         core_of = greedy.cut(task)
