@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from snnc.errors import DoesNotFitError
 from snnc.mapper.census import Census, census
-from snnc.mapper.task import Assignment, Task
+from snnc.mapper.task import Assignment, Task, by_population
 
 
 def repaired(task: Task, core_of: Assignment) -> tuple[Assignment, Census]:
@@ -45,4 +45,4 @@ def _halved(task: Task, core_of: Assignment, over: NDArray[np.bool_]) -> Assignm
     for i, core in enumerate(np.flatnonzero(over)):
         mine = np.flatnonzero(every == core)
         new[mine[len(mine) // 2 :]] = len(over) + i
-    return dict(zip(core_of, np.split(new, np.cumsum([len(cores) for cores in core_of.values()])[:-1]), strict=True))
+    return by_population(core_of, new)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from snnc.hw import Sharing
 from snnc.hw_keys import LONGEST
 from snnc.ir import Connection
-from snnc.mapper.task import Assignment, Task, cores_in
+from snnc.mapper.task import Assignment, Task, by_population, cores_in
 from snnc.storage import INEXPRESSIBLE, Axons, words_by_core
 from snnc.storage import rule as rule_of
 
@@ -69,7 +69,7 @@ def _places(task: Task, core_of: Assignment) -> dict[str, Ints]:
     held = np.bincount(every, each).astype(np.int64)
     place = np.empty(len(every), np.int64)
     place[order] = ends - each[order] - np.repeat(np.cumsum(held) - held, np.bincount(every))
-    return dict(zip(core_of, np.split(place, np.cumsum([len(cores) for cores in core_of.values()])[:-1]), strict=True))
+    return by_population(core_of, place)
 
 
 def lists(c: Connection, core_of: Ints, places: Ints, compartments: int) -> Lists:

@@ -123,7 +123,12 @@ def numbered(core_of: Assignment) -> Assignment:
     every = np.concatenate(list(core_of.values()))
     _, first, inverse = np.unique(every, return_index=True, return_inverse=True)
     rank = np.argsort(np.argsort(first))
-    parts = np.split(rank[inverse], np.cumsum([len(cores) for cores in core_of.values()])[:-1])
+    return by_population(core_of, rank[inverse])
+
+
+def by_population(core_of: Assignment, each: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    """A number for each neuron, all populations of an assignment one after the other, as one array for each of them."""
+    parts = np.split(each, np.cumsum([len(cores) for cores in core_of.values()])[:-1])
     return dict(zip(core_of, parts, strict=True))
 
 
