@@ -38,7 +38,7 @@ browser: ## Install Debian's headless Chromium for the tests of the report's pag
 		|| echo "no Chromium, so the report's page is not tested: apt-get install chromium-headless-shell"
 
 screenshots: venv browser ## Write the screenshots of docs/report.md anew
-	SNNC_SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/test_report_screenshots.py
+	SNNC_SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/report/test_report_screenshots.py
 
 docs: venv ## Build the documents' site into out/site; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

@@ -20,22 +20,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from peers import machine
+from cases.peers import machine
 from peers.case import peak_bytes
 from torch import nn
 
-from snnc import engine, hw, store, targets
-from snnc.check import check
-from snnc.encode import encode
-from snnc.ir import Network
+from snnc import chips, store, targets
+from snnc.budget.check import check
+from snnc.mapping.place import place
+from snnc.mapping.split import split
+from snnc.network.encoding import encode
+from snnc.network.model import Network
 from snnc.ops.dense import Dense
-from snnc.place import place
-from snnc.quantise import quantise
-from snnc.simulate import simulate
-from snnc.split import split
-from snnc.training.convnet import ConvNet, ConvNetConfig
-from snnc.training.convnet_network import to_network
-from snnc.verify import compare
+from snnc.passes.quantise import quantise
+from snnc.simulation import engine
+from snnc.simulation.reference import simulate
+from snnc.training.models.convnet import ConvNet, ConvNetConfig
+from snnc.training.models.convnet_network import to_network
+from snnc.verification.compare import compare
 
 SECONDS: dict[str, float] = {}
 
@@ -71,7 +72,7 @@ def random_network(config: ConvNetConfig, connectivity: float, seed: int, vote: 
 
 def full(connectivity: float, profile: str, seed: int) -> dict[str, Any]:
     """Every stage on the full network; what it needs and what comes out."""
-    chip = hw.load(profile)
+    chip = chips.load(profile)
     net = timed("build", lambda: random_network(ConvNetConfig(), connectivity, seed, vote=False))
     fixed = timed("quantise", lambda: quantise(net, chip))
     data = timed("write", lambda: store.dumps(fixed))
@@ -94,7 +95,7 @@ def full(connectivity: float, profile: str, seed: int) -> dict[str, Any]:
 def narrow(profile: str, seed: int) -> dict[str, Any]:
     """One sample of a narrow network: the reference against its unrolled synapses and the engine, every spike and state."""
     config = ConvNetConfig(width=12, hidden=64, voters=2)
-    fixed = quantise(random_network(config, 0.2, seed, vote=True), hw.load(profile))
+    fixed = quantise(random_network(config, 0.2, seed, vote=True), chips.load(profile))
     wires = tuple(replace(c, op=Dense(c.op.unrolled(), c.op.exponent, c.op.sign_mode)) for c in fixed.connections)
     images = np.random.default_rng(seed).integers(0, 256, (1, 3 * 32 * 32), np.uint8)
     inputs = {"input": encode(fixed.encoding, images)}  # type: ignore[arg-type]

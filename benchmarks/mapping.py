@@ -28,20 +28,20 @@ import numpy as np
 from peers.case import peak_bytes
 from random_masks import RISK, Layer, cores
 
-from snnc import hw, neurons, store
+from snnc import chips, neurons, store
+from snnc.chips.profile import Profile
 from snnc.errors import SnncError
-from snnc.hw import Profile
-from snnc.ir import Connection, Network, Population
-from snnc.mapper import strategies
-from snnc.mapper.choose import map_by
-from snnc.mapper.lower_bounds import lower_bounds
-from snnc.mapper.task import Task
-from snnc.ops._base import Op
-from snnc.ops._window import Window
+from snnc.mapping import strategies
+from snnc.mapping.choose import map_by
+from snnc.mapping.lower_bounds import lower_bounds
+from snnc.mapping.task import Task
+from snnc.network.model import Connection, Network, Population
+from snnc.network.op import Op
+from snnc.network.synapses import Synapses
+from snnc.network.window import Window
 from snnc.ops.conv2d import Conv2d
 from snnc.ops.dense import Dense
 from snnc.ops.sumpool2d import SumPool2d
-from snnc.synapses import Synapses
 
 LIF = neurons.get("lif")
 Row = dict[str, Any]
@@ -104,7 +104,7 @@ def networks(only: list[str], models: list[Path]) -> Iterator[Network]:
 
 def systems(base: str, neurons_per_core: int | None = None) -> list[Profile]:
     """A chip and its systems, the smallest first."""
-    found = sorted((p for p in map(hw.load, hw.names()) if p.family == base), key=lambda p: (p.cores, p.name))
+    found = sorted((p for p in map(chips.load, chips.names()) if p.family == base), key=lambda p: (p.cores, p.name))
     if neurons_per_core is None:
         return found
     limits = {**found[0].limits, "neurons_per_core": neurons_per_core}
@@ -148,7 +148,7 @@ def cores_of_random(net: Network, profile: Profile) -> int | None:
 
 def by_rule(chip: Profile, name: str) -> Profile:
     """The chip with limits, synapse memory and output axons as in another profile."""
-    rule = hw.load(name)
+    rule = chips.load(name)
     return replace(chip, limits=rule.limits, storage=rule.storage, off_chip_axon_slots=rule.off_chip_axon_slots)
 
 
@@ -230,8 +230,8 @@ def main() -> None:
         return
     rows: list[Row] = []
     for net in networks(options.only.split(","), options.models):
-        for chips in (systems("loihi1"), systems("loihi2"), systems("loihi1", neurons_per_core=256)):
-            for row in measured(net, chips):
+        for chip_systems in (systems("loihi1"), systems("loihi2"), systems("loihi1", neurons_per_core=256)):
+            for row in measured(net, chip_systems):
                 rows.append({**row, **circumstances()})
                 print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     grown = [in_a_process(width, options.rule) for width in WIDTHS] if "scaling" in options.only else []

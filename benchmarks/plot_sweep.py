@@ -11,8 +11,8 @@ import json
 import sys
 from pathlib import Path
 
-from snnc.sweep_table import summarise
-from snnc.training.sweep import SCHEMA
+from snnc.training.sweep.grid import SCHEMA
+from snnc.training.sweep.table import summarise
 
 ERRORS = (0.5, 1, 1.5, 2, 3, 5, 10, 20, 30, 50, 70)  # in percent: where the axis of accuracy has its ticks
 

@@ -20,16 +20,17 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from peers import machine
+from cases.peers import machine
 
-from snnc import engine, hw, targets
-from snnc.ir import Connection, Network, Population
+from snnc import chips, targets
+from snnc.network.model import Connection, Network, Population
+from snnc.network.op import weight_grid
+from snnc.network.synapses import Synapses
 from snnc.neurons.lif import LIF
-from snnc.ops._base import weight_grid
 from snnc.ops.dense import Dense
-from snnc.run import Rasters
-from snnc.simulate import simulate
-from snnc.synapses import Synapses
+from snnc.simulation import engine
+from snnc.simulation.reference import simulate
+from snnc.simulation.run import Rasters
 
 SIZES, STEPS, RATE, CONNECTIVITY = (784, 800, 10), 32, 0.1, 0.05
 BATCHES = (1, 64)
@@ -61,7 +62,7 @@ int main(int argc, char **argv)
 
 def network() -> Network:
     """Random integer weights on Loihi's grid; about a tenth of the neurons fire in a step."""
-    rng, numeric = np.random.default_rng(0), hw.load("loihi1").fixed()
+    rng, numeric = np.random.default_rng(0), chips.load("loihi1").fixed()
     grid = np.array(weight_grid(numeric, "mixed"))
     populations = [Population("input", (SIZES[0],), None)]
     connections = []

@@ -13,15 +13,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from cases.peers import machine
 from full_size import arguments, peak_megabytes, random_network
-from peers import machine
 
-from snnc import hw
-from snnc.adversary import Target, drive
-from snnc.ir import Network
-from snnc.quantise import quantise
-from snnc.ranges import RangeProof, prove_ranges
-from snnc.training.convnet import ConvNetConfig
+from snnc import chips
+from snnc.analysis.range_proof import RangeProof, prove_ranges
+from snnc.network.model import Network
+from snnc.passes.quantise import quantise
+from snnc.training.models.convnet import ConvNetConfig
+from snnc.verification.refute import Target, drive
 
 MOST_SECONDS = 10.0
 STEPS = 200  # of the inputs that are built
@@ -51,7 +51,7 @@ def timed_cpu(stage: Callable[[], Any]) -> tuple[Any, float, float]:
 def main() -> int:
     """Print one JSON object, and write it if asked to. Exit code 1 if a proof takes too long or a bound of u is not reached."""
     args = arguments(__doc__)
-    net = quantise(random_network(ConvNetConfig(), args.connectivity, args.seed, vote=False), hw.load(args.hw))
+    net = quantise(random_network(ConvNetConfig(), args.connectivity, args.seed, vote=False), chips.load(args.hw))
     first = next(p.name for p in net.ordered if p.neuron)
     runs: dict[str, dict[str, Any]] = {}
     for name, settings in {"ever": {}, "32 steps": {"steps": 32}, "64 messages a step": {"max_spikes_per_step": 64}}.items():

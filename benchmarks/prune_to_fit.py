@@ -1,7 +1,7 @@
 """Pruning until a network fits so many cores of a chip: spread over layers as the planner does, and uniformly, beside each other.
 
 A 784-800-10 network is trained on MNIST for each seed; dense it needs so many cores. It is then pruned to half and to a quarter
-of them, once with the connectivity of each layer from `snnc.planner.plan.plan` (what `snnc prune --fit` does) and once with the
+of them, once with the connectivity of each layer from `snnc.budget.plan.plan` (what `snnc prune --fit` does) and once with the
 same connectivity for every layer, the largest that fits (`uniform`). All else is equal: method, seeds, chip, and epochs, as the
 one that fits in fewer rounds is trained on as a further round would be. Accuracies are those on all test samples; the fixed
 network is simulated in the chip's integers.
@@ -23,24 +23,24 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from peers import machine
+from cases.peers import machine
 
-from snnc import data, hw, store
-from snnc.data import Dataset
-from snnc.evaluate import evaluate
-from snnc.ir import Network
-from snnc.mapper.choose import map_by
-from snnc.mapper.task import Task
-from snnc.planner.goal import Goal
-from snnc.planner.measure import measure
-from snnc.planner.plan import plan, uniform
-from snnc.quantise import quantise
-from snnc.training.fit import train
-from snnc.training.prune import prune
-from snnc.training.prune_to_fit import Round, further, prune_to_fit
-from snnc.training.record import Record
+from snnc import chips, data, store
+from snnc.budget.goal import Goal
+from snnc.budget.measure import measure
+from snnc.budget.plan import plan, uniform
+from snnc.data.dataset import Dataset
+from snnc.mapping.choose import map_by
+from snnc.mapping.task import Task
+from snnc.network.model import Network
+from snnc.passes.quantise import quantise
+from snnc.training.loop.record import Record
+from snnc.training.loop.source import source
+from snnc.training.pruning.prune import prune
+from snnc.training.pruning.prune_to_fit import Round, further, prune_to_fit
 from snnc.training.settings import PruneConfig, TrainConfig
-from snnc.training.source import source
+from snnc.training.train import train
+from snnc.verification.evaluate import evaluate
 
 CHIP = "loihi1"
 SPREADS = {"planned": plan, "uniform": uniform}
@@ -49,7 +49,7 @@ Row = dict[str, Any]
 
 def row(kind: str, seed: int, asked: int | None, net: Network, fixed: Network, test: Dataset, accuracy: float) -> Row:
     """One line of the table; mapped anew, every limit held against the chip."""
-    mapped = map_by(Task.of(fixed, hw.load(CHIP)), "greedy")
+    mapped = map_by(Task.of(fixed, chips.load(CHIP)), "greedy")
     return {
         "network": kind, "seed": seed, "cores_asked": asked, "cores": mapped.cores,
         "connectivity": {c.name: c.op.synapses.count / c.op.parameters for c in net.connections},
@@ -75,8 +75,8 @@ def rows(options: argparse.Namespace, images: Dataset, test: Dataset, there: lis
         net = dense(training(options, seed), images, test, options.keep)
         reached = net.done[0].settings["reached"]["test_accuracy"]
         if ("dense", seed, None) not in have:
-            yield row("dense", seed, None, net, quantise(net, hw.load(CHIP)), test, reached)
-        cores = int(measure(net, hw.load(CHIP))["cores"])
+            yield row("dense", seed, None, net, quantise(net, chips.load(CHIP)), test, reached)
+        cores = int(measure(net, chips.load(CHIP))["cores"])
         for asked in sorted({cores // 4, cores // 2}):
             if any((kind, seed, asked) not in have for kind in SPREADS):
                 yield from pair(options, net, images, test, seed, asked)

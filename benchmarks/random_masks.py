@@ -1,7 +1,7 @@
 """Cores that two large layers of random synapses need, whatever the mapping: a bound that holds for nearly all random masks.
 
 Layer b follows layer a; each neuron of a layer has equally many sources, drawn at random. A bound that looks at each resource on
-its own (`snnc.mapper.lower_bounds`) lets the neurons on a core share their sources; random ones do not. Counted here, each but
+its own (`snnc.mapping.lower_bounds`) lets the neurons on a core share their sources; random ones do not. Counted here, each but
 for a small probability by the union bound over all k of the n neurons of a layer, with d of s sources each:
 
 - They have `reached` sources at least. P(some k neurons all miss some m sources) <= C(n, k) C(s, m) (C(s - m, d) / C(s, d)) ** k.
@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 from scipy.optimize import LinearConstraint, milp, minimize
 from scipy.special import gammaln, logsumexp
 
-from snnc.hw import Profile
-from snnc.storage import Storage, field
-from snnc.storage.nengo_loihi import entry_words
+from snnc.chips.memory import Storage, field
+from snnc.chips.memory.nengo_loihi import entry_words
+from snnc.chips.profile import Profile
 
 RISK = 1e-9  # that drawn masks need fewer cores
 PLACES = ((-5.0, 5.0), (0.0, 10.0))  # where the best l (its logarithm) and t are sought: so that sums lose no digits that matter

@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from peers import machine, networks, shares, tables
+from cases.peers import machine, networks, shares, tables
 
-from snnc import engine, store
+from snnc import store
+from snnc.simulation import engine
 
 HERE = Path(__file__).resolve().parent / "peers"
 TIMEOUT_S = 300

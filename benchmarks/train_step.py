@@ -25,13 +25,13 @@ from pathlib import Path
 
 import snntorch
 import torch
-from peers import machine
+from cases.peers import machine
 from snntorch import surrogate
 from torch import Tensor, nn
 
-from snnc.training import heap
+from snnc.training.kernels import heap
 from snnc.training.methods.grad_r import GradR
-from snnc.training.models import build
+from snnc.training.models.feedforward import build
 
 SIZES, STEPS, BATCH = (784, 800, 10), 8, 128
 BETA, LR, ALPHA, CONNECTIVITY = 0.5, 1e-3, 1e-3, 0.05

@@ -15,7 +15,7 @@ The publication's own width (36.7 million weights, 1,614.7 million synapses) and
         --loss rate --lr 1e-4 --batch-size 16 --epochs 2048 -o out/pruned.safetensors
 """
 
-from snnc.training.convnet import ConvNet, ConvNetConfig
+from snnc.training.models.convnet import ConvNet, ConvNetConfig
 
 
 def full() -> ConvNet:

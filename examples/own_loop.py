@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from snnc import data
 from snnc.training.methods.grad_r import GradR  # 1 of 3
-from snnc.training.weights import parameter_groups  # 2 of 3
+from snnc.training.models.weights import parameter_groups  # 2 of 3
 
 EPOCHS, BATCH, STEPS = 20, 32, 8
 

@@ -6,34 +6,34 @@ The spikes are those of Lava 0.10.0's bit-accurate CPU models; nothing here was 
 import json
 from pathlib import Path
 
-from snnc.ir import Network
-from snnc.mapping import Mapping
+from snnc.mapping.model import Mapping
+from snnc.network.model import Network
 
-from . import _lava, _lava_files
-from ._lava_run import LAVA, run
+from .lava import files, refusals
+from .lava.run import LAVA, run
 
 __all__ = ["NEEDS_MAPPING", "SUMMARY", "VERIFIED_BY", "export", "neuron_problem", "operator_problem", "problems", "run"]
 
 SUMMARY = "the same, with a mapping to the cores of Loihi 1 or 2"
 NEEDS_MAPPING = True
 VERIFIED_BY = LAVA.name
-operator_problem = _lava.operator_problem
+operator_problem = refusals.operator_problem
 READOUT = "every threshold that its 17-bit register holds can be exceeded, so that it would fire; read out the spikes of a LIF"
 
 
 def neuron_problem(model: str) -> str:
     """Why the target cannot compute a neuron model, for any name; empty if it can."""
-    return READOUT if model == "li" else _lava.neuron_problem(model)
+    return READOUT if model == "li" else refusals.neuron_problem(model)
 
 
 def problems(net: Network, mapping: Mapping | None) -> list[str]:
     """Everything that cannot be exported, each as a sentence: what Lava cannot express, and what the mapping leaves out.
 
-    What the chip itself cannot express is said by `snnc.features.missing`, before a network is mapped to it.
+    What the chip itself cannot express is said by `snnc.mapping.capabilities.missing`, before a network is mapped to it.
     """
     if mapping is None:
         return ["it has no mapping to cores"]
-    return _lava.problems(net, neuron_problem, operator_problem) + _uncovered(net, mapping)
+    return refusals.problems(net, neuron_problem, operator_problem) + _uncovered(net, mapping)
 
 
 def _uncovered(net: Network, mapping: Mapping) -> list[str]:
@@ -52,4 +52,4 @@ def export(net: Network, mapping: Mapping | None, folder: Path, max_synapses: in
     """Fill ``folder``; returns the latency of each population in steps."""
     assert mapping is not None  # noqa: S101 - for the type checker; `problems` refuses it
     (folder / "mapping.json").write_text(json.dumps(mapping.to_json(), indent=1, sort_keys=True) + "\n")
-    return _lava_files.write(net, folder, max_synapses)
+    return files.write(net, folder, max_synapses)

@@ -6,11 +6,11 @@ import sys
 
 import numpy as np
 import pytest
-from blocks import LANGUAGES, PAGES, blocks, commands, lines, prepare, words
-from cases import fixed_chain, spikes
+from cases.blocks import LANGUAGES, PAGES, blocks, commands, lines, prepare, words
+from cases.networks import fixed_chain, spikes
 from conftest import ROOT, snnc
 
-from snnc.simulate import simulate
+from snnc.simulation.reference import simulate
 
 LEFT_OUT = {  # how a line begins, and why it is not run
     "make ": "the suite runs under make; that the target exists is tested below",
@@ -18,10 +18,10 @@ LEFT_OUT = {  # how a line begins, and why it is not run
     "pip install ": "needs the network; the extras and the versions are held against pyproject.toml and the Makefile below",
     "python -m venv peers": "needs the network",
     "python benchmarks/": "takes up to an hour; its options are tested below",
-    "snnc prune dense.snnc --data mnist": "trains for minutes; tests/test_prune_to_fit.py runs the verb on less",
+    "snnc prune dense.snnc --data mnist": "trains for minutes; tests/training/test_prune_to_fit.py runs the verb on less",
 }
 SLOW = {"README.md": [pytest.mark.lava], "docs/tutorial.md": [pytest.mark.lava], "docs/simulator.md": []}  # minutes
-ELSEWHERE = {"docs/how-to/write-a-target.md": "tests/test_write_a_target.py"}  # what its blocks need is made there
+ELSEWHERE = {"docs/how-to/write-a-target.md": "tests/exporters/test_write_a_target.py"}  # what its blocks need is made there
 WITH_CODE = ("docs/own-models.md", "docs/simulator.md", "docs/targets.md")
 
 
@@ -136,8 +136,8 @@ def test_the_training_loop_of_the_docs_prunes():
 def test_the_stream_of_the_docs_runs(tmp_path, monkeypatch):
     """docs/simulator.md: the stream ends as the output fires, and goes on from what was kept."""
     pytest.importorskip("numba", reason="the engine needs numba: pip install 'snnc[engine]'")
-    from snnc import engine
-    from snnc.engine import saved
+    from snnc.simulation import engine
+    from snnc.simulation.engine import saved
 
     monkeypatch.chdir(tmp_path)
     net = fixed_chain(threshold=100)

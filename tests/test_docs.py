@@ -6,12 +6,12 @@ import subprocess
 import sys
 
 import pytest
-from blocks import PAGES, commands, spans, words
+from cases.blocks import PAGES, commands, spans, words
 from click.testing import CliRunner
 from conftest import ROOT
 
 from snnc.cli import VERBS, main
-from snnc.verify import _cause
+from snnc.verification.compare import _cause
 
 
 def name(path):

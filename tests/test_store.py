@@ -12,14 +12,14 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from cases import fixed_chain, float_chain
+from cases.networks import fixed_chain, float_chain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from snnc import store
+from snnc.base.files import write_bytes
 from snnc.errors import FileError, NetworkError, SnncError
-from snnc.files import write_bytes
 
 
 def test_a_path_may_be_text(tmp_path):
@@ -58,7 +58,7 @@ def test_a_real_limit_of_the_system_loses_nothing(tmp_path):
     path.write_text("precious")
     code = f"""
 import pathlib
-from snnc.files import write_bytes
+from snnc.base.files import write_bytes
 from snnc.errors import FileError
 try:
     write_bytes(pathlib.Path({str(path)!r}), b"x" * 1_000_000, force=True)

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc import hw, store
-from snnc.arith import Fixed
-from snnc.data import load
-from snnc.encode import Encoding, encode
+from snnc import chips, store
+from snnc.data.dataset import load
 from snnc.errors import SnncError
-from snnc.ir import Connection, Network, Population
+from snnc.network.arithmetic import Fixed
+from snnc.network.encoding import Encoding, encode
+from snnc.network.model import Connection, Network, Population
+from snnc.network.op import Op, weight_grid
+from snnc.network.synapses import Synapses
 from snnc.neurons.lif import LIF
-from snnc.ops._base import Op, weight_grid
 from snnc.ops.conv2d import Conv2d
 from snnc.ops.dense import Dense
-from snnc.synapses import Synapses
 
 STEPS, DECAY, RATE = 32, 512, 0.12  # steps of a sample; an eighth of v leaks in a step; a rate that thresholds are made for
 CHANNELS = (8, 8, 16, 16, 32, 32)
@@ -25,7 +25,7 @@ CHANNELS = (8, 8, 16, 16, 32, 32)
 
 def fixed() -> Fixed:
     """The integers of Loihi: weights of 8 bits."""
-    return hw.load("loihi1").fixed()
+    return chips.load("loihi1").fixed()
 
 
 def dense(rng: np.random.Generator, n_dst: int, n_src: int, connectivity: float) -> Dense:

@@ -2,8 +2,10 @@
 
 from case import read, say, timed
 
-from snnc import __version__, engine, store
-from snnc.simulate import simulate
+from snnc import store
+from snnc._version import __version__
+from snnc.simulation import engine
+from snnc.simulation.reference import simulate
 
 
 def main() -> None:

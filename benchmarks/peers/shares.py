@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from snnc import engine
-from snnc.engine import block
-from snnc.engine.plan import plan
-from snnc.ir import Network
+from snnc.network.model import Network
+from snnc.simulation import engine
+from snnc.simulation.engine import block
+from snnc.simulation.engine.plan import plan
 
 
 def measured(net: Network, raster: Any) -> dict[str, float]:

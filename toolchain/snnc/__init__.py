@@ -1,3 +1,5 @@
 """snnc: from a trained spiking network to a neuromorphic chip, proved spike for spike."""
 
-__version__ = "0.1.0"
+from snnc._version import __version__
+
+__all__ = ["__version__"]

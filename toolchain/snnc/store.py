@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc import neurons, ops
-from snnc.arith import Fixed, Float, Numeric
-from snnc.encode import Encoding
+from snnc.base.files import write_bytes
 from snnc.errors import FileError, SnncError
-from snnc.files import write_bytes
-from snnc.ir import Connection, Network, Population, Stage, arrays, structure
-from snnc.synapses import Synapses
+from snnc.network.arithmetic import Fixed, Float, Numeric
+from snnc.network.encoding import Encoding
+from snnc.network.model import Connection, Network, Population, Stage, arrays, structure
+from snnc.network.synapses import Synapses
 
 SCHEMA = "snnc.network/1"
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import click
 
-from snnc.config import Config, kind
+from snnc.base.config import Config, kind
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 

@@ -10,19 +10,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc import counterexample, store, targets
-from snnc.arith import Fixed
+from snnc import store, targets
+from snnc.base.files import must_be_free
 from snnc.cli._common import say
 from snnc.errors import SnncError, UsageError
-from snnc.files import must_be_free
-from snnc.ir import Network
-from snnc.proof import Proof, Source, notes, running
-from snnc.run import Rasters, Run
-from snnc.shrink import Case, Differs, samples_that_differ, shrunk
-from snnc.simulators import simulator
-from snnc.targets import Artifact
+from snnc.network.arithmetic import Fixed
+from snnc.network.model import Network
+from snnc.simulation.choice import simulator
+from snnc.simulation.run import Rasters, Run
+from snnc.targets.target import Artifact
 from snnc.training.settings import must_have_torch
-from snnc.verify import Divergence
+from snnc.verification import counterexample
+from snnc.verification.compare import Divergence
+from snnc.verification.prove import Proof, Source, notes, running
+from snnc.verification.shrink import Case, Differs, samples_that_differ, shrunk
 
 
 @dataclass(frozen=True, eq=False)

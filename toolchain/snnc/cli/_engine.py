@@ -2,7 +2,7 @@
 
 import click
 
-from snnc.simulators import NAMES
+from snnc.simulation.choice import NAMES
 
 engine_option = click.option(
     "--engine",

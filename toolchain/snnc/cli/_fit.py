@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from snnc import data, store
+from snnc.base.factory import Factory
+from snnc.base.files import must_be_free, write_bytes
+from snnc.budget.goal import Goal
 from snnc.cli._common import print_json, print_table, say
 from snnc.cli._own import Run
 from snnc.cli._training import interruptible
-from snnc.connectivity import parameter_connectivity
 from snnc.errors import ConfigError
-from snnc.evaluate import evaluate
-from snnc.files import must_be_free, write_bytes
-from snnc.ir import Network
-from snnc.mapper.choose import map_by
-from snnc.mapper.task import Task
-from snnc.mapping import Mapping as Mapped
-from snnc.planner.goal import Goal
-from snnc.training.own_settings import Factory
+from snnc.mapping.choose import map_by
+from snnc.mapping.model import Mapping as Mapped
+from snnc.mapping.task import Task
+from snnc.network.connectivity import parameter_connectivity
+from snnc.network.model import Network
 from snnc.training.settings import PruneConfig
+from snnc.verification.evaluate import evaluate
 
 ASKED = ("connectivity", "sparsity", "layer")
 STRATEGY = "greedy"  # what `measure` counts
@@ -42,7 +42,7 @@ def goal_of(text: str, model: Path, options: dict[str, Any]) -> Goal:
 def fit_network(model: Path, goal: Goal, config: PruneConfig, run: Run) -> int:
     """Write the float network to ``out``, and beside it the quantised one (.fixed.snnc), its mapping (.mapping.json), metrics and
     checkpoints. Returns the exit code: 3 if it does not fit, after all that could be done."""
-    from snnc.training.prune_to_fit import ROUNDS, Files, prune_to_fit
+    from snnc.training.pruning.prune_to_fit import ROUNDS, Files, prune_to_fit
 
     fixed_path, mapping_path = (run.out.with_name(_stem(run.out) + ending) for ending in (".fixed.snnc", ".mapping.json"))
     files = Files(run.out, run.resume is not None, run.quiet, run.tensorboard)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from snnc.cli._common import print_table
-from snnc.inspection import Inspection
+from snnc.report.inspection import Inspection
 
 
 def print_populations(found: Inspection) -> None:

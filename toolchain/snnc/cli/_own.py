@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from snnc import data, store
+from snnc.base.factory import Factory
+from snnc.base.files import must_be_free, write_bytes
 from snnc.cli._training import interruptible, is_first, show
 from snnc.errors import ConfigError
-from snnc.files import must_be_free, write_bytes
-from snnc.ir import Stage
-from snnc.training.own_settings import Factory, OwnConfig
+from snnc.network.model import Stage
+from snnc.training.pruning.own_settings import OwnConfig
 from snnc.training.settings import PruneConfig
 
 REPORT = "snnc.pruned-model/1"
@@ -55,9 +56,9 @@ def prune_file(factory: Factory, own: OwnConfig, config: PruneConfig, run: Run) 
     the network (.snnc) if the model makes one."""
     from safetensors.torch import save
 
-    from snnc.training.own import make, prune_own
-    from snnc.training.ranks import joined
-    from snnc.training.record import Record
+    from snnc.training.loop.ranks import joined
+    from snnc.training.loop.record import Record
+    from snnc.training.pruning.own import make, prune_own
 
     record = Record.beside(run.out, run.quiet, run.tensorboard)
     record.must_be_free(run.force or not is_first(), run.resume)

@@ -8,11 +8,11 @@ from typing import Any
 import click
 import numpy as np
 
-from snnc.adversary import Driven, refute
+from snnc.analysis.range_proof import Certificate, RangeProof, Register, prove_ranges
+from snnc.base.files import write_bytes
 from snnc.cli._common import print_table
-from snnc.files import write_bytes
-from snnc.ir import Network
-from snnc.ranges import Certificate, RangeProof, Register, prove_ranges
+from snnc.network.model import Network
+from snnc.verification.refute import Driven, refute
 
 DOES = {"wrap": "wraps around", "saturate": "saturates"}
 

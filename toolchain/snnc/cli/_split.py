@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc import data, store
-from snnc.evaluate import AT_ONCE, Evaluation, evaluate, together
-from snnc.run import Run
-from snnc.training import engines
+from snnc.simulation.run import Run
+from snnc.training.sweep import engines
+from snnc.verification.evaluate import AT_ONCE, Evaluation, evaluate, together
 
 Collected = dict[str, list[NDArray[np.uint8]]]  # rasters of successive samples, by population
 

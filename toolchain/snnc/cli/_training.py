@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from snnc.cli._common import PATH, print_json, print_table, say
-from snnc.connectivity import parameter_connectivity, synapse_connectivity
-from snnc.ir import Network
+from snnc.network.connectivity import parameter_connectivity, synapse_connectivity
+from snnc.network.model import Network
 
 resume_option = click.option("--resume", type=PATH, help="Continue from this checkpoint, with the same settings.")
 tensorboard_option = click.option("--tensorboard", type=PATH, help="Folder for a TensorBoard log of the metrics.")

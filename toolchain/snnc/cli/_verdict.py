@@ -7,8 +7,8 @@ import click
 import numpy as np
 
 from snnc.cli._common import print_json, print_table
-from snnc.proof import Proof
-from snnc.verify import Divergence, Verdict
+from snnc.verification.compare import Divergence, Verdict
+from snnc.verification.prove import Proof
 
 
 def accuracy_of(proof: Proof, labels: Any) -> dict[str, float]:

@@ -5,16 +5,16 @@ from typing import Any
 
 import click
 
-from snnc import hw, store
-from snnc.arith import Fixed
-from snnc.check import Budget, CoreBudget, LayerBudget, check
+from snnc import chips, store
+from snnc.analysis.reachability import MOST_STEPS
+from snnc.base.files import must_be_free
+from snnc.budget.check import Budget, CoreBudget, LayerBudget, check
+from snnc.chips.schema import DISTINCT
 from snnc.cli._common import PATH, Styled, force_option, json_option, output_width, print_json, print_table
 from snnc.cli._ranges import Found, print_proof, prove, write_inputs
 from snnc.errors import UsageError
-from snnc.files import must_be_free
-from snnc.hw_keys import DISTINCT
-from snnc.invariant import MOST_STEPS
-from snnc.usage import Usage, words_for
+from snnc.mapping.usage import Usage, words_for
+from snnc.network.arithmetic import Fixed
 
 BAR = 5  # characters of a full bar
 BAR_WIDTH = 100  # columns from which there is room for bars
@@ -57,7 +57,7 @@ def command(
     _must_agree(profile_name, wanted, {"--steps": steps, "--max-spikes-per-step": budget, "--inputs": inputs})
     if inputs:
         must_be_free(inputs, force)
-    profile = hw.load(profile_name) if profile_name else None
+    profile = chips.load(profile_name) if profile_name else None
     net = store.load(model)
     fit = check(net, profile) if profile else None
     found = prove(net, steps, budget, try_inputs=wanted) if wanted or (as_json and isinstance(net.numeric, Fixed)) else None

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import click
 
-from snnc import __version__
+from snnc._version import __version__
 from snnc.cli._common import json_option, print_json, print_table
 from snnc.errors import MissingDependencyError, SnncError
-from snnc.installed import Feature, features, try_lava
+from snnc.pipeline.doctor import Feature, features, try_lava
 
 
 @click.command("doctor", short_help="Say what is installed, what is missing, and whether Lava runs.")

@@ -6,13 +6,13 @@ from typing import Any
 import click
 
 from snnc import targets
-from snnc.arith import Fixed
-from snnc.bounds import must_not_wrap
+from snnc.analysis.current_bounds import must_not_wrap
 from snnc.cli._common import PATH, json_option, out_option, print_json
 from snnc.errors import ProfileError, UnsupportedError, UsageError
-from snnc.ir import Network
-from snnc.mapping import Mapping
-from snnc.ops._base import MAX_SYNAPSES
+from snnc.mapping.model import Mapping
+from snnc.network.arithmetic import Fixed
+from snnc.network.model import Network
+from snnc.network.op import MAX_SYNAPSES
 
 
 @click.command("export", short_help="Write a network as a program for a target.")
@@ -64,21 +64,21 @@ def command(
 
 
 def _mapping(net: Network, profile: str | None, mapped: Path | None, seed: int) -> Mapping:
-    from snnc import hw
-    from snnc.features import missing
-    from snnc.mapper.stored import read_mapping
-    from snnc.place import place
-    from snnc.split import split
+    from snnc import chips
+    from snnc.mapping.capabilities import missing
+    from snnc.mapping.mapping_file import read_mapping
+    from snnc.mapping.place import place
+    from snnc.mapping.split import split
 
     if not isinstance(net.numeric, Fixed):
         raise UnsupportedError("is a float network", where=f"network {net.name!r}", fix="quantise it first (snnc quantise)")
-    if profile is None and net.numeric.profile not in hw.names():
+    if profile is None and net.numeric.profile not in chips.names():
         raise ProfileError(
             f"was quantised for {net.numeric.profile!r}, which is no profile of snnc's own",
             where=f"network {net.name!r}",
             fix="name its file with --hw",
         )
-    chip = hw.load(profile or net.numeric.profile)
+    chip = chips.load(profile or net.numeric.profile)
     if found := missing(net, chip):
         raise UnsupportedError("; ".join(found), where=f"network {net.name!r} on {chip.name}")
     return read_mapping(mapped, net, chip) if mapped else place(net, split(net, chip), chip, seed)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from snnc import importers, store
+from snnc.base.files import must_be_free
 from snnc.cli._common import (
     config_from,
     config_options,
@@ -18,8 +19,7 @@ from snnc.cli._common import (
     quiet_option,
     say,
 )
-from snnc.files import must_be_free
-from snnc.importers._settings import ImportConfig, Imported
+from snnc.importers._shared.settings import ImportConfig, Imported
 
 
 @click.command("import", short_help="Turn a snnTorch module, a NIR file or a netx file into a network.")

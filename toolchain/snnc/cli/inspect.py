@@ -9,7 +9,7 @@ import click
 from snnc import store
 from snnc.cli._common import PATH, json_option, print_json, print_table
 from snnc.cli._inspection import print_connections, print_parameters, print_populations
-from snnc.inspection import Inspection, inspect
+from snnc.report.inspection import Inspection, inspect
 
 
 @click.command("inspect", short_help="Show what is in a network, and what rounding cost.")

@@ -8,20 +8,20 @@ from typing import Any
 
 import click
 
-from snnc import hw, store
+from snnc import chips, store
+from snnc.base.files import must_be_free, write_bytes
 from snnc.cli._common import PATH, force_option, json_option, print_json, print_table
 from snnc.errors import UnsupportedError
-from snnc.features import missing
-from snnc.files import must_be_free, write_bytes
-from snnc.ir import Network
-from snnc.mapper import strategies
-from snnc.mapper.choose import Mapped, map_by, map_by_all
-from snnc.mapper.lower_bounds import LowerBounds, lower_bounds
-from snnc.mapper.measures import measures
-from snnc.mapper.picture import picture
-from snnc.mapper.rates import read_rates
-from snnc.mapper.sharing import Saved, saved
-from snnc.mapper.task import Task, of_slices
+from snnc.mapping import strategies
+from snnc.mapping.capabilities import missing
+from snnc.mapping.choose import Mapped, map_by, map_by_all
+from snnc.mapping.lower_bounds import LowerBounds, lower_bounds
+from snnc.mapping.neurobench import measures
+from snnc.mapping.picture import picture
+from snnc.mapping.rates import read_rates
+from snnc.mapping.shared_lists import Saved, saved
+from snnc.mapping.task import Task, of_slices
+from snnc.network.model import Network
 
 
 @click.command("map", short_help="Put a network on the cores of a chip.")
@@ -46,7 +46,7 @@ def command(
     for path in (out, svg):
         if path:
             must_be_free(path, force)
-    net, profile = store.load(model), hw.load(profile_name)
+    net, profile = store.load(model), chips.load(profile_name)
     if found := missing(net, profile):
         raise UnsupportedError("; ".join(found), where=f"network {net.name!r} on {profile.name}")
     rates, steps = read_rates(recorded, net) if recorded else (None, None)
@@ -70,7 +70,7 @@ def command(
             click.echo(f"wrote {path}")
 
 
-def _write(best: Mapped, profile: hw.Profile, out: Path | None, svg: Path | None, force: bool) -> None:
+def _write(best: Mapped, profile: chips.Profile, out: Path | None, svg: Path | None, force: bool) -> None:
     if out:
         write_bytes(out, (json.dumps(best.mapping.to_json(), indent=1, sort_keys=True) + "\n").encode(), force=force)
     if svg:
@@ -85,7 +85,7 @@ def _summary(m: Mapped) -> dict[str, Any]:
 
 
 def _print(
-    net: Network, profile: hw.Profile, made: list[Mapped], failed: dict[str, str], bounds: LowerBounds, told: dict[str, Any]
+    net: Network, profile: chips.Profile, made: list[Mapped], failed: dict[str, str], bounds: LowerBounds, told: dict[str, Any]
 ) -> None:
     rows = [
         (m.mapping.strategy, m.cores, *map(_rounded, (m.found.packets, m.packet_hops, m.busiest_operations)), f"{m.seconds:.1f}")

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from snnc import hw
+from snnc import chips
+from snnc.chips.schema import CONFIDENCES, Fact
 from snnc.cli._common import PATH, json_option, print_json, print_table
 from snnc.errors import ProfileError, nearest
-from snnc.hw_keys import CONFIDENCES, Fact
 
 
 class _Group(click.Group):
@@ -17,8 +17,8 @@ class _Group(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in self.commands:
-            known = args[0] in hw.names() or args[0].endswith(".toml")
-            fix = f"did you mean: snnc profiles show {args[0]}" if known else nearest(args[0], (*self.commands, *hw.names()))
+            known = args[0] in chips.names() or args[0].endswith(".toml")
+            fix = f"did you mean: snnc profiles show {args[0]}" if known else nearest(args[0], (*self.commands, *chips.names()))
             ctx.fail(f"no command {args[0]!r}; {fix}")
         return super().resolve_command(ctx, args)
 
@@ -44,7 +44,7 @@ def list_command(as_json: bool) -> None:
 @json_option
 def show_command(name: str, as_json: bool) -> None:
     """Show every number of NAME (a name or a .toml file) with its confidence and its source."""
-    profile = hw.load(name)
+    profile = chips.load(name)
     if as_json:
         facts = {key: asdict(fact) for key, fact in profile.facts.items()}
         print_json("profile/1", name=profile.name, title=profile.title, facts=facts, not_public=list(profile.not_public))
@@ -62,7 +62,7 @@ def check_command(file: Path, as_json: bool) -> None:
     """Whether FILE is a profile; if not, the first thing that is wrong with it. Use it as: snnc check MODEL --hw FILE."""
     if file.suffix != ".toml":
         raise ProfileError("is not named .toml", where=str(file), fix="rename it; --hw knows files by that")
-    profile = hw.load(file)
+    profile = chips.load(file)
     sure = {c: sum(fact.confidence == c for fact in profile.facts.values()) for c in CONFIDENCES}
     if as_json:
         print_json("profile_check/1", name=profile.name, numbers=len(profile.facts), confidence=sure,
@@ -75,7 +75,7 @@ def check_command(file: Path, as_json: bool) -> None:
 
 
 def _list(as_json: bool) -> None:
-    profiles = [hw.load(name) for name in hw.names()]
+    profiles = [chips.load(name) for name in chips.names()]
     if as_json:
         print_json("profiles/1", profiles=[_summary(p) for p in profiles])
         return
@@ -86,7 +86,7 @@ def _list(as_json: bool) -> None:
     print_table("hardware profiles", ("name", "chip", "chips", "cores", "neurons per core", "neuron models"), rows)
 
 
-def _summary(p: hw.Profile) -> dict[str, Any]:
+def _summary(p: chips.Profile) -> dict[str, Any]:
     more = {"chips": p.chips, "neurons": list(p.neurons), "other_dynamics": p.other_dynamics or None}
     return {"name": p.name, "title": p.title, "cores": p.cores, **more, **p.limits, **p.totals}
 

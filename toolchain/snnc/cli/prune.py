@@ -7,13 +7,14 @@ from typing import Any
 import click
 
 from snnc import data, store
+from snnc.base.factory import Factory
+from snnc.base.files import must_be_free
 from snnc.cli._common import PATH, config_from, config_options, force_option, json_option, out_option, quiet_option
 from snnc.cli._data import data_options
 from snnc.cli._fit import fit_network, goal_of
 from snnc.cli._own import Run, must_not_be_given, prune_file
 from snnc.cli._training import interruptible, is_first, report, resume_option, tensorboard_option
-from snnc.files import must_be_free
-from snnc.training.own_settings import Factory, OwnConfig
+from snnc.training.pruning.own_settings import OwnConfig
 from snnc.training.settings import PruneConfig, must_have_torch
 
 
@@ -67,9 +68,9 @@ def command(
 
 
 def _prune_network(model: Path, config: PruneConfig, run: Run) -> int:
-    from snnc.training.prune import prune
-    from snnc.training.ranks import joined
-    from snnc.training.record import Record
+    from snnc.training.loop.ranks import joined
+    from snnc.training.loop.record import Record
+    from snnc.training.pruning.prune import prune
 
     net = store.load(model)
     record = Record.beside(run.out, run.quiet, run.tensorboard)

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from snnc import data, hw, store
+from snnc import chips, data, store
+from snnc.base.files import must_be_free
 from snnc.cli._common import (
     PATH,
     config_from,
@@ -21,11 +22,10 @@ from snnc.cli._common import (
 from snnc.cli._data import data_options
 from snnc.cli._inspection import print_connections, print_parameters, print_populations
 from snnc.cli.simplify import print_saved
-from snnc.files import must_be_free
-from snnc.inspection import inspect
-from snnc.ir import Network
-from snnc.quantise import QuantiseConfig, quantise
-from snnc.simplify import simplify
+from snnc.network.model import Network
+from snnc.passes.quantise import QuantiseConfig, quantise
+from snnc.passes.simplify import simplify
+from snnc.report.inspection import inspect
 from snnc.training.settings import FinetuneConfig, must_have_torch
 
 _DEFAULT = FinetuneConfig()
@@ -67,7 +67,7 @@ def command(
     config = config_from(QuantiseConfig, options)
     must_be_free(out, force)
     net = store.load(model)
-    fixed = quantise(net, hw.load(profile), config)
+    fixed = quantise(net, chips.load(profile), config)
     if options["finetune_epochs"]:
         fixed = _finetuned(net, fixed, data_name, data_dir, options)
     simplified = simplify(fixed) if fewer else None
@@ -88,8 +88,8 @@ def command(
 
 def _finetuned(net: Network, fixed: Network, data_name: str, data_dir: Path | None, options: dict[str, Any]) -> Network:
     must_have_torch()
-    from snnc.training.finetune import finetune
-    from snnc.training.record import Record
+    from snnc.training.loop.record import Record
+    from snnc.training.quantised.finetune import finetune
 
     config = FinetuneConfig(
         epochs=options["finetune_epochs"], lr=options["finetune_lr"], seed=options["seed"], threads=options["threads"]

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
+from snnc.base.files import must_be_free, write_bytes
 from snnc.cli._common import PATH, force_option, json_option, print_json
 from snnc.errors import UsageError
-from snnc.files import must_be_free, write_bytes
 
 
 @click.command("report", short_help="Write a page about a run or a sweep.")

@@ -7,12 +7,12 @@ from typing import Any
 import click
 
 from snnc import data
-from snnc.chain import STAGES, Outcome, fullest, read_chain, run_chain, summary
-from snnc.check import Budget
+from snnc.base.files import write_bytes
+from snnc.budget.check import Budget
 from snnc.cli._common import PATH, force_option, json_option, out_option, print_json, print_table, quiet_option, say
 from snnc.cli._verdict import sentence
-from snnc.files import write_bytes
-from snnc.usage import Usage, words_for
+from snnc.mapping.usage import Usage, words_for
+from snnc.pipeline.chain import STAGES, Outcome, fullest, read_chain, run_chain, summary
 
 
 @click.command("run", short_help="Do all of it from one configuration: train ... verify.")

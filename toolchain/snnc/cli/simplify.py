@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from snnc import store
+from snnc.base.files import must_be_free
 from snnc.cli._common import PATH, force_option, json_option, out_option, print_json, print_table
-from snnc.files import must_be_free
-from snnc.simplify import Simplified, simplify
+from snnc.passes.simplify import Simplified, simplify
 
 
 @click.command("simplify", short_help="Take away neurons that can never fire.")

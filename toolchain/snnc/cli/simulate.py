@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc import data, store
+from snnc.base.files import must_be_free, write_bytes
 from snnc.cli._common import PATH, force_option, json_option, print_json, print_table, progress, quiet_option, say
 from snnc.cli._data import data_options, number_or_all
 from snnc.cli._engine import engine_option
 from snnc.cli._split import Collected, Split, collect, run_split
 from snnc.errors import UsageError
-from snnc.evaluate import Comparison, Evaluation, Watch, contrast, evaluate
-from snnc.files import must_be_free, write_bytes
-from snnc.ir import Network
-from snnc.run import Run
+from snnc.network.model import Network
+from snnc.simulation.run import Run
+from snnc.verification.evaluate import Comparison, Evaluation, Watch, contrast, evaluate
 
 MAX_RASTER_BYTES = 4 << 30
 

@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
-from snnc import data, sweep_table
+from snnc import data
+from snnc.base.files import write_bytes
 from snnc.cli._common import PATH, force_option, json_option, out_option, print_json, print_table, quiet_option, say
-from snnc.files import write_bytes
-from snnc.training import engines, sweep
 from snnc.training.settings import must_have_torch
+from snnc.training.sweep import engines
+from snnc.training.sweep import grid as sweep
+from snnc.training.sweep import table as sweep_table
 
 
 @click.command("sweep", short_help="Compare pruning methods in a table from a grid.")

@@ -6,7 +6,7 @@ import click
 
 from snnc import neurons, ops, targets
 from snnc.cli._common import json_option, print_json, print_table
-from snnc.targets import Target
+from snnc.targets.target import Target
 
 
 @click.command("targets", short_help="List the targets and the neurons and operators that each takes.")

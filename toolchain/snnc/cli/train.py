@@ -7,11 +7,11 @@ from typing import Any
 import click
 
 from snnc import data, store
+from snnc.base.files import must_be_free, write_bytes
 from snnc.cli._common import PATH, config_from, config_options, force_option, json_option, out_option, quiet_option
 from snnc.cli._data import data_options, download_option
 from snnc.cli._training import interruptible, is_first, report, resume_option, tensorboard_option
 from snnc.errors import UsageError
-from snnc.files import must_be_free, write_bytes
 from snnc.training.settings import TrainConfig, must_have_torch
 
 
@@ -47,10 +47,10 @@ def command(
     must_have_torch()
     from safetensors.torch import save as pack
 
-    from snnc.training.fit import train
-    from snnc.training.models import from_network
-    from snnc.training.ranks import joined
-    from snnc.training.record import Record
+    from snnc.training.loop.ranks import joined
+    from snnc.training.loop.record import Record
+    from snnc.training.models.feedforward import from_network
+    from snnc.training.train import train
 
     record = Record.beside(out, quiet, tensorboard)
     record.must_be_free(force or not is_first(), resume)

@@ -5,15 +5,15 @@ from typing import Any
 
 import click
 
-from snnc import ledger
 from snnc.cli._common import PATH, json_option, progress, quiet_option, say
 from snnc.cli._contest import Contest, contest, shrink, where_to_shrink
 from snnc.cli._data import data_options, number_or_all
 from snnc.cli._engine import engine_option
 from snnc.cli._verdict import accuracy_of, print_verdict, print_verdict_json
 from snnc.errors import UsageError
-from snnc.ir import Network
-from snnc.proof import Piece, Source, from_images, from_noise, joined, pieces
+from snnc.network.model import Network
+from snnc.verification import ledger
+from snnc.verification.prove import Piece, Source, from_images, from_noise, joined, pieces
 
 FEW, SOME = 25, 1000  # samples: of a program, and of torch, whose operations an interrupt does not break off
 
@@ -117,7 +117,7 @@ def _input(
 ) -> tuple[Source, Any]:
     if rate is not None:
         return from_noise(net, steps or (net.encoding.steps if net.encoding else 16), rate, seed), None
-    from snnc.data import load
+    from snnc.data.dataset import load
 
     dataset = load(data_name, split, data_dir)
     return from_images(net, dataset.images), dataset.labels

@@ -6,11 +6,11 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from snnc import named
+from snnc.base import registry
 from snnc.errors import FileError, UnsupportedError, UsageError
-from snnc.importers._encoding import with_encoding
-from snnc.importers._settings import ENCODING_FIELDS, ImportConfig, Imported
-from snnc.ir import Stage
+from snnc.importers._shared.encoding import with_encoding
+from snnc.importers._shared.settings import ENCODING_FIELDS, ImportConfig, Imported
+from snnc.network.model import Stage
 
 MAX_SOURCE_BYTES = 4 << 30
 
@@ -31,12 +31,12 @@ class Importer(Protocol):
 
 def names() -> tuple[str, ...]:
     """All importers, by file name."""
-    return named.names(__name__)
+    return registry.names(__name__)
 
 
 def load(name: str) -> Importer:
     """An importer by its name. Raises UnsupportedError for an unknown one."""
-    return cast(Importer, named.module(__name__, name, UnsupportedError, "importer"))
+    return cast(Importer, registry.module(__name__, name, UnsupportedError, "importer"))
 
 
 def guess(source: str) -> str:

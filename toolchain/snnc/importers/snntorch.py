@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from snnc.base.factory import Factory
 from snnc.errors import UsageError
-from snnc.importers._settings import ImportConfig, Imported, Part
-from snnc.training.own_settings import Factory
+from snnc.importers._shared.settings import ImportConfig, Imported, Part
 
 SUMMARY = "a torch module with snnTorch neurons: FILE.py:FACTORY and a safetensors file of weights"
 SUFFIXES = (".py",)
@@ -16,8 +16,8 @@ def read(source: str, config: ImportConfig) -> Imported:
     factory = Factory.parse(source)
     if factory is None:
         raise UsageError("is no FILE.py:FACTORY", where=source, fix="name the function that makes the module")
-    from snnc.training.import_snntorch import import_module
-    from snnc.training.own import make
+    from snnc.training.from_snntorch.convert import import_module
+    from snnc.training.pruning.own import make
 
     module: Any = make(factory, 0, config.weights)
     if hasattr(module, "to_network"):

@@ -12,8 +12,8 @@ PyLifModelBitAcc (integers) and PyLifModelFloat (reals, where nothing is shifted
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, final
 
-from snnc.arith import Arith
-from snnc.neurons._base import Neuron, Parameter, SpikeRule, State, parameter
+from snnc.network.arithmetic import Arith
+from snnc.network.neuron import Neuron, Parameter, SpikeRule, State, parameter
 
 
 @final

@@ -15,8 +15,8 @@ _neurons/synaptic.py and rleaky.py with reset_mechanism="zero" and reset_delay=T
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, final
 
-from snnc.arith import Arith
-from snnc.neurons._base import Neuron, Parameter, SpikeRule, State, parameter
+from snnc.network.arithmetic import Arith
+from snnc.network.neuron import Neuron, Parameter, SpikeRule, State, parameter
 
 
 @final

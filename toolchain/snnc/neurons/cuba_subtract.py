@@ -14,8 +14,8 @@ reset_mechanism="subtract" and reset_delay=True.
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, final
 
-from snnc.arith import Arith
-from snnc.neurons._base import Neuron, Parameter, SpikeRule, State, parameter
+from snnc.network.arithmetic import Arith
+from snnc.network.neuron import Neuron, Parameter, SpikeRule, State, parameter
 
 
 @final

@@ -4,7 +4,9 @@
     v[t] = (1 - decay_v) v[t-1] + u[t] + bias;   s[t] = 0
 
 A decay_u of 1 leaves the current without memory. The class that it says is the neuron with the largest sum of v over all
-steps (`snnc.run.classes`). The eight answers: no comparator, as it never fires; no reset; decay first, then input; decays
+steps (`snnc.simulation.run.classes`).
+
+The eight answers: no comparator, as it never fires; no reset; decay first, then input; decays
 truncate toward zero; u wraps and v saturates; no refractory period; states start at 0. Source: NIR 1.0, nir/ir/neuron.py, LI
 and CubaLI; snnTorch 1.0, snntorch/_neurons/leaky.py with reset_mechanism="none" whose membrane is read.
 """
@@ -12,8 +14,8 @@ and CubaLI; snnTorch 1.0, snntorch/_neurons/leaky.py with reset_mechanism="none"
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, final
 
-from snnc.arith import Arith
-from snnc.neurons._base import Neuron, Parameter, SpikeRule, State, parameter
+from snnc.network.arithmetic import Arith
+from snnc.network.neuron import Neuron, Parameter, SpikeRule, State, parameter
 
 
 @final

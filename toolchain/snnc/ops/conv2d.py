@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.ops._base import Ints, Op
-from snnc.ops._largest import largest_sums
-from snnc.ops._window import Box, Pair, Window, boxes, of_channels
-from snnc.synapses import Synapses
+from snnc.network._largest import largest_sums
+from snnc.network.op import Ints, Op
+from snnc.network.synapses import Synapses
+from snnc.network.window import Box, Pair, Window, boxes, of_channels
 
 FEW_SYNAPSES = 1 << 15  # up to so many are listed to be counted; more are counted block by block
 

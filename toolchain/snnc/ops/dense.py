@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.ops._base import Ints, Op
-from snnc.ops._largest import largest_sums
+from snnc.network._largest import largest_sums
+from snnc.network.op import Ints, Op
 
 
 @final

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.ops._base import Ints, Op
-from snnc.ops._window import Window, boxes, of_channels
-from snnc.synapses import Synapses
+from snnc.network.op import Ints, Op
+from snnc.network.synapses import Synapses
+from snnc.network.window import Window, boxes, of_channels
 
 
 @final

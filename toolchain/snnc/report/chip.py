@@ -2,19 +2,19 @@
 
 import numpy as np
 
-from snnc.check import Budget, CoreBudget
-from snnc.hw import Profile
-from snnc.ir import Network
-from snnc.mapper.arrange import packet_hops
-from snnc.mapper.census import census
-from snnc.mapper.choose import Mapped
-from snnc.mapper.picture import picture
-from snnc.mapper.stored import read_mapping
-from snnc.mapper.task import Task, of_slices
+from snnc.budget.check import Budget, CoreBudget
+from snnc.chips.profile import Profile
+from snnc.mapping.arrange import packet_hops
+from snnc.mapping.census import census
+from snnc.mapping.choose import Mapped
+from snnc.mapping.mapping_file import read_mapping
+from snnc.mapping.picture import picture
+from snnc.mapping.task import Task, of_slices
+from snnc.mapping.usage import Usage, words_for
+from snnc.network.model import Network
 from snnc.report.blocks import Block, Cell, Figure, Section, Share, Table, Text, not_recorded
 from snnc.report.folder import RunFolder
 from snnc.report.overview import fit
-from snnc.usage import Usage, words_for
 
 MAX_CORES = 32  # of the table: the fullest
 MAX_DRAWN = 4096  # cores of the picture

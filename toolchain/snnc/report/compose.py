@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from snnc.check import check
+from snnc.budget.check import check
 from snnc.errors import FileError
 from snnc.report.activity import activity
 from snnc.report.blocks import Report, Text

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from snnc import hw, store, targets
+from snnc import chips, store, targets
+from snnc.base.files import read_json
+from snnc.chips.profile import Profile
 from snnc.errors import FileError
-from snnc.files import read_json
-from snnc.hw import Profile
-from snnc.ir import Network
-from snnc.recording import RECORDING, Recording, read_recording
+from snnc.network.model import Network
+from snnc.pipeline.recording import RECORDING, Recording, read_recording
 from snnc.report.facts import at, text
 
 MAX_BYTES = 32 << 20  # of a JSON file
@@ -92,8 +92,8 @@ def _lines(path: Path) -> Lines:
 def _profile(chip: str | None, named: str | None) -> Profile | None:
     """A file that a run folder names is not opened: only the user says which files are read."""
     if chip:
-        return hw.load(chip)
-    return hw.load(named) if named in hw.names() else None
+        return chips.load(chip)
+    return chips.load(named) if named in chips.names() else None
 
 
 def _mapping(path: Path, target: Any) -> Path | None:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from snnc.check import Budget
+from snnc.budget.check import Budget
+from snnc.mapping.usage import words_for
 from snnc.report.blocks import Block, Section, Table, Text, not_recorded
 from snnc.report.facts import at, flag, number, percent, text, whole
 from snnc.report.folder import RunFolder
-from snnc.usage import words_for
 
 STAGES = ("trained", "pruned", "fixed")
 PROOFS = {"float_against_torch": "float against torch", "target_against_fixed": "target against fixed"}

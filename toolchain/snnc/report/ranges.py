@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from snnc.arith import Fixed
-from snnc.ir import Network
-from snnc.ranges import RULES, Certificate, prove_ranges
+from snnc.analysis.range_proof import RULES, Certificate, prove_ranges
+from snnc.network.arithmetic import Fixed
+from snnc.network.model import Network
 from snnc.report.blocks import Cell, Section, Share, Table, Text, not_recorded
 from snnc.report.folder import RunFolder
 
@@ -19,7 +19,7 @@ def ranges(run: RunFolder) -> Section:
 
 
 def certificates(net: Network) -> tuple[Text, Table]:
-    """What `snnc.ranges` proves of the integers of a network."""
+    """What `snnc.analysis.range_proof` proves of the integers of a network."""
     proof = prove_ranges(net)
     unproved = [c.population for c in proof.certificates if not c.holds]
     verdict = (

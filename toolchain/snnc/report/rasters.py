@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.recording import Pair, Recording
+from snnc.pipeline.recording import Pair, Recording
 from snnc.report.blocks import Block, Rasters, Section, Text, not_recorded
 from snnc.report.facts import at, text, whole
 from snnc.report.folder import RunFolder

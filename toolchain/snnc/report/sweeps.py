@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from snnc.base.files import read_json
 from snnc.errors import FileError
-from snnc.files import read_json
 from snnc.report.blocks import Cell, Report, Section, Table, figure, not_recorded
 from snnc.report.curves import ACCURACY, CONNECTIVITY, EPOCH
 from snnc.report.facts import at, number, percent, table, text, whole
 from snnc.report.plots import Axis, Line, lines
-from snnc.sweep_table import COLUMNS, cells, summarise
+from snnc.training.sweep.table import COLUMNS, cells, summarise
 
 SCHEMA = "snnc.sweep-run/1"
 MAX_BYTES = 32 << 20

@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from snnc.inspection import Inspection, ParameterFacts, Range, inspect
-from snnc.ir import Connection, Network, Population
-from snnc.quantise import scales
+from snnc.network.model import Connection, Network, Population
+from snnc.passes.quantise import scales
+from snnc.passes.scaling import decode_parameter, decode_weights
 from snnc.report.blocks import Block, Section, Table, figure, not_recorded
 from snnc.report.folder import RunFolder
+from snnc.report.inspection import Inspection, ParameterFacts, Range, inspect
 from snnc.report.plots import histogram
-from snnc.scaling import decode_parameter, decode_weights
 
 TITLE = "Weights and thresholds before and after quantising"
 MAX_FIGURES = 24  # of connections, from the first; the tables have all

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from snnc.config import Config, setting
+from snnc.base.config import Config, setting
 from snnc.errors import ConfigError, MissingDependencyError, nearest
 from snnc.training import methods
 

@@ -8,12 +8,12 @@ import numpy as np
 import snntorch
 import torch
 
-from snnc.arith import Fixed
-from snnc.ir import Connection, Network
-from snnc.quantise import scales
-from snnc.run import Rasters, Run
-from snnc.training.integer import IntegerModel
-from snnc.training.models import from_network
+from snnc.network.arithmetic import Fixed
+from snnc.network.model import Connection, Network
+from snnc.passes.quantise import scales
+from snnc.simulation.run import Rasters, Run
+from snnc.training.models.feedforward import from_network
+from snnc.training.quantised.integer import IntegerModel
 
 
 def torch_run(net: Network, inputs: Rasters) -> Run:

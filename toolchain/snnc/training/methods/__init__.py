@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from snnc import named
+from snnc.base import registry
 from snnc.errors import ConfigError
 
 
 def names() -> tuple[str, ...]:
     """All pruning methods, by file name; asked without loading torch."""
-    return named.names(__name__)
+    return registry.names(__name__)
 
 
 def get(name: str) -> Any:
     """The optimizer class of a method. Raises ConfigError for an unknown name."""
-    return named.module(__name__, name, ConfigError, "pruning method").METHOD
+    return registry.module(__name__, name, ConfigError, "pruning method").METHOD

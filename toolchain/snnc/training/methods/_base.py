@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from snnc.errors import ConfigError
-from snnc.training import fused_adam
+from snnc.training.kernels import fused_adam
 from snnc.training.methods._budget import Budget, highest
 
 FAINT = 1e-6  # of a layer's scale: the weight of a synapse that is kept although its parameter says otherwise

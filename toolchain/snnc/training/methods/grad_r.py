@@ -30,7 +30,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from snnc.errors import ConfigError
-from snnc.training import fused_adam
+from snnc.training.kernels import fused_adam
 from snnc.training.methods._base import FAINT, PruningOptimizer
 from snnc.training.methods._budget import Budget, cut, highest
 from snnc.training.settings import Prior

@@ -1,0 +1,1 @@
+"""What several targets need: arrays, HDF5, integers, reading back."""

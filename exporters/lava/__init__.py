@@ -1,0 +1,27 @@
+"""Target `lava`: Lava 0.10.0 processes and a program that runs them on the CPU, with no chip in mind."""
+
+from pathlib import Path
+
+from snnc.mapping.model import Mapping
+from snnc.network.model import Network
+
+from . import files, refusals
+from .run import LAVA, run
+
+__all__ = ["NEEDS_MAPPING", "SUMMARY", "VERIFIED_BY", "export", "neuron_problem", "operator_problem", "problems", "run"]
+
+SUMMARY = "Lava 0.10.0 processes and a program that runs them on the CPU"
+NEEDS_MAPPING = False
+VERIFIED_BY = LAVA.name
+neuron_problem = refusals.neuron_problem
+operator_problem = refusals.operator_problem
+
+
+def problems(net: Network, mapping: Mapping | None) -> list[str]:
+    """Everything that cannot be exported, each as a sentence. Lava's synapses take graded messages."""
+    return refusals.problems(net, neuron_problem, operator_problem)
+
+
+def export(net: Network, mapping: Mapping | None, folder: Path, max_synapses: int) -> dict[str, int]:
+    """Fill ``folder``; returns the latency of each population in steps."""
+    return files.write(net, folder, max_synapses)

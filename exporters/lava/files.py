@@ -1,0 +1,103 @@
+"""The folder of the targets `lava` and `loihi`: the program, its processes and their weights. After `_lava`'s problems."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snnc.network.arithmetic import Fixed
+from snnc.network.latency import latency
+from snnc.network.model import Connection, Network, Population
+from snnc.network.op import MAX_SYNAPSES
+from snnc.passes.scaling import bias_parts
+from snnc.targets.runner import PROGRAM
+
+from .._shared.arrays import npz
+from .processes import Process, hops, processes, reason_to_unroll
+from .refusals import of_lava
+
+SCHEMA = "snnc.lava/2"
+NO_MEMORY = 4095  # the register du whose neuron forgets its current within a step
+NEVER = np.array(131072)  # the register vth that no voltage exceeds: v saturates at 2**23 - 1, this is 2**23
+
+
+def write(net: Network, folder: Path, max_synapses: int = MAX_SYNAPSES) -> dict[str, int]:
+    """Fill ``folder`` with the program, the processes and the weights; returns the latency of each population in steps.
+
+    Raises DoesNotFitError if a connection has to be unrolled to more than ``max_synapses`` synapses.
+    """
+    assert isinstance(net.numeric, Fixed)  # noqa: S101 - for the type checker; `problems` refuses float networks
+    needed = {c.name: hops(c) for c in net.connections}
+    late = latency(net, needed)
+    made = {}
+    for c in net.connections:
+        wait = late[c.dst] - late[c.src] - needed[c.name]
+        made[c.name] = processes(c, net[c.src].message_bits, net.numeric, wait, max_synapses)
+    program = Path(__file__).with_name("program.py").read_bytes()
+    (folder / PROGRAM).write_bytes(program)
+    network = {
+        "schema": SCHEMA,
+        "pause_steps": pause_steps(net, late),
+        "populations": [_population(p, late[p.name], net.numeric) for p in net.ordered],
+        "connections": [_connection(c, made[c.name], late) for c in net.connections],
+    }
+    (folder / "network.json").write_text(json.dumps(network, indent=1) + "\n")
+    made_of = {f"{p.name}.{part}": array for chain in made.values() for p in chain for part, array in p.arrays.items()}
+    (folder / "weights.npz").write_bytes(npz(made_of))
+    return late
+
+
+def pause_steps(net: Network, late: dict[str, int]) -> int:
+    """Silent steps after each sample: as many as a population runs late behind one from which a delay leads to it.
+
+    So it has finished a sample before what that connection still carries is dropped, see `_forget`.
+    """
+    return max([0, *(late[c.dst] - late[c.src] for c in net.connections if c.longest_delay)])
+
+
+def _forget(src_late: int, dst_late: int) -> dict[str, int]:
+    """When a connection with delay is emptied, so that no spike of one sample arrives in the next (steps, from 1).
+
+    From the step before its destination begins a sample (or before its source does, if that is earlier) until the step
+    before its source begins it: up to then it carries spikes of samples before only. Without delay none can arrive late.
+    """
+    first = min(src_late, dst_late)
+    return {"first": first, "count": src_late - first + 1}
+
+
+def _population(p: Population, late: int, numeric: Fixed) -> dict[str, Any]:
+    return {
+        "name": p.name,
+        "n": p.size,
+        "registers": None if p.neuron is None else _registers(p.neuron, numeric),
+        # Lava counts steps from 1, and the first input of a sample arrives `late` steps after the sample began.
+        "reset_offset": late + 1,
+    }
+
+
+def _registers(neuron: Any, numeric: Fixed) -> dict[str, Any]:
+    """The registers of Lava's LIF: numbers where all neurons share one, else lists."""
+    decay_u = neuron.parameters().get("decay_u")
+    du = neuron.decay_u - decay_u.metadata["offset"] if decay_u else np.array(NO_MEMORY)
+    mantissa, exponent = bias_parts(neuron.bias, of_lava(numeric))
+    return {
+        "du": du.tolist(),
+        "dv": neuron.decay_v.tolist(),
+        "vth": getattr(neuron, "threshold", NEVER).tolist(),
+        "bias_mant": mantissa.tolist(),
+        "bias_exp": exponent.tolist(),
+    }
+
+
+def _connection(c: Connection, chain: list[Process], late: dict[str, int]) -> dict[str, Any]:
+    return {
+        "name": c.name,
+        "src": c.src,
+        "dst": c.dst,
+        "operator": c.op.kind,
+        "unrolled": reason_to_unroll(c) or None,
+        # Only with a delay can a spike of one sample arrive in the next.
+        "forget": _forget(late[c.src], late[c.dst]) if c.longest_delay else None,
+        "processes": [{"name": process.name, **process.settings} for process in chain],
+    }

@@ -1,0 +1,148 @@
+"""An ONNX graph that is being built, and a neuron's arithmetic in its nodes. Used by `_onnx`, which needs the package onnx."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.network.arithmetic import Fixed, Float, Numeric
+from snnc.network.model import Population
+from snnc.targets.step_writer import Symbol, Writer
+
+
+class Graph:
+    """Nodes and constants under names that begin with ``prefix``, so that the body of a Scan can lie within another graph."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.nodes: list[Any] = []
+        self.constants: dict[str, Any] = {}
+
+    def name(self, name: str) -> str:
+        """A name as this graph has it."""
+        return self.prefix + name
+
+    def node(self, operator: str, *inputs: str, result: str = "", **attributes: Any) -> str:
+        """Add a node with one output, called ``result`` or else after its operator; returns the name of the output."""
+        from onnx import helper
+
+        output = self.name(result) if result else self.name(f"{operator}_{len(self.nodes)}")
+        self.nodes.append(helper.make_node(operator, list(inputs), [output], name=f"{output}:{operator}", **attributes))
+        return output
+
+    def constant(self, name: str, array: NDArray[Any]) -> str:
+        """A constant of that name, once however often it is asked for."""
+        from onnx import numpy_helper
+
+        name = self.name(name)
+        if name not in self.constants:
+            self.constants[name] = numpy_helper.from_array(np.asarray(array, order="C"), name)
+        return name
+
+    def number(self, value: int, dtype: Any = np.int64) -> str:
+        """A constant of shape ()."""
+        return self.constant(f"{np.dtype(dtype).name}:{value}", np.array(value, dtype))
+
+    def shape(self, *sizes: int) -> str:
+        """A constant shape; -1 stands for what is left."""
+        return self.constant("shape:" + "x".join(map(str, sizes)), np.array(sizes, np.int64))
+
+    def cast(self, value: str, dtype: Any, result: str = "") -> str:
+        """The same numbers as another type."""
+        from onnx import helper
+
+        return self.node("Cast", value, result=result, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+
+class OnnxArith(Writer):
+    """`Float` in nodes: the neurons of one population, shape (samples, n). Nothing is rounded, wrapped or saturated."""
+
+    dtype: type = np.float64
+
+    def __init__(self, graph: Graph, population: Population, numeric: Numeric) -> None:
+        super().__init__(population, numeric)
+        self.graph = graph
+
+    def write(self, operation: str, *operands: Any) -> Symbol:
+        return Symbol(getattr(self, f"_{operation}")(*operands), self)
+
+    def _node(self, operator: str, *operands: Any) -> str:
+        return self.graph.node(operator, *(self._operand(x) for x in operands))
+
+    def _operand(self, x: Any) -> str:
+        if isinstance(x, Symbol):
+            return x.name
+        if isinstance(x, int):
+            return self.graph.number(x, self.dtype)
+        return x if isinstance(x, str) else self.graph.constant(f"{self.population.name}.{self.label(x)}", x.astype(self.dtype))
+
+    def _truth(self, operator: str, *operands: Any) -> str:
+        return self.graph.cast(self._node(operator, *operands), self.dtype)
+
+    def _add(self, x: Any, y: Any) -> str:
+        return self._node("Add", x, y)
+
+    def _sub(self, x: Any, y: Any) -> str:
+        return self._node("Sub", x, y)
+
+    def _mul(self, x: Any, y: Any) -> str:
+        return self._node("Mul", x, y)
+
+    def _lift(self, x: Symbol) -> str:
+        return x.name
+
+    def _decay(self, x: Symbol, decay: NDArray[Any]) -> str:
+        return self._node("Mul", x, self.derived(1 - decay, "kept", decay))
+
+    def _wrap(self, x: Symbol) -> str:
+        return x.name
+
+    def _saturate(self, x: Symbol) -> str:
+        return x.name
+
+    def _above(self, v: Symbol, threshold: Any) -> str:
+        return self._truth("Greater", v, threshold)
+
+    def _clear(self, v: Symbol, spikes: Symbol) -> str:
+        return self._node("Where", self.graph.cast(spikes.name, np.bool_), 0, v)
+
+    def _subtract(self, v: Symbol, spikes: Symbol, amount: Any) -> str:
+        return self._node("Sub", v, self._node("Mul", spikes, amount))
+
+    def _positive(self, x: Symbol) -> str:
+        return self._truth("Greater", x, 0)
+
+    def _silent(self, v: Symbol) -> str:
+        return self._truth("Less", v, v)
+
+
+class OnnxFixed(OnnxArith):
+    """`Fixed` in nodes of int64, rule by rule. Division and remainder only of what is not negative, or only to minus infinity:
+    the runtimes differ in how they round the others."""
+
+    dtype = np.int64
+    numeric: Fixed
+
+    def _lift(self, x: Symbol) -> str:
+        return self._node("Mul", x, 1 << self.numeric.state_shift)
+
+    def _decay(self, x: Symbol, decay: NDArray[Any]) -> str:
+        one = 1 << self.numeric.decay_bits
+        product = self._node("Mul", self._node("Abs", x), self.derived(one - decay, "kept", decay))
+        return self._node("Mul", self._node("Sign", x), self._node("Div", product, one))
+
+    def _wrap(self, x: Symbol) -> str:
+        limit = self.numeric.state_limit
+        below = self._node("Where", self._node("LessOrEqual", x, -limit), self._node("Add", x, 2 * limit), x)
+        return self._node("Where", self._node("Greater", x, limit), self._node("Sub", x, 2 * limit), below)
+
+    def _saturate(self, x: Symbol) -> str:
+        limit = self.numeric.state_limit
+        return self._node("Clip", x, 1 - limit, limit - 1)
+
+
+def arith(graph: Graph, population: Population, numeric: Numeric) -> OnnxArith:
+    """The arithmetic of a population in nodes of ``graph``."""
+    kinds: Mapping[str, type[OnnxArith]] = {Float.kind: OnnxArith, Fixed.kind: OnnxFixed}
+    return kinds[numeric.kind](graph, population, numeric)

@@ -1,0 +1,59 @@
+"""Networks for targets that take every neuron and every operator, and their programs run on them."""
+
+from dataclasses import replace
+
+import numpy as np
+from snnc.exporters.onnx import program as _onnx_program
+
+from cases.networks import lava_graphs
+from snnc import neurons, targets
+from snnc.network.model import Stage
+from snnc.simulation.run import Run
+
+
+def run(target, net, inputs, folder):
+    """The run of a network's program; onnxruntime in this process, as starting one takes longest."""
+    artifact = targets.export(target, net, None, folder, force=True)
+    if target != "onnx":
+        return targets.load(target).run(artifact, inputs, True, 60)
+    found = _onnx_program.run_network(folder, inputs)
+    spikes = {p.name: found[p.name] for p in net.ordered}
+    states = {p.name: {v: found[f"{p.name}.{v}"] for v in p.neuron.state} for p in net.ordered if p.neuron}
+    return Run(str(found["_by"]), net.dt_s, spikes, states, {})
+
+
+def varied(graph):
+    """The network of a graph with neurons of all models in it; readouts where nothing follows."""
+    net, rng = lava_graphs.network(graph), np.random.default_rng(graph.seed)
+    changed = [replace(p, neuron=p.neuron and other(p.neuron, model(net, p, rng), rng)) for p in net.populations]
+    return replace(net, populations=tuple(changed)).after(Stage("vary", {"seed": graph.seed}))
+
+
+def model(net, p, rng):
+    """A model at random; one that fires where its spikes go somewhere, often a readout where they go nowhere."""
+    if not net.out_of(p.name) and rng.random() < 0.5:
+        return "li"
+    return rng.choice([m for m in neurons.names() if neurons.get(m).rule.fires])
+
+
+def other(neuron, name, rng):
+    """A neuron of another model with the same parameters where it has them."""
+    spare = {"decay_u": np.array(2048), "period": rng.integers(0, 4, ()), "threshold": np.array(200)}
+    return neurons.get(name)(**{n: getattr(neuron, n, spare.get(n)) for n in neurons.get(name).parameters()})
+
+
+def changes(net):
+    """The network with one number changed, by what it is: each must be found."""
+    first, second = net.connections[:2]
+    values = first.op.synapses.values.copy()
+    values[3] += 2
+    weight = replace(first, op=replace(first.op, synapses=first.op.synapses.with_values(values)))
+    shift = replace(first, op=replace(first.op, exponent=first.op.exponent - 1))
+    late = replace(second, delay_steps=second.delay_steps + 1)
+    found = {"weight": (weight, second), "shift": (shift, second), "delay": (first, late)}
+    made = {name: replace(net, connections=(*two, *net.connections[2:])) for name, two in found.items()}
+    hidden = net.populations[1]
+    for name, less in (("threshold", 1), ("decay_v", 1), ("bias", 1)):
+        neuron = replace(hidden.neuron, **{name: getattr(hidden.neuron, name) - less})
+        made[name] = replace(net, populations=(net.populations[0], replace(hidden, neuron=neuron), *net.populations[2:]))
+    return made

@@ -1,0 +1,124 @@
+"""netx files that are written: those that were read come back as they were, and what netx cannot hold is refused."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from cases.convolutions import conv, convolutional
+from cases.networks import LOIHI, fixed_chain, fixed_dense, fixed_loops, float_chain
+
+from snnc import targets
+from snnc.errors import DoesNotFitError, UnsupportedError
+from snnc.importers import ImportConfig, read
+from snnc.network.model import Connection, Network, Population, Stage, arrays
+from snnc.neurons.cuba import Cuba
+from snnc.neurons.cuba_subtract import CubaSubtract
+from snnc.neurons.li import LI
+from snnc.neurons.lif import LIF
+
+pytest.importorskip("h5py", reason="netx files need h5py: pip install 'snnc[exchange]'")
+from cases.netx import FILES, content, written
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_netx_to_network_to_netx_keeps_every_number(name, tmp_path):
+    source = written(FILES[name](np.random.default_rng(1)), tmp_path / "a.net", Ts=1, tSample=20)
+    net = read(source, ImportConfig()).network
+    back = targets.export("netx", net, None, tmp_path / "b").root / "network.net"
+    same_content(source, back)
+
+
+def same_content(source, back):
+    """Every array of the one file is in the other, with its shape and kind of numbers; nothing else is."""
+    before, after = content(source), content(back)
+    assert after.keys() == before.keys()
+    for key, value in before.items():
+        assert after[key].shape == value.shape, key
+        assert np.array_equal(after[key], value), key
+        assert after[key].dtype.kind == value.dtype.kind, key
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_network_to_netx_to_network_keeps_the_network(name, tmp_path):
+    net = read(written(FILES[name](np.random.default_rng(1)), tmp_path / "a.net", tSample=20), ImportConfig()).network
+    path = targets.export("netx", net, None, tmp_path / "b").root / "network.net"
+    assert read(str(path), ImportConfig()).network.hash == net.hash
+
+
+def spatial(op):
+    """An input of planes, one operator, neurons."""
+    neuron = LIF(300, 512, 0)
+    populations = (Population("input", op.src_shape, None), Population("output", op.dst_shape, neuron))
+    return Network("case", populations, (Connection("fc1", "input", "output", op),), 1e-3, LOIHI)
+
+
+def changed(net, **fields):
+    return replace(net, connections=(replace(net.connections[0], **fields), *net.connections[1:]))
+
+
+RNG = np.random.default_rng(0)
+NOT_NETX = {
+    "float": (float_chain, "is a float network"),
+    "loops": (fixed_loops, "netx holds a chain"),
+    "soft reset": (lambda: of_output(CubaSubtract(300, 100, 100, 0)), "netx has no neuron 'cuba_subtract'"),
+    "by neuron": (lambda: of_output(LIF(np.arange(300, 305), 512, 0)), "has a threshold for each neuron"),
+    "fine bias": (lambda: of_output(LIF(300, 512, 100)), "has a bias that is no multiple of 64"),
+    "exponent": (lambda: changed(fixed_chain(), op=fixed_dense(RNG, 20, 12, exponent=-7)), r"no integers when .* 2\*\*-7"),
+    "large": (lambda: changed(fixed_chain(), op=fixed_dense(RNG, 20, 12, exponent=1)), "netx clips them"),
+    "delay": (lambda: changed(fixed_chain(), delay_steps=2), "has a delay of 2 steps"),
+    "apart": (
+        lambda: replace(net := fixed_chain(), populations=(*net.populations, Population("apart", (3,), None))),
+        "'apart' is not behind 'input'",
+    ),
+    "far": (lambda: changed(fixed_chain(), axon_delays=np.full(12, 63, np.int32)), "takes at most 62"),
+    "axons": (
+        lambda: changed(spatial(fixed_dense(RNG, 12, 12)), axon_delays=np.ones(12, np.int32)),
+        "'fc1' has delays of 12 axons to as many neurons",
+    ),
+    "pool": (convolutional, "netx holds a chain"),
+    "conv delay": (
+        lambda: changed(spatial(conv(RNG, (3, 2, 2, 2), (2, 4, 4), LOIHI)), axon_delays=np.ones(32, np.int32)),
+        "netx drops those of convolutions",
+    ),
+}  # fmt: skip
+
+
+def of_output(neuron):
+    net = fixed_chain()
+    return replace(net, populations=(*net.populations[:-1], replace(net.populations[-1], neuron=neuron)))
+
+
+@pytest.mark.parametrize("case", NOT_NETX)
+def test_what_netx_cannot_hold_is_refused(case, tmp_path):
+    make, message = NOT_NETX[case]
+    with pytest.raises(UnsupportedError, match=message):
+        targets.export("netx", make(), None, tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    "neuron", [Cuba(300, 1000, 512, 64), LI(np.array(4096), np.array(0), np.array(0)), LI(np.array(1000), np.array(9), 64)]
+)
+def test_neurons_survive_netx(neuron, tmp_path):
+    net = of_output(neuron)
+    path = targets.export("netx", net, None, tmp_path / "a").root / "network.net"
+    back = read(str(path), ImportConfig()).network.output.neuron
+    assert back.model() == neuron.model()
+    assert all(np.array_equal(getattr(back, name), getattr(neuron, name)) for name in neuron.parameters())
+
+
+def test_a_record_that_does_not_fit_is_left_out(tmp_path):
+    """It is in the history of a network, which may be a stranger's, or the network has changed since."""
+    net = read(written(FILES["saying nothing"](np.random.default_rng(1)), tmp_path / "a.net"), ImportConfig()).network
+    odd = ({"weight": [1 << 30, 1 << 30]}, {"bias": [1 << 30]}, {"bias": [-1]}, {"weight": None}, [], 5, {})
+    kept = [{"type": "dense", "shape": "x", "others": {"a/b": 1, "c": [[1]], "weight": 3}, "forms": f} for f in odd]
+    kept = [{"type": "input"}, *kept, {"type": "flatten", "shape": [0]}]
+    for number, layers in enumerate(([], "x", [{"type": ["flatten"]}, {}], kept)):
+        changed = net.after(Stage("import", {"netx": {"layers": layers, "simulation": [1]}}))
+        path = targets.export("netx", changed, None, tmp_path / str(number)).root / "network.net"
+        back = read(str(path), ImportConfig()).network
+        assert [array.tolist() for _, array in arrays(back)] == [array.tolist() for _, array in arrays(net)], number
+
+
+def test_weights_that_are_not_stored_are_counted_before_they_are_written(tmp_path):
+    with pytest.raises(DoesNotFitError, match=r"'fc1': has 240 places for weights, of which netx stores every one; at most 100"):
+        targets.export("netx", fixed_chain(), None, tmp_path / "a", max_synapses=100)

@@ -1,0 +1,266 @@
+"""What cannot be imported from snnTorch is refused in one go, by layer, with reason and remedy; and the command line of it."""
+
+import json
+
+import pytest
+from conftest import snnc
+
+from snnc import store
+from snnc.errors import ConfigError, UnsupportedError
+from snnc.importers._shared.settings import ImportConfig
+
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
+import snntorch as snn  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
+from cases.snntorch_models import Layered  # noqa: E402
+from safetensors.torch import save_file  # noqa: E402
+from torch import nn  # noqa: E402
+
+from snnc.training.from_snntorch.convert import import_module  # noqa: E402
+
+FIRST = ImportConfig(time_axis="first", steps=4)
+
+
+def changed(layer, **attributes):
+    for name, value in attributes.items():
+        setattr(layer, name, value)
+    return layer
+
+
+ZERO = {"beta": 0.9, "reset_mechanism": "zero"}
+NEURONS = {
+    "late subtract": (lambda: snn.Leaky(0.9, reset_delay=False), "retrain with reset_delay=True"),
+    "late subtract, synaptic": (lambda: snn.Synaptic(0.5, 0.9, reset_delay=False), "subtracts the threshold before and after"),
+    "late subtract, recurrent": (lambda: snn.RLeaky(0.9, linear_features=5, reset_delay=False), "before and after deciding"),
+    "rsynaptic": (lambda: snn.RSynaptic(0.5, 0.9, linear_features=5, reset_delay=False), "snnTorch 1.0 itself fails on it"),
+    "no reset, recurrent": (lambda: snn.RLeaky(0.9, linear_features=5, reset_mechanism="none"), "without a reset"),
+    "quantised state": (lambda: snn.Leaky(**ZERO, state_quant=torch.round), "state_quant rounds its states"),
+    "surrogate": (lambda: snn.Leaky(**ZERO, spike_grad=torch.sigmoid), "spike_grad does not fire exactly"),
+    "at least": (lambda: snn.Leaky(**ZERO, spike_grad=lambda x: (x >= 0).float()), "spike_grad does not fire exactly"),
+    "negative threshold": (lambda: snn.Leaky(**ZERO, threshold=-0.5), "a threshold of -0.5; thresholds are 0 or more"),
+    "nan": (lambda: snn.Leaky(torch.tensor(float("nan"))), "a beta that is NaN or infinite"),
+    "no message": (lambda: snn.Leaky(**ZERO, graded_spikes_factor=0.0), "graded_spikes_factor of 0"),
+    "unstable": (lambda: snn.Lapicque(R=1.0, C=0.25), "keeps -3 of its membrane in a step"),
+    "mixed resets": (lambda: changed(snn.Leaky(0.9), reset_mechanism="zero"), "made with reset 'subtract' and now says 'zero'"),
+    "alpha": (lambda: snn.Alpha(0.9, 0.8), "Alpha neurons have no counterpart; retrain with one of Lapicque, Leaky"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "says"), NEURONS.values(), ids=NEURONS)
+def test_neurons_that_cannot_be_mapped(make, says):
+    with pytest.raises(UnsupportedError, match=r"layers\.1") as error:
+        import_module(Layered(nn.Linear(3, 5), make()), FIRST)
+    assert says in str(error.value)
+
+
+def test_inhibition_is_refused():
+    with pytest.warns(UserWarning, match="unstable"):
+        layer = snn.Leaky(**ZERO, inhibition=True)
+    with pytest.raises(UnsupportedError, match="inhibition=True lets only one neuron fire"):
+        import_module(Layered(nn.Linear(3, 5), layer), FIRST)
+
+
+def test_neurons_without_reset_may_end_a_network_and_nothing_else():
+    with pytest.raises(UnsupportedError, match=r"layers\.1: reset_mechanism='none' and spikes that go on"):
+        import_module(Layered(nn.Linear(3, 5), snn.Leaky(0.9, reset_mechanism="none"), nn.Linear(5, 2), snn.Leaky(**ZERO)), FIRST)
+
+
+class Stepped(nn.Module):
+    """One step after the other through ``through``, which subclasses have."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc, self.other, self.lif, self.last = nn.Linear(6, 6), nn.Linear(6, 6), snn.Leaky(**ZERO), snn.Leaky(**ZERO)
+        self.conv, self.pool = nn.Conv2d(1, 1, 1), nn.MaxPool2d(1)
+
+    def forward(self, raster):
+        self.states = {self.lif: None, self.last: None}
+        return torch.stack([self.through(x, t) for t, x in enumerate(raster)])
+
+    def fire(self, layer, current):
+        spikes, self.states[layer] = layer(current, self.states[layer])
+        return spikes
+
+
+def step(through):
+    return type("Net", (Stepped,), {"through": through})()
+
+
+def membrane(self, x, t):
+    self.fire(self.lif, self.fc(x))
+    return self.fire(self.last, self.other(self.states[self.lif]))
+
+
+def from_ones(self, x, t):
+    return self.lif(self.fc(x), torch.ones(2, 6))[0]
+
+
+def swapped(self, x, t):
+    spikes = self.fire(self.lif, self.fc(x))
+    self.states[self.last] = self.states[self.lif]
+    return self.fire(self.last, self.other(spikes))
+
+
+def twice(self, x, t):
+    return self.fire(self.last, self.other(self.fire(self.lif, self.fire(self.lif, self.fc(x)))))
+
+
+GRAPHS = {
+    "relu": (lambda self, x, t: self.fire(self.lif, F.relu(self.fc(x))), "relu cuts currents off at 0"),
+    "function": (lambda self, x, t: self.fire(self.lif, torch.tanh(self.fc(x))), "gets the result of 'tanh', which is no layer"),
+    "layer": (lambda self, x, t: self.fire(self.lif, nn.GELU()(self.fc(x))), "gets the result of 'gelu'"),
+    "product": (lambda self, x, t: self.fire(self.lif, self.fc(x) * self.other(x)), "gets the result of 'mul'"),
+    "max of currents": (lambda self, x, t: self.fire(self.lif, F.max_pool1d(self.fc(x), 1)), "max_pool1d"),
+    "membrane": (membrane, "last gets the membrane of lif"),
+    "other start": (from_ones, "lif starts from states other than 0"),
+    "swapped states": (swapped, "last does not go on from the states it left"),
+    "two layers": (lambda self, x, t: self.fire(self.lif, self.conv(self.fc(x).view(-1, 1, 2, 3)).flatten(1)), "without neurons"),
+    "in a step": (lambda self, x, t: self.fire(self.lif, self.fc(x) if t < 2 else self.other(x)), "not driven in the same way"),
+    "gain": (lambda self, x, t: self.fire(self.lif, self.fc(x) * (t + 1)), "not driven in the same way in every step"),
+    "bias": (lambda self, x, t: self.fire(self.lif, self.fc(x) + t), "not driven in the same way in every step"),
+    "weights": (lambda self, x, t: self.fire(self.lif, F.linear(x, self.fc.weight * (t + 1))), "not driven in the same way"),
+    "weights of the input": (lambda self, x, t: self.fire(self.lif, x @ self.fc(x).T @ x), "gets the result of 'matmul'"),
+    "joined": (lambda self, x, t: self.fire(self.lif, torch.cat([self.fc(x), x], 1)[:, :6]), "give each part a layer of its own"),
+    "larger": (lambda self, x, t: self.fire(self.lif, torch.maximum(self.fc(x), x)), "of spikes it is a max-pool"),
+    "values": (lambda self, x, t: self.fire(self.lif, self.fc(x) * float(x.sum())), "reads numbers out of a tensor"),
+    "samples": (lambda self, x, t: self.fire(self.lif, self.fc(x) + torch.arange(2.0)[:, None]), "differs between samples"),
+    "twice": (twice, "is stepped"),
+    "lost": (lambda self, x, t: (self.fire(self.lif, self.fc(x)), self.other(x))[0], "other: its result drives no neurons"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("through", "says"), GRAPHS.values(), ids=GRAPHS)
+def test_flows_that_cannot_be_mapped(through, says):
+    with pytest.raises(UnsupportedError) as error:
+        import_module(step(through), ImportConfig(time_axis="first", steps=4, input_shape="6"))
+    assert says in str(error.value)
+
+
+def test_the_place_in_the_users_file_is_named():
+    with pytest.raises(UnsupportedError, match=r"test_import_refusals\.py:\d+: lif gets the result of 'tanh'"):
+        import_module(step(GRAPHS["function"][0]), ImportConfig(time_axis="first", steps=4, input_shape="6"))
+
+
+LAYERS = {
+    "ceil": (nn.AvgPool2d(2, ceil_mode=True), "windows hang over the edge"),
+    "edge": (nn.AvgPool2d(3, padding=1, count_include_pad=False), "weighs the edge differently"),
+    "circular": (nn.Conv2d(1, 1, 3, padding=1, padding_mode="circular"), "padding_mode='circular'"),
+    "unlike parts": (nn.AdaptiveAvgPool2d(4), "averages (6, 6) into (4, 4) windows of unlike sizes"),
+    "same": (nn.Conv2d(1, 1, 2, padding="same"), "pads its two sides unequally"),
+    "statistics": (nn.BatchNorm2d(1, track_running_stats=False), "depends on the batch"),
+    "transposed": (nn.ConvTranspose2d(1, 1, 2), "ConvTranspose2d is no layer that spikes can pass"),
+    "norm": (nn.LayerNorm(6), "LayerNorm is no layer that spikes can pass"),
+    "maximum": (nn.Sequential(nn.Conv2d(1, 1, 1), nn.MaxPool2d(2)), "takes the largest of currents"),
+    "linear": (nn.Linear(6, 6), "expected (6,); flatten it"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
+@pytest.mark.parametrize(("layer", "says"), LAYERS.values(), ids=LAYERS)
+def test_layers_that_cannot_be_mapped(layer, says):
+    module = nn.Sequential(layer, nn.Flatten(), snn.Leaky(**ZERO, init_hidden=True))
+    with pytest.raises(UnsupportedError) as error:
+        import_module(module, ImportConfig(input_shape="1x6x6"))
+    assert says in str(error.value)
+
+
+def test_everything_is_listed_in_one_go():
+    module = Layered(nn.Linear(3, 5), snn.Leaky(0.9, reset_delay=False), nn.LayerNorm(5), nn.Linear(5, 4), snn.Alpha(0.9, 0.8))
+    with pytest.raises(UnsupportedError, match=r"^imported: 3 things cannot be imported: ") as error:
+        import_module(module, FIRST)
+    for place in ("layers.1 (Leaky)", "layers.2 (LayerNorm)", "layers.4 (Alpha)"):
+        assert place in str(error.value)
+
+
+def test_a_module_without_neurons_is_refused():
+    with pytest.raises(UnsupportedError, match="no snnTorch neurons were called"):
+        import_module(nn.Sequential(nn.Linear(3, 5)), ImportConfig())
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        (ImportConfig(input_shape="7"), "fails on an input of (2, 7)"),
+        (ImportConfig(input_shape="7", time_axis="first"), "fails on an input of (16, 2, 7)"),
+    ],
+)
+def test_a_wrong_input_is_explained(config, says):
+    with pytest.raises(ConfigError) as error:
+        import_module(nn.Sequential(nn.Linear(3, 5), snn.Leaky(**ZERO, init_hidden=True)), config)
+    assert says in str(error.value)
+    assert "--input-shape" in str(error.value)
+
+
+FILE = """
+import snntorch as snn
+from torch import nn
+
+def net():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 20), snn.Leaky(0.9, init_hidden=True, reset_mechanism="zero"),
+                         nn.Linear(20, 10), snn.Leaky(0.9, init_hidden=True, output=True, reset_mechanism="zero"))
+
+def conv():
+    return nn.Sequential(nn.Conv2d(1, 2, 3), snn.Leaky(0.9, init_hidden=True))
+
+def refused():
+    return nn.Sequential(nn.Linear(3, 4), snn.Alpha(0.9, 0.8, init_hidden=True))
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    (tmp_path / "net.py").write_text(FILE)
+    return tmp_path / "net.py"
+
+
+def test_the_command_line_imports_for_the_next_stages(file, tmp_path, capsys):
+    torch.manual_seed(1)
+    hidden, output = (snn.Leaky(0.9, init_hidden=True) for _ in range(2))
+    weights = nn.Sequential(nn.Flatten(), nn.Linear(64, 20), hidden, nn.Linear(20, 10), output).state_dict()
+    for key in ("2.reset_mechanism_val", "4.reset_mechanism_val"):
+        weights[key] = torch.tensor(1)
+    save_file(weights, tmp_path / "w.safetensors")
+    out = tmp_path / "net.snnc"
+    words = ("import", f"{file}:net", "--weights", tmp_path / "w.safetensors", "--encoding", "rate", "-T", 8, "-o", out)
+    assert snnc(*words, "--json") == 0
+    body = json.loads(capsys.readouterr().out)
+    net = store.load(out)
+    assert body["network_hash"] == net.hash
+    assert body["from"] == "snntorch"
+    assert [c.name for c in net.connections] == ["linear1", "linear3"]
+    assert (net.connections[0].op.synapses.to_dense() == weights["1.weight"].double().numpy()).all()
+    assert net.done[-1].settings["weights"] == "w.safetensors"
+    assert str(tmp_path) not in out.read_bytes().decode("latin1")
+    assert snnc(*words) == 2
+    capsys.readouterr()
+    assert snnc(*words, "--force") == 0
+    shown = capsys.readouterr()
+    assert "population leaky2 (lif)" in shown.out
+    assert shown.err.startswith("reading ")
+    assert snnc(*words, "--force", "-q") == 0
+    assert capsys.readouterr().err == ""
+    assert snnc("quantise", out, "--hw", "loihi1", "-o", tmp_path / "fixed.snnc") == 0
+    assert snnc("simulate", tmp_path / "fixed.snnc", "--data", "digits", "--samples", 5) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("{}:net", "--weights", "no.safetensors"), 2, "no.safetensors: cannot be read"),
+        (("{}:nett",), 2, "did you mean 'net'?"),
+        (("{}",), 2, "says no factory"),
+        (("{}:conv",), 2, "add --input-shape"),
+        (("{}:conv", "--input-shape", "1xx2"), 2, "is no shape"),
+        (("{}:conv", "--input-shape", "1x2x2"), 2, "fails on an input of (2, 1, 2, 2)"),
+        (("{}:net", "--discretise", "exp"), 2, "--discretise: not for imports from 'snntorch'"),
+        (("{}:refused",), 4, "Alpha neurons have no counterpart"),
+        (("thing.bin",), 2, "add --from: "),
+        (("no.py:net",), 2, "no such file"),
+    ],
+)
+def test_mistakes_are_explained(words, code, says, file, tmp_path, capsys):
+    assert snnc("import", *(str(w).format(file) for w in words), "-o", tmp_path / "o.snnc") == code
+    shown = capsys.readouterr().err
+    assert says in shown
+    assert shown.count("error:") == 1
+    assert not (tmp_path / "o.snnc").exists()

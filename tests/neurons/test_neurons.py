@@ -1,0 +1,163 @@
+"""Each neuron by hand: five steps in a chip's integers, with the corner cases of the rule."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from cases.networks import LOIHI, fixed_chain, float_chain, spikes
+
+from snnc import neurons
+from snnc.errors import NetworkError
+from snnc.network.arithmetic import Float
+from snnc.network.neuron import Neuron, SpikeRule
+from snnc.neurons.cuba import Cuba
+from snnc.neurons.cuba_refractory import CubaRefractory
+from snnc.neurons.cuba_subtract import CubaSubtract
+from snnc.neurons.li import LI
+from snnc.neurons.lif import LIF
+from snnc.simulation.reference import simulate
+from snnc.simulation.run import classes
+from snnc.verification.compare import compare
+
+LIMIT = 1 << 23
+NO_MEMORY = 4096
+
+
+def run(neuron, currents, numeric=LOIHI, start=None):
+    state = start or {k: np.zeros(1, numeric.dtype) for k in neuron.state}
+    rows = []
+    for current in currents:
+        state, spikes = neuron.step(state, np.array([current], numeric.dtype), numeric)
+        rows.append((*(state[k].item() for k in neuron.state), spikes.item()))
+    return rows
+
+
+def test_lif_threshold_is_strict_and_the_reset_is_to_zero_in_the_same_step():
+    # threshold 10 -> 640 state units; no leak
+    assert run(LIF(10, 0), [10, 0, 1, 0, 11]) == [
+        (640, 640, 0), (0, 640, 0), (64, 0, 1), (0, 0, 0), (704, 0, 1)]  # fmt: skip
+
+
+def test_lif_negative_voltage_decays_toward_zero():
+    # half leaks: -3 * 64 = -192 -> -96 -> -48 -> ... ; an odd value loses its half toward zero: -3 -> -1
+    assert [v for _, v, _ in run(LIF(1000, 2048), [-3, 0, 0, 0, 0])] == [-192, -96, -48, -24, -12]
+    start = {"u": np.zeros(1, np.int64), "v": np.full(1, -3)}
+    assert run(LIF(1000, 2048), [0], start=start) == [(0, -1, 0)]
+
+
+def test_lif_bias_is_in_state_units():
+    assert run(LIF(1, 0, 30), [0, 0, 0, 0, 0]) == [(0, 30, 0), (0, 60, 0), (0, 0, 1), (0, 30, 0), (0, 60, 0)]
+
+
+def test_cuba_current_decays_before_input_and_survives_the_spike():
+    # decay_u 1024 of 4096 -> 3/4 stays; no leak of v
+    assert run(Cuba(100, 1024, 0), [64, 0, 0, 64, 0]) == [
+        (4096, 4096, 0), (3072, 0, 1), (2304, 2304, 0), (5824, 0, 1), (4368, 4368, 0)]  # fmt: skip
+
+
+def test_cuba_current_wraps_once_and_voltage_saturates():
+    just_below = {"u": np.full(1, LIMIT - 64), "v": np.zeros(1, np.int64)}
+    cuba = Cuba(131071, 0, 0)
+    assert run(cuba, [1], start=just_below) == [(LIMIT, 0, 1)]  # v saturates at LIMIT - 1, which is above any threshold
+    assert run(cuba, [2], start=just_below) == [(64 - LIMIT, 64 - LIMIT, 0)]
+    low = {"u": np.full(1, 64 - LIMIT), "v": np.full(1, -100)}
+    assert run(cuba, [-1], start=low) == [(LIMIT, LIMIT - 100, 0)]
+    assert run(Cuba(131071, 0, 0), [-1], start={"u": np.full(1, 128 - LIMIT), "v": np.full(1, -LIMIT + 1)}) == [
+        (64 - LIMIT, 1 - LIMIT, 0)]  # fmt: skip
+
+
+def test_soft_reset_takes_the_threshold_away_in_the_next_step():
+    # threshold 10 -> 640; 640 does not exceed it, 704 does and stays until the next step takes 640 away
+    assert run(CubaSubtract(10, NO_MEMORY, 0), [10, 1, 0, 12, 0]) == [
+        (640, 640, 0), (64, 704, 1), (0, 64, 0), (768, 832, 1), (0, 192, 0)]  # fmt: skip
+    assert run(CubaSubtract(100, 1024, 0), [64, 0, 0, 64, 0]) == [
+        (4096, 4096, 0), (3072, 7168, 1), (2304, 3072, 0), (5824, 8896, 1), (4368, 6864, 1)]  # fmt: skip
+
+
+def test_soft_reset_comes_after_the_decay_and_before_saturation():
+    # 704 / 2 - 640, not (704 - 640) / 2
+    halves = CubaSubtract(10, NO_MEMORY, 2048)
+    assert [v for _, v, _ in run(halves, [11, 0, 0, -20, 0])] == [704, -288, -144, -1352, -676]
+    assert run(halves, [0], start={"u": np.zeros(1, np.int64), "v": np.full(1, -3)}) == [(0, -1, 0)]
+    full = {"u": np.zeros(1, np.int64), "v": np.full(1, LIMIT - 1)}
+    assert run(CubaSubtract(131071, NO_MEMORY, 0), [131071], start=full) == [(LIMIT - 64, LIMIT - 1, 1)]
+    assert run(CubaSubtract(131071, NO_MEMORY, 0), [131073, 0]) == [(64 - LIMIT, 64 - LIMIT, 0), (0, 64 - LIMIT, 0)]
+
+
+def test_a_refractory_voltage_rests_at_zero_while_the_current_goes_on():
+    assert run(CubaRefractory(10, NO_MEMORY, 0, 0, 2), [10, 1, 20, 20, 11]) == [
+        (640, 640, 0, 0), (64, 0, 2, 1), (1280, 0, 1, 0), (1280, 0, 0, 0), (704, 0, 2, 1)]  # fmt: skip
+    assert run(CubaRefractory(100, 1024, 0, 0, 1), [128, 0, 0, 0, 0]) == [
+        (8192, 0, 1, 1), (6144, 0, 0, 0), (4608, 4608, 0, 0), (3456, 0, 1, 1), (2592, 0, 0, 0)]  # fmt: skip
+    assert [v for _, v, _, _ in run(CubaRefractory(1000, NO_MEMORY, 2048), [-3, 0, 0, 0, 0])] == [-192, -96, -48, -24, -12]
+    low = {"u": np.zeros(1, np.int64), "v": np.full(1, 1 - LIMIT), "left": np.zeros(1, np.int64)}
+    assert run(CubaRefractory(1000, NO_MEMORY, 0), [-1, 131073], start=low) == [
+        (-64, 1 - LIMIT, 0, 0), (64 - LIMIT, 1 - LIMIT, 0, 0)]  # fmt: skip
+
+
+def test_a_refractory_period_of_zero_is_none():
+    currents = [64, 0, 0, 64, 0, 90, 3]
+    refractory = run(CubaRefractory(100, 1024, 100, 7, 0), currents)
+    assert [(u, v, s) for u, v, _, s in refractory] == run(Cuba(100, 1024, 100, 7), currents)
+
+
+def test_a_readout_integrates_and_never_fires():
+    assert run(LI(NO_MEMORY, 2048, 3), [10, 0, -3, 0, 131073]) == [
+        (640, 643, 0), (0, 324, 0), (-192, -27, 0), (0, -10, 0), (64 - LIMIT, 62 - LIMIT, 0)]  # fmt: skip
+    high = {"u": np.zeros(1, np.int64), "v": np.full(1, LIMIT - 10)}
+    assert run(LI(NO_MEMORY, 0), [1, 131071], start=high) == [(64, LIMIT - 1, 0), (LIMIT - 64, LIMIT - 1, 0)]
+
+
+def test_float_numbers_are_neither_shifted_nor_limited():
+    assert run(LIF(1.0, 0.5, 0.25), [0.5, 0.5, 0.5], Float()) == [(0.5, 0.75, 0), (0.5, 0.0, 1), (0.5, 0.75, 0)]
+    assert run(Cuba(1.0, 0.5, 0.0), [1.0, 0.0, 0.0], Float()) == [(1.0, 1.0, 0), (0.5, 0.0, 1), (0.25, 0.25, 0)]
+    assert run(CubaSubtract(1.0, 1.0, 0.5), [2.0, 0.5, 1.0], Float()) == [(2.0, 2.0, 1), (0.5, 0.5, 0), (1.0, 1.25, 1)]
+    assert run(CubaRefractory(1.0, 1.0, 0.5), [2.0, 9.0, 0.5], Float()) == [(2.0, 0.0, 1, 1), (9.0, 0.0, 0, 0), (0.5, 0.5, 0, 0)]
+    assert run(LI(0.5, 0.5, 0.25), [1.0, 0.0], Float()) == [(1.0, 1.25, 0), (0.5, 1.375, 0)]
+
+
+@pytest.mark.parametrize("name", neurons.names())
+def test_every_model_answers_the_eight_questions(name):
+    model = neurons.get(name)
+    assert model.model() == name
+    assert set(model.rule.overflow) == set(model.state)
+    assert dataclasses.fields(SpikeRule)[0].default is dataclasses.MISSING
+    assert isinstance(model.example(), Neuron)
+
+
+def test_a_rule_without_all_answers_fails():
+    with pytest.raises(TypeError, match="initial_state"):
+        SpikeRule(">", "zero", "same", "decay, then input", "toward zero", {}, 0)
+
+
+@pytest.mark.parametrize("make", [fixed_chain, float_chain])
+def test_the_class_of_a_readout_is_its_largest_sum_of_voltages(make):
+    net = make(model="li")
+    inputs = spikes(net, samples=30)
+    brief, full = simulate(net, inputs), simulate(net, inputs, record=True)
+    votes = full.states["output"]["v"].sum(axis=1)
+    assert list(brief.states) == ["output"]
+    assert not brief.spikes["output"].any()
+    assert (classes(brief, net.output) == votes.argmax(axis=1)).all()
+    assert len(set(classes(brief, net.output))) > 1
+    assert (votes.argmax(axis=1) != full.states["output"]["v"][:, -1].argmax(axis=1)).any()
+
+
+def test_a_readout_is_compared_by_its_voltage():
+    net = fixed_chain(model="li")
+    run = simulate(net, spikes(net), record=True)
+    assert compare(run, run).exact
+    v = run.states["output"]["v"].copy()
+    v[1, 2, 3] += 1
+    wrong = dataclasses.replace(run, states={**run.states, "output": {"u": run.states["output"]["u"], "v": v}})
+    assert compare(run, wrong).first.population == "output"
+    unseen = dataclasses.replace(run, states={k: s for k, s in run.states.items() if k != "output"})
+    assert compare(run, unseen).silent == ("output",)
+
+
+@pytest.mark.parametrize(("period", "says"), [(1.5, "whole numbers"), (-1.0, "allowed is 0.0")])
+def test_a_refractory_period_is_a_number_of_steps(period, says):
+    net = float_chain()
+    bad = tuple(dataclasses.replace(p, neuron=p.neuron and CubaRefractory(period=period)) for p in net.populations)
+    with pytest.raises(NetworkError, match=says):
+        dataclasses.replace(net, populations=bad)

@@ -1,0 +1,124 @@
+"""The convolutional network of the publication as a `Network`: the spikes of torch, and on through the chain."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
+from torch import nn  # noqa: E402
+
+from snnc import chips, store  # noqa: E402
+from snnc.budget.check import check  # noqa: E402
+from snnc.errors import UnsupportedError  # noqa: E402
+from snnc.network.arithmetic import Float  # noqa: E402
+from snnc.network.encoding import encode  # noqa: E402
+from snnc.passes.quantise import quantise  # noqa: E402
+from snnc.simulation.reference import simulate  # noqa: E402
+from snnc.simulation.run import classes  # noqa: E402
+from snnc.training.models import feedforward as models  # noqa: E402
+from snnc.training.models.convnet import ConvNet, ConvNetConfig  # noqa: E402
+
+SMALL = ConvNetConfig(width=6, hidden=24, steps=12, voters=3, threshold=0.35, beta=0.75)
+LAYERS = {f"lif{i}": f"conv{i}" for i in range(1, 7)} | {"lif7": "hidden", "lif8": "output"}
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, (3, 3 * 16 * 16), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def model(images):
+    """In float64, with statistics of its batch norms and half of its weights pruned; each layer fires."""
+    torch.manual_seed(1)
+    model = ConvNet(SMALL, side=16).double()
+    with torch.no_grad():
+        for m in model.modules():
+            if isinstance(m, nn.Conv2d | nn.Linear):
+                m.weight.mul_(torch.rand(m.weight.shape) < 0.5).mul_(2.0)
+            if isinstance(m, nn.Linear):
+                m.weight.mul_(3.5)
+            if isinstance(m, nn.BatchNorm2d):
+                m.momentum = 1.0
+                m.weight.copy_(torch.rand(6).double() + 0.5)
+                m.bias.copy_(torch.rand(6).double() * 0.6)
+        model(torch.rand(16, 3, 16, 16).double())
+    return model.eval()
+
+
+def fired_by_torch(model, images):
+    """The spikes of each layer, (samples, steps, n), and the votes."""
+    fired, fire = {}, model._fire
+
+    def recording(name, currents):
+        spikes = fire(name, currents)
+        fired[LAYERS[name]] = spikes.flatten(2).detach().numpy()
+        return spikes
+
+    model._fire = recording
+    try:
+        with torch.no_grad():
+            votes = model(torch.from_numpy(images / 256).view(-1, 3, 16, 16))
+    finally:
+        del model._fire
+    return fired, votes.numpy()
+
+
+def test_the_network_fires_as_torch_does(model, images):
+    net = model.to_network("small")
+    expected, votes = fired_by_torch(model, images)
+    run = simulate(net, {"input": encode(net.encoding, images)})
+    assert sum(p.size for p in net.populations) > 400
+    for name, spikes in expected.items():
+        assert 0.05 < spikes.mean() < 0.5, (name, spikes.mean())
+        assert np.array_equal(run.spikes[name], spikes), name
+    for i in (3, 6):
+        side = net[f"conv{i}"].shape[1]
+        planes = expected[f"conv{i}"].reshape(3, 12, 6, side // 2, 2, side // 2, 2).max((4, 6))
+        assert np.array_equal(run.spikes[f"pool{i}"], planes.reshape(3, 12, -1))
+    assert np.allclose(run.states["vote"]["v"], votes * SMALL.voters, atol=SMALL.voters * 2 / 4096)
+    counts = votes.sum(1)
+    chosen = classes(run, net["vote"])
+    assert (counts[np.arange(3), chosen] == counts.max(1)).all()
+
+
+def test_pruned_weights_do_not_exist(model):
+    net = model.to_network("small")
+    kernels = {c.dst: c.op for c in net.connections}
+    for i in range(1, 7):
+        assert kernels[f"conv{i}"].synapses.count == int((model.get_submodule(f"conv{i}").weight != 0).sum())
+    assert kernels["hidden"].synapses.count == int((model.fc1.weight != 0).sum())
+    assert kernels["conv2"].synapse_count > 40 * kernels["conv2"].synapses.count
+
+
+def test_it_goes_on_through_the_chain(model, images, tmp_path):
+    net = model.to_network("small")
+    store.save(net, tmp_path / "a.snnc")
+    fixed = quantise(store.load(tmp_path / "a.snnc"), chips.load("loihi2"))
+    found, exact = ({**simulate(n, {"input": encode(net.encoding, images)}).spikes} for n in (fixed, net))
+    for name in LAYERS.values():
+        assert found[name].mean() == pytest.approx(exact[name].mean(), rel=0.25)
+    assert check(fixed, chips.load("loihi2")).has_room
+
+
+def test_shared_weights_are_not_trained_as_a_network(model):
+    net = model.to_network("small")
+    assert isinstance(net.numeric, Float)
+    with pytest.raises(UnsupportedError, match=r"'to_conv1': has operator 'conv2d', only plain dense ones .* snnc prune FILE"):
+        models.must_be_dense(net.connections[0])
+
+
+@pytest.mark.slow
+def test_the_full_network_goes_from_quantising_to_the_program(tmp_path):
+    script = ROOT / "benchmarks" / "full_size.py"
+    subprocess.run([sys.executable, script, "--json", tmp_path / "a.json"], check=True, capture_output=True)
+    found = json.loads((tmp_path / "a.json").read_text())
+    assert (found["full"]["weights"], found["full"]["synapses"]) == (36_715_264, 1_614_720_000)
+    assert found["full"]["fits"]
+    assert found["narrow"]["exact"] == {"unrolled": True, "engine, lanes": True, "engine, events": True}
+    assert found["seconds_quantise_to_export"] < 120
+    assert found["peak_megabytes"] < 4000

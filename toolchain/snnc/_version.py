@@ -1,0 +1,3 @@
+"""Version of snnc."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Questions that are answered without running a network: bounds of currents, intervals, reachability, the range proof."""

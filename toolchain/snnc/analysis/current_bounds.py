@@ -1,0 +1,166 @@
+"""What can enter a neuron in one step, and how far its current can climb: exact, from the integer weights, for every input that
+there can be. Used by quantising, the range proof, the engine and the exporters.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.errors import DoesNotFitError, NetworkError
+from snnc.network.arithmetic import Fixed
+from snnc.network.delays import Part, parts
+from snnc.network.model import Connection, Network, Population
+
+Ints = NDArray[Any]  # int64, or Python's integers (object) where int64 could not hold what is made of them
+
+_LARGE = 1 << 40  # int64 holds anything below, shifted by an exponent, lifted and multiplied by a decay
+_ENDLESS = 1 << 62
+
+
+class Sent(NamedTuple):
+    """What a population can send in one step."""
+
+    largest: int  # the largest message; 0: nothing
+    neurons: NDArray[np.bool_] | None = None  # (n,): which of them can send at all; None: all
+    at_most: int | None = None  # how many send in one step; None: all can
+
+
+class Bound(NamedTuple):
+    """What the current u of each neuron of a population can reach, in state units, in a register without end."""
+
+    low: Ints  # (n,)
+    high: Ints  # (n,)
+    limit: int  # the register holds -limit + 1 .. limit (`snnc.network.arithmetic.Fixed.wrap`)
+
+    @property
+    def wraps(self) -> bool:
+        return bool(self.high.max() > self.limit or self.low.min() <= -self.limit)
+
+    @property
+    def reach(self) -> int:
+        """The largest magnitude of all neurons."""
+        return max(int(self.high.max()), -int(self.low.min()))
+
+    @property
+    def neuron(self) -> int:
+        """The neuron that reaches farthest."""
+        return int(np.maximum(self.high, -self.low).argmax())
+
+
+def sent(p: Population) -> Sent:
+    """What a population can send by its kind: spikes, messages as large as an input's are, nothing from a readout."""
+    fires = p.neuron is None or p.neuron.rule.fires
+    return Sent(2 ** max(p.message_bits, 1) - 1 if fires else 0)
+
+
+def arriving(net: Network, population: str) -> list[tuple[Connection, Sent]]:
+    """The connections into a population, with what their sources can send by their kind."""
+    return [(c, sent(net[c.src])) for c in net.into(population)]
+
+
+@lru_cache(maxsize=1)  # for each chip that a network is held against, the same is asked
+def current_bound(net: Network) -> dict[str, Bound]:
+    """The reach of u in every population; sound for all inputs, and reached by one.
+
+    u is the state that holds the input, with the decay "decay_u" if the model has one. Worst case: every synapse with a
+    positive (negative) weight brings its largest message in every step. With a memory, the current then climbs to the
+    smallest x with x = (x * (2**bits - decay) >> bits) + input, which has a closed form. Raises NetworkError for floats.
+    """
+    numeric = fixed(net)
+    return {p.name: population_bound(p, arriving(net, p.name), numeric) for p in net.populations if p.neuron}
+
+
+def fixed(net: Network) -> Fixed:
+    """The integers of a network. Raises NetworkError for one that computes in floats."""
+    if not isinstance(net.numeric, Fixed):
+        raise NetworkError("computes in floats, which do not wrap", where=f"network {net.name!r}", fix="quantise it first")
+    return net.numeric
+
+
+def must_not_wrap(net: Network) -> None:
+    """Raises DoesNotFitError that names the first population and neuron whose current can wrap."""
+    for name, bound in current_bound(net).items():
+        if bound.wraps:
+            raise DoesNotFitError(
+                f"the current can reach {bound.reach:,} and wraps at {bound.limit:,}",
+                where=f"population {name!r}, neuron {bound.neuron}",
+                fix=f"scale its weights and threshold down by {bound.reach / bound.limit:.3g}, or prune it",
+            )
+
+
+def population_bound(p: Population, into: Sequence[tuple[Connection, Sent]], numeric: Fixed) -> Bound:
+    """`current_bound` of one population, whose connections are given with what their sources can send."""
+    low, high = step_input(p, into, numeric)
+    decay = _decay(p, numeric)
+    return Bound(-_climb(-low, decay, numeric), _climb(high, decay, numeric), numeric.state_limit)
+
+
+def step_input(p: Population, into: Sequence[tuple[Connection, Sent]], numeric: Fixed) -> tuple[Ints, Ints]:
+    """The least and the most that one step can add to u of each neuron, in state units; arguments as `population_bound`."""
+    low, high = step_current(p, into, numeric)
+    return numeric.lift(low), numeric.lift(high)
+
+
+def step_current(p: Population, into: Sequence[tuple[Connection, Sent]], numeric: Fixed) -> tuple[Ints, Ints]:
+    """The least and the most that the input of one step can sum to, (n,) each, in weight units; never above, below 0.
+
+    Messages of unequal delay that arrive together are sent at unlike times, so each part of a connection has its worst case.
+    """
+    low: Ints = np.zeros(p.size, np.int64)
+    high: Ints = np.zeros(p.size, np.int64)
+    for c, what in into:
+        for part in parts(c):
+            least, most = part_sums(part, what)
+            low = _exact(low + numeric.shift(_exact(least), c.op.exponent))
+            high = _exact(high + numeric.shift(_exact(most), c.op.exponent))
+    return low, high
+
+
+def part_sums(part: Part, what: Sent) -> tuple[Ints, Ints]:
+    """The least and the most that a step's weighted messages can sum to, by destination neuron, not yet shifted.
+
+    Negative and positive weights are summed apart, shared ones as such: nothing is unrolled.
+    """
+    values = part.op.synapses.values
+    if not what.largest:
+        return np.zeros(part.op.n_dst, np.int64), np.zeros(part.op.n_dst, np.int64)
+    return -_most(part, np.maximum(-values, 0), what), _most(part, np.maximum(values, 0), what)
+
+
+def _most(part: Part, values: Ints, what: Sent) -> Ints:
+    """The most that a step's messages, weighed with ``values`` >= 0, can sum to."""
+    total = part.sums(values) if what.neurons is None else _from(part, values, what.neurons)
+    if what.at_most is not None:
+        total = np.minimum(total, part.op.strongest(values, what.at_most))
+    return total * what.largest
+
+
+def _from(part: Part, values: Ints, neurons: NDArray[np.bool_]) -> Ints:
+    """`Part.sums` over those source neurons only."""
+    senders = neurons if part.sources is None else neurons & part.sources
+    total: Ints = part.op.with_values(values).weigh(senders[None].astype(values.dtype))[0]
+    return total
+
+
+def _exact(x: Ints) -> Ints:
+    return x.astype(object) if x.dtype != object and x.size and int(np.abs(x).max()) >= _LARGE else x
+
+
+def _decay(p: Population, numeric: Fixed) -> Any:
+    """How much of u leaks per step; all of it where the model has no decay for it."""
+    return getattr(p.neuron, "decay_u", np.int64(1 << numeric.decay_bits))
+
+
+def _climb(step: Ints, decay: Any, numeric: Fixed) -> Ints:
+    """Where a state from 0 ends that gains ``step`` >= 0 in every step and decays.
+
+    x is a fixed point if x - step <= x * (one - decay) / one < x - step + 1, that is, if
+    one * (step - 1) < x * decay <= one * step; the smallest such x is where the climb ends.
+    """
+    one, step = 1 << numeric.decay_bits, _exact(step)
+    leaks = np.broadcast_to(np.asarray(decay), step.shape)
+    climbed = np.where(step > 0, one * (step - 1) // np.maximum(leaks, 1) + 1, 0)
+    return np.where((leaks == 0) & (step > 0), _ENDLESS, climbed)

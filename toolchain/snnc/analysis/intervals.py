@@ -1,0 +1,158 @@
+"""The arithmetic of intervals: run once on all that a neuron's state and input can be, the neuron's own `step` says all that they
+can become. The range proof stands on it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from snnc.analysis.current_bounds import Ints
+from snnc.network.arithmetic import Fixed
+from snnc.network.neuron import Neuron
+
+
+@dataclass(frozen=True, eq=False)
+class Span:
+    """All integers from ``low`` to ``high``, (n,) each: one interval a neuron."""
+
+    low: Ints
+    high: Ints
+    asked: "tuple[Span, Span] | None" = None  # of spikes: which v was held against which threshold
+
+    __array_ufunc__ = None  # so that an array on the left leaves the operation to us
+
+    def __add__(self, other: Any) -> "Span":
+        b = span(other)
+        return Span(self.low + b.low, self.high + b.high)
+
+    def __sub__(self, other: Any) -> "Span":
+        b = span(other)
+        return Span(self.low - b.high, self.high - b.low)
+
+    def __mul__(self, other: Any) -> "Span":
+        b = span(other)
+        corners = [x * y for x in (self.low, self.high) for y in (b.low, b.high)]
+        return Span(np.minimum.reduce(corners), np.maximum.reduce(corners))
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __rsub__(self, other: Any) -> "Span":
+        return span(other) - self
+
+    def within(self, other: "Span") -> Any:
+        """Where it is part of ``other``: (n,)."""
+        return (self.low >= other.low) & (self.high <= other.high)
+
+    def with_other(self, other: "Span") -> "Span":
+        """The least interval that holds both."""
+        return Span(np.minimum(self.low, other.low), np.maximum(self.high, other.high))
+
+
+class Stepped(NamedTuple):
+    """What one step makes of a box of states."""
+
+    after: dict[str, Span]
+    spikes: Span
+    held: dict[str, Span]  # "wrap", "saturate" -> the numbers that such registers were given to hold
+
+
+def span(x: Any) -> Span:
+    """An interval, or numbers as intervals of one."""
+    return x if isinstance(x, Span) else Span(np.asarray(x), np.asarray(x))
+
+
+def step(neuron: Neuron, box: Mapping[str, Span], current: Span, numeric: Fixed) -> Stepped:
+    """The neuron's step on every state in ``box`` and every input in ``current`` (weight units).
+
+    Where the step asks whether a state is above a number, both answers are followed apart, each with the states that give
+    it: so a spike and what it takes away are seen together.
+    """
+    a = _Intervals(numeric)
+    after, spikes = neuron.step(dict(box), current, a)
+    for name, x in box.items():
+        for threshold in (t for asked, t in a.asked if asked is x and _undecided(x, t)):
+            return _both(x, threshold, lambda piece, name=name: step(neuron, {**box, name: piece}, current, numeric))  # type: ignore[misc]
+    return Stepped({name: span(x) for name, x in after.items()}, spikes, a.held)
+
+
+def _undecided(x: Span, threshold: Span) -> bool:
+    at = threshold.low
+    return bool((at == threshold.high).all() and ((x.low <= at) & (x.high > at)).any())
+
+
+def _both(x: Span, threshold: Span, follow: Callable[[Span], Stepped]) -> Stepped:
+    """The steps from the part of ``x`` up to the threshold and from the part above it, where there are such parts, joined."""
+    at = threshold.low
+    below = follow(Span(np.minimum(x.low, at), np.minimum(x.high, at)))
+    above = follow(Span(np.maximum(x.low, at + 1), np.maximum(x.high, at + 1)))
+
+    def joined(a: Span, b: Span) -> Span:
+        both = a.with_other(b)
+        low = np.where(x.low > at, b.low, np.where(x.high <= at, a.low, both.low))
+        return Span(low, np.where(x.low > at, b.high, np.where(x.high <= at, a.high, both.high)))
+
+    return Stepped(
+        {name: joined(a, above.after[name]) for name, a in below.after.items()},
+        joined(below.spikes, above.spikes),
+        {kind: joined(a, above.held[kind]) for kind, a in below.held.items()},
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Intervals:
+    """The `Arith` of intervals over the integers of ``numeric``."""
+
+    numeric: Fixed
+    asked: list[tuple[Span, Span]] = field(default_factory=list)
+    held: dict[str, Span] = field(default_factory=dict)
+
+    def lift(self, x: Any) -> Any:
+        return Span(self.numeric.lift(x.low), self.numeric.lift(x.high)) if isinstance(x, Span) else self.numeric.lift(x)
+
+    def decay(self, x: Span, decay: Any) -> Span:
+        """Truncation toward zero keeps the order of numbers, so the ends stay ends."""
+        return Span(self.numeric.decay(x.low, decay), self.numeric.decay(x.high, decay))
+
+    def wrap(self, x: Span) -> Span:
+        """Beyond the register, anything in it; if one turn may not be enough, anything as large as what went in."""
+        self._hold("wrap", x)
+        limit = self.numeric.state_limit
+        low, high = self.numeric.wrap(x.low), self.numeric.wrap(x.high)
+        known = ((low == x.low) & (high == x.high)) | (x.low == x.high)
+        reach = np.maximum(-x.low, x.high)
+        most = np.where(reach <= 3 * limit, limit, reach)
+        least = np.where(reach <= 3 * limit, 1 - limit, -reach)
+        return Span(np.where(known, low, least), np.where(known, high, most))
+
+    def saturate(self, x: Span) -> Span:
+        self._hold("saturate", x)
+        return Span(self.numeric.saturate(x.low), self.numeric.saturate(x.high))
+
+    def _hold(self, kind: str, x: Span) -> None:
+        self.held[kind] = self.held[kind].with_other(x) if kind in self.held else x
+
+    def above(self, v: Any, threshold: Any) -> Span:
+        v, threshold = span(v), span(threshold)
+        self.asked.append((v, threshold))
+        return Span((v.low > threshold.high).astype(int), (v.high > threshold.low).astype(int), (v, threshold))
+
+    def clear(self, v: Span, spikes: Span) -> Span:
+        """Where the spikes say whether v itself is above a threshold, what is left of v is not above it."""
+        kept = v
+        if spikes.asked and spikes.asked[0] is v:
+            kept = Span(v.low, np.minimum(v.high, spikes.asked[1].high))
+        low, high = np.minimum(kept.low, 0), np.maximum(kept.high, 0)
+        low = np.where(spikes.low > 0, 0, np.where(spikes.high > 0, low, v.low))
+        return Span(low, np.where(spikes.low > 0, 0, np.where(spikes.high > 0, high, v.high)))
+
+    def subtract(self, v: Span, spikes: Span, amount: Any) -> Span:
+        taken: Span = spikes * amount
+        return v - taken
+
+    def positive(self, x: Any) -> Span:
+        return self.above(x, np.int64(0))
+
+    def silent(self, v: Span) -> Span:
+        return Span(np.zeros_like(v.low), np.zeros_like(v.high))

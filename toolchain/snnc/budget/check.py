@@ -1,0 +1,251 @@
+"""Whether a network fits a chip, what binds, and what would help. Before export; nothing is changed.
+
+What `check` accepts, `split` and `place` map: it asks them.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from snnc.budget.remedies import PLANNED_SYNAPSES, cores_in_words, remedies
+from snnc.chips.profile import Profile
+from snnc.chips.schema import DISTINCT, RESOURCES
+from snnc.errors import UnsupportedError
+from snnc.mapping.capabilities import missing
+from snnc.mapping.chip_totals import totals
+from snnc.mapping.configurations import needed_by_population
+from snnc.mapping.model import Core
+from snnc.mapping.place import fill
+from snnc.mapping.shared_lists import Saved, saved
+from snnc.mapping.soft_reset import is_built, with_resets
+from snnc.mapping.split import TooLargeError, split
+from snnc.mapping.task import Task, of_slices
+from snnc.mapping.usage import Usage, words_for
+from snnc.network.arithmetic import Fixed
+from snnc.network.connectivity import parameter_connectivity, synapse_connectivity
+from snnc.network.latency import chip_delays
+from snnc.network.model import Connection, Network
+
+
+@dataclass(frozen=True)
+class ConnectionBudget:
+    """How much of a connection exists."""
+
+    connection: str
+    operator: str
+    weights: int  # that exist, each stored once
+    synapses: int  # that exist when every shared weight is unrolled
+    parameter_connectivity: float  # kept parameters / all parameters
+    synapse_connectivity: float  # synapses / those of the unpruned connection
+
+
+@dataclass(frozen=True)
+class LayerBudget:
+    """One population: the cores it takes and its worst core, resource by resource, or the neuron that no core holds."""
+
+    population: str
+    neurons: int
+    cores: int | None  # None: no core holds one of its neurons, it needs too many, or the chip cannot express the network
+    uses: tuple[Usage, ...]
+    connections: tuple[ConnectionBudget, ...]  # those that end in it
+
+
+@dataclass(frozen=True)
+class CoreBudget:
+    """One core: what lies on it, and every resource."""
+
+    core: int
+    population: str
+    start: int
+    stop: int
+    uses: tuple[Usage, ...]
+    formats: dict[str, str]  # connection -> how the core stores its synapses
+
+
+@dataclass(frozen=True)
+class StorageBudget:
+    """The memory words that a connection takes on all cores, and those it would in one format everywhere."""
+
+    connection: str
+    words: int  # in the format that is cheapest on each core
+    by_format: dict[str, int]  # only those that every core can have
+    shared: int | None  # if axons shared equal lists; None: the profile does not say how, or not counted on so many synapses
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The answer of `check`. ``fits`` holds for every limit that is public; ``unknown`` lists the checks that are not."""
+
+    network: str
+    profile: str
+    fits: bool
+    binding: Usage | None  # the resource that is exceeded most, or nearest to its limit
+    chip: Usage | None  # cores used and available
+    layers: tuple[LayerBudget, ...]
+    cores: tuple[CoreBudget, ...]
+    storage: tuple[StorageBudget, ...]  # of chips whose formats are public
+    totals: tuple[Usage, ...]  # of the chip as a whole, and of its worst neuron
+    problems: tuple[str, ...]  # what the chip cannot express, whatever its room
+    unknown: tuple[str, ...]
+    assumptions: tuple[str, ...]
+    remedies: tuple[str, ...]
+
+    @property
+    def has_room(self) -> bool:
+        """Whether no public limit is exceeded, whatever the problems."""
+        return self.binding is None or self.binding.status != "over"
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            **asdict(self),
+            "binding": self.binding and self.binding.to_json(),
+            "chip": self.chip and self.chip.to_json(),
+            "layers": [{**asdict(layer), "uses": [u.to_json() for u in layer.uses]} for layer in self.layers],
+            "totals": [usage.to_json() for usage in self.totals],
+            "cores": [{**asdict(core), "uses": [u.to_json() for u in core.uses]} for core in self.cores],
+        }
+
+
+def check(net: Network, profile: Profile) -> Budget:
+    """Hold a network against a chip: every limit, per layer and per core, and every feature it needs, in one pass."""
+    filled, too_large = _measure(net, profile)
+    cores = tuple(_core(core, profile) for core in filled if core.slices[0].population not in too_large)
+    chip = Usage("cores", f"network {net.name!r}", len(cores), profile.cores) if cores and not too_large else None
+    problems = missing(net, profile)
+    whole = totals(net, profile)
+    large = [error.usage for error in too_large.values()]
+    uses = [*whole, *large, *([chip] if chip else []), *(u for core in cores for u in core.uses)]
+    binding = max(filter(_can_bind, uses), key=lambda u: u.share or 0, default=None)
+    fits = not problems and binding is not None and binding.status == "ok"
+    return Budget(
+        network=net.name,
+        profile=profile.name,
+        fits=fits,
+        binding=binding,
+        chip=chip,
+        layers=tuple(_layer(net, p.name, cores, too_large.get(p.name), profile) for p in net.ordered if p.neuron),
+        cores=() if too_large else cores,
+        storage=() if too_large else _storage(net, profile, filled),
+        totals=whole,
+        problems=problems,
+        unknown=_unknown(net, profile),
+        assumptions=_assumptions(net, profile),
+        remedies=() if fits else remedies(net, profile, binding, _needs(filled, too_large)),
+    )
+
+
+def _can_bind(usage: Usage) -> bool:
+    """Of configurations, which do not grow with a network, only if there is no room for one more."""
+    return usage.share is not None and (usage.resource not in DISTINCT or usage.share >= 1)
+
+
+def _needs(filled: tuple[Core, ...], too_large: Mapping[str, TooLargeError]) -> dict[str, str]:
+    """The cores that each population takes, in words."""
+    counts = Counter(core.slices[0].population for core in filled)
+    needs = {name: cores_in_words(count) for name, count in counts.items()}
+    return needs | {name: f"more than {cores_in_words((error.usage.used or 1) - 1)}" for name, error in too_large.items()}
+
+
+def _measure(net: Network, profile: Profile) -> tuple[tuple[Core, ...], dict[str, TooLargeError]]:
+    """The filled cores, and the populations that cannot be cut, each on one core.
+
+    No cores if the chip cannot express the network.
+    """
+    too_large: dict[str, TooLargeError] = {}
+    try:
+        return fill(net, split(net, profile, too_large), profile), too_large
+    except UnsupportedError:  # one of the `missing` features, which says it
+        return (), {}
+
+
+def _core(core: Core, profile: Profile) -> CoreBudget:
+    piece = core.slices[0]
+    place = f"core {core.index} ({piece.population} {piece.start} .. {piece.stop - 1})"
+    return CoreBudget(core.index, piece.population, piece.start, piece.stop, _uses(core.used, place, profile), dict(core.formats))
+
+
+def _uses(used: Mapping[str, int], place: str, profile: Profile) -> tuple[Usage, ...]:
+    return tuple(Usage(r, place, used.get(r), profile.limits.get(r)) for r in profile.resources)
+
+
+def _layer(
+    net: Network, name: str, cores: tuple[CoreBudget, ...], too_large: TooLargeError | None, profile: Profile
+) -> LayerBudget:
+    wires = tuple(map(_connection, net.into(name)))
+    if too_large:
+        return LayerBudget(name, net[name].size, None, _uses(too_large.used, too_large.where, profile), wires)
+    mine = [core for core in cores if core.population == name]
+    by_resource = zip(*(core.uses for core in mine), strict=True)
+    worst = tuple(max(uses, key=lambda u: u.used or 0) for uses in by_resource)
+    return LayerBudget(name, net[name].size, len(mine) or None, worst, wires)
+
+
+def _storage(net: Network, profile: Profile, cores: tuple[Core, ...]) -> tuple[StorageBudget, ...]:
+    found, lists = [], _shared(net, profile, cores)
+    for name in {name: None for core in cores for name in core.words}:
+        by_core = [words for core in cores if (words := core.words.get(name))]
+        everywhere = [form for form in (by_core[0] if by_core else ()) if all(form in words for words in by_core)]
+        totals = {form: sum(words[form] for words in by_core) for form in everywhere}
+        if by_core:
+            least = sum(min(words.values()) for words in by_core)
+            found.append(StorageBudget(name, least, totals, lists[name].shared if name in lists else None))
+    return tuple(found)
+
+
+def _shared(net: Network, profile: Profile, cores: tuple[Core, ...]) -> dict[str, Saved]:
+    if not cores or sum(c.op.synapse_count for c in net.connections) > PLANNED_SYNAPSES:
+        return {}
+    task = Task.of(net, profile)
+    return saved(task, of_slices(task, tuple(core.slices for core in cores)))
+
+
+def _connection(c: Connection) -> ConnectionBudget:
+    counts = c.op.synapses.count, c.op.synapse_count
+    return ConnectionBudget(c.name, c.op.kind, *counts, parameter_connectivity(c), synapse_connectivity(c))
+
+
+def _unknown(net: Network, profile: Profile) -> tuple[str, ...]:
+    """The checks that cannot be made, as their numbers are not public."""
+    found = [f"{words_for(r)}: the limit of {profile.name} is not public" for r in RESOURCES if r not in profile.limits]
+    if profile.storage is None:
+        found.append(f"synapse words: how {profile.name} stores synapses is not public; only the bits of the weights are checked")
+    found += _unlimited(with_resets(net, profile), profile)
+    found += [
+        f"neurons: what a neuron with soft reset, as in population {p.name!r}, takes of {profile.name} is not public"
+        for p in net.populations
+        if is_built(p, profile) and profile.soft_reset_compartments is None
+    ]
+    try:
+        longest = max(chip_delays(net).values(), default=0)
+    except UnsupportedError:
+        return tuple(found)
+    if profile.delay_steps_max is None and longest:
+        found.append(f"delays: how long they can be on {profile.name} (here {longest} steps) is not public")
+    full = profile.full_core_delay_steps_max
+    if full is not None and longest > full:
+        found.append(
+            f"neurons: how many a core of {profile.name} holds with delays over {full} steps (here {longest}) is not public"
+        )
+    return tuple(found)
+
+
+def _unlimited(net: Network, profile: Profile) -> Iterator[str]:
+    """Populations that need several configurations of a kind of which the profile does not say how many a core holds."""
+    for resource, counts in needed_by_population(net).items():
+        for name, n in counts.items() if resource not in profile.limits else ():
+            if n > 1:
+                yield (
+                    f"{words_for(resource)}: population {name!r} needs {n:,} different ones;"
+                    f" how many a core of {profile.name} holds is not in its profile"
+                )
+
+
+def _assumptions(net: Network, profile: Profile) -> tuple[str, ...]:
+    if isinstance(net.numeric, Fixed) or profile.weight_bits is None:
+        return ()
+    found = f"the network is float: its weights are taken to be stored with the {profile.weight_bits} bits of {profile.name}"
+    if not {*DISTINCT} & set(profile.limits):
+        return (found,)
+    return (found, "each connection counts for a configuration of its own, as do the thresholds of each population")

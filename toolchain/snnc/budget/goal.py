@@ -1,0 +1,80 @@
+"""What a network may use of a chip, as a user writes it: "loihi1:cores=8,packets=20000". Part of planner."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from snnc import chips
+from snnc.chips.profile import Profile
+from snnc.errors import ConfigError, nearest
+
+WORDS = ("cores", "chips", "packets")
+LARGEST = 1 << 60
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A chip and how much of it may be used. ``limits``: "cores" always, "packets" (an inference) if they are limited."""
+
+    profile: Profile
+    limits: Mapping[str, int]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From CHIP:cores=N, CHIP:chips=N, CHIP:packets=N, or several of them with commas; CHIP as `chips.load` takes it.
+
+        Raises ProfileError for an unknown chip, ConfigError for an unknown word, an amount that is no whole number above 0,
+        or more than the chip has.
+        """
+        chip, colon, asked = text.rpartition(":")
+        if not colon or not chip:
+            raise ConfigError(f"fit = {text!r} is no CHIP:cores=N", fix="write loihi1:cores=8, say")
+        profile = chips.load(chip)
+        amounts: dict[str, int] = {}
+        for part in asked.split(","):
+            word, amount = _amount(part, text)
+            if word in amounts:
+                raise ConfigError(f"fit = {text!r} says {word} twice", fix="say it once")
+            amounts[word] = amount
+        return cls(profile, _limits(profile, amounts))
+
+    def is_met(self, uses: Mapping[str, float]) -> bool:
+        """Whether what a network uses, as `measure` counts it, is within every limit and every total of the chip."""
+        return self.excess(uses) <= 1
+
+    def excess(self, uses: Mapping[str, float]) -> float:
+        """The largest part of a limit that is used: above 1 the goal is not met."""
+        return max(uses[key] / limit for key, limit in {**self.profile.totals, **self.limits}.items())
+
+    def stricter(self, part: float) -> "Goal":
+        """With ``part`` of the packets: spikes change when a network is trained on, cores do not."""
+        limits = {key: max(1, int(part * n)) if key == "packets" else n for key, n in self.limits.items()}
+        return Goal(self.profile, limits)
+
+    def __str__(self) -> str:
+        asked = " and ".join(f"{n:,} {key if n > 1 else key.removesuffix('s')}" for key, n in self.limits.items())
+        return f"{asked} of {self.profile.name}"
+
+
+def _amount(part: str, text: str) -> tuple[str, int]:
+    word, equals, number = (piece.strip() for piece in part.partition("="))
+    if word not in WORDS:
+        raise ConfigError(f"fit = {text!r} limits {word!r}", fix=nearest(word, WORDS))
+    if not equals or not (number.isascii() and number.isdigit()) or not 0 < int(number[:20]) < LARGEST:
+        raise ConfigError(f"fit = {text!r}: {word} = {number[:20]!r} is no whole number above 0", fix=f"write {word}=8, say")
+    return word, int(number)
+
+
+def _limits(profile: Profile, amounts: dict[str, int]) -> dict[str, int]:
+    """Chips as cores; all cores of the chip where neither is limited."""
+    if amounts.get("chips", 1) > profile.chips:
+        raise ConfigError(
+            f"chips = {amounts['chips']}, {profile.name} has {profile.chips}", fix="ask for fewer, or name a larger system"
+        )
+    if amounts.get("cores", 1) > profile.cores:
+        raise ConfigError(
+            f"cores = {amounts['cores']}, {profile.name} has {profile.cores}", fix="ask for fewer, or name a larger system"
+        )
+    per_chip = profile.cores // profile.chips
+    cores = min(amounts.get("cores", profile.cores), amounts.get("chips", profile.chips) * per_chip)
+    return {"cores": cores, **({"packets": amounts["packets"]} if "packets" in amounts else {})}

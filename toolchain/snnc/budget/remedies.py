@@ -1,0 +1,295 @@
+"""What would make a network fit a chip, computed by trying it. Part of check."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc import chips
+from snnc.budget.goal import Goal
+from snnc.budget.plan import plan
+from snnc.chips.profile import Profile
+from snnc.chips.schema import DISTINCT
+from snnc.errors import DoesNotFitError, NetworkError, UnsupportedError, UsageError
+from snnc.mapping.capabilities import missing
+from snnc.mapping.chip_totals import within_totals
+from snnc.mapping.choose import map_by
+from snnc.mapping.configurations import SYNAPSES, needed_by_population
+from snnc.mapping.meter import Meter, stored_weight_bits
+from snnc.mapping.soft_reset import with_resets
+from snnc.mapping.split import AXONS, COUNTED, split
+from snnc.mapping.task import Task
+from snnc.mapping.usage import Usage, words_for
+from snnc.network.arithmetic import Fixed
+from snnc.network.model import Connection, Network
+from snnc.network.op import weight_grid
+
+MANY_SYNAPSES = 1 << 26  # pruning, and chips whose axons must be counted, are not tried on more
+PLANNED_SYNAPSES = 1 << 22  # fewer bits, shared cores, and all connections pruned, each by its own part, are not tried on more
+WORK = 1 << 26  # synapses that the tries at one connection look at together: a large network gets fewer of them
+
+Keep = dict[str, int]  # connection -> how many of its synapses are kept, those of largest magnitude
+
+
+def remedies(net: Network, profile: Profile, binding: Usage | None, needs: Mapping[str, str]) -> tuple[str, ...]:
+    """Sentences, each with the numbers that were tried and fit.
+
+    ``binding``: the limit that is exceeded most, if any. ``needs``: how many cores each population takes, in words.
+    """
+    found: list[str] = []
+    if binding is not None and binding.status == "over":
+        if binding.resource == "cores":
+            cores = ", ".join(f"{name} needs {amount}" for name, amount in needs.items())
+            found.append(f"{cores}; {profile.name} has {profile.cores}")
+        found += [*_alike(net, profile), *_sharing(net, profile), *_fewer_bits(net, profile), *_pruning(net, profile)]
+    return (*found, *_other_profiles(net, profile))
+
+
+def has_room(net: Network, profile: Profile) -> bool:
+    """Whether the network can be split and the chip has cores enough."""
+    return _cores_needed(net, profile) is not None
+
+
+def _cores_needed(net: Network, profile: Profile) -> int | None:
+    try:
+        if Meter.of(net, profile).cores_at_least() > profile.cores:
+            return None
+        cores = len(split(net, profile, most=profile.cores))
+    except (DoesNotFitError, UnsupportedError):
+        return None
+    return cores if cores <= profile.cores and within_totals(net, profile) else None
+
+
+def cores_in_words(count: int) -> str:
+    """ "1 core", "2 cores"."""
+    return f"{count} core{'s' if count != 1 else ''}"
+
+
+def _alike(net: Network, profile: Profile) -> Iterator[str]:
+    """Whether it fits if no population needs more configurations than a core holds, and which do; in any formats."""
+    formats = len(profile.storage.ways) if profile.storage else 1
+    most = {r: profile.limits[r] // (formats if r == SYNAPSES else 1) for r in DISTINCT if r in profile.limits}
+    over = [
+        f"{name} needs at most {most[resource]} {words_for(resource)}{' in each format' * (resource == SYNAPSES)} (now {n:,})"
+        for resource, counts in needed_by_population(with_resets(net, profile)).items()
+        for name, n in counts.items()
+        if n > most.get(resource, n)
+    ]
+    if over and has_room(net, replace(profile, limits={r: n for r, n in profile.limits.items() if r not in DISTINCT})):
+        yield f"fits if {' and '.join(over)}"
+
+
+def _sharing(net: Network, profile: Profile) -> Iterator[str]:
+    """Whether it fits if small slices share cores, which `check` does not let them."""
+    if cores := _cores_shared(net, profile):
+        yield f"fits on {cores_in_words(cores)} if small layers share one: snnc map --hw {profile.name} --strategy greedy"
+
+
+def _cores_shared(net: Network, profile: Profile) -> int | None:
+    """Of a legal mapping in which small slices share cores; None if there is none, or not tried on so many synapses."""
+    try:
+        return None if _synapses(net) > PLANNED_SYNAPSES else map_by(Task.of(net, profile), "greedy").cores
+    except (DoesNotFitError, UnsupportedError):
+        return None
+
+
+def _fewer_bits(net: Network, profile: Profile) -> Iterator[str]:
+    """The most bits for a weight, fewer than now, with which it fits."""
+    now = _weight_bits(net, profile)
+    if now is None or _synapses(net) > PLANNED_SYNAPSES:
+        return
+    widths = profile.storage.weight_field_bits if profile.storage else range(1, now)
+    for bits in sorted((width for width in widths if width < now), reverse=True):
+        try:
+            fits = has_room(*with_weights_of(bits, net, profile))
+        except NetworkError:  # all weights of a connection round to 0
+            return
+        if fits:
+            yield (
+                f"fits with weights of {bits} bits, now {now}: quantise it for a profile of your own that extends"
+                f" {_extendable(profile)} with weight_bits = {bits}"
+            )
+            return
+
+
+def _extendable(profile: Profile) -> str:
+    """The name of the profile, or of the chip that it is made of, that other profiles may extend."""
+    return profile.name if profile.name in chips.names() and "chip.chips" not in profile.facts else profile.family
+
+
+def _weight_bits(net: Network, profile: Profile) -> int | None:
+    try:
+        return stored_weight_bits(net, profile) or None
+    except UnsupportedError:
+        return None
+
+
+def with_weights_of(bits: int, net: Network, profile: Profile) -> tuple[Network, Profile]:
+    """The network with its integer weights rounded to the grid of so few bits, and the profile that a float one is held to.
+
+    Raises NetworkError if all weights of a connection round to 0.
+    """
+    if not isinstance(net.numeric, Fixed):
+        return net, replace(profile, weight_bits=bits)
+    numeric = replace(net.numeric, weight_bits=bits)
+
+    def rounded(c: Connection) -> Connection:
+        grid = weight_grid(numeric, c.op.sign_mode or "mixed")
+        nearest = np.clip(np.rint(c.op.synapses.values / grid.step).astype(np.int64) * grid.step, grid[0], grid[-1])
+        return replace(c, op=c.op.with_values(nearest))
+
+    return replace(net, numeric=numeric, connections=tuple(map(rounded, net.connections))), profile
+
+
+def _synapses(net: Network) -> int:
+    return sum(c.op.synapse_count for c in net.connections)
+
+
+def _pruning(net: Network, profile: Profile) -> Iterator[str]:
+    """What pruning must reach. A network too large to try it on is told what its weights alone allow.
+
+    For each connection the largest connectivity at which it alone makes the network fit; then of all, each its own."""
+    if (synapses := _synapses(net)) > MANY_SYNAPSES:
+        yield from _necessary(synapses, net, profile)
+        return
+    ranks = {c.name: _ranks(c) for c in net.connections}
+    alone = 0
+    for c in net.connections:
+        count, total = c.op.synapses.count, c.op.parameters
+
+        def fits(kept: int, name: str = c.name) -> bool:
+            return has_room(pruned(net, {name: kept}, ranks), profile)
+
+        if kept := _largest(fits, count, tolerance=max(1, total // 2000, count * synapses // WORK)):
+            alone += 1
+            yield (
+                f"fits from {_percent(kept, total)} parameter connectivity of {c.name}"
+                f" ({kept:,} of {total:,} parameters), now {_percent(count, total)}"
+            )
+    each = list(_pruning_each(net, profile))
+    yield from each
+    if not alone and not each:
+        yield from _pruning_all(net, profile, ranks)
+
+
+def _pruning_each(net: Network, profile: Profile) -> Iterator[str]:
+    """The connectivity of each connection that loses least of the weights' squares, and the verb that trains to such."""
+    if len(net.connections) < 2 or _synapses(net) > PLANNED_SYNAPSES:
+        return
+    try:
+        found = plan(net, Goal(profile, {"cores": profile.cores}), _energy(net))
+    except (DoesNotFitError, UsageError):
+        return
+    shared = "" if has_room(found.net, profile) else ", small layers sharing a core,"
+    if not shared or _cores_shared(found.net, profile):
+        parts = ", ".join(f"{c.name} {_percent(c.op.synapses.count, c.op.parameters)}" for c in found.net.connections)
+        yield f"fits{shared} with a parameter connectivity of {parts}: snnc prune --fit {profile.name}:cores={profile.cores}"
+
+
+def _energy(net: Network) -> dict[str, NDArray[np.float64]]:
+    """Of each synapse, its part of the squared weights of its connection."""
+    squares = {c.name: np.square(c.op.synapses.values, dtype=np.float64) for c in net.connections}
+    return {name: values / (values.sum() or 1.0) for name, values in squares.items()}
+
+
+def _necessary(synapses: int, net: Network, profile: Profile) -> Iterator[str]:
+    most = profile.cores * (Meter.of(net, profile).synapses_per_core or synapses)
+    if most < synapses:
+        yield (
+            f"{profile.name} holds the weights of at most {most:,} synapses ({_percent(most, synapses)} of the {synapses:,} now);"
+            " what else they need was not tried on so many"
+        )
+
+
+def _pruning_all(net: Network, profile: Profile, ranks: dict[str, NDArray[np.int64]]) -> Iterator[str]:
+    counts = {c.name: c.op.synapses.count for c in net.connections}
+    total, parameters = sum(counts.values()), sum(c.op.parameters for c in net.connections)
+    largest = max(counts.values())
+
+    def shares(kept: int) -> Keep:
+        return {name: max(1, count * kept // largest) for name, count in counts.items()}
+
+    if kept := _largest(lambda k: has_room(pruned(net, shares(k), ranks), profile), largest, tolerance=max(1, largest // 1000)):
+        left = sum(shares(kept).values())
+        yield (
+            f"fits from {_percent(left, parameters)} parameter connectivity of the network, every connection pruned in"
+            f" proportion ({left:,} of {parameters:,} parameters), now {_percent(total, parameters)}"
+        )
+
+
+def _largest(fits: Callable[[int], bool], count: int, tolerance: int) -> int:
+    """The largest number of kept synapses that fits, by bisection up to ``tolerance``; 0 if not even 1 does."""
+    if not fits(1):
+        return 0
+    good, bad = 1, count
+    while bad - good > tolerance:
+        middle = (good + bad) // 2
+        good, bad = (middle, bad) if fits(middle) else (good, middle)
+    return good
+
+
+def _ranks(c: Connection) -> NDArray[np.int64]:
+    """The rank of each synapse by magnitude, 0 the largest; of equals the first in storage order. Shape (synapses,)."""
+    ranks = np.empty(c.op.synapses.count, np.int64)
+    ranks[np.argsort(-np.abs(c.op.synapses.values), kind="stable")] = np.arange(len(ranks))
+    return ranks
+
+
+def pruned(net: Network, keep: Keep, ranks: dict[str, NDArray[np.int64]] | None = None) -> Network:
+    """The network with only the ``keep`` synapses of largest magnitude in each of the connections that are named."""
+
+    def shorter(c: Connection) -> Connection:
+        kept = (ranks[c.name] if ranks else _ranks(c)) < keep[c.name]
+        return replace(c, op=c.op.keep(kept))
+
+    return replace(net, connections=tuple(shorter(c) if c.name in keep else c for c in net.connections))
+
+
+def _percent(part: int, whole: int) -> str:
+    """Rounded down, so that what is printed still fits: 3.1 %, 0.042 %."""
+    digits = 1
+    while digits < 6 and part * 1000 < whole * 10 ** (1 - digits):
+        digits += 1
+    scaled = part * 100 * 10**digits // whole
+    return f"{scaled / 10**digits:.{digits}f} %"
+
+
+def _other_profiles(net: Network, profile: Profile) -> Iterator[str]:
+    """The chips that hold it, and of the systems of a chip the smallest that does."""
+    needed: dict[str, int | None] = {}  # family -> cores; its systems have the limits of the chip
+    for other in sorted(map(chips.load, chips.names()), key=lambda p: (p.cores, p.name)):
+        another_rule = chips.load(other.family).storage != other.storage  # the same chip, its memory counted in another way
+        if other.name == profile.name or not other.neurons or another_rule or _by_another_rule(other, profile):
+            continue
+        if other.family not in needed:
+            needed[other.family] = None if missing(net, other) else _cores_of_family(net, other)
+        cores = needed[other.family]
+        if cores is not None and cores <= other.cores and within_totals(net, other):
+            needed[other.family] = None  # the larger systems need not be named
+            public = ", by the limits that are public" if other.not_public else ""
+            yield f"{other.name} holds it on {cores_in_words(cores)}{public}"
+
+
+def _by_another_rule(other: Profile, profile: Profile) -> bool:
+    """Whether it is the same chip, or made of it, its memory counted by another rule: no remedy."""
+    rules = {p.storage.model for p in (other, profile) if p.storage}
+    return len(rules) > 1 and _chip(other) == _chip(profile)
+
+
+def _chip(profile: Profile) -> str:
+    """The name of the chip that a profile describes or is made of, at the end of all that it extends."""
+    while profile.family != profile.name and profile.family in chips.names():
+        profile = chips.load(profile.family)
+    return profile.name
+
+
+def _cores_of_family(net: Network, profile: Profile) -> int | None:
+    """Cores needed, however many the chip has; not counted far, or at all, where every slice's axons must be."""
+    slow = {*AXONS, "synapse_words_per_core"} & set(profile.limits)
+    if slow and sum(c.op.synapse_count for c in net.connections) > MANY_SYNAPSES:
+        return None
+    try:
+        return len(split(net, profile, most=COUNTED if slow else 1 << 40))
+    except (DoesNotFitError, UnsupportedError):
+        return None

@@ -1,0 +1,129 @@
+"""What synapses cost in a core's memory, by the rule that the chip's profile names. Used by split, place and map.
+
+A rule is a file in this folder; adding one adds a rule. The synapses that one axon has on a core are cut into entries, each with
+a header; how entries become memory words, and in which formats synapses can be stored, is the rule's. Every number comes from
+the chip's profile. Words are counted in three ways that agree to the last one: of a connection on one core, on all cores at
+once, and on a core that takes one neuron after the other.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Protocol, cast
+
+import numpy as np
+
+from snnc.base import registry
+from snnc.chips.memory._rule import INEXPRESSIBLE, Axons, Format, Ints, Storage, Words, field
+from snnc.errors import ProfileError
+
+__all__ = ["INEXPRESSIBLE", "Axons", "Format", "Rule", "Storage", "Words", "field", "names", "rule"]
+
+
+class Rule(Protocol):
+    """What a file in this folder offers."""
+
+    FORMATS: tuple[Format, ...]
+    UNINDEXED: tuple[Format, ...]  # the formats that need no index
+    FIELDS: tuple[str, ...]  # of `Storage`, those that only this rule reads
+
+    def by_axon(
+        self, storage: Storage, axons: Axons, index: Ints, n_targets: Ints, bits: int, only_best: bool
+    ) -> Iterator[tuple[Format, int, Ints]]:
+        """(format, bits of a step, words of each axon, (axons,)) of each way to store a connection; some of equal formats.
+
+        ``index``, shape (axons,): bits of an index; ``n_targets``, shape (cores,); ``bits``: of a synapse without it. With
+        ``only_best`` ways may be missing that are nowhere the cheapest.
+        """
+
+    def by_length(self, storage: Storage, rows: Ints, nth: Ints, lengths: range, index: int | None, bits: int, most: int) -> Ints:
+        """`words_by_length` with an index of so many bits."""
+
+
+def names() -> tuple[str, ...]:
+    """All rules, as profiles write them."""
+    return tuple(name.replace("_", "-") for name in registry.names(__name__))
+
+
+def rule(name: str) -> Rule:
+    """A rule by its name. Raises ProfileError for an unknown one."""
+    return cast(Rule, registry.module(__name__, name.replace("-", "_"), ProfileError, "storage model"))
+
+
+def words_by_format(
+    storage: Storage, axons: Axons, n_neurons: int, weight_bits: int, delay_bits: int = 0, most: int = INEXPRESSIBLE
+) -> dict[Format, Words]:
+    """Words that one connection takes on one core, in each format that the chip has and that can express it.
+
+    ``n_neurons``: neurons on the core, which an index must tell apart and a dense axon may have a weight for. ``most``: words
+    that an axon may have; a format in which one has more is there only if that is so in all.
+    """
+    neurons = np.array([n_neurons])
+    found = words_by_core(storage, axons, neurons, neurons, weight_bits, delay_bits, most, only_best=False)
+    return {form: Words(*(int(a[0]) for a in w)) for form, w in found.items() if w.total[0] < INEXPRESSIBLE}
+
+
+def words_by_core(
+    storage: Storage, axons: Axons, n_neurons: Ints, n_targets: Ints, weight_bits: int, delay_bits: int = 0,
+    most: int = INEXPRESSIBLE, only_best: bool = True,
+) -> dict[Format, Words]:  # fmt: skip
+    """Words that one connection takes on each core, by format, each of shape (cores,); `INEXPRESSIBLE` where it cannot.
+
+    ``n_neurons``, shape (cores,): all neurons on the core, which an index must tell apart; ``n_targets``: those of the
+    connection's destination. ``most`` as for `words_by_format`. With ``only_best`` a format that is not the cheapest on a core
+    may have more words there than it could.
+    """
+    bits = storage.synapse_bits(weight_bits, delay_bits)
+    if bits is None:
+        return {}
+    widths, of_core = np.unique(n_neurons, return_inverse=True)
+    index = np.array([-1 if (w := storage.index_bits(int(n))) is None else w for n in widths], np.int64)[of_core]
+    model = rule(storage.model)
+    ways: list[tuple[Format, Words]] = []
+    for form, step, words in model.by_axon(storage, axons, np.maximum(index, 0)[axons.core], n_targets, bits, only_best):
+        total = np.bincount(axons.core, words, minlength=len(index)).astype(np.int64)  # exact: no memory has 2**53 words
+        total = total if form in model.UNINDEXED else np.where(index < 0, INEXPRESSIBLE, total)
+        longest = _longest(axons.core, words, len(index)) if most < INEXPRESSIBLE or not only_best else np.zeros_like(total)
+        ways.append((form, Words(total, longest, np.full_like(total, step))))
+    if only_best and any((w.longest > most).any() for _, w in ways):
+        return words_by_core(storage, axons, n_neurons, n_targets, weight_bits, delay_bits, most, only_best=False)
+    return _by_format(ways, most)
+
+
+def _longest(core: Ints, words: Ints, n_cores: int) -> Ints:
+    """The words of the axon of each core that has most: shape (cores,)."""
+    longest = np.zeros(n_cores, np.int64)
+    first = np.flatnonzero(np.diff(core, prepend=-1))
+    longest[core[first]] = np.maximum.reduceat(words, first) if len(first) else 0
+    return longest
+
+
+def _by_format(ways: list[tuple[Format, Words]], most: int) -> dict[Format, Words]:
+    """The cheapest way of each format; a way whose longest axon has more words than ``most`` only where all have."""
+    allowed = np.any([w.longest <= most for _, w in ways], axis=0)
+    found: dict[Format, Words] = {}
+    for form, w in ways:
+        here = w._replace(total=np.where(allowed & (w.longest > most), INEXPRESSIBLE, w.total))
+        known = found.get(form, here)
+        found[form] = Words(*(np.where(here.total < known.total, a, b) for a, b in zip(here, known, strict=True)))
+    return found
+
+
+def lengths_by_index(storage: Storage, length: int) -> Iterator[range]:
+    """The numbers of neurons 1 .. ``length``, those together that take an index of the same width; the largest first."""
+    ends = sorted({0, length, *(min(length, 1 << width) for width in storage.index_field_bits)}, reverse=True)
+    yield from (range(low + 1, high + 1) for high, low in pairwise(ends))
+
+
+def words_by_length(
+    storage: Storage, rows: Ints, nth: Ints, lengths: range, weight_bits: int, delay_bits: int, most: int = INEXPRESSIBLE
+) -> Ints:
+    """Words that one connection takes on a core with its first neurons, as many as ``lengths`` says, in the cheapest format.
+
+    Of each synapse, axon after axon, ``rows``: its neuron, ascending; ``nth``: that it is the nth of its axon, from 1 on.
+    ``lengths`` as of `lengths_by_index`. `words_by_format` of every length at once; `INEXPRESSIBLE` where there is no format
+    or each has an axon of over ``most`` words.
+    """
+    bits = storage.synapse_bits(weight_bits, delay_bits)
+    if bits is None:
+        return np.full(len(lengths), INEXPRESSIBLE, np.int64)
+    return rule(storage.model).by_length(storage, rows, nth, lengths, storage.index_bits(lengths[-1]), bits, most)

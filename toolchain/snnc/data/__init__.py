@@ -1,0 +1,5 @@
+"""Labelled samples to train and to measure on; the data sets are in `snnc.data.sets`, one file each."""
+
+from snnc.data.dataset import FOLDER_VARIABLE, Dataset, Split, download, load, must_suit, names
+
+__all__ = ["FOLDER_VARIABLE", "Dataset", "Split", "download", "load", "must_suit", "names"]

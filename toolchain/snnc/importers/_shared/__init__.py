@@ -1,0 +1,1 @@
+"""What several importers need: HDF5 files, encodings, names, settings."""

@@ -1,0 +1,66 @@
+"""The settings and the result of an import: without any package of the tools that are imported from."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from snnc.base.config import Config, setting
+from snnc.errors import ConfigError
+from snnc.network.encoding import Encoding
+from snnc.network.model import Network
+
+ENCODING_FIELDS = ("encoding", "steps", "seed")
+
+
+@dataclass(frozen=True)
+class ImportConfig(Config):
+    """What a file of another tool leaves open. Each importer takes some of it."""
+
+    weights: Path | None = setting(None, "Of FILE.py:FACTORY: safetensors file with the state dict of the model.")
+    input_shape: str | None = setting(None, "Shape of one input frame, channels first: 784 or 1x28x28; where it is not stored.")
+    time_axis: Literal["none", "first", "second"] = setting(
+        "none",
+        "Of FILE.py:FACTORY: what forward takes. none: a frame (batch, ...), once a step or repeated inside; "
+        "first: (steps, batch, ...); second: (batch, steps, ...).",
+    )
+    dt_s: float | None = setting(None, "Time step in seconds, where the file has none.", flags=("--dt",), low=1e-9, high=1e3)
+    discretise: Literal["euler", "exp"] | None = setting(
+        None, "Of continuous-time files: decay dt/tau (euler), or 1 - exp(-dt/tau) (exp)."
+    )
+    encoding: Literal["rate", "latency", "constant"] | None = setting(None, "How samples of a data set become its input.")
+    steps: int = setting(16, "Time steps a sample, of the encoding.", flags=("-T", "--timesteps"), low=1)
+    seed: int = setting(0, "Of the encoding's noise.", low=0)
+
+    @property
+    def encoding_or_none(self) -> Encoding | None:
+        """The encoding, if one was asked for."""
+        return Encoding(self.encoding, self.steps, self.seed) if self.encoding else None
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """``input_shape`` as numbers. Raises ConfigError if it is none."""
+        if self.input_shape is None:
+            return None
+        if not re.fullmatch(r"[1-9][0-9]{0,8}([x,][1-9][0-9]{0,8}){0,3}", self.input_shape):
+            raise ConfigError(f"input_shape = {self.input_shape!r} is no shape", fix="write it as 784 or 1x28x28")
+        return tuple(int(n) for n in re.split("[x,]", self.input_shape))
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the source and what became of it."""
+
+    place: str  # its name there
+    kind: str  # its type there
+    became: str  # population or connection here, or why it left no trace
+
+
+@dataclass(frozen=True, eq=False)
+class Imported:
+    """A network with the account of its import; ``settings`` go into its history."""
+
+    network: Network
+    parts: tuple[Part, ...]
+    notes: tuple[str, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,93 @@
+"""Import from `nir`: an HDF5 file of the Neuromorphic Intermediate Representation, written by snnTorch, Norse, sinabs, ..."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from snnc.errors import ConfigError, FileError, NetworkError
+from snnc.importers import refuse
+from snnc.importers._shared import hdf5
+from snnc.importers._shared.settings import ImportConfig, Imported, Part
+from snnc.importers.nir.build import Built, build
+from snnc.importers.nir.exact import header, restored
+from snnc.importers.nir.graph import Graph, graph
+from snnc.importers.nir.neurons import WHOSE, Clock
+from snnc.importers.nir.paths import follow
+from snnc.importers.nir.shapes import shapes
+from snnc.network.model import Network
+
+SUMMARY = "a file of NIR 1.0, the Neuromorphic Intermediate Representation"
+SUFFIXES = (".nir",)
+OPTIONS = ("dt_s", "discretise", "input_shape")
+
+
+def read(source: str, config: ImportConfig) -> Imported:
+    """The float network that a NIR file describes, in steps of ``--dt``. Nothing in the file is executed."""
+    path = Path(source)
+    root = hdf5.read(path)
+    _must_be_known(root)
+    problems: list[str] = []
+    found, ours = graph(root, problems), header(root)
+    clock = Clock(_time_step(root, config), "euler" if ours else config.discretise)
+    sizes = shapes(found, config.shape, problems)
+    refuse(_once(problems), str(path))  # flows need shapes
+    behind = follow(found, sizes, clock.dt_s, problems)
+    built = build(found, sizes, behind, clock, problems, keep_weights=ours is not None)
+    refuse(_once(problems), str(path))
+    net = restored(ours, found, built, str(path)) if ours else _network(path, built, clock)
+    return Imported(net, tuple(_parts(found, built)), (*built.notes, *_notes(built, net)), _settings(built, clock))
+
+
+def _must_be_known(root: hdf5.Group) -> None:
+    version = root.text("version") if "version" in root else ""
+    if not version.startswith(("0.", "1.")):
+        raise FileError(f"is of NIR version {version!r}, versions 0 and 1 are read", where=root.file, fix="write it with nir 1.0")
+
+
+def _time_step(root: hdf5.Group, config: ImportConfig) -> float:
+    """``--dt``, or what the metadata of the graph say."""
+    if config.dt_s is not None:
+        return config.dt_s
+    metadata = root.group("node").tree.get("metadata")
+    if not isinstance(metadata, dict) or "dt" not in metadata:
+        raise ConfigError("has no time step", where=root.file, fix=f"add --dt in seconds: {WHOSE}")
+    stated = root.group("node").group("metadata").numbers("dt")
+    if stated.size != 1 or not 0 < stated.flat[0] < 1e3:
+        raise root.error(f"is {stated}, expected one time step in seconds", "node/metadata/dt")
+    return float(stated.flat[0])
+
+
+def _once(problems: list[str]) -> list[str]:
+    return list(dict.fromkeys(problems))
+
+
+def _network(path: Path, built: Built, clock: Clock) -> Network:
+    name = path.stem if path.stem.isprintable() and path.stem else "nir"
+    try:
+        return Network(name, tuple(built.populations), tuple(built.connections), clock.dt_s)
+    except NetworkError as error:
+        raise NetworkError(error.what, where=str(path), fix=error.fix or "correct the file") from error
+
+
+def _parts(graph: Graph, built: Built) -> Iterator[Part]:
+    """What became of every node."""
+    used: dict[str, list[str]] = {}
+    for wire, way in built.ways.items():
+        for name in way:
+            used.setdefault(name, []).append(f"connection {wire}")
+    for node in graph.nodes.values():
+        became = ", ".join(used.get(node.name, ["nothing"]))
+        if node.name in built.names:
+            became = f"population {built.names[node.name]}"
+        yield Part(node.name, node.kind, became)
+
+
+def _notes(built: Built, net: Network) -> Iterator[str]:
+    if built.read_out != [net.output.name]:
+        yield f"{net.output.name!r} is read out here, the file reads out {', '.join(map(repr, built.read_out)) or 'nothing'}"
+
+
+def _settings(built: Built, clock: Clock) -> dict[str, object]:
+    """What goes into the history of the network."""
+    populations = {own: name for name, own in built.names.items() if own != name}
+    connections = {own: way[-1] for own, way in built.ways.items() if way and own != way[-1]}
+    return {"dt_s": clock.dt_s, "names": {"populations": populations, "connections": connections}}

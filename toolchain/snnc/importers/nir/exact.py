@@ -1,0 +1,148 @@
+"""A NIR file that snnc itself wrote holds more than NIR can say: integers, masks, delays of synapses. They are restored here."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc import neurons
+from snnc.errors import FileError, SnncError
+from snnc.importers._shared.hdf5 import Group
+from snnc.importers.nir.build import Built
+from snnc.importers.nir.graph import Graph
+from snnc.network.arithmetic import Fixed, Float, Numeric
+from snnc.network.encoding import Encoding
+from snnc.network.model import Connection, Network, Population, Stage
+from snnc.network.neuron import Neuron
+from snnc.network.synapses import Synapses
+from snnc.passes.dequantise import real_neuron
+
+SCHEMA = "snnc.nir/1"
+NEAR = 1e-6  # what the nodes may differ from the metadata, relative
+Tree = dict[str, Any]
+
+
+def header(root: Group) -> Tree | None:
+    """What snnc wrote about the graph; None if the file is another tool's."""
+    metadata = root.tree["node"].get("metadata")
+    text = metadata.get("snnc") if isinstance(metadata, dict) else None
+    if not isinstance(text, str):
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise root.error("is no JSON", "node/metadata/snnc") from error
+    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+        raise root.error(f"is not of schema {SCHEMA!r}", "node/metadata/snnc")
+    return found
+
+
+def restored(said: Tree, graph: Graph, built: Built, where: str) -> Network:
+    """The network that was exported, from what the header says and the nodes hold. Raises FileError where they contradict."""
+    try:
+        numeric = _numeric(dict(said["numeric"]))
+        held = {node: wire for wire, way in built.ways.items() for node in way}
+        wires = {c.name: c for c in built.connections}
+        holders = {node: wires[wire] for node, wire in held.items()}
+        found = {p.name: p for p in built.populations}
+        return Network(
+            name=said["name"],
+            populations=tuple(_population(p, graph, found[built.names[p["node"]]], numeric) for p in said["populations"]),
+            connections=tuple(_connection(c, graph, holders, numeric) for c in said["connections"]),
+            dt_s=float(said["dt_s"]),
+            numeric=numeric,
+            encoding=Encoding(**said["encoding"]) if said["encoding"] else None,
+            done=tuple(Stage(**stage) for stage in said["done"]),
+        )
+    except SnncError as error:
+        place = f"{where}: {error.where}" if error.where and error.where != where else where
+        raise FileError(error.what, where=place, fix="export it again, or remove its metadata") from error
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, IndexError) as error:
+        raise FileError(f"has damaged metadata: {error!r}", where=where, fix="export it again, or remove its metadata") from error
+
+
+def _numeric(fields: Tree) -> Numeric:
+    kinds: dict[str, type[Numeric]] = {Float.kind: Float, Fixed.kind: Fixed}
+    return kinds[fields.pop("kind")](**fields)
+
+
+def _population(fields: Tree, graph: Graph, found: Population, numeric: Numeric) -> Population:
+    neuron = None
+    if fields["neuron"] is not None:
+        model = neurons.get(fields["neuron"])
+        held = graph.nodes[fields["node"]].fields.group("metadata").group("snnc")
+        neuron = model(**{name: _array(held, name, numeric) for name in model.parameters()})
+        _must_agree(neuron, found, numeric)
+    return Population(fields["name"], tuple(fields["shape"]), neuron, fields["message_bits"])
+
+
+def _array(held: Group, name: str, numeric: Numeric) -> NDArray[Any]:
+    whole = isinstance(numeric, Fixed) or getattr(held.tree.get(name), "dtype", np.dtype(float)).kind in "iu"
+    return held.integers(name) if whole else held.numbers(name)
+
+
+def _must_agree(neuron: Neuron, found: Population, numeric: Numeric) -> None:
+    """The metadata must say what the node says, in the node's real numbers."""
+    real = real_neuron(neuron, numeric) if isinstance(numeric, Fixed) else neuron
+    decays_first = sorted(real.parameters(), key=lambda name: not name.startswith("decay"))  # thresholds are in their units
+    for name in decays_first if found.neuron else ():
+        said, read = (np.broadcast_to(getattr(n, name, 1.0), found.size) for n in (real, found.neuron))
+        if not np.allclose(said, read, rtol=NEAR, atol=1e-9):
+            at = int(np.argmax(np.abs(said - read)))
+            raise FileError(f"node {found.name!r} was changed: its {name} is {read[at]:g}, its metadata say {said[at]:g}")
+
+
+def _connection(fields: Tree, graph: Graph, holders: dict[str, Connection], numeric: Numeric) -> Connection:
+    parts = [holders[node] for node in fields["nodes"]]
+    first = parts[0]
+    pieces = [
+        _stored(c, graph.nodes[node].fields, fields["exponent"], numeric) for c, node in zip(parts, fields["nodes"], strict=True)
+    ]
+    steps, late = fields["delay_steps"], None
+    if fields["synapse_delays"]:
+        late = np.concatenate([np.full(len(at), c.delay_steps - steps) for c, (at, _) in zip(parts, pieces, strict=True)])
+    places, values = (np.concatenate(column) for column in zip(*pieces, strict=True))
+    synapses = _synapses(first.op.synapses.shape, places, values, late)
+    axons = np.broadcast_to(_axons(first) - steps, first.op.n_src).astype(np.int32) if fields["axon_delays"] else None
+    if late is None and axons is None and (first.axon_delays is not None or first.delay_steps != steps):
+        raise FileError(
+            f"connection {fields['name']!r} was changed: it is late by {first.delay_steps} steps, its metadata say {steps}"
+        )
+    op = replace(first.op, synapses=synapses, exponent=fields["exponent"], sign_mode=fields["sign_mode"])
+    if op.kind != fields["op"]:
+        raise FileError(f"connection {fields['name']!r} was changed: it is a {op.kind}, its metadata say {fields['op']!r}")
+    return Connection(fields["name"], fields["src"], fields["dst"], op, steps, axons)
+
+
+def _axons(c: Connection) -> Any:
+    return c.delay_steps + (0 if c.axon_delays is None else c.axon_delays)
+
+
+def _stored(c: Connection, fields: Group, exponent: int, numeric: Numeric) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """(places in the matrix, row by row; weights) that a node holds, those of weight 0 included."""
+    s = c.op.synapses
+    places, values = s.rows * s.shape[1] + s.indices, s.values
+    if isinstance(numeric, Fixed):
+        values = np.ldexp(values, -exponent)
+        if (values != np.rint(values)).any() or np.abs(values).max(initial=0) >= 1 << 48:
+            raise FileError(f"connection {c.name!r} was changed: its weights are no integers any more")
+        values = values.astype(np.int64)
+    zeros = _zeros(fields)
+    return np.concatenate([places, zeros]), np.concatenate([values, np.zeros(len(zeros), values.dtype)])
+
+
+def _zeros(fields: Group) -> NDArray[np.int64]:
+    held = fields.group("metadata").group("snnc") if "metadata" in fields else None
+    return held.integers("zeros").reshape(-1) if held and "zeros" in held else np.zeros(0, np.int64)
+
+
+def _synapses(shape: tuple[int, int], places: NDArray[np.int64], values: NDArray[Any], late: NDArray[Any] | None) -> Synapses:
+    if len(places) and not 0 <= places.min() <= places.max() < shape[0] * shape[1]:
+        raise FileError(f"names weight {places.max()} of {shape[0] * shape[1]}")
+    order = np.argsort(places, kind="stable")
+    rows, columns = np.divmod(places[order], shape[1])
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=shape[0]))]).astype(np.int64)
+    delays = None if late is None else late[order].astype(np.int32)
+    return Synapses(shape, indptr, columns.astype(np.int32), np.ascontiguousarray(values[order]), delays)

@@ -1,0 +1,115 @@
+"""The way into mapper: map a network by one strategy, or by all and take the best. After quantise, before export."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.errors import DoesNotFitError, MissingDependencyError
+from snnc.mapping import strategies
+from snnc.mapping.arrange import arrange, packet_hops
+from snnc.mapping.census import Census, census
+from snnc.mapping.legality import must_be_legal
+from snnc.mapping.lower_bounds import cores_at_least, most_cores
+from snnc.mapping.model import Core, Mapping
+from snnc.mapping.output_axons import all_off_chip, hang_on_chips
+from snnc.mapping.repair import over_limits, repaired
+from snnc.mapping.task import Assignment, Task, must_have_cores, numbered, slices_of
+
+
+@dataclass(frozen=True, eq=False)
+class Mapped:
+    """A legal mapping, and what it costs."""
+
+    mapping: Mapping
+    found: Census  # of its cores, in their order
+    places: NDArray[np.int64]  # (cores,) where each lies; its index
+    packet_hops: float
+    seconds: float
+
+    @property
+    def cores(self) -> int:
+        return len(self.mapping.cores)
+
+    @property
+    def busiest_operations(self) -> float:
+        return float(self.found.operations.max())
+
+
+def map_by(task: Task, strategy: str) -> Mapped:
+    """Cut, place, measure, and hold against every limit.
+
+    The cores are in ascending order of their index, which is their place on the chip. Raises DoesNotFitError if a limit is
+    exceeded, UsageError for an unknown strategy, MissingDependencyError if it needs a package that is not installed.
+    """
+    start = perf_counter()
+    core_of, found, places = _placed_on_chips(task, strategies.load(strategy).cut)
+    cores = cores_of(core_of, found, places)
+    must_be_legal(task.net, cores, task.profile)
+    mapping = Mapping(task.profile, task.seed, cores, strategy)
+    return Mapped(mapping, found, places, packet_hops(task.profile, found, places), perf_counter() - start)
+
+
+def _placed(task: Task, cut: Callable[[Task], Assignment]) -> tuple[Assignment, Census, NDArray[np.int64]]:
+    """What the strategy cuts, with its cores in the order of their places, its census, and the places."""
+    core_of, found = repaired(task, numbered(cut(task)))
+    must_have_cores(task, found.cores)
+    places = arrange(task.profile, found)
+    rank = np.argsort(np.argsort(places))
+    return {name: rank[cores] for name, cores in core_of.items()}, found.renumbered(rank), np.sort(places)
+
+
+def _placed_on_chips(task: Task, cut: Callable[[Task], Assignment]) -> tuple[Assignment, Census, NDArray[np.int64]]:
+    """`_placed`; where axons to other chips take more slots, cut as if all were such, unless one chip may do and does.
+
+    Where that does not fit, the cores lie on the chips in order, as those of `snnc check` do.
+    """
+    if not hang_on_chips(task.profile):
+        return _placed(task, cut)
+    if cores_at_least(task) <= task.profile.cores // task.profile.chips:
+        core_of, _, places = _placed(task, cut)
+        found = census(task, core_of, places=places)
+        if not over_limits(task, found).any():
+            return core_of, found, places
+    try:
+        core_of, _, places = _placed(replace(task, profile=all_off_chip(task.profile)), cut)
+    except DoesNotFitError:
+        core_of, found = repaired(task, numbered(cut(task)))
+        must_have_cores(task, found.cores)
+        places = np.arange(found.cores)
+    return core_of, census(task, core_of, places=places), places
+
+
+def map_by_all(task: Task, names: Sequence[str] | None = None) -> tuple[list[Mapped], dict[str, str]]:
+    """(the mappings, the best first; strategy -> why it made none).
+
+    Raises what the first strategy raised if none made any.
+    """
+    made: list[Mapped] = []
+    failed: dict[str, DoesNotFitError | MissingDependencyError] = {}
+    for name in names or strategies.names():
+        try:
+            made.append(map_by(task, name))
+        except (DoesNotFitError, MissingDependencyError) as error:
+            failed[name] = error
+    if not made:
+        raise next(iter(failed.values()))
+    most = max(most_cores(task), min(m.cores for m in made))
+    made.sort(key=lambda m: (m.cores > most, m.packet_hops, m.cores, m.mapping.strategy))
+    return made, {name: str(error) for name, error in failed.items()}
+
+
+def cores_of(core_of: Assignment, found: Census, places: NDArray[np.int64]) -> tuple[Core, ...]:
+    """The cores of an assignment with what they use; ``places``: (cores,) their indices on the chip."""
+    pieces = slices_of(core_of, found.cores)
+    return tuple(
+        Core(
+            index=int(places[i]),
+            slices=pieces[i],
+            used={resource: int(amounts[i]) for resource, amounts in found.used.items()},
+            formats={name: form for name, forms in found.formats.items() if (form := forms[i]) is not None},
+        )
+        for i in range(found.cores)
+    )

@@ -1,0 +1,92 @@
+"""The different configurations that the neurons and synapses of a core need. Part of usage and mapper.
+
+A core of Loihi 1 keeps a few sets of parameters, which its neurons and synapses name by number: decays and refractory period,
+thresholds, and how the synapses of a connection are scaled and stored. A bias is each neuron's own. Source: nengo-loihi,
+hardware/nxsdk_objects.py (CompartmentConfig, VthConfig), hardware/allocators.py, block.py (SynapseConfig).
+"""
+
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.chips.schema import DISTINCT
+from snnc.errors import UnsupportedError
+from snnc.network.arithmetic import Fixed
+from snnc.network.latency import chip_delays
+from snnc.network.model import Connection, Network, Population
+
+Ints = NDArray[np.int64]
+Neurons = Mapping[str, Mapping[str, Ints]]  # resource -> population -> (n,) the number of each neuron's configuration
+Synapses = Mapping[str, Hashable]  # connection -> its configuration, but for the way in which a core stores it, see Storage.ways
+
+DECAYS, THRESHOLDS, SYNAPSES = DISTINCT
+
+
+def neuron_configurations(net: Network) -> Neurons:
+    """Decays and refractory periods, of which models share none, and thresholds.
+
+    In a float network equal thresholds of two populations count as two: quantised, each has the scale of its population.
+    """
+    apart = not isinstance(net.numeric, Fixed)
+    found: dict[str, dict[str, Ints]] = {DECAYS: {}, THRESHOLDS: {}}
+    numbers: dict[Hashable, int] = {}
+    for p in net.populations:
+        if p.neuron:
+            found[DECAYS][p.name] = _numbered(p, ("decay", "steps"), p.neuron.model(), numbers)
+            found[THRESHOLDS][p.name] = _numbered(p, ("threshold",), p.name if apart else None, numbers)
+    return found
+
+
+def _numbered(p: Population, units: tuple[str, ...], whose: str | None, numbers: dict[Hashable, int]) -> Ints:
+    """The number of each neuron's values of the parameters in those units; new ones get the next in ``numbers``."""
+    named = p.neuron.parameters().items() if p.neuron else ()
+    values = [getattr(p.neuron, name) for name, f in named if f.metadata["unit"] in units]
+    each = np.stack(np.broadcast_arrays(np.zeros(1), *values))  # (values, 1) where all neurons are alike
+    rows, inverse = np.unique(each.T, axis=0, return_inverse=True)
+    found = np.array([numbers.setdefault((units, whose, *row), len(numbers)) for row in rows.tolist()], np.int64)
+    return np.broadcast_to(found[inverse.ravel()], (p.size,))
+
+
+def synapse_configurations(net: Network, delays: Mapping[str, int]) -> Synapses:
+    """Weight exponent, sign mode and bits of a delay; ``delays``: connection -> steps on the chip.
+
+    In a float network, whose exponents are not known before it is quantised, each connection has one of its own.
+    """
+
+    def configuration(c: Connection) -> Hashable:
+        scaled = (c.op.exponent, c.op.sign_mode) if isinstance(net.numeric, Fixed) else c.name
+        return scaled, delays[c.name].bit_length()
+
+    return {c.name: configuration(c) for c in net.connections}
+
+
+def needed_by_population(net: Network) -> dict[str, dict[str, int]]:
+    """Resource -> population -> how many configurations it needs, each of its connections in one format.
+
+    None of synapses if the chip cannot hold the delays.
+    """
+    found = {resource: {name: len(np.unique(n)) for name, n in by.items()} for resource, by in neuron_configurations(net).items()}
+    with suppress(UnsupportedError):
+        wires = synapse_configurations(net, chip_delays(net))
+        found[SYNAPSES] = {p.name: len({wires[c.name] for c in net.into(p.name)}) for p in net.populations}
+    return found
+
+
+def at_most(synapses: Synapses, ways: Sequence[Hashable]) -> dict[str, frozenset[Hashable]]:
+    """Connection -> names, of which connections have together no fewer than they need configurations, stored in any ways."""
+    alike = Counter(synapses.values())
+
+    def names(name: str, one: Hashable) -> frozenset[Hashable]:
+        return frozenset((one, way) for way in ways) if alike[one] > len(ways) else frozenset({name})
+
+    return {name: names(name, one) for name, one in synapses.items()}
+
+
+def distinct(cores: Ints, numbers: Ints, n_cores: int) -> Ints:
+    """How many different ``numbers`` there are on each core: shape (n_cores,). ``cores``: where each of them is."""
+    most = int(numbers.max(initial=0)) + 1
+    found: Ints = np.bincount(np.unique(cores * most + numbers) // most, minlength=n_cores)
+    return found

@@ -1,0 +1,104 @@
+"""What no mapping can go below, whatever the strategy. Part of mapper."""
+
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.chips.memory import field
+from snnc.mapping.arrange import mesh_of
+from snnc.mapping.task import Task
+from snnc.network.model import Connection
+
+MORE_CORES = 1.1  # than the lower bound, which the best mapping may use to save packets x hops
+
+
+@dataclass(frozen=True)
+class LowerBounds:
+    """Of the cores used, and of one inference: the packets that arrive, packets x hops, operations of the busiest core."""
+
+    cores: int
+    packets: float
+    packet_hops: float
+    busiest_operations: float
+
+
+def lower_bounds(task: Task) -> LowerBounds:
+    """Each holds for every legal mapping of the task, of the neurons to any cores of the chip."""
+    packets = hops = 0.0
+    for c in task.net.connections:
+        least = _cores_reached(task, c)
+        packets += float((task.rates[c.src] * least).sum())
+        if c.src in task.neurons:
+            hops += float((task.rates[c.src] * _hops_to(least, task)).sum())
+    each = _operations(task)
+    return LowerBounds(cores_at_least(task), packets, hops, max(float(each.max()), float(each.sum()) / task.profile.cores))
+
+
+def cores_at_least(task: Task) -> int:
+    """Cores that every legal mapping takes, by the resource that is used most, if it fills them to the brim."""
+    limits, needs = task.profile.limits, _needs(task)
+    return max([1, *(ceil(needs[resource] / limit) for resource, limit in limits.items() if resource in needs)])
+
+
+def most_cores(task: Task) -> int:
+    """As many as a mapping may take to save packets x hops: `MORE_CORES` times the lower bound."""
+    return int(MORE_CORES * cores_at_least(task))
+
+
+def _needs(task: Task) -> dict[str, float]:
+    """What all cores together use of each resource at least."""
+    wires = task.net.connections
+    sources = {c.name: int(np.count_nonzero(c.op.fan_out())) for c in wires}
+    synapses = sum(c.op.synapse_count for c in wires)
+    needs: dict[str, float] = {
+        "neurons_per_core": sum(task.net[name].size * task.compartments[name] for name in task.neurons),
+        "input_axons_per_core": sum(sources.values()),
+        "output_axons_per_core": sum(sources[c.name] for c in wires if c.src in task.neurons),
+        "synapses_per_core": synapses,
+        "weight_bytes_per_core": synapses * task.weight_bits / 8,
+    }
+    return needs | ({"synapse_words_per_core": _words(task)} if task.profile.storage else {})
+
+
+def _words(task: Task) -> float:
+    """Weights, delays and headers without indices or rounding: cut in any way they are no fewer."""
+    storage = task.profile.storage
+    assert storage is not None  # noqa: S101 - for the type checker
+    weight, bits = field(task.weight_bits, storage.weight_field_bits) or 0, 0
+    for c in task.net.connections:
+        fan_out = c.op.fan_out()
+        entries = int((-(-fan_out // storage.entry_synapses_max)).sum())
+        each = weight + task.delays[c.name].bit_length()
+        bits += entries * storage.entry_header_bits + int(fan_out.sum()) * each
+    return bits / storage.word_bits
+
+
+def _cores_reached(task: Task, c: Connection) -> NDArray[np.int64]:
+    """Cores that each source reaches at least: its targets, so many on a core as one can hold."""
+    fan_out = c.op.fan_out()
+    held = task.profile.limits.get("neurons_per_core", max(1, c.op.n_dst))
+    targets = np.minimum(fan_out, c.op.n_dst)
+    return -(-targets // held)
+
+
+def _hops_to(cores: NDArray[np.int64], task: Task) -> NDArray[np.float64]:
+    """Hops to so many cores at least: those of the own tile cost none, and 4 d tiles are d away on the widest mesh."""
+    most = int(cores.max(initial=0))
+    distances = np.zeros(min(most, mesh_of(task.profile).cores_per_tile))
+    d = 0
+    while len(distances) < most:
+        d += 1
+        distances = np.concatenate([distances, np.full(4 * d * mesh_of(task.profile).cores_per_tile, float(d))])
+    paid = np.concatenate([[0.0], np.cumsum(distances)])
+    return paid[cores]
+
+
+def _operations(task: Task) -> NDArray[np.float64]:
+    """Synaptic operations of each neuron on a core, all populations after each other."""
+    found = {name: np.zeros(task.net[name].size) for name in task.neurons}
+    for c in task.net.connections:
+        rows, columns = task.patterns[c.name]
+        found[c.dst] += np.bincount(rows, task.rates[c.src][columns], minlength=c.op.n_dst)
+    return np.concatenate(list(found.values()))

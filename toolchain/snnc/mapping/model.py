@@ -1,0 +1,47 @@
+"""A network on a chip: slices of populations on cores, with what they use."""
+
+from collections.abc import Mapping as Table
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from snnc.chips.profile import Profile
+
+
+@dataclass(frozen=True, order=True)
+class Slice:
+    """Neurons start .. stop - 1 of a population."""
+
+    population: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Core:
+    """One core of the chip: what lies on it and what it uses, resource by resource."""
+
+    index: int
+    slices: tuple[Slice, ...]
+    used: Table[str, int]  # resource (a key of Profile.limits) -> amount
+    formats: Table[str, str] = field(default_factory=dict)  # connection -> how this core stores its synapses
+    words: Table[str, Table[Any, int]] = field(default_factory=dict, compare=False)  # connection -> format -> what it would take
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """Which neurons lie on which core. Deterministic for network, profile and seed."""
+
+    chip: Profile
+    seed: int
+    cores: tuple[Core, ...]
+    strategy: str = "sequential"
+
+    @property
+    def profile(self) -> str:
+        """The name of the chip."""
+        return self.chip.name
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values, for mapping.json of an artifact."""
+        cores = [{key: value for key, value in asdict(core).items() if key != "words"} for core in self.cores]
+        return {"schema": "snnc.mapping/1", "profile": self.profile, "seed": self.seed, "cores": cores, "strategy": self.strategy}

@@ -1,0 +1,118 @@
+"""A picture of the chip as SVG: its cores by how full they are, its links by the packets that cross them. Part of mapper."""
+
+from collections.abc import Iterator
+from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.chips.profile import Profile
+from snnc.mapping.arrange import mesh_of, tiles
+from snnc.mapping.choose import Mapped
+from snnc.mapping.model import Core
+
+CELL, GAP, MARGIN = 26, 14, 20  # pixels: a core, between tiles, around
+LINE, NARROWEST = 17, 300  # pixels: of text; as wide as the longest line
+HEAD = 3 * LINE
+MAX_TILES = 40_000  # of a picture; larger meshes are cut to the part that is used
+
+Ints = NDArray[np.int64]
+
+
+def picture(mapped: Mapped, profile: Profile) -> str:
+    """The mapping as an SVG document; every core and link tells its numbers when pointed at. Equal mappings, equal bytes."""
+    columns, rows = (int(axis.max()) + 1 for axis in tiles(profile, mapped.places))
+    side = max(1, int(np.ceil(np.sqrt(mesh_of(profile).cores_per_tile))))
+    pitch = side * CELL + GAP
+    width, height = max(NARROWEST, columns * pitch + 2 * MARGIN), HEAD + rows * pitch + 2 * LINE + MARGIN
+    said = (
+        (LINE, f"{mapped.mapping.profile}: {mapped.cores:,} cores by {mapped.mapping.strategy}"),
+        (2 * LINE, f"{mapped.packet_hops:,.0f} packets x hops"),
+        (height - MARGIN - LINE, "core: its fullest resource, pale 0 to dark 100 %"),
+        (height - MARGIN, "line: packets an inference, thin to thick"),
+    )
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" font-size="12">',
+        f'<rect width="{width}" height="{height}" fill="white"/>',
+        *_tiles(columns, rows, side, pitch),
+        *_links(mapped, profile, pitch, side),
+        *_cores(mapped, profile, pitch, side),
+        *(f'<text x="{MARGIN // 2}" y="{y}">{escape(line)}</text>' for y, line in said),
+        "</svg>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _tiles(columns: int, rows: int, side: int, pitch: int) -> Iterator[str]:
+    if columns * rows > MAX_TILES:
+        return
+    size = side * CELL + 4
+    for row in range(rows):
+        for column in range(columns):
+            x, y = MARGIN + column * pitch - 2, HEAD + row * pitch - 2
+            yield f'<rect x="{x}" y="{y}" width="{size}" height="{size}" fill="none" stroke="#ccc"/>'
+
+
+def _cores(mapped: Mapped, profile: Profile, pitch: int, side: int) -> Iterator[str]:
+    column, row = tiles(profile, mapped.places)
+    per_chip = profile.cores // profile.chips
+    for core, x0, y0 in zip(mapped.mapping.cores, column.tolist(), row.tolist(), strict=True):
+        inside = core.index % per_chip % mesh_of(profile).cores_per_tile
+        x, y = MARGIN + x0 * pitch + inside % side * CELL, HEAD + y0 * pitch + inside // side * CELL
+        share = _share(core, profile)
+        yield (
+            f'<rect x="{x + 1}" y="{y + 1}" width="{CELL - 2}" height="{CELL - 2}" fill="{_colour(share)}" stroke="#456">'
+            f"<title>{escape(_told(core, share))}</title></rect>"
+        )
+
+
+def _share(core: Core, profile: Profile) -> float:
+    return max((core.used[r] / limit for r, limit in profile.limits.items() if r in core.used), default=0.0)
+
+
+def _colour(share: float) -> str:
+    """From pale to dark blue; lightness alone tells it."""
+    pale, dark = (230, 240, 250), (8, 48, 107)
+    mixed = (round(a + (b - a) * min(1.0, share)) for a, b in zip(pale, dark, strict=True))
+    return "#" + "".join(f"{part:02x}" for part in mixed)
+
+
+def _told(core: Core, share: float) -> str:
+    held: dict[str, int] = {}
+    for piece in core.slices:
+        held[piece.population] = held.get(piece.population, 0) + piece.stop - piece.start
+    neurons = ", ".join(f"{count} of {name}" for name, count in held.items())
+    used = ", ".join(f"{resource} {amount}" for resource, amount in core.used.items())
+    return f"core {core.index}: {neurons}; {used}; fullest {share:.1%}"
+
+
+def _links(mapped: Mapped, profile: Profile, pitch: int, side: int) -> Iterator[str]:
+    loads = link_loads(mapped, profile)
+    most = max(loads.values(), default=1.0) or 1.0
+    middle = side * CELL / 2
+    for ((xa, ya), (xb, yb)), packets in sorted(loads.items()):
+        ends = " ".join(
+            f'{axis}="{before + at * pitch + middle:.0f}"'
+            for axis, before, at in (("x1", MARGIN, xa), ("y1", HEAD, ya), ("x2", MARGIN, xb), ("y2", HEAD, yb))
+        )
+        yield (
+            f'<line {ends} stroke="#d95f02" stroke-opacity="0.75" stroke-width="{1 + 9 * packets / most:.2f}">'
+            f"<title>{packets:,.1f} packets</title></line>"
+        )
+
+
+def link_loads(mapped: Mapped, profile: Profile) -> dict[tuple[tuple[int, int], tuple[int, int]], float]:
+    """Packets over each link between neighbouring tiles, both ways together: each first goes along its row, then its column."""
+    column, row = tiles(profile, mapped.places)
+    loads: dict[tuple[tuple[int, int], tuple[int, int]], float] = {}
+    for a, b, packets in zip(*(part.tolist() for part in mapped.found.links), strict=True):
+        for link in _route(int(column[a]), int(row[a]), int(column[b]), int(row[b])):
+            loads[link] = loads.get(link, 0.0) + packets
+    return loads
+
+
+def _route(xa: int, ya: int, xb: int, yb: int) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    for x in range(min(xa, xb), max(xa, xb)):
+        yield (x, ya), (x + 1, ya)
+    for y in range(min(ya, yb), max(ya, yb)):
+        yield (xb, y), (xb, y + 1)

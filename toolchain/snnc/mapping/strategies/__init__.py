@@ -1,0 +1,32 @@
+"""Ways to cut a network into cores: one file each, found by name. Part of mapper.
+
+Each offers ``cut(task) -> Assignment``, deterministic for the task's seed; no limit of a core is exceeded, but
+by a strategy that measures neurons in another order (see `snnc.mapping.repair`). It raises
+DoesNotFitError if it finds none, UnsupportedError if the chip cannot express the network, MissingDependencyError if it needs a
+package that is not installed.
+"""
+
+from typing import Protocol, cast
+
+from snnc.base import registry
+from snnc.errors import UsageError
+from snnc.mapping.task import Assignment, Task
+
+
+class Strategy(Protocol):
+    """What a file in this folder offers."""
+
+    SUMMARY: str
+
+    def cut(self, task: Task) -> Assignment:
+        """The core of every neuron."""
+
+
+def names() -> tuple[str, ...]:
+    """All strategies, by file name."""
+    return registry.names(__name__)
+
+
+def load(name: str) -> Strategy:
+    """A strategy by its name. Raises UsageError for an unknown one."""
+    return cast(Strategy, registry.module(__name__, name, UsageError, "strategy"))

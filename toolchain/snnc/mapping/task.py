@@ -1,0 +1,142 @@
+"""What every strategy is given: a network, a chip, how often each neuron fires, and a seed. Part of mapper."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.chips.profile import Profile
+from snnc.errors import DoesNotFitError
+from snnc.mapping.configurations import Neurons, Synapses, at_most, neuron_configurations, synapse_configurations
+from snnc.mapping.meter import stored_delays, stored_weight_bits
+from snnc.mapping.model import Slice
+from snnc.mapping.soft_reset import compartments, with_resets
+from snnc.mapping.split import split
+from snnc.network.model import Connection, Network
+from snnc.ops.dense import Dense
+
+Rates = Mapping[str, NDArray[np.float64]]  # population -> (n,) spikes that each neuron sends in one inference
+Assignment = Mapping[str, NDArray[np.int64]]  # population with neurons -> (n,) the core of each; cores 0, 1, ... without a gap
+Pattern = tuple[NDArray[Any], NDArray[Any]]  # (destination neurons, source neurons), one entry a synapse
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A network to be put on a chip."""
+
+    net: Network
+    profile: Profile
+    rates: Rates
+    seed: int
+    weight_bits: int
+    delays: Mapping[str, int]  # connection -> steps of delay on the chip
+
+    @classmethod
+    def of(cls, net: Network, profile: Profile, rates: Rates | None = None, seed: int = 0) -> Self:
+        """Without ``rates`` every neuron counts as firing once. Raises UnsupportedError if no number of cores will do."""
+        net = with_resets(net, profile)
+        once = {p.name: np.ones(p.size) for p in net.populations}
+        return cls(net, profile, rates or once, seed, stored_weight_bits(net, profile), stored_delays(net, profile))
+
+    @cached_property
+    def unrolled(self) -> Network:
+        """The network with every synapse on its own: all that a chip without shared weights can hold, and fast to cut."""
+
+        def dense(c: Connection) -> Connection:
+            return replace(c, op=Dense(c.op.unrolled(), c.op.exponent, c.op.sign_mode))
+
+        return replace(self.net, connections=tuple(map(dense, self.net.connections)))
+
+    @cached_property
+    def patterns(self) -> Mapping[str, Pattern]:
+        """The synapses of every connection, those that share a weight one by one."""
+        synapses = {c.name: c.op.synapses for c in self.unrolled.connections}
+        return {name: (s.rows.astype(np.int32), s.indices) for name, s in synapses.items()}
+
+    @cached_property
+    def neuron_configurations(self) -> Neurons:
+        """Which neurons need the same parameters of a core."""
+        return neuron_configurations(self.net)
+
+    @cached_property
+    def synapse_configurations(self) -> Synapses:
+        """Which connections do."""
+        return synapse_configurations(self.net, self.delays)
+
+    @cached_property
+    def synapses_at_most(self) -> Mapping[str, frozenset[Any]]:
+        """Connection -> names, of which connections have together no fewer than they need configurations on any core."""
+        storage = self.profile.storage
+        return at_most(self.synapse_configurations, storage.ways if storage else ("",))
+
+    @cached_property
+    def by_source(self) -> Mapping[str, NDArray[np.int32]]:
+        """The destination neurons of every connection's synapses, source after source, ascending: shape (synapses,)."""
+        return {c.name: c.op.synapses.to_scipy().tocsc().indices for c in self.unrolled.connections}
+
+    @cached_property
+    def slices(self) -> tuple[Slice, ...]:
+        """The contiguous slices of `split`."""
+        return split(self.unrolled, self.profile)
+
+    @cached_property
+    def compartments(self) -> Mapping[str, int]:
+        """Of one neuron of each population that lies on cores."""
+        return {name: compartments(self.net[name], self.profile) for name in self.neurons}
+
+    @cached_property
+    def neurons(self) -> tuple[str, ...]:
+        """The populations that lie on cores, in the order of computation."""
+        return tuple(p.name for p in self.net.ordered if p.neuron)
+
+
+def of_slices(task: Task, cores: tuple[tuple[Slice, ...], ...]) -> Assignment:
+    """The assignment in which core i holds the slices ``cores[i]``."""
+    core_of = {name: np.full(task.net[name].size, -1, np.int64) for name in task.neurons}
+    for i, pieces in enumerate(cores):
+        for piece in pieces:
+            core_of[piece.population][piece.start : piece.stop] = i
+    return core_of
+
+
+def slices_of(core_of: Assignment, n_cores: int) -> tuple[tuple[Slice, ...], ...]:
+    """The slices of each core, the longest runs of neurons there are."""
+    found: list[list[Slice]] = [[] for _ in range(n_cores)]
+    for name, cores in core_of.items():
+        edges = [0, *(np.flatnonzero(np.diff(cores)) + 1).tolist(), len(cores)]
+        for start, stop in pairwise(edges):
+            found[int(cores[start])].append(Slice(name, start, stop))
+    return tuple(map(tuple, found))
+
+
+def cores_in(core_of: Assignment) -> int:
+    """How many cores an assignment names."""
+    return 1 + max(int(cores.max()) for cores in core_of.values())
+
+
+def numbered(core_of: Assignment) -> Assignment:
+    """The same with cores 0, 1, ... in the order in which neurons first name them, without a gap."""
+    every = np.concatenate(list(core_of.values()))
+    _, first, inverse = np.unique(every, return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(first))
+    return by_population(core_of, rank[inverse])
+
+
+def by_population(core_of: Assignment, each: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    """A number for each neuron, all populations of an assignment one after the other, as one array for each of them."""
+    parts = np.split(each, np.cumsum([len(cores) for cores in core_of.values()])[:-1])
+    return dict(zip(core_of, parts, strict=True))
+
+
+def must_have_cores(task: Task, cores: int) -> None:
+    """Raises DoesNotFitError if the chip has fewer."""
+    if cores > task.profile.cores:
+        raise DoesNotFitError(
+            f"needs {cores} cores, {task.profile.name} has {task.profile.cores}",
+            where=f"network {task.net.name!r}",
+            fix="prune it or pick a larger chip; `snnc check` says how far",
+        )

@@ -1,0 +1,45 @@
+"""The delays of a connection, taken apart. Used by the reference simulator and the bounds.
+
+Messages that arrive in the same step over different delays are weighed, and their sums shifted by the weight exponent, on
+their own, then added: as in Lava 0.10.0, lava/proc/sparse/models.py (DelaySparse), where it matters for exponents below 0.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.network.arithmetic import Numeric
+from snnc.network.model import Connection
+from snnc.network.op import Op
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The synapses of a connection that share a delay."""
+
+    delay_steps: int
+    op: Op
+    sources: NDArray[np.bool_] | None = None  # (n_src,): whose messages it carries; None: all
+
+    def current(self, messages: NDArray[Any], numeric: Numeric) -> NDArray[Any]:
+        """(samples, n_src) messages -> (samples, n_dst) currents in weight units."""
+        return self.op.apply(messages if self.sources is None else messages * self.sources, numeric)
+
+    def sums(self, values: NDArray[Any]) -> NDArray[Any]:
+        """`Op.sums` over the sources of the part."""
+        if self.sources is None:
+            return self.op.sums(values)
+        total: NDArray[Any] = self.op.with_values(values).weigh(self.sources[None].astype(values.dtype))[0]
+        return total
+
+
+def parts(c: Connection) -> tuple[Part, ...]:
+    """A connection as one part for each delay that occurs, in ascending order."""
+    late = c.op.synapses.delays
+    if late is not None:
+        return tuple(Part(c.delay_steps + int(d), c.op.keep(late == d)) for d in np.unique(late))
+    if c.axon_delays is not None:
+        return tuple(Part(c.delay_steps + int(d), c.op, c.axon_delays == d) for d in np.unique(c.axon_delays))
+    return (Part(c.delay_steps, c.op),)

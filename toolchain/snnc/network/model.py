@@ -1,0 +1,300 @@
+"""The network that every stage reads and returns: populations joined by weighted connections."""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from math import prod
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.errors import NetworkError
+from snnc.network.arithmetic import Fixed, Float, Numeric
+from snnc.network.encoding import Encoding
+from snnc.network.neuron import Neuron
+from snnc.network.op import Op
+from snnc.network.synapses import MAX_DELAY_STEPS
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+MAX_NEURONS = 1 << 24  # of a population
+_FLOAT_RANGES = {"decay": (0.0, 1.0), "threshold": (0.0, np.inf), "steps": (0.0, float(MAX_DELAY_STEPS))}
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """Neurons of one model, or an input."""
+
+    name: str
+    shape: tuple[int, ...]
+    neuron: Neuron | None  # None: an input
+    message_bits: int = 0  # of what it sends: 0 = spikes (0 or 1), n = integers below 2**n (inputs only)
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Connection:
+    """Synapses from one population to another. ``delay_steps`` 0: a spike acts within its step.
+
+    Further delays add to ``delay_steps``: those of source neurons in ``axon_delays``, or those of synapses in
+    ``op.synapses.delays``, not both.
+    """
+
+    name: str
+    src: str
+    dst: str
+    op: Op
+    delay_steps: int = 0
+    axon_delays: NDArray[np.int32] | None = None  # (n_src,) steps
+
+    def __post_init__(self) -> None:
+        if self.axon_delays is not None:
+            self.axon_delays.setflags(write=False)
+
+    @property
+    def delays(self) -> NDArray[np.int32] | None:
+        """What is added to ``delay_steps`` for an axon or a synapse; None if nothing is."""
+        return self.axon_delays if self.axon_delays is not None else self.op.synapses.delays
+
+    @property
+    def shortest_delay(self) -> int:
+        """Steps after which the first message arrives."""
+        return self.delay_steps + (int(self.delays.min(initial=MAX_DELAY_STEPS)) if self.delays is not None else 0)
+
+    @property
+    def longest_delay(self) -> int:
+        """Steps after which the last message arrives."""
+        return self.delay_steps + (int(self.delays.max(initial=0)) if self.delays is not None else 0)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What was done to a network: the verb, its settings, its seeds. Provenance."""
+
+    name: str
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Read-only; each stage returns a new one. Raises NetworkError if it contradicts itself."""
+
+    name: str
+    populations: tuple[Population, ...]
+    connections: tuple[Connection, ...]
+    dt_s: float
+    numeric: Numeric = Float()
+    encoding: Encoding | None = None  # how samples of a data set become its input
+    done: tuple[Stage, ...] = ()
+
+    def __post_init__(self) -> None:
+        if found := problems(self):
+            raise NetworkError(
+                found[0] if len(found) == 1 else f"{len(found)} problems: {'; '.join(found)}",
+                where=f"network {self.name!r}",
+            )
+
+    def __getitem__(self, name: str) -> Population:
+        return next(p for p in self.populations if p.name == name)
+
+    @property
+    def inputs(self) -> tuple[Population, ...]:
+        return tuple(p for p in self.populations if p.neuron is None)
+
+    @property
+    def output(self) -> Population:
+        """The population that is read out: the last in the order of computation that feeds no other."""
+        ends = [p for p in self.ordered if all(c.dst == p.name for c in self.out_of(p.name))]
+        return (ends or self.ordered)[-1]
+
+    def into(self, population: str) -> tuple[Connection, ...]:
+        """The connections that end in a population."""
+        return tuple(c for c in self.connections if c.dst == population)
+
+    def out_of(self, population: str) -> tuple[Connection, ...]:
+        """The connections that start in a population."""
+        return tuple(c for c in self.connections if c.src == population)
+
+    @cached_property
+    def ordered(self) -> tuple[Population, ...]:
+        """The populations in an order in which each can be computed within one step."""
+        return tuple(self[name] for name in _order(self))
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 over everything that decides what the network computes (not over its name and provenance)."""
+        digest = hashlib.sha256(json.dumps(structure(self), sort_keys=True).encode())
+        for key, array in sorted(arrays(self)):
+            digest.update(f"{key} {array.dtype.str} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def after(self, stage: Stage, **changes: Any) -> Self:
+        """A changed copy that remembers the stage."""
+        return replace(self, done=(*self.done, stage), **changes)
+
+
+def structure(net: Network) -> dict[str, Any]:
+    """All of a network but its arrays, name and provenance, as JSON values."""
+    return {
+        "dt_s": net.dt_s,
+        "numeric": {"kind": net.numeric.kind, **asdict(net.numeric)},
+        "encoding": asdict(net.encoding) if net.encoding else None,
+        "populations": [
+            {"name": p.name, "shape": list(p.shape), "neuron": p.neuron and p.neuron.model(), "message_bits": p.message_bits}
+            for p in net.populations
+        ],
+        "connections": [
+            {
+                "name": c.name, "src": c.src, "dst": c.dst, "delay_steps": c.delay_steps,
+                "op": c.op.kind, "shape": list(c.op.synapses.shape), "exponent": c.op.exponent, "sign_mode": c.op.sign_mode,
+                **c.op.geometry(),
+            }
+            for c in net.connections
+        ],
+    }  # fmt: skip
+
+
+def arrays(net: Network) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Every array of a network under a key of its own."""
+    for p in net.populations:
+        if p.neuron:
+            for name in p.neuron.parameters():
+                yield f"population/{p.name}/{name}", getattr(p.neuron, name)
+    for c in net.connections:
+        for name, array in c.op.synapses.arrays():
+            yield f"connection/{c.name}/{name}", array
+        if c.axon_delays is not None:
+            yield f"connection/{c.name}/axon_delays", c.axon_delays
+
+
+def problems(net: Network) -> list[str]:
+    """Every contradiction in a network, each as a sentence that names its place."""
+    if found := _kind_problems(net) or _name_problems(net):
+        return found
+    for p in net.populations:
+        found += [f"population {p.name!r} {problem}" for problem in _population_problems(p, net.numeric)]
+    for c in net.connections:
+        found += [f"connection {c.name!r} {problem}" for problem in _connection_problems(c, net)]
+    if not found and len(_order(net)) < len(net.populations):
+        found.append("has a loop of connections without delay; give one of them delay_steps >= 1")
+    return found
+
+
+def _kind_problems(net: Network) -> list[str]:
+    """Values of a wrong type, as a file can hold them."""
+    if not isinstance(net.name, str) or not net.name.isprintable():
+        return [f"has the name {net.name!r}, expected a line of text"]
+    if type(net.dt_s) is not float or not 0 < net.dt_s < math.inf:
+        return [f"has a time step of {net.dt_s!r} s, expected a number above 0"]
+    texts = [p.name for p in net.populations] + [text for c in net.connections for text in (c.name, c.src, c.dst)]
+    found = [f"has the name {text!r}, expected text" for text in texts if not isinstance(text, str)]
+    wholes = [("shape", n, p.name) for p in net.populations for n in p.shape]
+    wholes += [("message_bits", p.message_bits, p.name) for p in net.populations]
+    wholes += [("delay_steps", c.delay_steps, c.name) for c in net.connections]
+    wholes += [("exponent", c.op.exponent, c.name) for c in net.connections]
+    found += [f"has a {what} of {n!r} in {name!r}, expected a whole number" for what, n, name in wholes if type(n) is not int]
+    if not all(isinstance(s.name, str) and isinstance(s.settings, dict) for s in net.done):
+        found.append("has a history that is no list of stages with settings")
+    return found
+
+
+def _name_problems(net: Network) -> list[str]:
+    names = [p.name for p in net.populations]
+    found = [f"has two populations named {n!r}" for n in sorted(set(names)) if names.count(n) > 1]
+    wires = [c.name for c in net.connections]
+    found += [f"has two connections named {n!r}" for n in sorted(set(wires)) if wires.count(n) > 1]
+    found += [
+        f"has the name {n!r}; names are letters, digits and _, at most 64" for n in [*names, *wires] if not _NAME.fullmatch(n)
+    ]
+    for c in net.connections:
+        found += [f"connection {c.name!r} joins {end!r}, which is no population" for end in (c.src, c.dst) if end not in names]
+    if not net.inputs:
+        found.append("has no input population")
+    return found
+
+
+def _population_problems(p: Population, numeric: Numeric) -> list[str]:
+    if not p.shape or any(n < 1 for n in p.shape):
+        return [f"has shape {p.shape}"]
+    if p.size > MAX_NEURONS:
+        return [f"has {p.size:,} neurons, at most {MAX_NEURONS:,} are possible"]
+    if p.neuron is None:
+        return [] if 0 <= p.message_bits <= 24 else [f"sends {p.message_bits}-bit messages, 0 to 24 are possible"]
+    if p.message_bits:
+        return ["sends graded messages, which only inputs do"]
+    return [q for name, f in p.neuron.parameters().items() for q in _parameter_problems(p, name, f.metadata, numeric)]
+
+
+def _parameter_problems(p: Population, name: str, meta: Any, numeric: Numeric) -> list[str]:
+    value = getattr(p.neuron, name)
+    if value.shape not in ((), (p.size,)):
+        return [f"has {name} of shape {value.shape}, expected () or ({p.size},)"]
+    if not np.isfinite(value).all():
+        return [f"has a {name} that is NaN or infinite"]
+    if value.dtype not in ((np.int64,) if isinstance(numeric, Fixed) else (np.float64, np.int64)):
+        return [f"has {name} = {value.flat[0]} of type {value.dtype} in a {numeric.kind} network"]
+    if meta["unit"] == "steps" and (value != np.floor(value)).any():
+        return [f"has a {name} of {value[value != np.floor(value)].flat[0]} steps, expected whole numbers"]
+    low, high = parameter_range(meta["unit"], meta["offset"], numeric)
+    if value.min() < low or value.max() > high:
+        return [f"has {name} in {value.min()} .. {value.max()}, allowed is {low} .. {high}"]
+    return []
+
+
+def parameter_range(unit: str, offset: int, numeric: Numeric) -> tuple[float, float]:
+    """The smallest and the largest value of a neuron parameter of this unit."""
+    if isinstance(numeric, Float):
+        return _FLOAT_RANGES.get(unit, (-np.inf, np.inf))
+    if unit == "decay":
+        return offset, (1 << numeric.decay_bits) - 1 + offset
+    if unit == "threshold":
+        return 0, (1 << numeric.threshold_bits) - 1
+    if unit == "steps":
+        return _FLOAT_RANGES[unit]
+    mantissa = 1 << (numeric.bias_mantissa_bits - 1)
+    return -mantissa << numeric.bias_exponent_max, (mantissa - 1) << numeric.bias_exponent_max
+
+
+def _connection_problems(c: Connection, net: Network) -> list[str]:
+    src, dst = net[c.src], net[c.dst]
+    if dst.neuron is None:
+        return [f"ends in {c.dst!r}, which is an input"]
+    if (c.op.n_src, c.op.n_dst) != (src.size, dst.size):
+        return [f"has weights for {c.op.n_src} -> {c.op.n_dst} neurons, {c.src!r} -> {c.dst!r} has {src.size} -> {dst.size}"]
+    if not 0 <= c.delay_steps <= MAX_DELAY_STEPS:
+        return [f"has a delay of {c.delay_steps} steps, 0 to {MAX_DELAY_STEPS} are possible"]
+    return _axon_problems(c) or c.op.problems(net.numeric)
+
+
+def _axon_problems(c: Connection) -> list[str]:
+    late = c.axon_delays
+    if late is None:
+        return []
+    if c.op.synapses.delays is not None:
+        return ["has delays of axons and of synapses; add the ones to the others"]
+    if late.shape != (c.op.n_src,) or late.dtype != np.int32:
+        return [f"holds axon delays of shape {late.shape} and type {late.dtype}, expected ({c.op.n_src},) and int32"]
+    if not 0 <= late.min() <= late.max() <= MAX_DELAY_STEPS:
+        return [f"has axon delays of {late.min()} .. {late.max()} steps, 0 to {MAX_DELAY_STEPS} are possible"]
+    return []
+
+
+def _order(net: Network) -> list[str]:
+    """Names in an order of computation (inputs first); populations on a loop without delay are left out."""
+    waiting: dict[str, set[str]] = {p.name: set() for p in net.populations}
+    for c in (c for c in net.connections if c.shortest_delay == 0):
+        waiting[c.dst].add(c.src)
+    order: list[str] = []
+    while ready := [name for name, before in waiting.items() if not any(b in waiting for b in before)]:
+        order += ready
+        for name in ready:
+            del waiting[name]
+    return order

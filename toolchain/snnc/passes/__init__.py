@@ -1,0 +1,1 @@
+"""Network to Network without training: quantise, dequantise, simplify."""

@@ -1,0 +1,43 @@
+"""What the integers of a fixed network stand for: the same network in real numbers. For formats without integers."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.network.arithmetic import Fixed, Float
+from snnc.network.model import Connection, Network
+from snnc.network.neuron import Neuron
+
+
+def as_float(net: Network) -> Network:
+    """A float network in the weight units of a fixed one; nothing is rounded, so it lacks only the chip's truncations."""
+    if not isinstance(net.numeric, Fixed):
+        return net
+    numeric = net.numeric
+    return replace(
+        net,
+        numeric=Float(),
+        populations=tuple(replace(p, neuron=p.neuron and real_neuron(p.neuron, numeric)) for p in net.populations),
+        connections=tuple(_real_weights(c) for c in net.connections),
+    )
+
+
+def real_neuron(neuron: Neuron, numeric: Fixed) -> Neuron:
+    """A neuron with its parameters in real numbers: decays as fractions, thresholds and biases in weight units."""
+    return type(neuron)(
+        **{name: _real(getattr(neuron, name), f.metadata["unit"], numeric) for name, f in neuron.parameters().items()}
+    )
+
+
+def _real(value: NDArray[Any], unit: str, numeric: Fixed) -> NDArray[Any]:
+    if unit == "steps":
+        return value
+    shift = {"decay": numeric.decay_bits, "bias": numeric.state_shift}.get(unit, 0)
+    return np.ldexp(value.astype(np.float64), -shift)
+
+
+def _real_weights(c: Connection) -> Connection:
+    values = np.ldexp(c.op.synapses.values.astype(np.float64), c.op.exponent)
+    return replace(c, op=replace(c.op.with_values(values), exponent=0, sign_mode=None))

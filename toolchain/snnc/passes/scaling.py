@@ -1,0 +1,98 @@
+"""Floats <-> a chip's integers at a given scale: weights, thresholds, biases, decays. Used to quantise and to inspect.
+
+At scale s a float weight w is the integer s * w / 2**exponent on the grid of its sign mode, a threshold is s * threshold, a
+bias is s * bias * 2**state_shift, and a decay is in units of 2**-decay_bits whatever the scale.
+"""
+
+from dataclasses import replace
+from math import ceil, log2
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.errors import NetworkError
+from snnc.network.arithmetic import Fixed
+from snnc.network.model import parameter_range
+from snnc.network.neuron import SCALED
+from snnc.network.op import Op, SignMode, weight_grid
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+def encode_weights(op: Op, scale: float, exponent: int, mode: SignMode, numeric: Fixed) -> Op:
+    """The operator with each weight on the nearest value of its grid: off by at most half a grid step * 2**exponent / scale.
+
+    Raises NetworkError if a weight lies beyond the grid.
+    """
+    grid = weight_grid(numeric, mode)
+    on_grid = np.rint(op.synapses.values * (scale / 2.0**exponent / grid.step)) * grid.step
+    low, high = float(on_grid.min()), float(on_grid.max())
+    if low < grid[0] or high > grid[-1]:
+        raise NetworkError(
+            f"weights become {low:.0f} .. {high:.0f}, {mode} weights reach {grid[0]} .. {grid[-1]}",
+            fix=f"use a scale of at most {scale * _shrink(low, high, grid):.6g} or a higher exponent",
+        )
+    return replace(op, synapses=op.synapses.with_values(on_grid.astype(np.int64)), exponent=exponent, sign_mode=mode)
+
+
+def _shrink(low: float, high: float, grid: range) -> float:
+    """By what the weights must be multiplied to lie on the grid."""
+    if (low < 0 and grid[0] == 0) or (high > 0 and grid[-1] == 0):
+        return 0.0
+    return min(grid[0] / low if low < grid[0] else 1.0, grid[-1] / high if high > grid[-1] else 1.0)
+
+
+def decode_weights(op: Op, scale: float) -> Floats:
+    """The float weights that an integer operator stands for: shape (synapses,)."""
+    return np.asarray(op.synapses.values * (2.0**op.exponent / scale))
+
+
+def unit_scale(unit: str, scale: float, numeric: Fixed) -> float:
+    """Integers per float for a parameter of this unit."""
+    if unit == "decay":
+        return float(1 << numeric.decay_bits)
+    if unit == "bias":
+        return scale * (1 << numeric.state_shift)
+    return scale if unit in SCALED else 1.0
+
+
+def encode_parameter(value: Any, unit: str, offset: int, scale: float, numeric: Fixed) -> Ints:
+    """The nearest integers. Raises NetworkError if one is out of the chip's range."""
+    exact = np.asarray(value, np.float64) * unit_scale(unit, scale, numeric)
+    step = 1 << bias_exponent(exact, numeric) if unit == "bias" else 1
+    rounded = np.rint(exact / step) * step
+    low, high = parameter_range(unit, offset, numeric)
+    if rounded.min() < low or rounded.max() > high:
+        one = unit_scale(unit, scale, numeric)
+        raise NetworkError(
+            f"{np.min(value):.6g} .. {np.max(value):.6g} becomes {rounded.min():.0f} .. {rounded.max():.0f}, "
+            f"{numeric.profile} holds {low} .. {high}",
+            fix=f"use values from {low / one:.6g} to {high / one:.6g}",
+        )
+    return rounded.astype(np.int64)
+
+
+def decode_parameter(value: Ints, unit: str, scale: float, numeric: Fixed) -> Floats:
+    """The floats that integers stand for."""
+    return np.asarray(value / unit_scale(unit, scale, numeric))
+
+
+def bias_exponent(bias: Any, numeric: Fixed) -> int:
+    """The smallest exponent, shared by a population, at which every bias (in state units) has a mantissa that fits."""
+    most = (1 << (numeric.bias_mantissa_bits - 1)) - 1
+    largest = float(np.abs(bias).max())
+    needed = 0 if largest <= most else ceil(log2(largest / most) - 1e-12)
+    return min(needed, numeric.bias_exponent_max)
+
+
+def bias_parts(bias: Any, numeric: Fixed) -> tuple[Ints, Ints]:
+    """Each integer bias (state units, any shape) as (mantissa, smallest exponent); exponent -1 where it has no such form."""
+    bias = np.asarray(bias, np.int64)
+    limit = 1 << (numeric.bias_mantissa_bits - 1)
+    exponent = np.full(bias.shape, -1, np.int64)
+    for e in range(numeric.bias_exponent_max, -1, -1):
+        mantissa = bias >> e
+        exponent[(mantissa << e == bias) & (-limit <= mantissa) & (mantissa < limit)] = e
+    return bias >> np.maximum(exponent, 0), exponent

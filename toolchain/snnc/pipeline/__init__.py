@@ -1,0 +1,1 @@
+"""The whole chain in one call, its record, and what is installed."""

@@ -1,0 +1,301 @@
+"""The whole chain from one configuration: train -> prune -> quantise -> check -> export -> verify, each stage in a file of
+its own, so that it can be interrupted and resumed. The only module outside the command line that calls training.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from snnc import chips, store, targets
+from snnc._version import __version__
+from snnc.base.config import Config, from_table, read_toml, setting
+from snnc.base.files import must_be_free, write_bytes
+from snnc.budget.check import Budget, check
+from snnc.chips.profile import Profile
+from snnc.data.dataset import Dataset
+from snnc.errors import ConfigError, DoesNotFitError, UnsupportedError, nearest
+from snnc.mapping.place import place
+from snnc.mapping.split import split
+from snnc.mapping.usage import words_for
+from snnc.network.connectivity import parameter_connectivity, synapse_connectivity
+from snnc.network.encoding import Encoding
+from snnc.network.model import Network
+from snnc.passes.quantise import QuantiseConfig, quantise
+from snnc.pipeline.recording import RECORDING, Recorder
+from snnc.simulation.run import Run
+from snnc.training.loop import source
+from snnc.training.settings import FinetuneConfig, PruneConfig, TrainConfig, must_have_torch
+from snnc.verification.evaluate import Comparison, Evaluation, contrast
+from snnc.verification.prove import Proof, from_images, prove, verify_artifact
+
+STAGES = ("trained", "pruned", "fixed")
+
+
+@dataclass(frozen=True)
+class GoalConfig(Config):
+    """The first lines of a chain's TOML file: what is made of what."""
+
+    name: str = setting("network", "Name of the network.")
+    data: str = setting("digits", "Data set.")
+    hw: str = setting("loihi1", "Hardware profile.")
+    target: str = setting("loihi", "Target of the export.")
+    samples: int = setting(100, "Test samples on which runs are compared spike for spike.", low=1)
+    timeout_s: float = setting(600.0, "Seconds that a run of the exported program may take.", low=1)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A configuration: the goal, and a table for each stage. Without [prune] or [finetune] the stage is left out."""
+
+    goal: GoalConfig
+    train: TrainConfig
+    prune: PruneConfig | None
+    quantise: QuantiseConfig
+    finetune: FinetuneConfig | None
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a chain came to; ``exact`` if all that was run is spike for spike what was trained."""
+
+    trained: Network
+    pruned: Network
+    fixed: Network
+    budget: Budget
+    rounding: Comparison  # fixed against float, on all test samples
+    float_proof: Proof  # float against torch
+    target_proof: Proof  # target against fixed
+    artifact: Path
+
+    @property
+    def exact(self) -> bool:
+        return self.float_proof.exact and self.target_proof.exact
+
+
+def read_chain(path: Path) -> Chain:
+    """A chain from a TOML file. Raises FileError, or ConfigError that names file, table and key."""
+    table = read_toml(path)
+    stages = {f.name: f for f in fields(Chain) if f.name != "goal"}
+    own = {f.name for f in fields(GoalConfig)}
+    for key in table:
+        if key not in own and key not in stages:
+            raise ConfigError(f"unknown key {key!r}", where=str(path), fix=nearest(key, sorted(own | stages.keys())))
+        if (key in stages) != isinstance(table[key], dict):
+            raise ConfigError(
+                f"{key!r} is {'no' if key in stages else 'a'} table", where=str(path), fix=f"see [{key}] in examples/"
+            )
+
+    def stage(name: str, kind: Any, optional: bool = False) -> Any:
+        return None if optional and name not in table else from_table(kind, table.get(name, {}), f"{path} [{name}]")
+
+    return Chain(
+        goal=from_table(GoalConfig, {k: v for k, v in table.items() if k in own}, str(path)),
+        train=stage("train", TrainConfig),
+        prune=stage("prune", PruneConfig, optional=True),
+        quantise=stage("quantise", QuantiseConfig),
+        finetune=stage("finetune", FinetuneConfig, optional=True),
+    )
+
+
+def run_chain(
+    chain: Chain, training: Dataset, test: Dataset, out: Path, say: Callable[[str], None], *, resume: bool, force: bool
+) -> Outcome:
+    """Run all stages into the folder ``out``; with ``resume`` those whose file is there are taken as they are.
+
+    Raises FileError if ``out`` exists (without ``resume`` or ``force``), ConfigError if it belongs to another
+    configuration, UnsupportedError or DoesNotFitError if the chip cannot hold the network, and what the stages raise.
+    """
+    must_have_torch()
+    profile, chip = chips.load(chain.goal.hw), targets.load(chain.goal.target)
+    _must_express(chain, profile)
+    _open(chain, out, resume, force)
+    stages = _Stages(out, resume, say)
+    trained = stages.network("trained", lambda: _train(chain, training, test, out / "trained.snnc", resume))
+    pruned = trained
+    if chain.prune:
+        pruned = stages.network("pruned", lambda: _prune(chain, trained, training, test, out / "pruned.snnc", resume))
+    fixed = stages.network("fixed", lambda: _quantise(chain, pruned, training))
+    say("check")
+    budget = check(fixed, profile)
+    _must_fit(budget, out / "fixed.snnc")
+    mapping = place(fixed, split(fixed, profile), profile) if chip.NEEDS_MAPPING else None
+    say(f"export for {chain.goal.target}")
+    artifact = targets.export(chain.goal.target, fixed, mapping, out / chain.goal.target, force=True)
+    proofs = _verify(chain.goal, pruned, fixed, artifact, test, out, say)
+    return Outcome(trained, pruned, fixed, budget, *proofs, artifact.root)
+
+
+def _must_express(chain: Chain, profile: Profile) -> None:
+    """What can be known before hours of training."""
+    encoding = Encoding(chain.train.encoding, chain.train.steps)
+    if encoding.message_bits and not profile.graded_spikes:
+        raise UnsupportedError(
+            f"encoding {encoding.kind!r} sends {encoding.message_bits}-bit messages, {profile.name} takes spikes only",
+            where="[train]",
+            fix="use encoding = 'rate' or 'latency', or a chip with graded spikes",
+        )
+    if not targets.is_runnable(target := targets.load(chain.goal.target)):
+        raise UnsupportedError(
+            f"artifacts of target {chain.goal.target!r} cannot be run here, so nothing could be proved: "
+            f"{targets.reason_not_run(target)}",
+            where="[goal]",
+            fix="pick another target, and export to this one afterwards",
+        )
+
+
+def _must_fit(budget: Budget, path: Path) -> None:
+    """Raises as `snnc check` exits: 4 for what the chip cannot express, 3 for what it has no room for."""
+    if budget.fits:
+        return
+    b = budget.binding
+    if budget.has_room or b is None:
+        raise UnsupportedError(f"{budget.profile} lacks what it needs: {'; '.join(budget.problems)}", where=str(path))
+    what = f"needs {b.used:,} {words_for(b.resource)} at {b.place}, {budget.profile} has {b.limit:,}"
+    raise DoesNotFitError(what, where=str(path), fix="; ".join(budget.remedies))
+
+
+def _open(chain: Chain, out: Path, resume: bool, force: bool) -> None:
+    """Make the folder, and note in it which configuration it belongs to."""
+    note = out / "chain.json"
+    text = json.dumps({"snnc": __version__, **asdict(chain)}, indent=1) + "\n"
+    if resume and out.exists():
+        if not note.is_file() or note.read_text() != text:
+            raise ConfigError(
+                "belongs to another configuration or version", where=str(out), fix="pick another --out or use --force"
+            )
+        return
+    out.absolute().parent.mkdir(parents=True, exist_ok=True)
+    must_be_free(out, force)
+    out.mkdir(exist_ok=True)
+    for stage, ending in product(STAGES, (".snnc", ".ckpt", ".metrics.jsonl")):
+        (out / f"{stage}{ending}").unlink(missing_ok=True)  # what another configuration left must not be resumed
+    write_bytes(note, text.encode(), force=True)
+
+
+@dataclass(frozen=True)
+class _Stages:
+    """Networks that are made once and then read from their files."""
+
+    out: Path
+    resume: bool
+    say: Callable[[str], None]
+
+    def network(self, name: str, make: Callable[[], Network]) -> Network:
+        path = self.out / f"{name}.snnc"
+        if self.resume and path.exists():
+            self.say(f"{name}: taken from {path}")
+            return store.load(path)
+        self.say(name)
+        net = make()
+        store.save(net, path, force=True)
+        return net
+
+
+def _train(chain: Chain, training: Dataset, test: Dataset, out: Path, resume: bool) -> Network:
+    from snnc.training.loop.record import Record
+    from snnc.training.train import train
+
+    record = Record.beside(out)
+    net = train(training, test, chain.train, record, _checkpoint(record.checkpoint, resume))
+    return replace(net, name=chain.goal.name)
+
+
+def _prune(chain: Chain, net: Network, training: Dataset, test: Dataset, out: Path, resume: bool) -> Network:
+    from snnc.training.loop.record import Record
+    from snnc.training.pruning.prune import prune
+
+    record = Record.beside(out)
+    config: Any = chain.prune
+    return prune(net, training, config, test, record, _checkpoint(record.checkpoint, resume))
+
+
+def _checkpoint(path: Path | None, resume: bool) -> Path | None:
+    return path if resume and path and path.exists() else None
+
+
+def _quantise(chain: Chain, net: Network, training: Dataset) -> Network:
+    fixed = quantise(net, chips.load(chain.goal.hw), chain.quantise)
+    if chain.finetune is None:
+        return fixed
+    from snnc.training.loop.record import Record
+    from snnc.training.quantised.finetune import finetune
+
+    return finetune(net, fixed, training, chain.finetune, Record())
+
+
+def _verify(
+    goal: GoalConfig, pruned: Network, fixed: Network, artifact: targets.Artifact, test: Dataset, out: Path,
+    say: Callable[[str], None],
+) -> tuple[Comparison, Proof, Proof]:  # fmt: skip
+    """The three verdicts; some of the runs behind them are kept for the report."""
+    from snnc.training.torch_run import torch_run
+
+    recorder, samples = Recorder(fixed, test.labels), min(goal.samples, len(test))
+
+    def watch(first: int, runs: tuple[Run, ...]) -> None:
+        recorder.keep("fixed_against_float", first, runs[0], runs[1])
+        recorder.count(runs[1])
+
+    say("verify: fixed against float")
+    rounding = contrast(pruned, fixed, test, watch=watch)
+    say("verify: float against torch")
+    see = partial(recorder.keep, "float_against_torch")
+    float_proof = prove(pruned, partial(torch_run, pruned), from_images(pruned, test.images), samples, see=see)
+    say(f"verify: {goal.target} against fixed, {samples} samples")
+    see = partial(recorder.keep, "target_against_fixed")
+    proof = verify_artifact(artifact, fixed, from_images(fixed, test.images), samples, timeout_s=goal.timeout_s, see=see)
+    recorder.write(out / RECORDING)
+    return rounding, float_proof, proof
+
+
+def summary(outcome: Outcome) -> dict[str, Any]:
+    """The outcome as JSON values, for summary.json and scripts."""
+    budget, rounding = outcome.budget, outcome.rounding
+    stages = {
+        name: {"parameter_connectivity": parameter_connectivity(net), "synapse_connectivity": synapse_connectivity(net)}
+        for name, net in (("trained", outcome.trained), ("pruned", outcome.pruned), ("fixed", outcome.fixed))
+    }
+    for name, net in (("trained", outcome.trained), ("pruned", outcome.pruned)):
+        stages[name]["test_accuracy_torch"] = net.done[-1].settings["reached"]["test_accuracy"]
+    stages["pruned"]["test_accuracy"] = rounding.reference.accuracy
+    stages["fixed"]["test_accuracy"] = rounding.candidate.accuracy
+    return {
+        "stages": stages,
+        "test_samples": rounding.candidate.samples,
+        "profile": budget.profile,
+        "chip": [budget.chip.to_json() if budget.chip else None, *(u.to_json() for u in fullest(budget))],
+        "fixed_against_float": {"classes_differing": rounding.classes_differing},
+        "activity": {"pruned": _activity(rounding.reference), "fixed": _activity(rounding.candidate)},
+        "float_against_torch": _verdict(outcome.float_proof),
+        "target_against_fixed": _verdict(outcome.target_proof),
+        "network_hash": outcome.fixed.hash,
+        "done": [asdict(stage) for stage in outcome.fixed.done],
+        "source": source.source(),
+    }
+
+
+def _activity(found: Evaluation) -> dict[str, Any]:
+    return {
+        "samples": found.samples, "steps": found.steps, "neurons": dict(found.neurons), "spikes": dict(found.spikes),
+        "synaptic_operations": dict(found.synaptic_operations),
+    }  # fmt: skip
+
+
+def fullest(budget: Budget) -> list[Any]:
+    """For each resource the core that uses most of it."""
+    by_resource = zip(*(core.uses for core in budget.cores), strict=True)
+    return [max(uses, key=lambda u: u.used or 0) for uses in by_resource]
+
+
+def _verdict(proof: Proof) -> dict[str, Any]:
+    v = proof.verdict
+    return {
+        "reference": v.reference, "candidate": v.candidate, "exact": proof.exact, "samples": len(proof.reference_classes),
+        "spike_slots": sum(n for n, _ in v.spikes.values()), "mismatches": v.mismatches,
+        "states": sum(n for n, _ in v.states.values()), "state_mismatches": sum(d for _, d in v.states.values()),
+        "fired": dict(v.fired), "first": asdict(v.first) if v.first else None,
+    }  # fmt: skip

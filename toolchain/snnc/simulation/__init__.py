@@ -1,0 +1,1 @@
+"""Runs of networks: the reference, the engine, and the choice between them."""

@@ -1,0 +1,35 @@
+"""What came out of running a network once: by the reference, by an engine, by an exported program."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.network.model import Population
+
+Rasters = Mapping[str, NDArray[Any]]  # population -> (samples, steps, n) integers
+States = Mapping[str, Mapping[str, NDArray[Any]]]  # population -> variable -> (samples, steps, n), after the reset
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Spikes of every population, and its states at the end of every step if they were recorded."""
+
+    by: str  # what ran: "reference", "lava 0.10.0", ...
+    dt_s: float
+    spikes: Rasters
+    states: States  # of readouts, and of all populations if they were recorded
+    latency: Mapping[str, int]  # steps by which a population runs late; its arrays are already moved back by them
+    readouts: frozenset[str] = frozenset()  # populations that never fire, by their model
+    measured: Mapping[str, float] = field(default_factory=dict)  # by a simulator of chips, of all samples: energy_j, time_s, ...
+
+
+def classes(run: Run, output: Population) -> NDArray[np.int64]:
+    """The class of each sample, (samples,): the output neuron with most spikes, or, of a readout that never fires, with the
+    largest sum of v over all steps; the first of equals.
+    """
+    fires = output.neuron is None or output.neuron.rule.fires
+    votes = run.spikes[output.name].sum(axis=1, dtype=np.int64) if fires else run.states[output.name]["v"].sum(axis=1)
+    return np.asarray(votes.argmax(axis=1), np.int64)

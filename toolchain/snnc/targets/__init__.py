@@ -1,0 +1,35 @@
+"""From a network to a program for a target, and back: the contract of a target, artifacts, and how their programs are run."""
+
+from snnc.targets.artifact import altered_files, export, foreign_files, must_be_exportable, read_artifact
+from snnc.targets.target import (
+    EXPORTERS,
+    Artifact,
+    RunnableTarget,
+    Target,
+    is_runnable,
+    load,
+    names,
+    reason_not_run,
+    remark,
+    support_matrix,
+    takes_mapping,
+)
+
+__all__ = [
+    "EXPORTERS",
+    "Artifact",
+    "RunnableTarget",
+    "Target",
+    "altered_files",
+    "export",
+    "foreign_files",
+    "is_runnable",
+    "load",
+    "must_be_exportable",
+    "names",
+    "read_artifact",
+    "reason_not_run",
+    "remark",
+    "support_matrix",
+    "takes_mapping",
+]

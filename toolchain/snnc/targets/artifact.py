@@ -1,0 +1,163 @@
+"""From a network to a program for a target, and back: find targets by name, export, read an artifact, run it, prove it.
+
+A target is one file in exporters/; adding a file adds a target.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
+
+from snnc._version import __version__
+from snnc.analysis.range_proof import prove_ranges
+from snnc.base.files import must_be_free, new_folder, read_json
+from snnc.errors import FileError, UnsupportedError
+from snnc.mapping.model import Mapping as CoreMapping
+from snnc.network.arithmetic import Fixed
+from snnc.network.model import Network
+from snnc.network.op import MAX_SYNAPSES
+from snnc.targets.target import (
+    Artifact,
+    load,
+)
+
+SCHEMA = "snnc.artifact/1"
+MANIFEST = "manifest.json"
+MAX_MANIFEST_BYTES = 16 << 20
+MAX_FILE_BYTES = 4 << 30
+MAX_LATENCY_STEPS = 10_000
+
+
+def export(
+    target: str,
+    net: Network,
+    mapping: CoreMapping | None,
+    out: Path,
+    *,
+    force: bool = False,
+    max_synapses: int = MAX_SYNAPSES,
+) -> Artifact:
+    """Write a network for a target into the folder ``out``, whole or not at all; equal input gives equal bytes.
+
+    ``max_synapses``: into how many synapses the shared weights of a connection may be unrolled where the target needs it;
+    beyond, DoesNotFitError is raised. Raises UnsupportedError with everything that the target cannot express, FileError if
+    ``out`` exists (without ``force``, which replaces artifacts and empty folders only) or cannot be written.
+    """
+    chosen = load(target)
+    if found := chosen.problems(net, mapping):
+        raise UnsupportedError("; ".join(found), where=f"network {net.name!r} for target {target!r}")
+    with new_folder(out, ours=_is_artifact, force=force) as folder:
+        latency = chosen.export(net, mapping, folder, max_synapses)
+        files = {path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+        manifest = _manifest(target, net, mapping, latency, files)
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+    return Artifact(target, out, files, net.hash, latency, net.dt_s, net.numeric.kind)
+
+
+def must_be_exportable(out: Path, force: bool) -> None:
+    """Raises FileError if an artifact cannot be written to ``out``, as `export` does. Called before long work, too."""
+    must_be_free(out, force, _is_artifact)
+
+
+def _is_artifact(path: Path) -> bool:
+    try:
+        _read_manifest(path / MANIFEST)
+    except FileError:
+        return False
+    return True
+
+
+def _manifest(
+    target: str, net: Network, mapping: CoreMapping | None, latency: Mapping[str, int], files: Mapping[str, str]
+) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "snnc": __version__,
+        "target": target,
+        "network": {"name": net.name, "hash": net.hash},
+        "dt_s": net.dt_s,
+        "numeric": net.numeric.kind,
+        "encoding": asdict(net.encoding) if net.encoding else None,
+        "profile": mapping.profile if mapping else None,
+        "latency": dict(latency),
+        "files": dict(files),
+        "range_proof": prove_ranges(net).to_json() if isinstance(net.numeric, Fixed) else None,
+        "done": [asdict(stage) for stage in net.done],
+    }
+
+
+def read_artifact(path: Path) -> Artifact:
+    """The artifact in a folder. Its files are not opened, see `altered_files`.
+
+    Raises FileError if the folder holds no manifest of ours, or one that is damaged or names files outside.
+    """
+    manifest = _read_manifest(path / MANIFEST)
+    try:
+        artifact = Artifact(
+            target=str(manifest["target"]),
+            root=path,
+            files={str(k): str(v) for k, v in manifest["files"].items()},
+            network_hash=str(manifest["network"]["hash"]),
+            latency={str(k): int(v) for k, v in manifest["latency"].items()},
+            dt_s=float(manifest["dt_s"]),
+            numeric=str(manifest["numeric"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise FileError(f"is damaged: {error!r}", where=str(path / MANIFEST), fix="export again") from error
+    if found := list(_manifest_problems(artifact)):
+        raise FileError(found[0], where=str(path / MANIFEST), fix="export again")
+    return artifact
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise FileError("no such file", where=str(path), fix="name a folder that snnc export wrote")
+    manifest = read_json(path, "manifest", MAX_MANIFEST_BYTES, "export again")
+    schema = manifest.get("schema") if isinstance(manifest, dict) else None
+    if schema != SCHEMA:
+        raise FileError(f"has schema {schema!r}, this version reads {SCHEMA!r}", where=str(path), fix="export again")
+    return cast(dict[str, Any], manifest)
+
+
+def _manifest_problems(artifact: Artifact) -> Iterator[str]:
+    for name in artifact.files:
+        inside = PurePosixPath(name)
+        if inside.is_absolute() or ".." in inside.parts or "\\" in name or "\0" in name:
+            yield f"names the file {name!r}, which is outside of the artifact"
+            return
+        if not (artifact.root / name).resolve().is_relative_to(artifact.root.resolve()):
+            yield f"names the file {name!r}, which leads out of the artifact"
+    for population, steps in artifact.latency.items():
+        if not 0 <= steps <= MAX_LATENCY_STEPS:
+            yield f"gives population {population!r} a latency of {steps} steps"
+    if not artifact.latency:
+        yield "names no population"
+    if artifact.numeric not in ("fixed", "float"):
+        yield f"gives numbers of kind {artifact.numeric!r}"
+
+
+def altered_files(artifact: Artifact) -> list[str]:
+    """The files that are missing, or no longer what was exported."""
+    return [name for name, digest in artifact.files.items() if _digest(artifact.root / name) != digest]
+
+
+def foreign_files(artifact: Artifact) -> list[str]:
+    """The files in the folder that the manifest does not list: they were added, or taken off the list."""
+    here = (Path(folder, name) for folder, _, found in os.walk(artifact.root) for name in found)
+    return sorted({p.relative_to(artifact.root).as_posix() for p in here} - {MANIFEST, *artifact.files})
+
+
+def _digest(path: Path) -> str:
+    """The sha256 of a regular file; empty if it cannot be read, or is larger than any artifact's."""
+    try:
+        return _sha256(path) if path.is_file() and path.stat().st_size <= MAX_FILE_BYTES else ""
+    except OSError:
+        return ""
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

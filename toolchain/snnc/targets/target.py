@@ -1,0 +1,103 @@
+"""What a target offers: the contract of a file in exporters/, and the targets by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeGuard, cast
+
+from snnc import neurons, ops
+from snnc.base import registry
+from snnc.errors import UnsupportedError
+from snnc.mapping.model import Mapping as CoreMapping
+from snnc.network.model import Network
+from snnc.simulation.run import Rasters, Run
+
+EXPORTERS = "snnc.exporters"  # found by name: nothing imports an exporter
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What was exported: a folder with its manifest."""
+
+    target: str
+    root: Path
+    files: Mapping[str, str]  # path inside the folder -> sha256 when it was exported
+    network_hash: str
+    latency: Mapping[str, int]  # population, in the order of computation -> steps by which it runs late
+    dt_s: float
+    numeric: str = "fixed"  # the numbers of the network: "fixed" or "float"
+
+
+class Target(Protocol):
+    """What a file in exporters/ offers. Its first docstring line says where in the pipeline it stands."""
+
+    SUMMARY: str
+    NEEDS_MAPPING: bool
+
+    def neuron_problem(self, model: str) -> str:
+        """Why the target cannot compute a neuron model, for any name; empty if it can."""
+
+    def operator_problem(self, kind: str) -> str:
+        """Why the target cannot compute a kind of operators, for any name; empty if it can."""
+
+    def problems(self, net: Network, mapping: CoreMapping | None) -> list[str]:
+        """Everything that cannot be exported, each as a sentence."""
+
+    def export(self, net: Network, mapping: CoreMapping | None, folder: Path, max_synapses: int) -> dict[str, int]:
+        """Fill an empty folder; returns the latency of every population in steps.
+
+        Raises DoesNotFitError if shared weights have to be unrolled to more than ``max_synapses`` synapses.
+        """
+
+
+def takes_mapping(target: Target) -> bool:
+    """Whether a mapping is written: where the target needs one, or where it says TAKES_MAPPING and a chip is named."""
+    return target.NEEDS_MAPPING or getattr(target, "TAKES_MAPPING", False)
+
+
+def reason_not_run(target: Target) -> str:
+    """Why artifacts of the target cannot be run here, in its own words: its NOT_RUN."""
+    return str(getattr(target, "NOT_RUN", "see snnc targets"))
+
+
+def remark(target: Target, measured: bool) -> str:
+    """What stands beside every verdict of a target, its REMARK: what the verdict does not say; empty if it says all.
+
+    Figures that were ``measured`` by a simulator of chips never stand alone.
+    """
+    return str(getattr(target, "REMARK", "nothing is known about the error of these figures" if measured else ""))
+
+
+class RunnableTarget(Target, Protocol):
+    """A target whose artifacts can be run here, and so be verified."""
+
+    VERIFIED_BY: str  # what runs them: a simulator, a compiler, a reader
+
+    def run(self, artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> Run:
+        """Run an artifact on input rasters (samples, steps, n), each sample from a fresh state."""
+
+
+def names() -> tuple[str, ...]:
+    """All targets, by file name."""
+    return registry.names(EXPORTERS)
+
+
+def load(name: str) -> Target:
+    """A target by its name. Raises UnsupportedError for an unknown one."""
+    return cast(Target, registry.module(EXPORTERS, name, UnsupportedError, "target"))
+
+
+def is_runnable(target: Target) -> TypeGuard[RunnableTarget]:
+    """Whether artifacts of the target can be run here, and so be verified."""
+    return hasattr(target, "run")
+
+
+def support_matrix() -> dict[str, dict[str, dict[str, str]]]:
+    """target -> neuron model -> kind of operators that feed it -> "" or the reason why not."""
+    return {
+        name: {
+            model: {kind: load(name).neuron_problem(model) or load(name).operator_problem(kind) for kind in ops.kinds()}
+            for model in neurons.names()
+        }
+        for name in names()
+    }

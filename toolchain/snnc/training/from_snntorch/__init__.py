@@ -1,0 +1,1 @@
+"""From a snnTorch module to a network: trace, build, name."""

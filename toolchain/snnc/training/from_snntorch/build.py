@@ -1,0 +1,217 @@
+"""From wires to the network: populations, connections, names. Last part of the import from snnTorch."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import chain, count
+from math import prod
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from snnc.errors import NetworkError, UnsupportedError
+from snnc.importers._shared.settings import ImportConfig, Part
+from snnc.network.model import Connection, Network, Population
+from snnc.network.synapses import Synapses
+from snnc.neurons.li import LI
+from snnc.neurons.lif import LIF
+from snnc.ops.dense import Dense
+from snnc.ops.sumpool2d import SumPool2d
+from snnc.training.from_snntorch.layers import Floats, Scale, maps_of, operator
+from snnc.training.from_snntorch.neurons import RECURRENT, Rules, rule_of, rules
+from snnc.training.from_snntorch.values import Node, Series, is_neuron, layers
+from snnc.training.from_snntorch.wires import INPUT, WEIGHTED, Drive, Wires, readout, spikes_of
+
+BIAS = "bias"
+ZERO, ONE = np.zeros(()), np.ones(())
+
+
+@dataclass
+class _Parts:
+    """The network in the making."""
+
+    wired: Wires
+    names: dict[str, str] = field(default_factory=dict)  # source there -> population here
+    populations: list[Population] = field(default_factory=list)
+    connections: list[Connection] = field(default_factory=list)
+    became: dict[str, list[str]] = field(default_factory=dict)  # layer there -> what it became
+    notes: list[str] = field(default_factory=list)
+
+    def name(self, wanted: str, kind: str) -> str:
+        """A legal name that is not taken yet."""
+        legal = re.sub(r"[^A-Za-z0-9_]", "_", wanted)[:56]
+        legal = legal if re.match(r"[A-Za-z]", legal) else f"{kind.lower()}{legal}"
+        taken = {p.name for p in self.populations} | {c.name for c in self.connections} | set(self.names.values())
+        return next(n for n in chain([legal], (f"{legal}_{i}" for i in count(2))) if n not in taken)
+
+
+def build(
+    wired: Wires, module: nn.Module, config: ImportConfig, name: str
+) -> tuple[Network | None, tuple[Part, ...], tuple[str, ...]]:
+    """(network, what each layer became, notes); what is found wrong on the way is added to ``wired.problems``."""
+    parts = _Parts(wired)
+    for source in (INPUT, *wired.trace.calls, *wired.pools):
+        parts.names[source] = parts.name(source, _kind(wired, source))
+    parts.populations.append(Population(parts.names[INPUT], wired.shapes[INPUT], None))
+    for pool in wired.pools:
+        _add_pool(parts, pool)
+    for layer in wired.drives:
+        _add_neurons(parts, layer)
+    if not wired.problems:
+        _add_readout(parts)
+    if wired.problems:
+        return None, (), ()
+    try:
+        net = Network(_legal(name), tuple(parts.populations), tuple(parts.connections), config.dt_s or 1e-3)
+    except NetworkError as error:
+        wired.problems.append(error.what)
+        return None, (), ()
+    return net, tuple(_account(parts, module)), tuple(parts.notes)
+
+
+def _legal(name: str) -> str:
+    return re.sub(r"[^ -~]", "_", name)
+
+
+def _kind(wired: Wires, source: str) -> str:
+    layer = wired.trace.layers.get(source)
+    return type(layer).__name__ if layer is not None else "pool"
+
+
+def _add_pool(parts: _Parts, pool: str) -> None:
+    """A max-pool of spikes: neurons that fire, and are reset, when any spike comes, so that they never remember anything."""
+    source, window = parts.wired.pools[pool].source, parts.wired.pools[pool].window
+    name, shape = parts.names[pool], parts.wired.shapes[pool]
+    parts.populations.append(Population(name, shape, LIF(ZERO, ZERO)))
+    wire = parts.name(f"{parts.names[source]}_{name}", "to")
+    parts.connections.append(Connection(wire, parts.names[source], name, SumPool2d.of_weight(1.0, window)))
+    parts.became[pool] = [f"population {name}: {prod(shape):,} neurons that fire when a spike comes, one hop more"]
+
+
+def _add_neurons(parts: _Parts, name: str) -> None:
+    wired = parts.wired
+    layer: Any = wired.trace.layers[name]
+    shape, read = wired.shapes[name], name not in wired.sources()
+    if rule_of(layer).reset == "none" and not read:
+        return  # noted as a problem by the caller
+    found = rules(layer, shape, read)
+    drive = _with_gain(_recurrent(name, layer, shape, wired.drives[name]), found, prod(shape))
+    bias: Any = _shared(drive.constant)
+    if found.remembers_current and bias.any():
+        _add_bias(parts, name, np.broadcast_to(bias, prod(shape)))
+        bias = np.zeros(())
+    parts.populations.append(Population(parts.names[name], shape, found.neuron(bias)))
+    parts.became[name] = [f"population {parts.names[name]} ({found.model})"]
+    parts.notes += [f"{name}: {note}" for note in found.notes]
+    _add_wires(parts, name, drive)
+
+
+def _shared(values: Floats) -> Floats:
+    """() where all are equal."""
+    return values[0].reshape(()) if (values == values[0]).all() else values
+
+
+def _recurrent(name: str, layer: Any, shape: tuple[int, ...], drive: Drive) -> Drive:
+    """With the spikes of the step before, where the neurons feed themselves."""
+    if type(layer).__name__ not in RECURRENT:
+        return drive
+    term = spikes_of(name, layer, shape, 1)
+    if layer.all_to_all:
+        maps, bias = maps_of(layer.recurrent, shape, shape)
+    else:
+        weights = np.broadcast_to(layer.recurrent.V.detach().cpu().numpy().astype(np.float64), (1, *shape)).reshape(-1)
+        maps, bias = (Scale(weights.copy()),), np.zeros(1)
+    own = replace(term, maps=(*term.maps, *maps), path=(f"{name}_recurrent",))
+    return Drive((*drive.terms, own), np.broadcast_to(drive.constant, prod(shape)) + bias)
+
+
+def _with_gain(drive: Drive, found: Rules, size: int) -> Drive:
+    if (found.gain == 1).all():
+        return drive
+    gain = np.broadcast_to(found.gain, size)
+    terms = tuple(replace(t, maps=(*t.maps, Scale(gain.copy()))) for t in drive.terms)
+    return Drive(terms, drive.constant * gain if drive.constant.any() else drive.constant)
+
+
+def _add_wires(parts: _Parts, name: str, drive: Drive) -> None:
+    """The connections into a population; ``name``: the layer that became it."""
+    for term in drive.terms:
+        src, dst = parts.names[term.source], parts.names[name]
+        weighted = [p for p in term.path if isinstance(parts.wired.trace.layers.get(p), WEIGHTED) or p.endswith("_recurrent")]
+        last = weighted[-1] if weighted else f"{src}_{dst}"
+        wire = parts.name(last, _kind(parts.wired, last))
+        try:
+            op = operator(term.maps, prod(parts.wired.shapes[term.source]))
+        except (UnsupportedError, NetworkError) as error:
+            parts.wired.problems.append(f"{' and '.join(p for p in term.path if not p.startswith('*'))}: {error.what}")
+            continue
+        if op.synapses.values.any():
+            parts.connections.append(Connection(wire, src, dst, op, term.delay))
+        else:
+            parts.notes.append(f"{wire}: all of its weights are 0, so that it is left out")
+        for layer in term.path:
+            parts.became.setdefault(layer, []).append(f"connection {wire}")
+
+
+def _add_bias(parts: _Parts, name: str, bias: Floats) -> None:
+    """A bias of a synaptic current: a neuron that fires in every step, with the biases as its weights."""
+    if BIAS not in parts.names:
+        parts.names[BIAS] = parts.name(BIAS, BIAS)
+        parts.populations.append(Population(parts.names[BIAS], (1,), LIF(ZERO, ZERO, ONE)))
+        parts.notes.append(
+            f"{parts.names[BIAS]}: a neuron that fires in every step; its synapses bring the biases that have a memory in u"
+        )
+    wire = parts.name(f"{parts.names[name]}_{BIAS}", "to")
+    op = Dense(Synapses.from_dense(np.ascontiguousarray(bias[:, None])))
+    parts.connections.append(Connection(wire, parts.names[BIAS], parts.names[name], op))
+
+
+def _add_readout(parts: _Parts) -> None:
+    """Values of every step that the module returns without neurons behind them: integrators that forget at once."""
+    wired = parts.wired
+    step = max(map(len, wired.trace.calls.values())) - 1
+    node = _returned(wired.trace.outputs[-1])
+    if node is not None and node.kind == "state" and node.name in parts.names and node.name not in wired.sources():
+        _note_membrane(parts, node.name)
+    if node is None or node.kind in ("spikes", "state", "input", "unknown"):
+        return
+    drive = readout(wired, node, step)
+    if not any(p in wired.used for term in drive.terms for p in term.path):
+        return
+    name = "readout"
+    wired.shapes[name] = node.shape
+    parts.names[name] = parts.name(name, name)
+    parts.populations.append(Population(parts.names[name], node.shape, LI(ONE, ONE, _shared(drive.constant))))
+    parts.notes.append(f"{parts.names[name]}: what is returned, as voltages; the class is the largest sum")
+    _add_wires(parts, name, drive)
+
+
+def _note_membrane(parts: _Parts, name: str) -> None:
+    """The answer of the module is a voltage, that of the network is in spikes."""
+    if rule_of(parts.wired.trace.layers[name]).reset != "none":
+        parts.notes.append(f"{name}: its membrane is returned, yet it fires; the network's class is the neuron with most spikes")
+
+
+def _returned(value: Any) -> Node | None:
+    """The value of the last step; a mean or a sum over steps says the same."""
+    if isinstance(value, Node) and value.kind == "unknown" and value.name in ("mean", "sum"):
+        return value.args[-1]
+    return value.nodes[-1] if isinstance(value, Series) else value
+
+
+def _account(parts: _Parts, module: nn.Module) -> Iterator[Part]:
+    for name, layer in (*layers(module), *parts.wired.trace.functional.items()):
+        kind = type(layer).__name__
+        if is_neuron(layer):
+            rule = rule_of(layer)
+            kind += f" reset={rule.reset}" + ("" if rule.reset_delay is None else f" delay={rule.reset_delay}")
+        if name not in parts.wired.trace.layers:
+            became = "nothing: it was never called"
+        elif isinstance(layer, nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Identity):
+            became = "nothing: it does nothing in evaluation"
+        elif isinstance(layer, nn.Flatten | nn.Unflatten | nn.ReLU):
+            became = "nothing: spikes stay as they are"
+        else:
+            became = ", ".join(dict.fromkeys(parts.became.get(name, ["nothing"])))
+        yield Part(name, kind, became)

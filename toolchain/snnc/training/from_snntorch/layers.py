@@ -1,0 +1,263 @@
+"""Layers of torch between neurons, as maps that are folded into one operator: batch norm, factors and pools disappear.
+
+All in float64: weights are those of the module, a fold multiplies them. Part of the import from snnTorch.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from snnc.errors import UnsupportedError
+from snnc.network.op import Op
+from snnc.network.synapses import Synapses
+from snnc.network.window import Window
+from snnc.ops.conv2d import Conv2d
+from snnc.ops.dense import Dense
+from snnc.ops.sumpool2d import SumPool2d
+
+Floats = NDArray[np.float64]
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """A linear layer."""
+
+    weight: Floats  # (n_dst, n_src)
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """A convolution."""
+
+    weight: Floats  # (C_out, C_in / groups, rows, columns)
+    window: Window
+    groups: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """The sum under a window, times a factor."""
+
+    window: Window
+    factor: float
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """A factor for each of n values, (n,)."""
+
+    factor: Floats
+
+    def uniform(self) -> float | None:
+        """The factor, if all are the same."""
+        return float(self.factor[0]) if (self.factor == self.factor[0]).all() else None
+
+    def channels(self, count: int) -> Floats | None:
+        """The factor of each of ``count`` channels, if it is the same within them."""
+        planes = self.factor.reshape(count, -1)
+        return planes[:, 0] if (planes == planes[:, :1]).all() else None
+
+
+Map = Matrix | Kernel | Pool | Scale
+Bias = Floats  # (n_dst,)
+
+
+def planes(shape: Shape) -> tuple[int, int, int]:
+    """(channels, rows, columns) of a shape; one of (channels, length) has one row."""
+    if len(shape) not in (2, 3):
+        raise UnsupportedError(f"gets a tensor of shape {shape}, expected (channels, length) or (channels, rows, columns)")
+    return (shape[0], 1, shape[1]) if len(shape) == 2 else (shape[0], shape[1], shape[2])
+
+
+def maps_of(layer: nn.Module, src: Shape, dst: Shape) -> tuple[tuple[Map, ...], Bias]:
+    """What a layer does to one step: maps, and what it adds. Raises UnsupportedError with reason and remedy."""
+    for kinds, read in _LAYERS.items():
+        if isinstance(layer, kinds):
+            maps, bias = read(layer, src)
+            return maps, np.broadcast_to(bias, prod(dst))
+    raise UnsupportedError(f"{type(layer).__name__} is no layer that spikes can pass; take it out and retrain")
+
+
+def window_of(layer: Any, src: Shape) -> Window:
+    """The window of a convolution or a pool. Raises UnsupportedError where places hang over the edge."""
+    if getattr(layer, "ceil_mode", False):
+        raise UnsupportedError("ceil_mode=True lets windows hang over the edge; retrain with ceil_mode=False")
+    options = (layer.kernel_size, layer.stride, layer.padding, getattr(layer, "dilation", 1))
+    kernel, stride, padding, dilation = (_pair(x, len(src), other) for x, other in zip(options, (1, 1, 0, 1), strict=True))
+    return Window(planes(src), kernel, stride, padding, dilation)
+
+
+def _pair(value: Any, dims: int, other: int) -> tuple[int, int]:
+    """(rows, columns) of an option: one number counts for both axes, and planes of one row have ``other`` for it."""
+    numbers = tuple(int(n) for n in value) if isinstance(value, tuple | list) else (int(value),) * (dims - 1)
+    return (other, numbers[0]) if dims == 2 else (numbers[0], numbers[1])
+
+
+def _linear(layer: Any, src: Shape) -> tuple[tuple[Map, ...], Bias]:
+    if len(src) != 1:
+        raise UnsupportedError(f"gets a tensor of shape {src}, expected ({layer.in_features},); flatten it and retrain")
+    return (Matrix(_array(layer.weight)),), _bias(layer)
+
+
+def _convolution(layer: Any, src: Shape) -> tuple[tuple[Map, ...], Bias]:
+    if layer.padding_mode != "zeros":
+        raise UnsupportedError(f"padding_mode={layer.padding_mode!r}; retrain with 'zeros'")
+    edges = layer._reversed_padding_repeated_twice
+    if edges[::2] != edges[1::2]:
+        raise UnsupportedError("padding='same' pads its two sides unequally; retrain with an odd kernel or a padding in numbers")
+    plain = nn.Conv2d if len(src) == 3 else nn.Conv1d
+    options = plain(1, 1, layer.kernel_size, layer.stride, tuple(reversed(edges[::2])), layer.dilation)
+    window, weight = window_of(options, src), _array(layer.weight)
+    places = prod(window.grid)
+    return (Kernel(weight.reshape(*weight.shape[:2], *window.kernel), window, layer.groups),), np.repeat(_bias(layer), places)
+
+
+def _batch_norm(layer: Any, src: Shape) -> tuple[tuple[Map, ...], Bias]:
+    if layer.running_mean is None:
+        raise UnsupportedError("keeps no running statistics, so that it depends on the batch; retrain with them")
+    factor = 1 / np.sqrt(_array(layer.running_var) + layer.eps) * (_array(layer.weight) if layer.affine else 1.0)
+    shift = (_array(layer.bias) if layer.affine else 0.0) - _array(layer.running_mean) * factor
+    places = prod(src[1:])
+    return (Scale(np.repeat(factor, places)),), np.repeat(shift, places)
+
+
+def _average(layer: Any, src: Shape) -> tuple[tuple[Map, ...], Bias]:
+    window = window_of(layer, src)
+    if any(window.padding) and not layer.count_include_pad:
+        raise UnsupportedError("count_include_pad=False weighs the edge differently; retrain with True, or without padding")
+    return (Pool(window, 1 / (getattr(layer, "divisor_override", None) or prod(window.kernel))),), np.zeros(1)
+
+
+def _adaptive(layer: Any, src: Shape) -> tuple[tuple[Map, ...], Bias]:
+    """An average over equal parts of the plane; windows of unlike sizes are refused."""
+    rows, columns = layer.output_size if isinstance(layer.output_size, tuple | list) else (layer.output_size,) * 2
+    _, height, width = planes(src)
+    rows, columns = rows or height, columns or width
+    if height % rows or width % columns:
+        raise UnsupportedError(f"averages {src[1:]} into {(rows, columns)} windows of unlike sizes; use AvgPool2d and retrain")
+    return _average(nn.AvgPool2d((height // rows, width // columns)), src)
+
+
+def _nothing(layer: Any, src: Shape) -> tuple[tuple[Map, ...], Bias]:
+    return (), np.zeros(1)
+
+
+_LAYERS: dict[Any, Callable[[Any, Shape], tuple[tuple[Map, ...], Bias]]] = {
+    nn.Linear: _linear,
+    (nn.Conv1d, nn.Conv2d): _convolution,
+    (nn.BatchNorm1d, nn.BatchNorm2d): _batch_norm,
+    (nn.AvgPool1d, nn.AvgPool2d): _average,
+    nn.AdaptiveAvgPool2d: _adaptive,
+    (nn.Flatten, nn.Unflatten, nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d): _nothing,
+}
+
+
+def _array(tensor: Tensor) -> Floats:
+    return tensor.detach().cpu().numpy().astype(np.float64)
+
+
+def _bias(layer: Any) -> Floats:
+    return np.zeros(len(layer.weight)) if layer.bias is None else _array(layer.bias)
+
+
+def operator(maps: Sequence[Map], n_src: int) -> Op:
+    """The one operator that does what the maps do, in their order. Raises UnsupportedError if there is none."""
+    match _folded(maps):
+        case []:
+            return _one_to_one(np.ones(n_src))
+        case [Scale(factor)]:
+            return _one_to_one(factor)
+        case [Pool(window, factor)]:
+            return SumPool2d.of_weight(factor, window)
+        case [Matrix(weight)]:
+            return Dense(Synapses.from_dense(weight))
+        case [Kernel() as kernel]:
+            return _conv(kernel)
+        case [Pool(window, factor), Matrix(weight)] if not _overlaps(window):
+            return Dense(Synapses.from_dense(weight * factor), pool=window)
+        case [Pool(window, factor), Kernel() as kernel] if not _overlaps(window):
+            return replace(_conv(replace(kernel, weight=kernel.weight * factor)), pool=window)
+    raise UnsupportedError("two layers with weights follow each other without neurons between; put neurons there and retrain")
+
+
+def _overlaps(window: Window) -> bool:
+    return any(s < k for s, k in zip(window.stride, window.kernel, strict=True))
+
+
+def _one_to_one(factor: Floats) -> Dense:
+    n = len(factor)
+    return Dense(Synapses((n, n), np.arange(n + 1, dtype=np.int64), np.arange(n, dtype=np.int32), factor.astype(np.float64)))
+
+
+def _conv(kernel: Kernel) -> Conv2d:
+    w = kernel.window
+    return Conv2d.from_kernel(
+        kernel.weight, w.src_shape, stride=w.stride, padding=w.padding, dilation=w.dilation, groups=kernel.groups
+    )
+
+
+def _folded(maps: Sequence[Map]) -> list[Map]:
+    """The maps, neighbours made one wherever that is exact."""
+    folded: list[Map] = []
+    for one in maps:
+        folded.append(one)
+        while len(folded) > 1 and (both := _both(folded[-2], folded[-1])):
+            folded[-2:] = [both]
+    return folded
+
+
+def _both(first: Map, then: Map) -> Map | None:
+    """``first`` and ``then`` as one map, or None."""
+    match first, then:
+        case Scale(a), Scale(b):
+            return Scale(a * b)
+        case Matrix(a), Matrix(b):
+            return Matrix(b @ a)
+        case Matrix(a), Scale(b):
+            return Matrix(a * b[:, None])
+        case Scale(a), Matrix(b):
+            return Matrix(b * a[None, :])
+        case (Kernel(), Scale()) | (Scale(), Kernel()) | (Pool(), Scale()) | (Scale(), Pool()):
+            return _scaled(first, then)
+        case Kernel(), Pool() if not any(then.window.padding) and then.window.dilation == (1, 1):
+            return _pooled(first, then)
+    return None
+
+
+def _scaled(first: Any, then: Any) -> Map | None:
+    """A kernel or a pool with a factor before or after it: of all values, or of each channel."""
+    scale, other = (first, then) if isinstance(first, Scale) else (then, first)
+    uniform = scale.uniform()
+    if isinstance(other, Pool):
+        return None if uniform is None else replace(other, factor=other.factor * uniform)
+    if scale is then:
+        after = scale.channels(len(other.weight))
+        return None if after is None else Kernel(other.weight * after[:, None, None, None], other.window, other.groups)
+    before = scale.channels(other.window.src_shape[0])
+    if before is None:
+        return None
+    groups = np.repeat(before.reshape(other.groups, -1), len(other.weight) // other.groups, axis=0)
+    return Kernel(other.weight * groups[:, :, None, None], other.window, other.groups)
+
+
+def _pooled(kernel: Kernel, pool: Pool) -> Kernel:
+    """A convolution whose results are pooled is one with a larger kernel: its taps moved to each place under the window."""
+    inner, outer = kernel.window, pool.window
+    sides = [(outer.kernel[d] - 1) * inner.stride[d] + (inner.kernel[d] - 1) * inner.dilation[d] + 1 for d in (0, 1)]
+    weight = np.zeros((*kernel.weight.shape[:2], *sides))
+    for y in range(outer.kernel[0]):
+        for x in range(outer.kernel[1]):
+            rows, columns = (
+                slice(at * s, at * s + (k - 1) * dilation + 1, dilation)
+                for at, s, k, dilation in zip((y, x), inner.stride, inner.kernel, inner.dilation, strict=True)
+            )
+            weight[:, :, rows, columns] += kernel.weight
+    stride = (inner.stride[0] * outer.stride[0], inner.stride[1] * outer.stride[1])
+    window = Window(inner.src_shape, (sides[0], sides[1]), stride, inner.padding)
+    return Kernel(weight * pool.factor, window, kernel.groups)

@@ -1,0 +1,88 @@
+"""What a torch module's tensors and layers are taken for while it is traced."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import snntorch
+import torch
+from torch import Tensor, nn
+
+BATCH = 2  # samples in the run
+
+
+Shape = tuple[int, ...]  # without the batch
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """A tensor of one step: what made it (``kind``) out of which tensors.
+
+    ``kind``: input, spikes, state (of neurons); layer (``module`` applied), sum, scale (by ``constant``), shape, or unknown.
+    """
+
+    kind: str
+    shape: Shape
+    args: tuple["Node", ...] = ()
+    name: str = ""  # of the layer; of what is unknown, the function
+    module: nn.Module | None = None
+    step: int | None = None  # of spikes and inputs; None: an input that is the same in all steps
+    constant: Tensor | None = None  # of a sum: what is added, and of a scale: the factor; broadcasts to (batch, *shape)
+    place: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """Tensors of successive steps, stacked along axis 0 (steps, batch, ...) or 1 (batch, steps, ...)."""
+
+    axis: int
+    nodes: tuple[Node, ...]
+
+
+Value = Node | Series
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One step of a layer of neurons."""
+
+    node: Node  # its input
+    states: tuple[Any, ...]  # what else was passed: Nodes, tensors that do not come from the input, None
+    place: str
+
+
+@dataclass
+class Trace:
+    """All that was seen. ``calls``: by name of a layer of neurons, in the order of their first calls."""
+
+    calls: dict[str, list[Call]] = field(default_factory=dict)
+    layers: dict[str, nn.Module] = field(default_factory=dict)  # that were called, in order; neurons too
+    functional: dict[str, nn.Module] = field(default_factory=dict)  # of those, functions with weights, as layers
+    problems: list[str] = field(default_factory=list)
+    outputs: list[Value] = field(default_factory=list)  # what the module returned, of each of its calls
+
+
+def is_neuron(module: nn.Module) -> bool:
+    """Whether a module is one of snnTorch's spiking neurons, of any kind."""
+    return isinstance(module, snntorch.SpikingNeuron)
+
+
+def layers(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """The layers of torch.nn and snnTorch in a module, by name; what is inside of neurons is theirs."""
+    own = type(module).__module__.startswith(("torch.nn", "snntorch"))
+    if is_neuron(module) or (own and not list(module.children())):
+        yield prefix or type(module).__name__.lower(), module
+        return
+    for name, child in module.named_children():
+        yield from layers(child, f"{prefix}.{name}" if prefix else name)
+
+
+def user_place() -> str:
+    """The line of the user's own code that is running: file name and number."""
+    frame = sys._getframe(1)
+    inside = (str(Path(torch.__file__).parent), str(Path(snntorch.__file__).parent), str(Path(__file__).parents[1]))
+    while frame.f_back and frame.f_code.co_filename.startswith(inside):
+        frame = frame.f_back
+    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"

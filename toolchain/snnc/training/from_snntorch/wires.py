@@ -1,0 +1,245 @@
+"""From a trace to wires: which spikes reach which layer of neurons, how late, through which layers. Part of the import from
+snnTorch.
+
+The input of neurons is a sum over sources, each through maps (`import_layers`), plus a constant. It is worked out for every
+step that was traced, and must be the same in all of them.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from snnc.errors import UnsupportedError
+from snnc.network.window import Window
+from snnc.training.from_snntorch.layers import Floats, Map, Scale, Shape, maps_of, operator, window_of
+from snnc.training.from_snntorch.values import Call, Node, Trace, is_neuron
+
+INPUT = "input"
+WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d)
+_JOIN = "give each part a layer of its own and add their results: with the weights cut in the same places that is the same"
+_ANY = "of spikes it is a max-pool; of currents no chip has it: put it behind the neurons and retrain"
+_REMEDIES = {"cat": _JOIN, "concat": _JOIN, "concatenate": _JOIN, "maximum": _ANY, "max": _ANY, "amax": _ANY}
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """The spikes of a source, ``delay`` steps late, through maps. ``path``: what they pass, for people and to compare."""
+
+    source: str
+    delay: int
+    maps: tuple[Map, ...] = ()
+    path: tuple[str, ...] = ()
+
+    @property
+    def signature(self) -> tuple[Any, ...]:
+        """Equal for terms that do the same."""
+        return (self.source, self.delay, self.path)
+
+
+@dataclass(frozen=True, eq=False)
+class Drive:
+    """What drives a layer of neurons: terms and a constant, (n,)."""
+
+    terms: tuple[Term, ...]
+    constant: Floats
+    known: bool = True  # else a problem was noted, and what follows from it is none of its own
+
+
+@dataclass(frozen=True, eq=False)
+class Or:
+    """A max-pool of spikes: it fires where any of ``source`` under the window did."""
+
+    source: str
+    window: Window
+
+
+@dataclass
+class Wires:
+    """What was found: the drive of each layer of neurons, max-pools by name, the shape of every source, and what is wrong."""
+
+    trace: Trace
+    drives: dict[str, Drive] = field(default_factory=dict)
+    pools: dict[str, Or] = field(default_factory=dict)
+    shapes: dict[str, Shape] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)  # layers with weights that drive neurons
+    problems: list[str] = field(default_factory=list)
+
+    def sources(self) -> set[str]:
+        """Whose spikes go somewhere."""
+        direct = {term.source for drive in self.drives.values() for term in drive.terms}
+        return direct | {pool.source for pool in self.pools.values()}
+
+
+def wires(trace: Trace, input_shape: Shape) -> Wires:
+    """The wires of a trace; everything that cannot be mapped is in ``problems``, with its place."""
+    found = Wires(trace, problems=list(trace.problems))
+    found.shapes = {INPUT: input_shape} | {name: calls[0].node.shape for name, calls in trace.calls.items()}
+    steps = max(map(len, trace.calls.values()), default=0)
+    for name, calls in trace.calls.items():
+        if len(calls) != steps:
+            found.problems.append(f"{name} is stepped {len(calls)} times where others are stepped {steps} times")
+            continue
+        _check_states(found, name, calls)
+        drives = [_drive(found, call.node, step, name) for step, call in enumerate(calls)]
+        found.drives[name] = drives[-1]
+        _check_steps(found, name, drives)
+    return found
+
+
+def readout(found: Wires, node: Node, step: int) -> Drive:
+    """What a value that the module returns in a step is driven by."""
+    return _drive(found, node, step, "what it returns")
+
+
+def _check_states(found: Wires, name: str, calls: list[Call]) -> None:
+    """In each step neurons must go on from the states that they left, the first time from 0."""
+    for step, call in enumerate(calls):
+        for state in call.states:
+            if state is None:
+                continue
+            if isinstance(state, Node):
+                kept = state.kind in ("state", "spikes") and (state.name, state.step) == (name, step - 1)
+            else:
+                kept = step == 0 and not bool(state.any())
+            if not kept:
+                fresh = step == 0 and not isinstance(state, Node)
+                what = "starts from states other than 0" if fresh else "does not go on from the states it left"
+                found.problems.append(f"{call.place}: {name} {what}; pass on what it returned, from a fresh state")
+                return
+
+
+def _check_steps(found: Wires, name: str, drives: list[Drive]) -> None:
+    """Every step must have the terms of the last one, as far as there was a step before; and its constant."""
+    last = drives[-1]
+    if not all(drive.known for drive in drives):
+        return
+    for step, drive in enumerate(drives):
+        expected = Counter(t.signature for t in last.terms if t.delay <= step)
+        if expected != Counter(t.signature for t in drive.terms) or not np.allclose(drive.constant, last.constant, 1e-4, 1e-6):
+            found.problems.append(f"{name} is not driven in the same way in every step (step {step} differs from the last)")
+            return
+
+
+def _drive(found: Wires, node: Node, step: int, reader: str) -> Drive:
+    """What makes a tensor; a part that cannot be mapped counts as nothing and is noted as a problem."""
+    try:
+        match node.kind:
+            case "input":
+                return _input(node, step)
+            case "spikes":
+                return Drive((spikes_of(node.name, node.module, node.shape, step - (node.step or 0)),), np.zeros(1))
+            case "layer":
+                return _through(found, node, step, reader)
+            case "shape":
+                return _drive(found, node.args[0], step, reader)
+            case "sum":
+                return _added(found, node, step, reader)
+            case "scale":
+                factor = _constant(node)
+                return _mapped(_drive(found, node.args[0], step, reader), (Scale(factor),), f"*{hash(factor.tobytes())}")
+        membrane = f"{reader} gets the membrane of {node.name}; let it pass spikes and retrain"
+        raise UnsupportedError(membrane if node.kind == "state" else _stranger(node, reader))
+    except UnsupportedError as error:
+        message = f"{node.place}: {error.what}" if node.place else error.what
+        if message not in found.problems:
+            found.problems.append(message)
+        return Drive((), np.zeros(1), known=False)
+
+
+def _stranger(node: Node, reader: str) -> str:
+    """What is not known, as far back as possible: what follows from it is no reason of its own."""
+    while before := next((n for n in node.args if n.kind == "unknown" and n.name != "__get__"), None):
+        node = before
+    if node.name in ("__getitem__", "unbind", "select") and all(n.kind == "input" for n in node.args):
+        return f"{reader} gets a part of the input; say with --time-axis which of its axes counts steps"
+    remedy = _REMEDIES.get(node.name, "use layers of torch.nn and retrain")
+    return f"{reader} gets the result of {node.name!r}, which is no layer that is known; {remedy}"
+
+
+def spikes_of(name: str, layer: Any, shape: Shape, delay: int) -> Term:
+    """The messages of a layer of neurons: its spikes, times its graded_spikes_factor."""
+    factor = np.broadcast_to(layer.graded_spikes_factor.detach().cpu().numpy().astype(np.float64), (1, *shape)).reshape(-1)
+    return Term(name, delay, () if (factor == 1).all() else (Scale(factor.copy()),))
+
+
+def _input(node: Node, step: int) -> Drive:
+    late = 0 if node.step is None else step - node.step
+    if late < 0:
+        raise UnsupportedError(f"step {step} reads the input of step {node.step}, which is yet to come")
+    return Drive((Term(INPUT, late),), np.zeros(1))
+
+
+def _mapped(drive: Drive, maps: tuple[Map, ...], name: str) -> Drive:
+    if not drive.known:
+        return drive
+    terms = tuple(replace(t, maps=(*t.maps, *maps), path=(*t.path, name)) for t in drive.terms)
+    constant = drive.constant
+    for one in maps if constant.any() else ():
+        constant = operator([one], len(constant)).weigh(constant[None])[0]
+    return Drive(terms, constant if constant.any() else np.zeros(1))
+
+
+def _through(found: Wires, node: Node, step: int, reader: str) -> Drive:
+    layer, before = node.module, node.args[0]
+    drive = _drive(found, before, step, reader)
+    if not drive.known:
+        return drive
+    name = node.name or type(layer).__name__.lower()
+    assert layer is not None and not is_neuron(layer)  # noqa: S101, PT018 - for the type checker: neurons make spikes
+    if isinstance(layer, nn.ReLU):
+        _must_be_spikes(drive, f"{name} cuts currents off at 0")
+        return drive
+    if isinstance(layer, nn.MaxPool1d | nn.MaxPool2d):
+        return _or(found, drive, layer, before.shape, name)
+    if drive.terms and isinstance(layer, WEIGHTED):
+        found.used.add(node.name)
+    try:
+        maps, bias = maps_of(layer, before.shape, node.shape)
+    except UnsupportedError as error:
+        raise UnsupportedError(f"{name} ({type(layer).__name__}): {error.what}") from error
+    wide = replace(drive, constant=np.broadcast_to(drive.constant, prod(before.shape)).copy())
+    mapped = _mapped(wide, maps, name)
+    return replace(mapped, constant=mapped.constant + bias)
+
+
+def _must_be_spikes(drive: Drive, what: str) -> tuple[Term, float]:
+    """The one source behind a drive, and the factor, above 0, of its spikes."""
+    scales = [m for t in drive.terms for m in t.maps]
+    factors = [m.uniform() if isinstance(m, Scale) else None for m in scales]
+    if len(drive.terms) != 1 or drive.constant.any() or any(f is None or f <= 0 for f in factors):
+        raise UnsupportedError(f"{what}, which is no sum of spikes; put it behind the neurons (on spikes) and retrain")
+    return drive.terms[0], float(np.prod([f for f in factors if f is not None]))
+
+
+def _or(found: Wires, drive: Drive, layer: Any, shape: Shape, name: str) -> Drive:
+    """The largest of binary spikes is 1 where any is: neurons of their own that fire when a spike comes."""
+    term, factor = _must_be_spikes(drive, f"{name} takes the largest of currents")
+    window = window_of(layer, shape)
+    pool = next((n for n, p in found.pools.items() if (p.source, p.window) == (term.source, window)), "")
+    if not pool:
+        pool = name if name not in {*found.shapes, *found.pools} else f"{name}_{term.source}"
+        found.pools[pool] = Or(term.source, window)
+        found.shapes[pool] = (shape[0], *window.grid[3 - len(shape) :])
+    scale = () if factor == 1 else (Scale(np.full(prod(found.shapes[pool]), factor)),)
+    return Drive((Term(pool, term.delay, scale, ()),), np.zeros(1))
+
+
+def _added(found: Wires, node: Node, step: int, reader: str) -> Drive:
+    drives = [_drive(found, arg, step, reader) for arg in node.args]
+    size = prod(node.shape)
+    constant = sum((np.broadcast_to(d.constant, size) for d in drives), _constant(node))
+    return Drive(tuple(t for d in drives for t in d.terms), constant, all(d.known for d in drives))
+
+
+def _constant(node: Node) -> Floats:
+    """A constant of a sum or a scale, one for each value of a sample: (n,)."""
+    assert node.constant is not None  # noqa: S101 - for the type checker: sums and scales have one
+    whole = np.broadcast_to(node.constant.detach().cpu().numpy().astype(np.float64), (2, *node.shape)).reshape(2, -1)
+    if (whole[0] != whole[1]).any():
+        raise UnsupportedError("a constant that differs between samples is added or multiplied")
+    values: Floats = whole[0].copy()
+    return values

@@ -1,0 +1,1 @@
+"""Compiled loops of training: neurons, Adam, threads, heap."""

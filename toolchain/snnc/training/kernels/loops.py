@@ -1,0 +1,133 @@
+"""The inner loops of training, compiled: neurons over all their steps, and Adam with Grad R's rule. Called by fire, fused_adam.
+
+A kernel works on a range ``first .. last`` of its first axis, so that `team.split` can share it out; no element depends on how.
+All arrays are float32 and contiguous. Every operation rounds as the same one of torch does (no fused multiply-add).
+"""
+
+import numpy as np
+
+from snnc.base.jit import compiled
+
+ZERO, ONE = np.float32(0), np.float32(1)
+BLOCK = 2048  # elements whose steps stay in the nearest cache
+
+
+@compiled
+def fire_forward(first, last, current, alpha, beta, threshold, spikes, voltage):  # type: ignore[no-untyped-def]
+    """Neurons with hard reset from a fresh state, as snnTorch computes them: u = alpha u + c, v = beta v + u, v > threshold.
+
+    ``current`` (batch, steps or 1, n); ``alpha, beta, threshold`` (n,); out: ``spikes`` and ``voltage`` before the reset,
+    both (batch, steps, n).
+    """
+    n = spikes.shape[2]
+    u, v = np.empty(n, np.float32), np.empty(n, np.float32)
+    for b in range(first, last):
+        u[:], v[:] = ZERO, ZERO
+        for t in range(spikes.shape[1]):
+            c, s, x = current[b, t % current.shape[1]], spikes[b, t], voltage[b, t]
+            for i in range(n):
+                u[i] = alpha[i] * u[i] + c[i]
+                before = beta[i] * v[i] + u[i]
+                fired = before - threshold[i] > ZERO
+                x[i] = before
+                s[i] = ONE if fired else ZERO
+                v[i] = ZERO if fired else before
+
+
+@compiled
+def fire_backward(first, last, gradient, voltage, alpha, beta, threshold, width, attached, current_gradient):  # type: ignore[no-untyped-def]
+    """From the gradient of the spikes, (batch, steps, n), to that of the current, summed over steps if there is one current.
+
+    The spike's derivative is snnTorch's ATan of ``width``: width/2 / (1 + (pi/2 width (v - threshold))^2). ``attached`` is 1
+    if the reset has a gradient, too, else 0.
+    """
+    n, constant = gradient.shape[2], current_gradient.shape[1] == 1
+    to_u, to_v = np.empty(n, np.float32), np.empty(n, np.float32)
+    half, slope = np.float32(width / 2), np.float32(np.pi / 2 * width)
+    for b in range(first, last):
+        to_u[:], to_v[:] = ZERO, ZERO
+        if constant:
+            current_gradient[b] = ZERO
+        for t in range(gradient.shape[1] - 1, -1, -1):
+            g, x, out = gradient[b, t], voltage[b, t], current_gradient[b, t % current_gradient.shape[1]]
+            for i in range(n):
+                above = x[i] - threshold[i]
+                later = beta[i] * to_v[i]
+                bend = slope * above
+                surrogate = half / (ONE + bend * bend)
+                now = (g[i] - attached * later * x[i]) * surrogate + (ZERO if above > ZERO else later)
+                total = now + alpha[i] * to_u[i]
+                to_v[i], to_u[i] = now, total
+                out[i] = out[i] + total if constant else total
+
+
+@compiled
+def adam_rewire(first, last, gradient, mean, square, theta, sign, weight, adam, prior, alive):  # type: ignore[no-untyped-def]
+    """One step of Adam and of the prior on theta, and the weights that follow; all arrays flat.
+
+    ``adam`` as in `_adam`, ``prior`` as in `fused_adam.rewire`. ``alive[0]`` becomes 1 if a theta is above 0.
+    """
+    strength, reach, weak, centre, slope, floor = prior
+    fade = strength / reach
+    step, root = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    any_alive = False
+    for start in range(first, last, BLOCK):
+        end = min(start + BLOCK, last)
+        _adam(gradient[start:end], mean[start:end], square[start:end], adam, root, step)
+        th, s, w = theta[start:end], sign[start:end], weight[start:end]
+        for i in range(end - start):
+            was = th[i]
+            inner = weak if was > centre else (-weak if was < centre else ZERO)
+            outer = min(max(strength / (slope * root[i] + floor) - was * fade, ZERO), max(was - centre, weak))
+            now = was - s[i] * step[i] - (outer if was > ZERO else inner)
+            th[i] = now
+            any_alive |= now > ZERO
+            w[i] = ZERO if now <= ZERO else s[i] * now  # NaN passes, to be seen
+    if any_alive:
+        alive[0] = 1
+
+
+@compiled
+def adam_step(first, last, gradient, mean, square, mask, step, adam):  # type: ignore[no-untyped-def]
+    """What Adam subtracts, into ``step``, for the gradient where ``mask`` is 1, or all of it if that is empty. Arrays flat."""
+    root, listened = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    for start in range(first, last, BLOCK):
+        end = min(start + BLOCK, last)
+        g = gradient[start:end]
+        if len(mask):
+            m, kept = mask[start:end], listened[: end - start]
+            for i in range(end - start):
+                kept[i] = g[i] * m[i]
+            g = kept
+        _adam(g, mean[start:end], square[start:end], adam, root, step[start:end])
+
+
+@compiled
+def adam_masked(first, last, gradient, mean, square, mask, weight, adam):  # type: ignore[no-untyped-def]
+    """One step of Adam on the weights that exist; all others stay 0, while their moments go on."""
+    step, root = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    for start in range(first, last, BLOCK):
+        end = min(start + BLOCK, last)
+        _adam(gradient[start:end], mean[start:end], square[start:end], adam, root, step)
+        m, w = mask[start:end], weight[start:end]
+        for i in range(end - start):
+            w[i] = (w[i] - step[i]) * m[i]
+
+
+@compiled
+def _adam(gradient, mean, square, adam, root, step):  # type: ignore[no-untyped-def]
+    """What Adam subtracts, into ``step``, and the root of the mean squared gradient, into ``root``.
+
+    A block at a time, as the compiler vectorises a loop of few arrays only.
+    ``adam`` = (beta1, 1 - beta1, beta2, 1 - beta2, 1 - beta2**step, eps, lr / (1 - beta1**step)).
+    """
+    fast, new_fast, slow, new_slow, unbias, eps, rate = adam
+    for i in range(len(gradient)):
+        g = gradient[i]
+        m = mean[i] * fast + g * new_fast
+        q = square[i] * slow + new_slow * g * g
+        mean[i] = m
+        square[i] = q
+        root[i] = np.sqrt(q / unbias)
+    for i in range(len(gradient)):
+        step[i] = mean[i] / (root[i] + eps) * rate

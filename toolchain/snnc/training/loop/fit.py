@@ -1,0 +1,238 @@
+"""The supervised training loop that train, prune and fine-tuning share, and what `snnc train` does with it."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from snnc._version import __version__
+from snnc.data.dataset import Dataset
+from snnc.errors import DataError, RunError
+from snnc.network.encoding import Encoding, encode
+from snnc.training.kernels import heap
+from snnc.training.loop import ranks
+from snnc.training.loop.augment import augmented
+from snnc.training.loop.checkpoint import Checkpoints, Point
+from snnc.training.loop.record import Metrics, Record, board, progress
+from snnc.training.loop.stopping import between_batches
+from snnc.training.settings import FitConfig
+
+EVALUATION_BATCH = 500
+
+
+def provenance(config: FitConfig, data: Dataset, metrics: list[Metrics]) -> dict[str, Any]:
+    """What decided the result of a training: settings, data, versions; and what it reached."""
+    settings = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(config).items()}
+    reached = {k: v for k, v in metrics[-1].items() if k != "seconds"}
+    versions = {"snnc": __version__, "torch": str(torch.__version__)}
+    return {
+        **settings,
+        "processes": ranks.count(),
+        "data": data.name,
+        "data_sha256": data.sha256,
+        "versions": versions,
+        "reached": reached,
+    }
+
+
+def fit(
+    model: nn.Module,
+    data: Dataset,
+    encoding: Encoding,
+    config: FitConfig,
+    *,
+    test: Dataset | None = None,
+    optimizer: torch.optim.Optimizer | None = None,
+    after_epoch: Callable[[], Metrics] | None = None,
+    record: Record | None = None,
+    resume: Path | None = None,
+) -> list[Metrics]:
+    """Train ``model``, which maps (batch, steps, n) messages to (batch, steps, classes) spikes, in place.
+
+    Rate coding takes fresh noise in every epoch; evaluation takes the encoding's own, so that it sees the rasters that every
+    later stage sees. ``after_epoch`` adds to the line of metrics. ``record`` keeps a checkpoint an epoch, every five minutes
+    and on Ctrl-C, from which ``resume`` continues to the same result. Where torch.distributed is initialised, each process
+    takes its part of every batch. Raises RunError if the loss or a weight is no longer a number, ConfigError for a checkpoint
+    of another training.
+    """
+    heap.keep()
+    optimizer = optimizer or torch.optim.Adam(model.parameters(), lr=config.lr, fused=True)
+    record = record if record and not ranks.rank() else Record(quiet=True)
+    kept = Checkpoints(model, optimizer, data, encoding, config, record)
+    point, metrics = kept.resume(resume) if resume else (Point(), [])
+    loop = _Loop(model, ranks.replicated(model), data, encoding, config, optimizer)
+    with (
+        threads(config.threads),
+        board(record.tensorboard, point.epoch) as note,
+        between_batches(record.quiet) as stopped,
+        progress(loop.left(point), record.quiet) as shown,
+    ):
+        kept.keep(point, metrics)
+        while point.epoch < config.epochs:
+            for now in loop.epoch(point):
+                point = now
+                shown.step()
+                kept.keep_within(point, metrics, stopped)
+            metrics.append(loop.metrics(point, test, after_epoch, partial(kept.keep_within, point, metrics, stopped)))
+            point = Point(point.epoch + 1)
+            kept.keep(point, metrics)
+            note(metrics[-1])
+            shown.epoch(metrics[-1])
+    return metrics
+
+
+def steps_in_epoch(data: Dataset, config: FitConfig) -> int:
+    """Steps of the optimizer in an epoch; every process takes ``batch_size`` samples a step."""
+    return math.ceil(len(data) / (config.batch_size * ranks.count()))
+
+
+@dataclass(frozen=True)
+class _Loop:
+    """Passes over the data in an order that only seed and epoch decide."""
+
+    model: nn.Module
+    replica: nn.Module  # of the model, whose gradients are averaged over all processes
+    data: Dataset
+    encoding: Encoding
+    config: FitConfig
+    optimizer: torch.optim.Optimizer
+
+    @property
+    def batches(self) -> int:
+        return steps_in_epoch(self.data, self.config)
+
+    def epoch(self, point: Point) -> Iterator[Point]:
+        """Train from ``point`` to the end of its epoch; yields the point after each batch."""
+        self.model.train()
+        seed, epoch = self.config.seed, point.epoch + 1
+        noise = replace(self.encoding, seed=_derived(seed, epoch))
+        order = np.random.default_rng([seed, epoch]).permutation(len(self.data))
+        images = augmented(self.data, self.config.augment, seed, epoch)
+        size = self.config.batch_size * ranks.count()
+        for i in range(point.batch, self.batches):
+            started = time.perf_counter()
+            _set_lr(self.optimizer, self.config, point.epoch + i / self.batches)
+            at, chosen, weight = ranks.share(order[i * size : (i + 1) * size])
+            loss, right = self._step(noise, images(chosen), self.data.labels[chosen], i * size + at, weight)
+            point = replace(
+                point, batch=i + 1, loss=point.loss + loss * len(chosen), right=point.right + right,
+                seconds=point.seconds + time.perf_counter() - started,
+            )  # fmt: skip
+            yield point
+
+    def _step(self, noise: Encoding, images: Any, labels: Any, first_sample: int, weight: float) -> tuple[float, int]:
+        """Mean loss, and how many samples are classified rightly. Samples of weight 0 count for nothing."""
+        device = _device(self.model)
+        wanted = torch.from_numpy(labels).to(device)
+        spikes = self.replica(_messages(noise, images, first_sample, device))
+        loss = _LOSSES[self.config.loss](spikes, wanted)
+        self.optimizer.zero_grad()
+        (loss if weight == 1 else loss * weight).backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        return (loss.item(), int((spikes.sum(1).argmax(1) == wanted).sum())) if weight else (0.0, 0)
+
+    def left(self, point: Point) -> int:
+        """Batches to come."""
+        return self.batches * (self.config.epochs - point.epoch) - point.batch
+
+    def metrics(
+        self, point: Point, test: Dataset | None, after_epoch: Callable[[], Metrics] | None, between: Callable[[], None]
+    ) -> Metrics:
+        """Of a finished epoch, over all processes. ``between`` is called between batches of the test."""
+        started = time.perf_counter()
+        loss, right = ranks.summed(point.loss, point.right)
+        line: Metrics = {"epoch": point.epoch + 1, "loss": loss / len(self.data), "train_accuracy": right / len(self.data)}
+        _must_be_finite(self.model, line, self.config)
+        ranks.align(self.model)
+        line |= {"test_accuracy": _shared_accuracy(self.model, test, self.encoding, between)} if test else {}
+        line |= after_epoch() if after_epoch else {}
+        return line | {"seconds": round(point.seconds + time.perf_counter() - started, 3)}
+
+
+def _must_be_finite(model: nn.Module, line: Metrics, config: FitConfig) -> None:
+    """A neuron whose voltage is NaN just stays silent, so the weights are looked at, too."""
+    if not math.isfinite(line["loss"]) or not all(p.isfinite().all() for p in model.parameters()):
+        raise RunError(
+            f"the loss or a weight became NaN or infinite in epoch {line['epoch']}",
+            fix=f"use a learning rate below {config.lr:g}",
+        )
+
+
+def accuracy(model: nn.Module, data: Dataset, encoding: Encoding) -> float:
+    """Part of the samples whose class fires most (the first of equals), on the rasters of the encoding's own seed."""
+    if not len(data):
+        raise DataError("has no samples", where=f"{data.name} {data.split}")
+    return _right(model, data, encoding, 0, 1) / len(data)
+
+
+def _shared_accuracy(model: nn.Module, data: Dataset, encoding: Encoding, between: Callable[[], None]) -> float:
+    """The same, each process having taken its part of the samples."""
+    return ranks.summed(_right(model, data, encoding, ranks.rank(), ranks.count(), between))[0] / len(data)
+
+
+def _right(
+    model: nn.Module, data: Dataset, encoding: Encoding, part: int, parts: int, between: Callable[[], None] = lambda: None
+) -> int:
+    model.eval()
+    right, first = 0, part * EVALUATION_BATCH
+    with torch.no_grad():
+        for start in range(first, len(data), parts * EVALUATION_BATCH):
+            if start > first:
+                between()
+            spikes = model(_messages(encoding, data.images[start : start + EVALUATION_BATCH], start, _device(model)))
+            classes = spikes.sum(1).argmax(1).cpu().numpy()
+            right += int((classes == data.labels[start : start + EVALUATION_BATCH]).sum())
+    return right
+
+
+def _messages(encoding: Encoding, images: Any, first_sample: int, device: torch.device) -> Tensor:
+    """(batch, steps, n); the steps of a constant share their memory, by which the model knows it."""
+    if encoding.kind == "constant":
+        once = torch.from_numpy(images.astype(np.float32)).to(device).mul_(encoding.unit)
+        return once[:, None].expand(-1, encoding.steps, -1)
+    return torch.from_numpy(encode(encoding, images, first_sample)).to(device).float().mul_(encoding.unit)
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device
+
+
+def _derived(seed: int, epoch: int) -> int:
+    """A seed for the noise of an epoch that no encoding is likely to have: 63 random bits."""
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _set_lr(optimizer: torch.optim.Optimizer, config: FitConfig, epochs_done: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = config.lr * (1 + math.cos(math.pi * epochs_done / config.epochs)) / 2
+
+
+def _rate_loss(spikes: Tensor, labels: Tensor) -> Tensor:
+    wanted = nn.functional.one_hot(labels, spikes.shape[2]).to(spikes.dtype)
+    return nn.functional.mse_loss(spikes.mean(1), wanted)
+
+
+def _counts_loss(spikes: Tensor, labels: Tensor) -> Tensor:
+    return nn.functional.cross_entropy(spikes.sum(1), labels)
+
+
+_LOSSES = {"rate": _rate_loss, "counts": _counts_loss}
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Within, torch uses ``count`` threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

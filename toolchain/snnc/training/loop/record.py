@@ -1,0 +1,147 @@
+"""What a training loop leaves behind: a checkpoint, a line of metrics an epoch, and progress for the person who waits."""
+
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from snnc.base.files import must_be_free, write_bytes
+from snnc.errors import FileError, MissingDependencyError
+
+CHECKPOINT = "snnc.checkpoint/2"
+Metrics = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Record:
+    """Where checkpoint and metrics go (None: nowhere), and whether progress is shown on stderr."""
+
+    checkpoint: Path | None = None
+    metrics: Path | None = None
+    quiet: bool = False
+    best: Path | None = None
+    tensorboard: Path | None = None
+
+    @classmethod
+    def beside(cls, out: Path, quiet: bool = False, tensorboard: Path | None = None) -> "Record":
+        """``model.ckpt``, ``model.best.ckpt`` and ``model.metrics.jsonl`` beside ``model.snnc``."""
+        stem = out.name.removesuffix(".snnc").removesuffix(".safetensors")
+        last, best, metrics = (out.with_name(stem + ending) for ending in (".ckpt", ".best.ckpt", ".metrics.jsonl"))
+        return cls(last, metrics, quiet, best, tensorboard)
+
+    def must_be_free(self, force: bool, resume: Path | None = None) -> None:
+        """Raises FileError if one of the files exists and may not be replaced: without ``force`` only by the training that
+        wrote them, which goes on from one of its own checkpoints."""
+        own = {path.absolute() for path in (self.checkpoint, self.best) if path}
+        goes_on = resume is not None and resume.absolute() in own
+        for path in (self.checkpoint, self.best, self.metrics):
+            if path:
+                must_be_free(path, force or goes_on)
+
+    def keep(self, state: Mapping[str, Any], metrics: list[Metrics]) -> None:
+        """Replace the checkpoints and metrics, each whole or not at all; ``best`` only by an epoch that is better."""
+        packed = io.BytesIO()
+        if self.checkpoint or self.best:
+            torch.save({"schema": CHECKPOINT, **state, "metrics": metrics}, packed)
+        if self.checkpoint:
+            write_bytes(self.checkpoint, packed.getvalue(), force=True)
+        if self.best and metrics and not state["batch"] and _is_best(metrics):
+            write_bytes(self.best, packed.getvalue(), force=True)
+        if self.metrics:
+            lines = "".join(json.dumps(line, sort_keys=True) + "\n" for line in metrics)
+            write_bytes(self.metrics, lines.encode(), force=True)
+
+
+def _is_best(metrics: list[Metrics]) -> bool:
+    """Whether the last epoch classifies best of those with the fewest synapses; on test samples, if there are any."""
+
+    def merit(line: Metrics) -> tuple[float, float]:
+        score = line["test_accuracy"] if "test_accuracy" in line else line["train_accuracy"]
+        return -float(line.get("parameter_connectivity", 1)), float(score)
+
+    return all(merit(metrics[-1]) > merit(line) for line in metrics[:-1])
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint: tensors and plain values, nothing that is executed. Raises FileError if it is none of ours."""
+    from pickle import UnpicklingError
+    from zipfile import is_zipfile
+
+    try:
+        with path.open("rb") as file:
+            whole = is_zipfile(file)
+            file.seek(0)
+            state = torch.load(file, weights_only=True) if whole else None
+    except OSError as error:
+        raise FileError(f"cannot be read: {error.strerror or error}", where=str(path), fix="check the path") from error
+    except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise FileError("is no checkpoint, or is truncated", where=str(path), fix="train again without it") from error
+    if not isinstance(state, dict) or state.get("schema") != CHECKPOINT:
+        raise FileError("is no checkpoint of snnc", where=str(path), fix="train again without it")
+    return state
+
+
+class Progress:
+    """A bar on a terminal, else a line an epoch; both on stderr."""
+
+    def __init__(self, bar: Any, task: Any, quiet: bool) -> None:
+        self._bar, self._task, self._quiet = bar, task, quiet
+
+    def step(self) -> None:
+        """One batch is done."""
+        if self._bar:
+            self._bar.advance(self._task)
+
+    def epoch(self, line: Metrics) -> None:
+        """One epoch is done."""
+        text = ", ".join(f"{key} {_short(value)}" for key, value in line.items() if isinstance(value, int | float))
+        if self._bar:
+            self._bar.update(self._task, description=text)
+        elif not self._quiet:
+            print(text, file=sys.stderr, flush=True)
+
+
+def _short(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.4f}"
+
+
+@contextmanager
+def progress(batches: int, quiet: bool) -> Iterator[Progress]:
+    """Shows how far a loop of ``batches`` steps has come."""
+    if quiet or not sys.stderr.isatty():
+        yield Progress(None, None, quiet)
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(console=Console(stderr=True)) as bar:
+        yield Progress(bar, bar.add_task("training", total=batches), quiet)
+
+
+@contextmanager
+def board(folder: Path | None, epochs_done: int) -> Iterator[Callable[[Metrics], None]]:
+    """A function that adds an epoch to the TensorBoard log in ``folder``, which goes on after ``epochs_done``.
+
+    Raises MissingDependencyError without tensorboard.
+    """
+    if folder is None:
+        yield lambda line: None
+        return
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise MissingDependencyError("the log needs tensorboard", fix="pip install 'snnc[tensorboard]'") from error
+    with SummaryWriter(str(folder), purge_step=epochs_done + 1) as writer:
+
+        def note(line: Metrics) -> None:
+            for key, value in line.items():
+                if isinstance(value, int | float) and key != "epoch":
+                    writer.add_scalar(key, value, line["epoch"])
+
+        yield note

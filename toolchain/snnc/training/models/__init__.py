@@ -1,0 +1,1 @@
+"""Torch models that snnc trains, and networks made of them."""

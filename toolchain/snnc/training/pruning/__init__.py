@@ -1,0 +1,1 @@
+"""Pruning of networks, of a user's own modules, and until a chip is met."""

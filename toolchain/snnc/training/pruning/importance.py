@@ -1,0 +1,49 @@
+"""What the loss rises by without each synapse, estimated: for the planner to weigh beside what the synapse costs. Torch."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from snnc.budget.plan import Importance
+from snnc.data.dataset import Dataset
+from snnc.errors import ConfigError
+from snnc.network.model import Network
+from snnc.training.loop.fit import fit
+from snnc.training.loop.record import Record
+from snnc.training.models.feedforward import from_network
+from snnc.training.settings import FitConfig
+
+SAMPLES = 4096  # from the first, of the training split
+
+
+class _Watch(torch.optim.Optimizer):
+    """Moves no weight; adds up (weight * gradient)**2."""
+
+    def __init__(self, weights: Mapping[str, Tensor]) -> None:
+        super().__init__([{"params": list(weights.values())}], {"lr": 0.0})
+        self._weights = weights
+        self.sums = {name: torch.zeros_like(weight, dtype=torch.float64) for name, weight in weights.items()}
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """After each batch."""
+        for name, weight in self._weights.items():
+            if weight.grad is not None:
+                self.sums[name] += (weight * weight.grad).double().square()
+
+
+def importance(net: Network, data: Dataset, config: FitConfig) -> Importance:
+    """The mean over batches of (weight * gradient)**2 of every synapse that exists, by connection, (synapses,).
+
+    The empirical Fisher information, as in Theis et al., "Faster gaze prediction with dense networks and Fisher pruning",
+    arXiv 1801.05787, and what Grad R compares synapses by. Those of a pixel that is always 0 have none. Raises ConfigError
+    for a network that does not say how samples are encoded, UnsupportedError for one that cannot be trained.
+    """
+    if net.encoding is None:
+        raise ConfigError("does not say how samples are encoded", where=f"network {net.name!r}", fix="train it with snnc train")
+    model = from_network(net)
+    watch = _Watch({name: linear.weight for name, linear in model.linears.items()})
+    fit(model, data.first(SAMPLES), net.encoding, replace(config, epochs=1), optimizer=watch, record=Record(quiet=True))
+    return {c.name: watch.sums[c.name].numpy()[c.op.synapses.rows, c.op.synapses.indices] for c in net.connections}

@@ -1,0 +1,184 @@
+"""Pruning a torch model of the user's own: any module that answers samples with spikes. Beside `prune`, which takes networks.
+
+The contract: ``forward`` maps images (batch, channels, height, width), 0 to 1, or rasters (batch, steps, n), to spikes
+(batch, steps, classes), or averages of spikes; it starts every sample from a fresh state; in evaluation equal samples get
+equal answers. The weights of all linear layers and convolutions are pruned, nothing else is.
+"""
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from snnc.base.factory import Factory
+from snnc.data.dataset import Dataset
+from snnc.errors import ConfigError, FileError, NetworkError, nearest
+from snnc.training.loop import ranks
+from snnc.training.loop.fit import fit, provenance, steps_in_epoch
+from snnc.training.loop.record import Record
+from snnc.training.models.weights import all_synapses, connectivity, others, prunable, synapse_count, synapses_per_weight
+from snnc.training.pruning.own_settings import OwnConfig
+from snnc.training.pruning.prune import changes, pruner
+from snnc.training.settings import PruneConfig
+
+SHOWN = 5  # problems of one kind that a message lists
+
+
+def make(factory: Factory, seed: int, weights: Path | None = None) -> nn.Module:
+    """The model that the user's own file makes, which is executed for it, with these weights or its own.
+
+    Raises FileError if the file cannot be read or has no such function, ConfigError if that makes no module, NetworkError if
+    the weights are those of another model. Other errors are those of the user's file.
+    """
+    torch.manual_seed(seed)
+    sys.path.insert(0, str(factory.path.absolute().parent))
+    try:
+        model = _function(factory)()
+    finally:
+        sys.path.pop(0)
+    if not isinstance(model, nn.Module):
+        raise ConfigError(f"makes {type(model).__name__}, no torch module", where=f"{factory.path}:{factory.name}")
+    if weights:
+        load_weights(model, weights)
+    return model
+
+
+def _function(factory: Factory) -> Callable[[], Any]:
+    where = str(factory.path)
+    if not factory.path.is_file():
+        raise FileError("no such file", where=where, fix="check the path")
+    spec = importlib.util.spec_from_file_location(f"own_{factory.path.stem}", factory.path)
+    assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - for the type checker: the name ends in .py
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise FileError(f"is no Python: {error.msg} in line {error.lineno}", where=where) from error
+    except ImportError as error:
+        raise FileError(f"cannot be imported: {error}", where=where, fix="install what it needs") from error
+    made = {name: value for name, value in vars(module).items() if callable(value) and not name.startswith("_")}
+    if factory.name not in made:
+        raise FileError(f"has no function {factory.name!r}", where=where, fix=nearest(factory.name, sorted(made)))
+    found: Callable[[], Any] = made[factory.name]
+    return found
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Put a safetensors file into a model. Raises FileError, or NetworkError that names what does not fit."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        given = load_file(path)
+    except OSError as error:
+        raise FileError(f"cannot be read: {error.strerror or error}", where=str(path), fix="check the path") from error
+    except SafetensorError as error:
+        raise FileError(
+            f"is no safetensors file ({error})", where=str(path), fix="save the state dict with safetensors"
+        ) from error
+    wanted = model.state_dict()
+    problems = _listed("lacks", [key for key in wanted if key not in given])
+    problems += _listed("has in addition", [key for key in given if key not in wanted])
+    shapes = {key: (tuple(given[key].shape), tuple(wanted[key].shape)) for key in wanted if key in given}
+    problems += _listed("has", [f"{key} of {one}, expected {other}" for key, (one, other) in shapes.items() if one != other])
+    if problems:
+        raise NetworkError("; ".join(problems), where=str(path), fix=f"pass weights of this {type(model).__name__}")
+    model.load_state_dict(given)
+
+
+def _listed(verb: str, items: list[str]) -> list[str]:
+    more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
+    return [f"{verb} {', '.join(items[:SHOWN])}{more}"] if items else []
+
+
+def prune_own(
+    model: nn.Module,
+    data: Dataset,
+    config: PruneConfig,
+    own: OwnConfig = OwnConfig(),
+    test: Dataset | None = None,
+    record: Record | None = None,
+    resume: Path | None = None,
+) -> dict[str, Any]:
+    """Prune ``model`` in place to exactly round(target * weights) weights and report what became of which layer.
+
+    Raises ConfigError, before training starts, for a model that breaks the contract and for a connectivity that cannot be.
+    """
+    config = ranks.placed(config)
+    fed = _Fed(model, data, own, config.batch_size).to(config.device)
+    per_weight = _tried(fed, data, own, config.device)
+    weights, rest = prunable(model), others(model)
+    present = sum(int((w != 0).sum()) for w in weights.values()) / sum(w.numel() for w in weights.values())
+    optimizer = pruner(weights, list(rest.values()), config, config.epochs * steps_in_epoch(data, config), present)
+    metrics = fit(
+        fed, data, own.encoding, config,
+        test=test, optimizer=optimizer, after_epoch=lambda: changes(weights, optimizer), record=record, resume=resume,
+    )  # fmt: skip
+    masks = {name: optimizer.exists(weight).cpu() for name, weight in weights.items()}
+    parameters, synapses = connectivity(masks, per_weight)
+    return {
+        **provenance(config, data, metrics),
+        "own": {key: value for key, value in asdict(own).items() if key != "weights"},
+        "parameter_connectivity": parameters,
+        "synapse_connectivity": synapses,
+        "layers": {name: _layer(mask, per_weight[name]) for name, mask in masks.items()},
+        "not_pruned": list(rest),
+    }
+
+
+def _layer(mask: Tensor, per_weight: Tensor) -> dict[str, Any]:
+    return {
+        "shape": list(mask.shape),
+        "weights": mask.numel(),
+        "existing_weights": int(mask.sum()),
+        "synapses": all_synapses(per_weight, mask.shape),
+        "existing_synapses": synapse_count(per_weight, mask),
+    }
+
+
+class _Fed(nn.Module):
+    """The model behind the messages of the training loop, (batch, steps, n)."""
+
+    def __init__(self, model: nn.Module, data: Dataset, own: OwnConfig, at_once: int) -> None:
+        super().__init__()
+        self.model, self.at_once = model, at_once
+        planes = (1, *data.shape) if len(data.shape) == 2 else data.shape
+        self.image = planes if own.input == "image" else None
+
+    def forward(self, raster: Tensor) -> Tensor:
+        """Evaluation comes in large batches, for which a large model has no memory: they are cut."""
+        given = raster[:, 0].reshape(-1, *self.image) if self.image else raster
+        parts = [given] if self.training else torch.split(given, self.at_once)
+        return torch.cat([self.model(part) for part in parts])
+
+
+def _tried(fed: _Fed, data: Dataset, own: OwnConfig, device: str) -> dict[str, Tensor]:
+    """The model has seen two samples and keeps the contract; returns the synapses of each weight."""
+    where = type(fed.model).__name__
+    shape = (2, *fed.image) if fed.image else (2, own.steps, data.images.shape[1])
+    raster = torch.rand(2, own.encoding.steps, data.images.shape[1], generator=torch.Generator().manual_seed(0)).to(device)
+    fed.eval()
+    try:
+        per_weight = synapses_per_weight(fed, raster)
+        with torch.no_grad():
+            first, second = fed(raster), fed(raster)
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        fix = "see the contract in the docs, and --input"
+        raise ConfigError(f"fails on an input of {shape}: {str(error).splitlines()[0]}", where=where, fix=fix) from error
+    if first.dim() != 3 or len(first) != 2 or first.shape[2] < data.classes:
+        raise ConfigError(
+            f"answers 2 samples with {tuple(first.shape)}, expected (2, steps, {data.classes})",
+            where=where,
+            fix="return the spikes of every step, (batch, steps, classes)",
+        )
+    if not torch.equal(first, second):
+        raise ConfigError(
+            "answers the same samples differently in evaluation", where=where, fix="reset the neurons at the start of forward"
+        )
+    return {name.removeprefix("model."): counts for name, counts in per_weight.items()}

@@ -1,0 +1,26 @@
+"""The settings of pruning a model of the user's own: without torch, so that the command line can show them without it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from snnc.base.config import Config, setting
+from snnc.network.encoding import Encoding
+
+
+@dataclass(frozen=True)
+class OwnConfig(Config):
+    """What a model of the user's own starts from, and what it takes."""
+
+    weights: Path | None = setting(None, "Of FILE.py:FACTORY: safetensors file with its state dict to start from.")
+    input: Literal["image", "rate", "latency", "constant"] = setting(
+        "image", "Of FILE.py:FACTORY: what it takes: images (batch, channels, height, width), or rasters (batch, steps, n)."
+    )
+    steps: int = setting(
+        8, "Of FILE.py:FACTORY: time steps of a raster; from an image it makes its own.", flags=("-T", "--timesteps"), low=1
+    )
+
+    @property
+    def encoding(self) -> Encoding:
+        """An image is a raster of one step that holds the pixels."""
+        return Encoding("constant", 1) if self.input == "image" else Encoding(self.input, self.steps)

@@ -1,0 +1,101 @@
+"""`snnc prune`: train a float network on while a method takes its synapses away. Between training and quantising."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from snnc.data.dataset import Dataset, must_suit
+from snnc.errors import ConfigError, nearest
+from snnc.network.connectivity import parameter_connectivity
+from snnc.network.model import Network, Stage
+from snnc.training import methods
+from snnc.training.loop import ranks
+from snnc.training.loop.fit import fit, provenance, steps_in_epoch
+from snnc.training.loop.record import Metrics, Record
+from snnc.training.methods._base import PruningOptimizer
+from snnc.training.models.feedforward import from_network, to_network
+from snnc.training.settings import PruneConfig
+
+
+def prune(
+    net: Network,
+    data: Dataset,
+    config: PruneConfig,
+    test: Dataset | None = None,
+    record: Record | None = None,
+    resume: Path | None = None,
+) -> Network:
+    """The network with exactly round(target * weights) synapses, all others gone, by any method (but prior "paper").
+
+    The metrics of each epoch say for each layer how many synapses exist, were pruned and grew back. Raises ConfigError for
+    a connectivity that the network is below already or that leaves a layer without synapses, before training starts;
+    DataError for images or classes of another number; UnsupportedError for a network that cannot be trained.
+    """
+    encoding = net.encoding
+    if encoding is None:
+        raise ConfigError("does not say how samples are encoded", where=f"network {net.name!r}", fix="train it with snnc train")
+    must_suit(net, data)
+    config = ranks.placed(config)
+    model = from_network(net, config.kernel).to(config.device)
+    weights = {name: linear.weight for name, linear in model.linears.items()}
+    biases = [linear.bias for linear in model.linears.values() if linear.bias is not None]
+    steps = config.epochs * steps_in_epoch(data, config)
+    present = parameter_connectivity(net)
+    optimizer = pruner(weights, biases, config, steps, present)
+    metrics = fit(
+        model, data, encoding, config,
+        test=test, optimizer=optimizer, after_epoch=lambda: changes(weights, optimizer), record=record, resume=resume,
+    )  # fmt: skip
+    masks = {name: optimizer.exists(weight) for name, weight in weights.items()}
+    stage = Stage("prune", provenance(config, data, metrics))
+    return to_network(model, encoding, net.name, net.dt_s, (*net.done, stage), masks)
+
+
+def pruner(
+    weights: Mapping[str, Tensor], others: Sequence[Tensor], config: PruneConfig, steps: int, present: float = 1.0
+) -> PruningOptimizer:
+    """The optimizer of ``config.method``: prunes ``weights``, by name, and trains ``others`` with Adam.
+
+    ``present`` is the connectivity that there is, which method none keeps. Raises ConfigError for layers that are unknown or
+    have no connectivity, and for options that the method does not have.
+    """
+    method = methods.get(config.method)
+    options = {key: getattr(config, key) for key in ("prior", "alpha", "reach", "temperature") if _is_set(config, key)}
+    if unknown := sorted(options.keys() - set(method.OPTIONS)):
+        raise ConfigError(f"{config.method} has no {' and no '.join(unknown)}", fix="leave it out or use another method")
+    common = {"steps": steps, "lr": config.lr, "rewire": config.rewire, "seed": config.seed}
+    found: PruningOptimizer = method(_groups(weights, others, config), connectivity=config.target or present, **common, **options)
+    return found
+
+
+def _is_set(config: PruneConfig, key: str) -> bool:
+    return getattr(config, key) not in (None, "schedule")
+
+
+def _groups(weights: Mapping[str, Tensor], others: Sequence[Tensor], config: PruneConfig) -> list[dict[str, Any]]:
+    layers = config.layers
+    for name in layers:
+        if name not in weights:
+            raise ConfigError(f"no layer {name!r} to prune", fix=nearest(name, list(weights)))
+    left = [name for name in weights if name not in layers]
+    if left and config.target is None and config.method != "none":
+        raise ConfigError(f"no connectivity for {', '.join(left)}", fix=f"add --connectivity, or --layer {left[0]}=0.05")
+    groups: list[dict[str, Any]] = []
+    for name, weight in weights.items():
+        own = {"connectivity": layers[name]} if name in layers else {}
+        groups.append({"params": [weight], "prune": True, "name": name, **own})
+    return groups + ([{"params": list(others)}] if others else [])
+
+
+def changes(weights: Mapping[str, Tensor], optimizer: PruningOptimizer) -> Metrics:
+    """What rewiring did in an epoch, for the metrics: in all and by layer."""
+    found = dict(zip(weights, optimizer.changes(), strict=True))
+    total = sum(weight.numel() for weight in weights.values())
+    keys = ("pruned", "regrown", "pruned_cumulated", "regrown_cumulated")
+    return {
+        "parameter_connectivity": sum(c.existing for c in found.values()) / total,
+        **{key: sum(getattr(c, key) for c in found.values()) for key in keys},
+        "layers": {name: {**vars(c), "possible": weights[name].numel()} for name, c in found.items()},
+    }

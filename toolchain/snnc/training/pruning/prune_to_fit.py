@@ -1,0 +1,194 @@
+"""`snnc prune --fit`: prune until a network fits a budget of a chip: plan, train to the plan, quantise, map, and again.
+
+The first round trains to the planned connectivity of each layer by the method asked for. Which synapses it leaves is its
+choice, so that they may cost a little more than planned. Each further round takes the least important ones away exactly,
+until what is left fits, and trains on with those that stay.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snnc import store
+from snnc.budget.goal import Goal
+from snnc.budget.measure import Uses, measure
+from snnc.budget.plan import Importance, Plan, in_words, plan
+from snnc.data.dataset import Dataset
+from snnc.errors import ConfigError, DoesNotFitError, UnsupportedError
+from snnc.mapping.capabilities import missing
+from snnc.mapping.task import Rates
+from snnc.network.model import Network, Stage
+from snnc.passes.quantise import quantise
+from snnc.training.loop.record import Record
+from snnc.training.pruning.importance import importance
+from snnc.training.pruning.prune import prune
+from snnc.training.settings import PruneConfig
+from snnc.verification.evaluate import evaluate
+
+ROUNDS = 5  # at most
+SHORT = 4  # a further round has this many times fewer epochs, and starts with so small a part of the learning rate
+STRICTER = 0.03  # of the packets, each further round
+SAMPLES = 1000  # of the training split, on which spikes are counted
+
+Spread = Callable[[Network, Goal, Importance, Rates | None], Plan]
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where each round keeps its checkpoint, metrics and network: beside ``out``; nowhere if that is None.
+
+    ``resume``: go on from what is there.
+    """
+
+    out: Path | None = None
+    resume: bool = False
+    quiet: bool = False
+    tensorboard: Path | None = None
+
+    def record(self, number: int) -> Record:
+        """Of a round; of the first it is that of `prune`."""
+        path = self.out if number == 1 else self.network(number)
+        return Record.beside(path, self.quiet, self.tensorboard if number == 1 else None) if path else Record(quiet=self.quiet)
+
+    def network(self, number: int) -> Path | None:
+        """The float network of a finished round."""
+        return self.out and self.out.with_name(f"{self.out.name.removesuffix('.snnc')}.round{number}.snnc")
+
+
+@dataclass(frozen=True, eq=False)
+class Round:
+    """What a round came to."""
+
+    net: Network  # float
+    fixed: Network
+    uses: Uses  # of ``fixed``
+    rates: Rates | None  # of ``fixed``; None if packets are not limited
+
+
+def prune_to_fit(
+    net: Network,
+    data: Dataset,
+    config: PruneConfig,
+    goal: Goal,
+    *,
+    test: Dataset | None = None,
+    files: Files = Files(),
+    spread: Spread = plan,
+    say: Callable[[str], None] = lambda line: None,
+) -> tuple[Round, ...]:
+    """The rounds; the last one fits, if any could be made to in `ROUNDS`.
+
+    The connectivity in ``config`` is not looked at. Deterministic. Raises, before anything is trained, UsageError if the
+    network fits already, DoesNotFitError if one synapse a neuron is too much, UnsupportedError for what the chip cannot
+    express, and what `quantise` and `prune` raise; ConfigError for files of another run.
+    """
+    must_be_possible(net, config, goal)
+    trainer = _Trainer(data, config, goal, test, files, spread, say)
+    rounds: list[Round] = []
+    start, rates = net, _rates(net, data, goal)
+    for number in range(1, ROUNDS + 1):
+        try:
+            made = trainer.made(start, rates, number)
+        except DoesNotFitError:
+            if rounds:
+                break
+            raise
+        fixed = quantise(made, goal.profile)
+        rates = _rates(fixed, data, goal)
+        rounds.append(Round(made, fixed, measure(fixed, goal.profile, rates), rates))
+        say(f"round {number}: quantised and mapped, needs {in_words(rounds[-1].uses, goal)}")
+        if goal.is_met(rounds[-1].uses):
+            break
+        start = made
+    return tuple(rounds)
+
+
+def must_be_possible(net: Network, config: PruneConfig, goal: Goal) -> None:
+    """What can be known before anything is computed. Raises ConfigError, UnsupportedError, and what `quantise` raises."""
+    if config.method == "none":
+        raise ConfigError("method none prunes nothing", fix="use --method grad_r")
+    if config.prior == "paper":
+        raise ConfigError("the paper's prior does not reach a connectivity", fix="use --prior schedule")
+    if found := missing(net, goal.profile):
+        raise UnsupportedError("; ".join(found), where=f"network {net.name!r} on {goal.profile.name}")
+    quantise(net, goal.profile)
+
+
+@dataclass(frozen=True, eq=False)
+class _Trainer:
+    """Makes the network of a round."""
+
+    data: Dataset
+    config: PruneConfig
+    goal: Goal
+    test: Dataset | None
+    files: Files
+    spread: Spread
+    say: Callable[[str], None]
+
+    def made(self, start: Network, rates: Rates | None, number: int) -> Network:
+        """From its file, if there is one, or trained."""
+        path = self.files.network(number)
+        origin = {"goal": str(self.goal), "round": number, "spread": self.spread.__name__, "start": start.hash}
+        origin["asked"] = _settings(self.config)
+        if self.files.resume and path and path.exists():
+            self.say(f"round {number}: taken from {path}")
+            return _belonging(store.load(path), origin, path)
+        stricter = self.goal.stricter(1 - STRICTER * (number - 1))
+        planned = self.spread(start, stricter, importance(start, self.data, self.config), rates)
+        shares = ", ".join(f"{name} to {part:.2%}" for name, part in planned.connectivity.items())
+        self.say(f"round {number}: {shares}; asked for are {self.goal}")
+        made = self._trained(start, planned, number).after(Stage("fit", {**origin, "planned": planned.connectivity}))
+        if path:
+            store.save(made, path, force=True)
+        return made
+
+    def _trained(self, start: Network, planned: Plan, number: int) -> Network:
+        record = self.files.record(number)
+        checkpoint = record.checkpoint if self.files.resume and record.checkpoint and record.checkpoint.exists() else None
+        first, config = (start, _to(planned, self.config)) if number == 1 else (planned.net, further(self.config))
+        return prune(first, self.data, config, self.test, record, checkpoint)
+
+
+def _to(planned: Plan, config: PruneConfig) -> PruneConfig:
+    """To exactly as many synapses in each layer as planned."""
+    layers = tuple(f"{name}={part!r}" for name, part in planned.connectivity.items())
+    return replace(config, connectivity=None, sparsity=None, layer=layers)
+
+
+def further(config: PruneConfig) -> PruneConfig:
+    """How a further round trains on: with the synapses that there are."""
+    return replace(
+        config, method="none", connectivity=None, sparsity=None, layer=(), alpha=None, reach=None, temperature=None,
+        epochs=max(1, config.epochs // SHORT), lr=config.lr / SHORT,
+    )  # fmt: skip
+
+
+def _settings(config: PruneConfig) -> dict[str, Any]:
+    """As JSON values, as a network's file holds them."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config).items()}
+
+
+def _belonging(made: Network, origin: dict[str, Any], path: Path) -> Network:
+    """The network of a file, if this run wrote it. Raises ConfigError otherwise."""
+    settings = made.done[-1].settings if made.done else {}
+    if any(settings.get(key) != value for key, value in origin.items()):
+        raise ConfigError("is of a run with other settings", where=str(path), fix="use the same settings or start anew")
+    return made
+
+
+def _rates(net: Network, data: Dataset, goal: Goal) -> Rates | None:
+    """Spikes of each neuron in an inference, if packets are limited."""
+    if "packets" not in goal.limits:
+        return None
+    counts = {p.name: np.zeros(p.size) for p in net.populations}
+
+    def add(first: int, runs: Any) -> None:
+        for name, spikes in runs[0].spikes.items():
+            counts[name] += np.count_nonzero(spikes, axis=(0, 1))
+
+    samples = evaluate(net, data, SAMPLES, watch=add).samples
+    return {name: count / samples for name, count in counts.items()}

@@ -1,0 +1,92 @@
+"""Short quantisation-aware fine-tuning: fixed network -> better fixed network. An option of quantising."""
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import torch
+
+from snnc.analysis.current_bounds import current_bound
+from snnc.data.dataset import Dataset, must_suit
+from snnc.errors import DataError, NetworkError
+from snnc.network.model import Network, Stage
+from snnc.training.loop.fit import accuracy, fit
+from snnc.training.loop.record import Metrics, Record
+from snnc.training.quantised.integer import IntegerModel
+from snnc.training.settings import FinetuneConfig
+
+
+def finetune(
+    float_net: Network, fixed: Network, data: Dataset, config: FinetuneConfig = FinetuneConfig(), record: Record | None = None
+) -> Network:
+    """``fixed`` with integer weights that torch has trained as integers; scale, synapses and everything else stay.
+
+    Training starts from the weights of ``float_net``. The epoch is kept whose integers classify most of the validation
+    samples, 0 being ``fixed`` itself; epochs after which a current could wrap are not eligible. ``data`` is a training
+    split; training and pruning have seen its validation samples, too, so their accuracy says which epoch is best, and
+    nothing of unseen samples. Raises NetworkError if the networks do not belong together, UnsupportedError for loops,
+    DataError for a split that is too small or of another size.
+    """
+    if fixed.encoding is None:
+        raise NetworkError("says no encoding, so that images cannot enter", where=f"network {fixed.name!r}")
+    must_suit(fixed, data)
+    training, validation = _parted(data, config.validation)
+    model = IntegerModel(fixed, latent_weights(float_net, fixed))
+    kept = _Best(model, validation, fixed)
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.lr)
+    optimizer.register_step_post_hook(lambda *_: model.project())
+    metrics = fit(
+        model, training, fixed.encoding, config, optimizer=optimizer, after_epoch=kept.look, record=record or Record(quiet=True)
+    )
+    settings = {
+        **asdict(config), "data": data.name, "data_sha256": data.sha256, "kept_epoch": kept.epoch,
+        "validation_accuracy": kept.score, "validation_accuracy_before": kept.before,
+        "epochs_that_could_wrap": sum(line["could_wrap"] for line in metrics),
+    }  # fmt: skip
+    return kept.net.after(Stage("finetune", settings))
+
+
+def latent_weights(float_net: Network, fixed: Network) -> dict[str, torch.Tensor]:
+    """The float weight of every synapse of the fixed network, by connection, (synapses,)."""
+    latent = {}
+    sources = {c.name: c for c in float_net.connections}
+    for c in fixed.connections:
+        where = f"connection {c.name!r}"
+        if c.name not in sources or sources[c.name].op.synapses.shape != c.op.synapses.shape:
+            raise NetworkError(
+                "is not in the float network, or with another shape", where=where, fix="pass its own float network"
+            )
+        source = sources[c.name].op.synapses
+        if not source.mask()[c.op.synapses.rows, c.op.synapses.indices].all():
+            raise NetworkError("has synapses that the float network lacks", where=where, fix="pass its own float network")
+        latent[c.name] = torch.from_numpy(source.to_dense()[c.op.synapses.rows, c.op.synapses.indices])
+    return latent
+
+
+class _Best:
+    """The integers that have classified the validation samples best so far."""
+
+    def __init__(self, model: IntegerModel, validation: Dataset, fixed: Network) -> None:
+        self.model, self.validation, self.net = model, validation, fixed
+        self.seen, self.epoch = 0, 0
+        self.before = self.score = self._accuracy()
+
+    def look(self) -> Metrics:
+        """Called after each epoch."""
+        self.seen += 1
+        now, score = self.model.frozen(), self._accuracy()
+        could_wrap = any(bound.wraps for bound in current_bound(now).values())
+        if score > self.score and not could_wrap:
+            self.net, self.score, self.epoch = now, score, self.seen
+        return {"validation_accuracy": score, "could_wrap": could_wrap}
+
+    def _accuracy(self) -> float:
+        assert self.model.net.encoding is not None  # noqa: S101 - for the type checker: finetune has looked
+        return accuracy(self.model, self.validation, self.model.net.encoding)
+
+
+def _parted(data: Dataset, part: float) -> tuple[Dataset, Dataset]:
+    """(training, validation): the validation samples are the last of the split."""
+    at = len(data) - int(np.ceil(len(data) * part))
+    if at < 1:
+        raise DataError(f"has {len(data)} samples, which leaves none to train on", where=f"{data.name} {data.split}")
+    return data.first(at), replace(data, images=data.images[at:], labels=data.labels[at:])

@@ -1,0 +1,252 @@
+"""`snnc sweep`: a table of methods x connectivities x seeds. Each row trains, prunes and is kept in a file of its own."""
+
+import fcntl
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from snnc import data, store
+from snnc.base.config import Config, from_table, read_toml, setting
+from snnc.base.files import write_bytes
+from snnc.errors import ConfigError, FileError, nearest
+from snnc.network.connectivity import parameter_connectivity, synapse_connectivity
+from snnc.network.model import Network
+from snnc.training import methods
+from snnc.training.loop.source import source
+from snnc.training.settings import PruneConfig, TrainConfig
+
+SCHEMA = "snnc.sweep-run/1"
+
+
+@dataclass(frozen=True)
+class GridConfig(Config):
+    """The first lines of a grid's TOML file: what is compared on what."""
+
+    name: str = setting("sweep", "Name of the table.")
+    data: str = setting("digits", "Data set.")
+    samples: int = setting(0, "Training samples to use, from the first; 0: all.", low=0)
+    methods: tuple[str, ...] = setting(("none", "grad_r"), "Pruning methods, or names of [variant] tables.")
+    connectivities: tuple[float, ...] = setting((0.05,), "Connectivities asked for; method none has one row without.")
+    seeds: tuple[int, ...] = setting((0,), "Seeds, each of a training of its own.")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One training and pruning of a grid."""
+
+    variant: str
+    seed: int
+    prune: PruneConfig
+
+    @property
+    def connectivity(self) -> float:
+        """What was asked for."""
+        return 1.0 if self.prune.target is None else self.prune.target
+
+    @property
+    def label(self) -> str:
+        return f"{self.variant}-{self.connectivity:g}-{self.seed}"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table to make: its goal, the settings that all rows share, and the rows."""
+
+    path: Path
+    goal: GridConfig
+    train: TrainConfig
+    rows: tuple[Row, ...]
+
+    def chosen(self, wanted: Iterable[str]) -> "Grid":
+        """Only the rows of these labels, or of labels that start so. Raises ConfigError if there are none."""
+        wanted = tuple(wanted)
+        for text in wanted:
+            if not any(_matches(row, text) for row in self.rows):
+                raise ConfigError(f"no row {text!r}", where=str(self.path), fix=nearest(text, [r.label for r in self.rows]))
+        return replace(self, rows=tuple(r for r in self.rows if not wanted or any(_matches(r, text) for text in wanted)))
+
+
+def _matches(row: Row, text: str) -> bool:
+    return row.label == text or row.label.startswith(f"{text}-")
+
+
+def read_grid(path: Path) -> Grid:
+    """A grid from a TOML file: lines of `GridConfig`, [train] of `TrainConfig`, [prune] of `PruneConfig`, and a table
+    [variant.NAME] for each method that has settings of its own.
+
+    Raises FileError, or ConfigError that names file, table and key.
+    """
+    table = read_toml(path)
+    tables = ("train", "prune", "variant")
+    own = {f.name for f in fields(GridConfig)}
+    for key in table:
+        if key not in own and key not in tables:
+            raise ConfigError(f"unknown key {key!r}", where=str(path), fix=nearest(key, sorted(own | set(tables))))
+        if (key in tables) != isinstance(table[key], dict):
+            raise ConfigError(f"{key!r} is {'no' if key in tables else 'a'} table", where=str(path), fix="see examples/")
+    goal = from_table(GridConfig, {k: v for k, v in table.items() if k in own}, str(path))
+    train = from_table(TrainConfig, table.get("train", {}), f"{path} [train]")
+    rows = tuple(_rows(path, goal, table.get("prune", {}), table.get("variant", {})))
+    return Grid(path, goal, train, rows)
+
+
+def _rows(path: Path, goal: GridConfig, shared: Mapping[str, Any], variants: Mapping[str, Any]) -> Iterator[Row]:
+    if unused := sorted(variants.keys() - set(goal.methods)):
+        raise ConfigError(f"[variant.{unused[0]}] is not among the methods", where=str(path), fix="add it to methods")
+    if doubled := sorted({name for name in goal.methods if goal.methods.count(name) > 1}):
+        raise ConfigError(f"method {doubled[0]!r} is there twice", where=str(path), fix="name it once")
+    for variant in goal.methods:
+        method = variant.split("-")[0] if variant in methods.names() else None
+        table = {**shared, **({"method": method} if method else {}), **variants.get(variant, {})}
+        if "method" not in table:
+            raise ConfigError(f"no pruning method {variant!r}", where=str(path), fix=nearest(variant, methods.names()))
+        asked = (None,) if table["method"] == "none" else goal.connectivities
+        for connectivity in asked:
+            for seed in goal.seeds:
+                settings = {**table, "connectivity": connectivity, "seed": seed}
+                yield Row(variant, seed, from_table(PruneConfig, settings, f"{path} {variant} at {connectivity}"))
+
+
+def must_be_possible(grid: Grid, folder: Path | None) -> None:
+    """Raises ConfigError or DataError for a row that could not be pruned, before anything is trained."""
+    from snnc.training.models.feedforward import build
+    from snnc.training.pruning.prune import pruner
+
+    images = data.load(grid.goal.data, "train", folder)
+    model = build((images.images.shape[1], *grid.train.hidden, images.classes))
+    seen = set()
+    for row in grid.rows:
+        if row.connectivity not in seen or row.variant not in seen:
+            pruner({name: m.weight for name, m in model.linears.items()}, [], row.prune, steps=100)
+        seen |= {row.connectivity, row.variant}
+
+
+@contextmanager
+def opened(grid: Grid, out: Path) -> Iterator[None]:
+    """Makes the folder, or finds it as this sweep left it, and keeps other sweeps out of it meanwhile.
+
+    Raises FileError if it is something else, or in use.
+    """
+    note = out / "sweep.json"
+    if out.exists() and not note.is_file():
+        raise FileError("exists and is no sweep", where=str(out), fix="pick another --out")
+    out.mkdir(parents=True, exist_ok=True)
+    folder = os.open(out, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        write_bytes(note, (json.dumps({"schema": "snnc.sweep/1", "name": grid.goal.name}) + "\n").encode(), force=True)
+        yield
+    except BlockingIOError as error:
+        raise FileError("is in use by another sweep", where=str(out), fix="wait for it, or pick another --out") from error
+    finally:
+        os.close(folder)
+
+
+def missing(grid: Grid, out: Path) -> list[Row]:
+    """The rows that have no result yet. Raises ConfigError for a result of other settings."""
+    return [row for row in grid.rows if read_result(grid, row, out) is None]
+
+
+def read_result(grid: Grid, row: Row, out: Path) -> dict[str, Any] | None:
+    """What a row came to, None if it has not run. Raises ConfigError if it ran with other settings."""
+    path = _result_path(row, out)
+    if not path.exists():
+        return None
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise FileError("is no result of a sweep", where=str(path), fix="delete it, or pick another --out") from error
+    if found.get("schema") != SCHEMA or found["settings"] != _settings(grid, row):
+        raise ConfigError("was made with other settings", where=str(path), fix="pick another --out, or add --force")
+    return found
+
+
+def train_once(grid: Grid, seed: int, out: Path, folder: Path | None) -> Path:
+    """The network that all rows of a seed start from; trained if it is not there, from a checkpoint if one is."""
+    from snnc.training.loop.record import Record
+    from snnc.training.train import train
+
+    config = replace(grid.train, seed=seed)
+    path = _trained_path(grid, config, out)
+    if path.exists():
+        return path
+    record, images, test = Record(path.with_suffix(".ckpt"), None, quiet=True), *_data(grid, folder)
+    net = train(images, test, config, record, _existing(path.with_suffix(".ckpt")))
+    store.save(net, path, force=True)
+    path.with_suffix(".ckpt").unlink(missing_ok=True)
+    return path
+
+
+def run_row(grid: Grid, row: Row, out: Path, folder: Path | None, command: str) -> dict[str, Any]:
+    """Prune as the row says, and keep the result in its file."""
+    from snnc.training.loop.record import Record
+    from snnc.training.pruning.prune import prune
+
+    net = store.load(_trained_path(grid, replace(grid.train, seed=row.seed), out))
+    checkpoint, metrics = (out / f"{row.label}{suffix}" for suffix in (".ckpt", ".metrics.jsonl"))
+    images, test = _data(grid, folder)
+    started = time.perf_counter()
+    pruned = prune(net, images, row.prune, test, Record(checkpoint, metrics, quiet=True), _existing(checkpoint))
+    epochs = [json.loads(line) for line in metrics.read_text().splitlines()]
+    seconds = sum(line["seconds"] for line in epochs)
+    result = {
+        "schema": SCHEMA, "variant": row.variant, "method": row.prune.method, "connectivity": row.connectivity,
+        "seed": row.seed, "command": f"{command} --row {row.label}", **source(), "settings": _settings(grid, row),
+        "data": images.name, "data_sha256": images.sha256, "training_samples": len(images), **_reached(net, pruned),
+        "seconds": round(seconds, 1), "seconds_with_loading": round(time.perf_counter() - started, 1), "epochs": epochs,
+    }  # fmt: skip
+    write_bytes(_result_path(row, out), (json.dumps(result, indent=1) + "\n").encode(), force=True)
+    for path in (checkpoint, metrics):
+        path.unlink(missing_ok=True)
+    return result
+
+
+def forget(row: Row, out: Path) -> None:
+    """Take away a row's result and what it left half done."""
+    for suffix in (".json", ".ckpt", ".metrics.jsonl"):
+        (out / f"{row.label}{suffix}").unlink(missing_ok=True)
+
+
+def _reached(trained: Network, pruned: Network) -> dict[str, Any]:
+    reached = pruned.done[-1].settings["reached"]
+    return {
+        "test_accuracy": reached["test_accuracy"],
+        "train_accuracy": reached["train_accuracy"],
+        "test_accuracy_before": trained.done[-1].settings["reached"]["test_accuracy"],
+        "parameter_connectivity": parameter_connectivity(pruned),
+        "synapse_connectivity": synapse_connectivity(pruned),
+        "network_hash": pruned.hash,
+    }
+
+
+def _data(grid: Grid, folder: Path | None) -> tuple[data.Dataset, data.Dataset]:
+    images, test = (data.load(grid.goal.data, split, folder) for split in ("train", "test"))
+    return images.first(grid.goal.samples or len(images)), test
+
+
+def _settings(grid: Grid, row: Row) -> dict[str, Any]:
+    """As JSON gives them back."""
+    shared = {"data": grid.goal.data, "samples": grid.goal.samples}
+    train = asdict(replace(grid.train, seed=row.seed))
+    found: dict[str, Any] = json.loads(json.dumps({**shared, "train": train, "prune": asdict(row.prune)}))
+    return found
+
+
+def _trained_path(grid: Grid, config: TrainConfig, out: Path) -> Path:
+    """Named by its settings, so that no other training is taken for it."""
+    settings = json.dumps([grid.goal.data, grid.goal.samples, asdict(config)], sort_keys=True)
+    return out / f"trained-{config.seed}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}.snnc"
+
+
+def _result_path(row: Row, out: Path) -> Path:
+    return out / f"{row.label}.json"
+
+
+def _existing(path: Path) -> Path | None:
+    return path if path.exists() else None

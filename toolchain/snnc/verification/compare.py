@@ -1,0 +1,153 @@
+"""Are two runs of one network the same? Exactly, or where do they first part."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.errors import DataError
+from snnc.simulation.run import Run
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """The first difference, in the order sample, step, order of computation, neuron."""
+
+    sample: int
+    population: str
+    step: int
+    neuron: int
+    cause: str  # the arithmetic step that differs
+    spike: tuple[int, int]  # reference, candidate
+    states: Mapping[str, tuple[float, float]]  # u and v, after the reset: reference, candidate
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``exact`` is what scripts read: nothing differs, and every population fired, as silent rasters prove nothing.
+
+    Counts are (slots compared, slots that differ) by population.
+    """
+
+    reference: str
+    candidate: str
+    spikes: Mapping[str, tuple[int, int]]
+    states: Mapping[str, tuple[int, int]]
+    fired: Mapping[str, int]  # spikes in the reference; of readouts, slots in which v is not 0
+    first: Divergence | None
+
+    @property
+    def exact(self) -> bool:
+        return self.first is None and not self.silent
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """Populations that never fired, about which nothing is proved."""
+        return tuple(name for name, count in self.fired.items() if not count)
+
+    @property
+    def mismatches(self) -> int:
+        """Spike slots that differ, over all populations."""
+        return sum(differing for _, differing in self.spikes.values())
+
+
+def compare(reference: Run, candidate: Run) -> Verdict:
+    """Compare every spike, and every state that both recorded. No tolerance, no search for the best alignment: the runs
+    were moved by their declared latencies when they were made.
+
+    Raises DataError if the runs differ in populations or sizes.
+    """
+    if reference.spikes.keys() != candidate.spikes.keys():
+        raise DataError(
+            f"{reference.by} has populations {sorted(reference.spikes)}, {candidate.by} has {sorted(candidate.spikes)}"
+        )
+    spikes, states, differing = {}, {}, {}
+    for name, want in reference.spikes.items():
+        got = candidate.spikes[name]
+        if want.shape != got.shape:
+            raise DataError(
+                f"{reference.by} has shape {want.shape}, {candidate.by} has {got.shape}", where=f"population {name!r}"
+            )
+        differs = want != got
+        spikes[name] = (want.size, int(np.count_nonzero(differs)))
+        for variable in _recorded_in_both(reference, candidate, name):
+            unlike = reference.states[name][variable] != candidate.states[name][variable]
+            states[f"{name}.{variable}"] = (want.size, int(np.count_nonzero(unlike)))
+            differs = differs | unlike
+        differing[name] = differs
+    fired = {name: _signs_of_life(reference, name, states) for name in reference.spikes}
+    return Verdict(reference.by, candidate.by, spikes, states, fired, _first(reference, candidate, differing))
+
+
+def _signs_of_life(run: Run, name: str, compared: Mapping[str, Any]) -> int:
+    """Spikes of a population; of a readout, whose v was compared, the slots in which v is not 0."""
+    life = run.states[name]["v"] if name in run.readouts and f"{name}.v" in compared else run.spikes[name]
+    return int(np.count_nonzero(life))
+
+
+def join(parts: Sequence[tuple[int, Verdict]]) -> Verdict:
+    """One verdict out of those on successive samples, each with the number of its first sample.
+
+    Raises DataError if there is none.
+    """
+    if not parts:
+        raise DataError("there are no samples to compare", fix="ask for at least one")
+    verdicts = [verdict for _, verdict in parts]
+    diverged = [replace(v.first, sample=first + v.first.sample) for first, v in parts if v.first]
+    return Verdict(
+        verdicts[0].reference,
+        verdicts[0].candidate,
+        _total([v.spikes for v in verdicts]),
+        _total([v.states for v in verdicts]),
+        {name: sum(v.fired[name] for v in verdicts) for name in verdicts[0].fired},
+        diverged[0] if diverged else None,
+    )
+
+
+def _total(counts: Sequence[Mapping[str, tuple[int, int]]]) -> dict[str, tuple[int, int]]:
+    return {name: (sum(c[name][0] for c in counts), sum(c[name][1] for c in counts)) for name in counts[0]}
+
+
+def _recorded_in_both(reference: Run, candidate: Run, name: str) -> list[str]:
+    return [v for v in reference.states.get(name, {}) if v in candidate.states.get(name, {})]
+
+
+def _first(reference: Run, candidate: Run, differing: Mapping[str, NDArray[np.bool_]]) -> Divergence | None:
+    """The populations of a run are in the order of computation, so the first of equals is the cause."""
+    found: tuple[int, int, int, int] | None = None
+    for rank, differs in enumerate(differing.values()):
+        flat = differs.reshape(-1)
+        at = int(flat.argmax()) if flat.size else 0
+        if flat.size and flat[at]:
+            sample, step, neuron = (int(i) for i in np.unravel_index(at, differs.shape))
+            here = (sample, step, rank, neuron)
+            found = here if found is None or here < found else found
+    if found is None:
+        return None
+    sample, step, rank, neuron = found
+    name = list(differing)[rank]
+    at3 = (sample, step, neuron)
+    spike = (int(reference.spikes[name][at3]), int(candidate.spikes[name][at3]))
+    states = {
+        v: (_value(reference, name, v, at3), _value(candidate, name, v, at3))
+        for v in _recorded_in_both(reference, candidate, name)
+    }
+    return Divergence(sample, name, step, neuron, _cause(spike, states), spike, states)
+
+
+def _value(run: Run, name: str, variable: str, at: tuple[int, int, int]) -> float:
+    value: Any = run.states[name][variable][at].item()
+    return value  # type: ignore[no-any-return]
+
+
+def _cause(spike: tuple[int, int], states: Mapping[str, tuple[float, float]]) -> str:
+    """Everything before this slot is equal, so the first variable that differs names the arithmetic step."""
+    if not states:
+        return "unknown: the states were not recorded"
+    if "u" in states and states["u"][0] != states["u"][1]:
+        return "the current u: its decay, or the sum of the weights"
+    if spike[0] != spike[1]:
+        return "the voltage v before the reset, or the comparison with the threshold"
+    return "the voltage v: its decay, its bias, or its reset"

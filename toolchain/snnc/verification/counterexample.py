@@ -1,0 +1,72 @@
+"""A case in which two runs of a network differ, as a folder with a test that runs by itself. After `snnc.verification.shrink`."""
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from snnc import store
+from snnc.base.files import new_folder
+from snnc.targets.artifact import export
+from snnc.targets.target import Artifact
+from snnc.verification.shrink import Case
+
+ABOUT = "counterexample.json"
+_TEST = '''"""{claim}: pytest {name}
+
+{size}. Made by snnc verify --counterexample; fails as long as the runs differ.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from snnc import {imports}
+from snnc.simulation.reference import simulate
+from snnc.verification.compare import compare
+
+HERE = Path(__file__).resolve().parent
+
+
+def test_the_runs_are_equal():
+    net = store.load(HERE / "network.snnc")
+    with np.load(HERE / "inputs.npz", allow_pickle=False) as file:
+        inputs = dict(file)
+    verdict = compare(simulate(net, inputs, record=True), {run})
+    assert verdict.first is None, verdict.first
+'''
+_ENGINE = "engine.simulate(net, inputs, record=True)"
+_PROGRAM = "targets.load({target!r}).run(targets.read_artifact(HERE / 'artifact'), inputs, True, {timeout:g})"
+
+
+def write(folder: Path, case: Case, artifact: Artifact | None = None, *, exported: bool = False, timeout_s: float = 600) -> Path:
+    """Write a case in which the engine, or the program of an artifact, differs from the reference; returns the test's file.
+
+    ``exported``: the artifact is exported anew from the network of the case; else it is copied as it is, altered or not.
+    Raises FileError if ``folder`` exists and WriteError if it cannot be written.
+    """
+    name = f"test_{'engine' if artifact is None else artifact.target}.py"
+    with new_folder(folder, ours=lambda path: (path / ABOUT).is_file()) as place:
+        store.save(case.net, place / "network.snnc")
+        packed = io.BytesIO()
+        np.savez_compressed(packed, **{name: np.asarray(raster) for name, raster in case.inputs.items()})  # type: ignore[arg-type]
+        (place / "inputs.npz").write_bytes(packed.getvalue())
+        if artifact and exported:
+            export(artifact.target, case.net, None, place / "artifact")
+        elif artifact:
+            shutil.copytree(artifact.root, place / "artifact", ignore=shutil.ignore_patterns("__pycache__"))
+        (place / name).write_text(_test(case, artifact, name, timeout_s))
+        (place / ABOUT).write_text(json.dumps({"schema": "snnc.counterexample/1", **case.size}) + "\n")
+    return folder / name
+
+
+def _test(case: Case, artifact: Artifact | None, name: str, timeout_s: float) -> str:
+    size = ", ".join(f"{count} {what}" for what, count in case.size.items())
+    if artifact is None:
+        claim, imports, run = "The engine computes what the reference computes", "engine, store", _ENGINE
+    else:
+        claim, imports = f"The program of target {artifact.target} computes what the reference computes", "store, targets"
+        run = _PROGRAM.format(target=artifact.target, timeout=timeout_s)
+    return _TEST.format(claim=claim, name=name, size=size, imports=imports, run=run)

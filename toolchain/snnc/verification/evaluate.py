@@ -1,0 +1,213 @@
+"""What a network makes of a data set, and what two networks make of the same one (fixed against float, say), by the
+engine or the reference simulator. After training, pruning and quantising; no tolerance and no verdict of exactness, only counts.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.data.dataset import Dataset
+from snnc.errors import DataError, NetworkError
+from snnc.network.arithmetic import Fixed
+from snnc.network.delays import parts
+from snnc.network.model import Connection, Network
+from snnc.simulation.choice import simulator
+from snnc.simulation.run import Run, classes
+from snnc.verification.prove import from_images
+
+AT_ONCE = 1024  # samples that are simulated side by side, if they fit
+BYTES_AT_ONCE = 256 << 20  # of their rasters
+
+Ints = NDArray[np.int64]
+Watch = Callable[[int, tuple[Run, ...]], None]  # number of the first sample, the run of each network
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """A network on the first ``samples`` samples of a split; counts are sums over all of them."""
+
+    samples: int
+    steps: int
+    classes: Ints  # (samples,), what the network says
+    labels: Ints  # (samples,)
+    spikes: Mapping[str, int]  # by population; inputs: messages other than 0
+    neurons: Mapping[str, int]  # by population
+    synaptic_operations: Mapping[str, int]  # by connection: a message that reaches a synapse that exists
+    interrupted: bool = False  # before all samples that were asked for
+
+    @property
+    def correct(self) -> int:
+        """Samples that are classified as labelled."""
+        return int((self.classes == self.labels).sum())
+
+    @property
+    def accuracy(self) -> float:
+        """Part of the samples that are classified as labelled."""
+        return self.correct / self.samples
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """Spikes per neuron and step, by population."""
+        return {name: count / (self.neurons[name] * self.samples * self.steps) for name, count in self.spikes.items()}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How the spikes of a population differ between two networks."""
+
+    slots: int  # neurons * steps * samples
+    slots_differing: int
+    spikes: tuple[int, int]  # of the reference, of the candidate
+    count_difference: int  # sum over samples and neurons of |spike count - spike count|
+    samples_differing: int
+    first_steps: tuple[int, ...]  # of each sample that differs, the first step that does
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two networks on the same samples; ``differences`` by population, in the order of computation."""
+
+    reference: Evaluation
+    candidate: Evaluation
+    differences: Mapping[str, Difference]
+
+    @property
+    def classes_differing(self) -> int:
+        """Samples that the networks classify differently."""
+        return int((self.reference.classes != self.candidate.classes).sum())
+
+
+def evaluate(
+    net: Network, data: Dataset, samples: int | None = None, *, first: int = 0, watch: Watch | None = None, by: str | None = None
+) -> Evaluation:
+    """Simulate ``samples`` (default: all) samples from number ``first`` on, some at a time; ``watch`` sees each run. ``by``: the
+    name of a simulator. An interrupt ends it early with what was done, if anything was.
+
+    Raises DataError if the data does not suit the network's input or has no samples, and what the simulator raises.
+    """
+    tally, interrupted = _Tally(net), False
+    try:
+        for number, runs in _runs((net,), data, samples, by, first):
+            tally.add(runs[0])
+            if watch:
+                watch(number, runs)
+    except KeyboardInterrupt:
+        if not tally.classes:
+            raise
+        interrupted = True
+    return replace(tally.total(data, first), interrupted=interrupted)
+
+
+def contrast(
+    reference: Network, candidate: Network, data: Dataset, samples: int | None = None, *, watch: Watch | None = None,
+    by: str | None = None,
+) -> Comparison:  # fmt: skip
+    """Simulate two networks on the same samples and count how their spikes and classes differ.
+
+    Raises NetworkError if they differ in populations or encoding, DataError as `evaluate` does.
+    """
+    _must_be_alike(reference, candidate)
+    tallies = _Tally(reference), _Tally(candidate)
+    differences = {p.name: _Differences() for p in reference.ordered if p.neuron}
+    for first, runs in _runs((reference, candidate), data, samples, by):
+        for tally, run in zip(tallies, runs, strict=True):
+            tally.add(run)
+        for name, difference in differences.items():
+            difference.add(*(run.spikes[name] for run in runs))
+        if watch:
+            watch(first, runs)
+    totals = {name: difference.total() for name, difference in differences.items()}
+    return Comparison(tallies[0].total(data), tallies[1].total(data), totals)
+
+
+def together(parts: Sequence[Evaluation]) -> Evaluation:
+    """One evaluation out of those of samples that follow one another."""
+    spikes, operations = Counter[str](), Counter[str]()
+    for part in parts:
+        spikes.update(part.spikes)
+        operations.update(part.synaptic_operations)
+    classes, labels = (np.concatenate(x) for x in ([part.classes for part in parts], [part.labels for part in parts]))
+    return replace(
+        parts[0], samples=len(classes), classes=classes, labels=labels, spikes=dict(spikes), synaptic_operations=dict(operations)
+    )
+
+
+def _runs(
+    nets: tuple[Network, ...], data: Dataset, samples: int | None, by: str | None, start: int = 0
+) -> Iterator[tuple[int, tuple[Run, ...]]]:
+    if not len(data):
+        raise DataError("has no samples", where=f"{data.name} {data.split}")
+    source, stop = from_images(nets[0], data.images), min(start + (samples or len(data)), len(data))
+    slots = source(0, 1)[nets[0].inputs[0].name].shape[1] * sum(p.size for net in nets for p in net.populations)
+    at_once = min(AT_ONCE, max(1, BYTES_AT_ONCE // slots))
+    simulators = [(net, simulator(net, by if isinstance(net.numeric, Fixed) or net is nets[-1] else None)) for net in nets]
+    for first in range(start, stop, at_once):
+        inputs = source(first, min(at_once, stop - first))
+        yield first, tuple(simulate(net, inputs, False) for net, simulate in simulators)
+
+
+def _must_be_alike(a: Network, b: Network) -> None:
+    if unlike := {(p.name, p.shape) for p in a.populations} ^ {(p.name, p.shape) for p in b.populations}:
+        raise NetworkError(
+            f"differ in population {min(unlike)[0]!r}", where=f"networks {a.name!r} and {b.name!r}", fix="name two of one chain"
+        )
+    if a.encoding != b.encoding:
+        raise NetworkError(f"encode samples differently: {a.encoding} and {b.encoding}", fix="name two networks of one chain")
+
+
+class _Tally:
+    """Sums over the runs of a network."""
+
+    def __init__(self, net: Network) -> None:
+        self.net, self.steps = net, 0
+        self.classes: list[Ints] = []
+        self.spikes = {p.name: 0 for p in net.ordered}
+        self.operations = {c.name: 0 for c in net.connections}
+
+    def add(self, run: Run) -> None:
+        self.steps = run.spikes[self.net.output.name].shape[1]
+        self.classes.append(classes(run, self.net.output))
+        for name, spikes in run.spikes.items():
+            self.spikes[name] += int(np.count_nonzero(spikes))
+        for c in self.net.connections:
+            self.operations[c.name] += _operations(c, run)
+
+    def total(self, data: Dataset, first: int = 0) -> Evaluation:
+        found = np.concatenate(self.classes)
+        labels = data.labels[first : first + len(found)]
+        neurons = {p.name: p.size for p in self.net.ordered}
+        return Evaluation(len(found), self.steps, found, labels, self.spikes, neurons, self.operations)
+
+
+def _operations(c: Connection, run: Run) -> int:
+    """Messages that arrive within the run, times the synapses behind each source neuron."""
+    raster, total = run.spikes[c.src], 0
+    for part in parts(c):
+        sent = np.count_nonzero(raster[:, : max(raster.shape[1] - part.delay_steps, 0)], axis=(0, 1))
+        total += int((sent if part.sources is None else sent * part.sources) @ part.op.fan_out())
+    return total
+
+
+class _Differences:
+    """Sums over pairs of runs, for one population."""
+
+    def __init__(self) -> None:
+        self.slots = self.differing = self.counts = self.samples = 0
+        self.spikes = [0, 0]
+        self.first: list[int] = []
+
+    def add(self, want: NDArray[np.uint8], got: NDArray[np.uint8]) -> None:
+        unlike = want != got
+        self.slots += unlike.size
+        self.differing += int(np.count_nonzero(unlike))
+        self.counts += int(np.abs(want.sum(axis=1, dtype=np.int64) - got.sum(axis=1, dtype=np.int64)).sum())
+        self.spikes = [count + int(spikes.sum()) for count, spikes in zip(self.spikes, (want, got), strict=True)]
+        steps = unlike.any(axis=2)
+        self.first += steps.argmax(axis=1)[steps.any(axis=1)].tolist()
+
+    def total(self) -> Difference:
+        spikes = self.spikes[0], self.spikes[1]
+        return Difference(self.slots, self.differing, spikes, self.counts, len(self.first), tuple(self.first))

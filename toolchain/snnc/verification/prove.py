@@ -1,0 +1,187 @@
+"""Prove an artifact: run it and the reference on the same input and compare every spike and state. After export."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.errors import DataError, NetworkError, UnsupportedError
+from snnc.network.encoding import Images, encode
+from snnc.network.model import Network
+from snnc.simulation.choice import simulator
+from snnc.simulation.run import Rasters, Run, classes
+from snnc.targets.artifact import altered_files, foreign_files
+from snnc.targets.target import Artifact, RunnableTarget, is_runnable, load, reason_not_run, remark
+from snnc.verification.compare import Verdict, compare, join
+
+Source = Callable[[int, int], Rasters]  # (first sample, number of samples) -> rasters (samples, steps, n) by input
+See = Callable[[int, Run, Run, Verdict], None]  # number of the first sample, reference, candidate, how they compare
+BYTES_AT_ONCE = 256 << 20
+BYTES_PER_SLOT = 32  # spikes, u and v of one neuron in one step, in both runs
+BYTES_PER_SPIKE = 4  # where no states are kept
+
+
+@dataclass(frozen=True, eq=False)
+class Proof:
+    """A verdict with what else is worth knowing: (samples,) arrays of classes, and remarks about the artifact."""
+
+    verdict: Verdict
+    reference_classes: NDArray[np.int64]
+    candidate_classes: NDArray[np.int64]
+    operations: int  # synaptic ones in the reference, all samples together: a message at a synapse is one
+    measured: Mapping[str, float]  # what a simulator of chips counted, all samples together; empty for other candidates
+    notes: tuple[str, ...]
+
+    @property
+    def exact(self) -> bool:
+        """Whether the verdict is, and the candidate, if it counts synaptic operations, counted those of the reference."""
+        return self.verdict.exact and self.measured.get("synaptic_operations", self.operations) == self.operations
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """What came of some successive samples; the fields are those of a `Proof`."""
+
+    verdict: Verdict
+    reference_classes: NDArray[np.int64]
+    candidate_classes: NDArray[np.int64]
+    operations: int
+    measured: Mapping[str, float]
+
+
+def pieces(
+    net: Network, run: Callable[[Rasters], Run], source: Source, samples: range, *, by: str | None = "reference",
+    record: bool = True, at_most: int | None = None, see: See = lambda first, reference, candidate, verdict: None,
+) -> Iterator[Piece]:  # fmt: skip
+    """Hold ``run`` against a simulator on some samples, as many at once as fit in memory or ``at_most``. ``by``: the name of the
+    simulator, None for the fastest that there is. ``record``: whether states are compared, if ``run`` has them.
+    ``see`` sees the runs.
+
+    Raises what ``run`` and the simulator raise.
+    """
+    simulate = simulator(net, by)
+    fit = BYTES_AT_ONCE // ((BYTES_PER_SLOT if record else BYTES_PER_SPIKE) * _slots(net, source))
+    at_once = max(1, min(fit, at_most or fit))
+    for first in range(samples.start, samples.stop, at_once):
+        inputs = source(first, min(at_once, samples.stop - first))
+        reference, candidate = simulate(net, inputs, record), run(inputs)
+        verdict = compare(reference, candidate)
+        see(first, reference, candidate, verdict)
+        yield Piece(
+            verdict, classes(reference, net.output), classes(candidate, net.output),
+            synaptic_operations(net, reference.spikes), candidate.measured,
+        )  # fmt: skip
+
+
+def joined(parts: Sequence[Piece]) -> Proof:
+    """One proof out of pieces that follow one another from sample 0 on. Raises DataError if there is none."""
+    counts = [len(part.reference_classes) for part in parts]
+    verdict, measured = join([(sum(counts[:i]), part.verdict) for i, part in enumerate(parts)]), Counter[str]()
+    for part in parts:
+        measured.update(part.measured)
+    return Proof(
+        verdict,
+        np.concatenate([part.reference_classes for part in parts]), np.concatenate([part.candidate_classes for part in parts]),
+        sum(part.operations for part in parts), measured, (),
+    )  # fmt: skip
+
+
+def prove(
+    net: Network, run: Callable[[Rasters], Run], source: Source, samples: int, *, by: str | None = "reference",
+    watch: Callable[[int], None] = lambda done: None, see: See = lambda first, reference, candidate, verdict: None,
+) -> Proof:  # fmt: skip
+    """All `pieces` of the first ``samples`` samples. ``watch`` hears how many samples were done, ``see`` sees the runs."""
+    parts, done = [], 0
+    for part in pieces(net, run, source, range(samples), by=by, see=see):
+        parts.append(part)
+        done += len(part.reference_classes)
+        watch(done)
+    return joined(parts)
+
+
+def synaptic_operations(net: Network, sent: Rasters) -> int:
+    """Messages that reach a synapse which exists, one for each synapse. ``sent``: rasters of all populations."""
+    often = {name: np.count_nonzero(raster, axis=(0, 1)) for name, raster in sent.items()}
+    return sum(int(often[c.src] @ c.op.fan_out()) for c in net.connections)
+
+
+def verify_artifact(
+    artifact: Artifact, net: Network, source: Source, samples: int, *, timeout_s: float = 600, by: str | None = "reference",
+    watch: Callable[[int], None] = lambda done: None, see: See = lambda first, reference, candidate, verdict: None,
+) -> Proof:  # fmt: skip
+    """Hold an exported program against a simulator, as `prove` does; each run of the program may take ``timeout_s``.
+
+    The program in the artifact is executed, altered or not, so that the verdict can say what an alteration does. Raises
+    NetworkError if the artifact holds other populations than the network, UnsupportedError if it cannot be run here, and
+    what the run raises.
+    """
+    proof = prove(net, running(artifact, net, timeout_s), source, samples, by=by, watch=watch, see=see)
+    return replace(proof, notes=notes(artifact, net, proof))
+
+
+def running(artifact: Artifact, net: Network, timeout_s: float) -> Callable[[Rasters], Run]:
+    """What runs the program of an artifact. Raises as `verify_artifact`, before anything runs."""
+    target = _runnable(artifact, net)
+    return lambda inputs: target.run(artifact, inputs, True, timeout_s)
+
+
+def _runnable(artifact: Artifact, net: Network) -> RunnableTarget:
+    if net.numeric.kind != artifact.numeric:
+        raise NetworkError(
+            f"is a {net.numeric.kind} network, the artifact was made from a {artifact.numeric} one",
+            where=f"network {net.name!r}",
+            fix="name the model that was exported",
+        )
+    have, want = sorted(artifact.latency), sorted(p.name for p in net.populations)
+    if have != want:
+        raise NetworkError(
+            f"has populations {', '.join(have)}, the network {net.name!r} has {', '.join(want)}",
+            where=str(artifact.root),
+            fix="name the model that was exported",
+        )
+    target = load(artifact.target)
+    if not is_runnable(target):
+        raise UnsupportedError(f"artifacts of target {artifact.target!r} cannot be run here", fix=reason_not_run(target))
+    return target
+
+
+def _slots(net: Network, source: Source) -> int:
+    """Neurons times steps of one sample."""
+    steps: int = source(0, 1)[net.inputs[0].name].shape[1]
+    return steps * sum(p.size for p in net.populations)
+
+
+def notes(artifact: Artifact, net: Network, proof: Proof) -> tuple[str, ...]:
+    """What is not as it was when the network was exported, each as a sentence, and what the target remarks on its verdicts."""
+    found = [f"{name} is not what was exported" for name in altered_files(artifact)]
+    found += [f"{name} is no file of the export" for name in foreign_files(artifact)]
+    if artifact.network_hash != net.hash:
+        found.append(f"the artifact was made from network {artifact.network_hash[:12]}, this one is {net.hash[:12]}")
+    return (*found, *filter(None, [remark(load(artifact.target), bool(proof.measured))]))
+
+
+def from_images(net: Network, images: Images) -> Source:
+    """Samples of a data set in the network's own encoding. Raises DataError if they do not suit the network."""
+    if net.encoding is None:
+        raise DataError("does not say how samples become input", where=f"network {net.name!r}", fix="use --random")
+    if len(net.inputs) != 1 or net.inputs[0].size != images.shape[1]:
+        sizes = {p.name: p.size for p in net.inputs}
+        raise DataError(f"samples have {images.shape[1]} pixels, the network's inputs are {sizes}", fix="pick another data set")
+    encoding, name = net.encoding, net.inputs[0].name
+    return lambda first, count: {name: encode(encoding, images[first : first + count], first)}
+
+
+def from_noise(net: Network, steps: int, rate: float, seed: int) -> Source:
+    """Random rasters: each slot of an input holds a message with probability ``rate``, as large as any that it sends."""
+
+    def sample(number: int, size: int, bits: int) -> NDArray[np.int64]:
+        rng = np.random.default_rng([seed, number])
+        message = rng.integers(1, 2 ** max(bits, 1), (steps, size))
+        return np.where(rng.random((steps, size)) < rate, message, 0)
+
+    def source(first: int, count: int) -> Rasters:
+        return {p.name: np.stack([sample(first + i, p.size, p.message_bits) for i in range(count)]) for p in net.inputs}
+
+    return source

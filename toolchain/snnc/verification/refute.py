@@ -1,0 +1,275 @@
+"""Inputs built from the weights to drive one neuron as far as it goes, and what the reference makes of them. The other side of
+the range proof: where a bound exceeds a register, an input that does so, or the word that none was found.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.analysis.current_bounds import fixed, sent
+from snnc.analysis.intervals import span, step
+from snnc.analysis.range_proof import Certificate, RangeProof, ends
+from snnc.network.arithmetic import Fixed
+from snnc.network.delays import parts
+from snnc.network.model import Connection, Network, Population
+from snnc.network.synapses import Synapses
+from snnc.ops.dense import Dense
+from snnc.simulation.reference import simulate
+from snnc.simulation.run import Rasters, Run
+from snnc.verification.flips import improved
+
+TRIED_STEPS = (8, 32, 128, 512, 2048, 8192)  # lengths of inputs, where a proof is for any number of steps
+WORTH_IT = 1.01  # how much farther four times as many steps have to lead
+HOLDS = 24  # of the voltages below the threshold from which a neuron is driven over it
+MOST_WORK = 1 << 28  # synapses times steps of an attempt behind other neurons
+MOST_UNROLLED = 1 << 22
+MOST_MESSAGES = 1 << 24  # of an attempt with several inputs
+
+
+@dataclass(frozen=True)
+class Target:
+    """A neuron, and which end of which register it is to be driven beyond."""
+
+    population: str
+    neuron: int
+    overflow: str  # wrap, saturate
+    upward: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Driven:
+    """How far an input drove a register; ``value`` is what it was given to hold in ``step``, in the reference."""
+
+    target: Target
+    value: int
+    step: int
+    inputs: Rasters  # (1, steps, n)
+    beyond: bool  # whether the register could not hold it
+
+
+def refute(net: Network, proof: RangeProof, certificate: Certificate) -> Driven | None:
+    """An input with which a register of a population without a certificate wraps or saturates in the reference.
+
+    The one that drove a register farthest, if none does; None if none was tried, as too many neurons lie before it. An
+    input obeys the proof's steps and its budget of messages. One neuron of each register is tried, that with the least
+    margin.
+    """
+    best = None
+    for target in _targets(net, proof, certificate):
+        if (found := _longer_and_longer(net, target, proof)) and found.beyond:
+            return found
+        best = best or found
+    return best
+
+
+def _longer_and_longer(net: Network, target: Target, proof: RangeProof) -> Driven | None:
+    """How far inputs of more and more steps drive a register, until it overflows or they hardly help."""
+    best: Driven | None = None
+    for steps in (proof.steps,) if proof.steps else TRIED_STEPS:
+        driven = drive(net, target, steps + _latest(net, target, proof), proof.max_spikes_per_step)
+        if driven is None or driven.beyond:
+            return driven or best
+        if best and abs(driven.value) <= WORTH_IT * abs(best.value):
+            return best
+        best = driven
+    return best
+
+
+def _latest(net: Network, target: Target, proof: RangeProof) -> int:
+    """Steps until all delayed messages arrive, where the proof does not limit the steps."""
+    return 0 if proof.steps else max((c.longest_delay for c in net.into(target.population)), default=0)
+
+
+def _targets(net: Network, proof: RangeProof, c: Certificate) -> Iterator[Target]:
+    if c.endless:
+        neuron = int(np.flatnonzero(~proof.reaches[c.population].found)[0])
+        yield from (Target(c.population, neuron, "wrap", upward) for upward in (True, False))
+    for r in c.registers:
+        if r.margin < 0:
+            yield Target(c.population, r.neuron, r.overflow, r.upward)
+
+
+def drive(net: Network, target: Target, steps: int, max_spikes_per_step: int | None = None) -> Driven | None:
+    """The input, of those that are tried, that drives a neuron farthest within ``steps``, as the reference runs it.
+
+    Where only inputs lie before the neuron, it is run alone, which changes nothing; else with all that lies before it, and
+    None is returned if that is too much.
+    """
+    p = net[target.population]
+    direct = all(net[c.src].neuron is None for c in net.into(p.name))
+    part = _alone(net, p, target.neuron) if direct else _before(net, p)
+    tried = _inputs(part, target, steps, max_spikes_per_step, 0 if direct else target.neuron)
+    if tried is None:
+        return None
+    row = replace(target, neuron=0) if direct else target
+    driven = _farthest(part, row, tried)
+    if direct and not driven.beyond and _climbs_to_a_reset(p, target):
+        largest = {q.name: sent(q).largest for q in net.inputs}
+        driven = _farthest(part, row, improved(driven.inputs, largest, max_spikes_per_step, lambda x: _held(part, row, x).max(1)))
+    return replace(driven, target=target)
+
+
+def _farthest(net: Network, target: Target, tried: Rasters) -> Driven:
+    held = _held(net, target, tried)
+    sample, at = np.unravel_index(int(held.argmax()), held.shape)
+    value, (least, most) = int(held[sample, at]) * (1 if target.upward else -1), ends(target.overflow, fixed(net))
+    inputs = {name: raster[sample : sample + 1] for name, raster in tried.items()}
+    return Driven(target, value, int(at), inputs, not least <= value <= most)
+
+
+def _held(net: Network, target: Target, tried: Rasters) -> NDArray[Any]:
+    """What the target's register is given in the reference, upward, in each try and step."""
+    run = simulate(net, tried, record=True)
+    held = confirmed(net, run, target.population)[target.overflow][:, :, target.neuron]
+    return held if target.upward else -held
+
+
+def _climbs_to_a_reset(p: Population, target: Target) -> bool:
+    resets = p.neuron is not None and p.neuron.rule.reset != "none"
+    return target.overflow == "saturate" and target.upward and resets
+
+
+def confirmed(net: Network, run: Run, population: str) -> dict[str, NDArray[Any]]:
+    """What each kind of register ("wrap", "saturate") was given to hold in every step of a recorded run: (samples, steps, n).
+
+    Each step is made once more from the states before it, and its result is held against the run's. Raises RuntimeError
+    if one differs.
+    """
+    p, numeric, spikes = net[population], fixed(net), run.spikes
+    samples, steps = spikes[population].shape[:2]
+    current = np.zeros((samples, steps, p.size), np.int64)
+    for c in net.into(population):
+        for part in (part for part in parts(c) if part.delay_steps < steps):
+            sender = spikes[c.src][:, : steps - part.delay_steps]
+            arrived = part.current(sender.reshape(-1, sender.shape[2]), numeric).reshape(samples, -1, p.size)
+            current[:, part.delay_steps :] += arrived
+    assert p.neuron is not None  # noqa: S101 - for the type checker; inputs have no registers
+    states = run.states[population]
+    first = np.full((samples, 1, p.size), p.neuron.rule.initial_state)
+    before = {name: span(np.concatenate([first, x[:, :-1]], 1)) for name, x in states.items()}
+    again = step(p.neuron, before, span(current), numeric)
+    for name, x in again.after.items():
+        if (x.low != states[name]).any() or (x.high != states[name]).any():
+            raise RuntimeError(f"{run.by} and the arithmetic of intervals differ in {name} of {population}")
+    return {kind: x.low for kind, x in again.held.items()}
+
+
+def _alone(net: Network, p: Population, neuron: int) -> Network:
+    """One neuron with its own synapses, and the inputs that they come from."""
+    wires: list[Connection] = []
+    for c in net.into(p.name):
+        for part in parts(c):
+            sources, weights = part.op.row(neuron)
+            kept = (weights != 0) & (True if part.sources is None else part.sources[sources])
+            if kept.any():
+                op = Dense(_row(sources[kept], weights[kept], part.op.n_src), part.op.exponent, part.op.sign_mode)
+                wires.append(Connection(f"w{len(wires)}", c.src, p.name, op, part.delay_steps))
+    assert p.neuron is not None  # noqa: S101 - for the type checker
+    own = {name: np.broadcast_to(getattr(p.neuron, name), p.size)[neuron : neuron + 1] for name in p.neuron.parameters()}
+    one = replace(p, shape=(1,), neuron=replace(p.neuron, **own))
+    return replace(net, populations=(*net.inputs, one), connections=tuple(wires))
+
+
+def _row(sources: NDArray[np.int64], weights: NDArray[Any], n: int) -> Synapses:
+    order = np.argsort(sources)
+    return Synapses((1, n), np.array([0, len(sources)]), sources[order].astype(np.int32), weights[order])
+
+
+def _before(net: Network, p: Population) -> Network:
+    """A population and everything that its input depends on."""
+    names, more = set[str](), {p.name}
+    while more:
+        names |= more
+        more = {c.src for c in net.connections if c.dst in names} - names
+    kept = tuple(q for q in net.populations if q.name in names or q.neuron is None)
+    wires = tuple(c for c in net.connections if c.dst in names and c.src in names)
+    return replace(net, populations=kept, connections=wires)
+
+
+def _inputs(net: Network, target: Target, steps: int, budget: int | None, neuron: int) -> dict[str, NDArray[np.int64]] | None:
+    """The rasters that are tried, (tries, steps, n) each: what each message of each input does to the neuron decides."""
+    p, tries = net[target.population], []
+    direct = all(net[c.src].neuron is None for c in net.into(p.name))
+    synapses = sum(c.op.synapse_count for c in net.connections)
+    if not direct and (synapses * steps > MOST_WORK or synapses > MOST_UNROLLED):
+        return None
+    holds = min(HOLDS if direct else 2, MOST_MESSAGES // (steps * sum(q.size for q in net.inputs)))
+    for plan in _plans(p, target, steps, fixed(net), holds):
+        effects = _direct(net, p, plan) if direct else _through(net, target.population, neuron, plan)
+        tries.append({q.name: _raster(effects.get(q.name), q, steps, budget) for q in net.inputs})
+    return {q.name: np.stack([t[q.name] for t in tries]) for q in net.inputs}
+
+
+def _plans(p: Population, target: Target, steps: int, numeric: Fixed, holds: int) -> Iterator[NDArray[np.float64]]:
+    """What the neuron is to be told in each step, (steps,): more the larger a number is, nothing at 0.
+
+    A voltage that is reset goes highest from just below its threshold. So there it is held back for most of the time, or
+    fed a little, and then driven at once, for a few steps.
+    """
+    sign, weight = 1.0 if target.upward else -1.0, _response(p, target.overflow, steps, numeric)
+    yield sign * weight
+    if not _climbs_to_a_reset(p, target):
+        return
+    for last in range(1, min(steps, holds)):
+        yield np.where(np.arange(steps) < steps - last, -sign, sign) * weight
+    for waiting in range(1, min(steps, holds)):  # silent, then driven: at its last step it may be just below
+        yield np.where((np.arange(steps) >= steps - 1 - waiting) & (np.arange(steps) != steps - 2), sign, 0) * weight
+
+
+def _response(p: Population, overflow: str, steps: int, numeric: Fixed) -> NDArray[np.float64]:
+    """How much of an input of each step is left in the register at the end, in a neuron that neither rounds nor fires."""
+    kept = {name: 1 - _share(p, name, numeric) for name in ("decay_u", "decay_v")}
+    u = v = 1.0
+    left = np.empty(steps)
+    for i in range(steps):
+        left[steps - 1 - i] = u if overflow == "wrap" else v
+        u *= kept["decay_u"]
+        v = v * kept["decay_v"] + u
+    return np.maximum(left, 1e-200)
+
+
+def _share(p: Population, name: str, numeric: Fixed) -> float:
+    value: Any = getattr(p.neuron, name, None)
+    return 1.0 if value is None else float(np.mean(value)) / (1 << numeric.decay_bits)
+
+
+def _direct(net: Network, p: Population, plan: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """What each message of each input does for the plan, by the synapses of one neuron: input -> (steps, n)."""
+    steps = len(plan)
+    effects = {q.name: np.zeros((steps, q.size)) for q in net.inputs}
+    for c in net.into(p.name):
+        told = np.zeros(steps)
+        told[: max(steps - c.delay_steps, 0)] = plan[c.delay_steps :]
+        synapses = c.op.synapses
+        effects[c.src][:, synapses.indices] += told[:, None] * (synapses.values * 2.0**c.op.exponent)
+    return effects
+
+
+def _through(net: Network, population: str, neuron: int, plan: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """The same through other neurons, as if each passed on what it gets, whenever it gets it."""
+    wanted = {p.name: np.zeros(p.size) for p in net.populations}
+    wanted[population][neuron] = 1.0
+    weights = {c.name: c.op.unrolled().to_scipy().T * 2.0**c.op.exponent for c in net.connections}
+    for _ in net.populations:  # as far as the longest path
+        passed: Mapping[str, Any] = {name: np.zeros_like(x) for name, x in wanted.items()}
+        for c in net.connections:
+            passed[c.src][:] += weights[c.name] @ wanted[c.dst]
+        wanted = {name: x / max(np.abs(x).max(), 1.0) for name, x in passed.items()}
+        wanted[population][neuron] += 1.0
+    return {p.name: plan[:, None] * wanted[p.name] for p in net.inputs}
+
+
+def _raster(effect: NDArray[np.float64] | None, p: Population, steps: int, budget: int | None) -> NDArray[np.int64]:
+    """The largest message wherever it helps; within a budget, those that help most in each step."""
+    if effect is None:
+        return np.zeros((steps, p.size), np.int64)
+    on = effect > 0
+    if budget is not None and budget < p.size:
+        order = np.argsort(-effect, axis=1, kind="stable")
+        chosen = np.zeros_like(on)
+        np.put_along_axis(chosen, order[:, :budget], True, axis=1)
+        on &= chosen
+    return on * np.int64(sent(p).largest)
