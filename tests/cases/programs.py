@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from snnc.exporters.onnx import program as _onnx_program
 
-from cases.networks import lava_graphs
+from cases import lava_graphs
 from snnc import neurons, targets
 from snnc.network.model import Stage
 from snnc.simulation.run import Run

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases.networks import peers
+from cases import peers
 
 from snnc.importers import ImportConfig, read
 from snnc.simulation.reference import simulate

@@ -3,8 +3,8 @@
 from collections import Counter
 
 import pytest
+from cases import golden
 from cases.lava_networks import counted
-from cases.networks import golden
 
 from snnc.simulation.reference import simulate
 from snnc.verification.compare import compare
