@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from cases import lava_graphs
 from cases.convolutions import convolutional, unrolled
-from cases.networks import LOIHI, fixed_chain, fixed_loops, float_chain, lava_graphs, spikes
+from cases.networks import LOIHI, fixed_chain, fixed_loops, float_chain, spikes
 from conftest import snnc
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st

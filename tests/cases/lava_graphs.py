@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from snnc.exporters.lava.run import LAVA
 
-from cases.networks import LOIHI, lava_networks
+from cases import lava_networks
+from cases.networks import LOIHI
 from snnc import targets
 from snnc.network.model import Connection, Network, Population
 from snnc.network.synapses import Synapses

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import golden
 from cases.lava_networks import Wire, counted, network, rasters
-from cases.networks import fixed_chain, golden, spikes
+from cases.networks import fixed_chain, spikes
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 

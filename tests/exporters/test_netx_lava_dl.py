@@ -5,7 +5,8 @@ import json
 import h5py
 import numpy as np
 import pytest
-from cases.networks import fixed_chain, peers, spikes
+from cases import peers
+from cases.networks import fixed_chain, spikes
 from cases.netx import CUBA, LOIHI_NEURON, dense, even, layer, spiking, written
 
 from snnc import targets

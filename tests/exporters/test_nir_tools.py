@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cases.networks import conv_net, fixed_chain, fixed_dense, fixed_loops, peers, spikes
+from cases import peers
+from cases.networks import conv_net, fixed_chain, fixed_dense, fixed_loops, spikes
 from tests.importers.test_nir_files import integrators, readout
 
 from snnc import targets

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from cases import lava_networks
 from cases.convolutions import convolutional
 from cases.lava_graphs import generated, traits
-from cases.networks import LOIHI, fixed_chain, fixed_loops, float_chain, lava_networks, spikes
+from cases.networks import LOIHI, fixed_chain, fixed_loops, float_chain, spikes
 from cases.programs import changes, run, varied
 
 from snnc import neurons, store, targets

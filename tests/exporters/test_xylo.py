@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cases.networks import LOIHI, fixed_chain, peers
+from cases import peers
+from cases.networks import LOIHI, fixed_chain
 
 from snnc import neurons
 from snnc.network.synapses import Synapses

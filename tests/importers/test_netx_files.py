@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cases.networks import peers, spikes
+from cases import peers
+from cases.networks import spikes
 
 from snnc.errors import FileError, SnncError, UnsupportedError
 from snnc.importers import ImportConfig, read

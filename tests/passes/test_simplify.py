@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from cases import lava_graphs
 from cases.convolutions import convolutional
-from cases.networks import LOIHI, fixed_chain, fixed_dense, float_chain, lava_graphs, spikes
+from cases.networks import LOIHI, fixed_chain, fixed_dense, float_chain, spikes
 from conftest import snnc
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st

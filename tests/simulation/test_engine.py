@@ -13,8 +13,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from cases import lava_graphs
 from cases.convolutions import conv, convolutional
-from cases.networks import LOIHI, fixed_chain, fixed_dense, fixed_loops, float_chain, lava_graphs, spikes
+from cases.networks import LOIHI, fixed_chain, fixed_dense, fixed_loops, float_chain, spikes
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
