@@ -21,7 +21,7 @@ from snnc.analysis.range_proof import RangeProof, prove_ranges
 from snnc.network.model import Network
 from snnc.passes.quantise import quantise
 from snnc.training.models.convnet import ConvNetConfig
-from snnc.verification.refute import Target, drive
+from snnc.verification.refute import RegisterEnd, drive
 
 MOST_SECONDS = 10.0
 STEPS = 200  # of the inputs that are built
@@ -33,7 +33,7 @@ def reached(net: Network, proof: RangeProof, name: str) -> dict[str, Any]:
     for kind, held in proof.reaches[name].held.items():
         for upward in (True, False):
             neuron = int((held.high if upward else -held.low).argmax())
-            driven = drive(net, Target(name, neuron, kind, upward), STEPS)
+            driven = drive(net, RegisterEnd(name, neuron, kind, upward), STEPS)
             bound = int((held.high if upward else held.low)[neuron])
             found[f"{kind} {'upward' if upward else 'downward'}"] = {
                 "neuron": neuron, "bound": bound, "reached": driven and driven.value,

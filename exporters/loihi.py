@@ -6,7 +6,7 @@ The spikes are those of Lava 0.10.0's bit-accurate CPU models; nothing here was 
 import json
 from pathlib import Path
 
-from snnc.mapping.model import Mapping
+from snnc.mapping.model import CoreMap
 from snnc.network.model import Network
 
 from .lava import files, refusals
@@ -26,17 +26,17 @@ def neuron_problem(model: str) -> str:
     return READOUT if model == "li" else refusals.neuron_problem(model)
 
 
-def problems(net: Network, mapping: Mapping | None) -> list[str]:
+def problems(net: Network, mapping: CoreMap | None) -> list[str]:
     """Everything that cannot be exported, each as a sentence: what Lava cannot express, and what the mapping leaves out.
 
-    What the chip itself cannot express is said by `snnc.mapping.capabilities.missing`, before a network is mapped to it.
+    What the chip itself cannot express is said by `snnc.mapping.capabilities.lacking`, before a network is mapped to it.
     """
     if mapping is None:
         return ["it has no mapping to cores"]
     return refusals.problems(net, neuron_problem, operator_problem) + _uncovered(net, mapping)
 
 
-def _uncovered(net: Network, mapping: Mapping) -> list[str]:
+def _uncovered(net: Network, mapping: CoreMap) -> list[str]:
     """Every neuron must lie on exactly one core."""
     slices = sorted(s for core in mapping.cores for s in core.slices)
     found = []
@@ -48,7 +48,7 @@ def _uncovered(net: Network, mapping: Mapping) -> list[str]:
     return found
 
 
-def export(net: Network, mapping: Mapping | None, folder: Path, max_synapses: int) -> dict[str, int]:
+def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: int) -> dict[str, int]:
     """Fill ``folder``; returns the latency of each population in steps."""
     assert mapping is not None  # noqa: S101 - for the type checker; `problems` refuses it
     (folder / "mapping.json").write_text(json.dumps(mapping.to_json(), indent=1, sort_keys=True) + "\n")

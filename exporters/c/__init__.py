@@ -12,7 +12,7 @@ import numpy as np
 from snnc import neurons
 from snnc.analysis.current_bounds import arriving, step_input
 from snnc.errors import FileError, MissingDependencyError, RunError
-from snnc.mapping.model import Mapping
+from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Network, Population
 from snnc.simulation.run import Rasters, Run
@@ -43,7 +43,7 @@ def operator_problem(kind: str) -> str:
     return "" if kind in OPERATORS else f"no C code is known to compute {kind!r}"
 
 
-def problems(net: Network, mapping: Mapping | None) -> list[str]:
+def problems(net: Network, mapping: CoreMap | None) -> list[str]:
     """Everything that cannot be exported, each as a sentence."""
     if not isinstance(net.numeric, Fixed):
         return ["it is a float network; quantise it first (snnc quantise)"]
@@ -70,7 +70,7 @@ def _overflow_problems(net: Network, p: Population) -> Iterator[str]:
         )
 
 
-def export(net: Network, mapping: Mapping | None, folder: Path, max_synapses: int) -> dict[str, int]:
+def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: int) -> dict[str, int]:
     """Fill ``folder``; nothing runs late. Kernels stay shared."""
     files = _c_files.write(net)
     for name, text in files.texts.items():

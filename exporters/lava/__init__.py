@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from snnc.mapping.model import Mapping
+from snnc.mapping.model import CoreMap
 from snnc.network.model import Network
 
 from . import files, refusals
@@ -17,11 +17,11 @@ neuron_problem = refusals.neuron_problem
 operator_problem = refusals.operator_problem
 
 
-def problems(net: Network, mapping: Mapping | None) -> list[str]:
+def problems(net: Network, mapping: CoreMap | None) -> list[str]:
     """Everything that cannot be exported, each as a sentence. Lava's synapses take graded messages."""
     return refusals.problems(net, neuron_problem, operator_problem)
 
 
-def export(net: Network, mapping: Mapping | None, folder: Path, max_synapses: int) -> dict[str, int]:
+def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: int) -> dict[str, int]:
     """Fill ``folder``; returns the latency of each population in steps."""
     return files.write(net, folder, max_synapses)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from snnc import chips
 from snnc.errors import DoesNotFitError
-from snnc.mapping.model import Mapping
+from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Connection, Network, Population
 from snnc.ops.conv2d import Conv2d
@@ -55,7 +55,7 @@ def operator_problem(kind: str) -> str:
     return "" if kind in _OPERATORS else f"netx runs no {kind!r}; it has dense and convolutional layers"
 
 
-def problems(net: Network, mapping: Mapping | None) -> list[str]:
+def problems(net: Network, mapping: CoreMap | None) -> list[str]:
     """Everything that a netx file cannot hold, each as a sentence."""
     if not isinstance(net.numeric, Fixed):
         return ["is a float network; quantise it first (snnc quantise)"]
@@ -159,7 +159,7 @@ def _delays(c: Connection) -> NDArray[np.float32]:
     return (rows if (rows[synapses.rows] == synapses.delays).all() else late).astype(np.float32)
 
 
-def export(net: Network, mapping: Mapping | None, folder: Path, max_synapses: int) -> dict[str, int]:
+def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: int) -> dict[str, int]:
     """Writes ``network.net`` into ``folder``; returns the latency of each population in steps: none, in the order of the chain.
     Nothing is unrolled."""
     kept: dict[str, Any] = next((s.settings["netx"] for s in reversed(net.done) if isinstance(s.settings.get("netx"), dict)), {})

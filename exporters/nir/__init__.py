@@ -8,9 +8,9 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from snnc.mapping.model import Mapping
+from snnc.mapping.model import CoreMap
 from snnc.network.model import Network, structure
-from snnc.passes.dequantise import as_float
+from snnc.passes.dequantise import dequantised
 from snnc.simulation.run import Rasters, Run
 from snnc.targets.target import Artifact
 
@@ -29,14 +29,14 @@ neuron_problem = _nir_nodes.neuron_problem
 operator_problem = _nir_nodes.operator_problem
 
 
-def problems(net: Network, mapping: Mapping | None) -> list[str]:
+def problems(net: Network, mapping: CoreMap | None) -> list[str]:
     """Everything that NIR cannot express, each as a sentence."""
-    return list(_nir_nodes.problems(as_float(net)))
+    return list(_nir_nodes.problems(dequantised(net)))
 
 
-def export(net: Network, mapping: Mapping | None, folder: Path, max_synapses: int) -> dict[str, int]:
+def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: int) -> dict[str, int]:
     """Writes ``network.nir`` into ``folder``; returns the latency of each population in steps: none. Nothing is unrolled."""
-    nodes, edges, where = _nir_nodes.graph(net, as_float(net))
+    nodes, edges, where = _nir_nodes.graph(net, dequantised(net))
     graph = {"type": "NIRGraph", "nodes": nodes, "edges": edges, "metadata": {"dt": net.dt_s, "snnc": _header(net, where)}}
     hdf5.write({"version": VERSION, "node": graph}, folder / FILE)
     return {p.name: 0 for p in net.ordered}

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from snnc import neurons, ops
 from snnc._version import __version__
-from snnc.mapping.model import Mapping
+from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Connection, Network, Population, arrays, structure
 from snnc.passes.quantise import scales
@@ -68,7 +68,7 @@ def operator_problem(kind: str) -> str:
     return "" if kind in ROWS_AND_COLUMNS and kind in ops.kinds() else f"what rows and columns of {kind!r} are is not described"
 
 
-def problems(net: Network, mapping: Mapping | None) -> list[str]:
+def problems(net: Network, mapping: CoreMap | None) -> list[str]:
     """Everything that cannot be exported, each as a sentence."""
     return [
         f"connection {c.name!r} has operator {c.op.kind!r}: {why}"
@@ -77,7 +77,7 @@ def problems(net: Network, mapping: Mapping | None) -> list[str]:
     ]
 
 
-def export(net: Network, mapping: Mapping | None, folder: Path, max_synapses: int) -> dict[str, int]:
+def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: int) -> dict[str, int]:
     """Fill ``folder``; nothing runs late, nothing is unrolled."""
     (folder / "network.npz").write_bytes(npz({key.split("/", 1)[1].replace("/", "."): array for key, array in arrays(net)}))
     (folder / runner.PROGRAM).write_bytes(Path(__file__).with_name("program.py").read_bytes())
@@ -133,7 +133,7 @@ def _neurons(p: Population) -> Iterator[tuple[Any, ...]]:
     yield from zip(range(p.size), *(np.broadcast_to(getattr(p.neuron, n), p.size).tolist() for n in names), strict=True)
 
 
-def _mapping(mapping: Mapping) -> Iterator[tuple[Any, ...]]:
+def _mapping(mapping: CoreMap) -> Iterator[tuple[Any, ...]]:
     yield ("core", "population", "start", "stop")
     for core in mapping.cores:
         yield from ((core.index, s.population, s.start, s.stop) for s in core.slices)

@@ -7,7 +7,7 @@ from typing import Any
 
 from snnc import neurons
 from snnc.errors import MissingDependencyError
-from snnc.mapping.model import Mapping
+from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed
 from snnc.network.delays import Part, parts
 from snnc.network.model import Connection, Network
@@ -40,7 +40,7 @@ def operator_problem(kind: str) -> str:
     return "" if kind in OPERATORS else f"no ONNX nodes are known to compute {kind!r}"
 
 
-def problems(net: Network, mapping: Mapping | None) -> list[str]:
+def problems(net: Network, mapping: CoreMap | None) -> list[str]:
     """Everything that cannot be exported, each as a sentence."""
     found = [f"connection {c.name!r} {problem}" for c in net.connections for problem in _connection_problems(c, net)]
     if not found and isinstance(net.numeric, Fixed) and (size := sum(weight_bytes(net).values())) > MAX_FILE_BYTES:
@@ -70,7 +70,7 @@ def weight_bytes(net: Network) -> dict[str, int]:
     return {c.name: sum(_onnx_sums.weights(part.op, net.numeric).bytes for part in parts(c)) for c in net.connections}
 
 
-def export(net: Network, mapping: Mapping | None, folder: Path, max_synapses: int) -> dict[str, int]:
+def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: int) -> dict[str, int]:
     """Fill ``folder``; nothing runs late. Float networks are unrolled.
 
     Raises MissingDependencyError if the package onnx is not installed, DoesNotFitError if an operator unrolls to more than

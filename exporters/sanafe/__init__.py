@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from snnc.errors import UnsupportedError
-from snnc.mapping.model import Mapping
+from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed
 from snnc.network.latency import latency
 from snnc.network.model import Connection, Network
@@ -52,7 +52,7 @@ def operator_problem(kind: str) -> str:
     return "" if kind in OPERATORS else f"no edges are known to compute {kind!r}"
 
 
-def problems(net: Network, mapping: Mapping | None) -> list[str]:
+def problems(net: Network, mapping: CoreMap | None) -> list[str]:
     """Everything that cannot be exported, each as a sentence."""
     if mapping is None:
         return ["it has no mapping to cores"]
@@ -88,7 +88,7 @@ def _loop_problems(net: Network) -> list[str]:
     return []
 
 
-def export(net: Network, mapping: Mapping | None, folder: Path, max_synapses: int) -> dict[str, int]:
+def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: int) -> dict[str, int]:
     """Fill ``folder``; returns the latency of each population in steps.
 
     Raises DoesNotFitError if an operator unrolls to more than ``max_synapses``.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from snnc.chips.costs import Costs
 from snnc.mapping.arrange import mesh_of, tiles
-from snnc.mapping.model import Mapping
+from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed
 from snnc.network.delays import parts
 from snnc.network.latency import latency
@@ -21,7 +21,7 @@ FORMATS = ("sparse", "dense")
 READ_AS = {"run-length": "sparse"}  # a synapse whose cost is not public, as one whose is: its weight and what says its neuron
 
 
-def write(net: Network, mapping: Mapping, folder: Path, max_synapses: int) -> dict[str, int]:
+def write(net: Network, mapping: CoreMap, folder: Path, max_synapses: int) -> dict[str, int]:
     """Fill ``folder`` with architecture.yaml and network.yaml; returns the latency of each population in steps.
 
     Raises DoesNotFitError if a connection has to be unrolled to more than ``max_synapses`` synapses.
@@ -34,7 +34,7 @@ def write(net: Network, mapping: Mapping, folder: Path, max_synapses: int) -> di
     return late
 
 
-def _architecture(net: Network, mapping: Mapping) -> Iterator[str]:
+def _architecture(net: Network, mapping: CoreMap) -> Iterator[str]:
     """The mesh of the chip as far as it is used, which is what SANA-FE's run time goes by, and one column of tiles beside it
     from which the inputs come: it knows no off-chip sources."""
     chip = mapping.chip
@@ -54,13 +54,13 @@ def _architecture(net: Network, mapping: Mapping) -> Iterator[str]:
     yield from _core(_inputs_per_tile(net, rows), cost, inputs=_inputs_per_tile(net, rows))
 
 
-def _grid(mapping: Mapping) -> tuple[int, int]:
+def _grid(mapping: CoreMap) -> tuple[int, int]:
     """Columns and rows of tiles, up to the last that holds a core of the mapping."""
     column, row = tiles(mapping.chip, _places(mapping))
     return int(column.max()) + 1, int(row.max()) + 1
 
 
-def _places(mapping: Mapping) -> NDArray[np.int64]:
+def _places(mapping: CoreMap) -> NDArray[np.int64]:
     return np.array([core.index for core in mapping.cores])
 
 
@@ -109,7 +109,7 @@ def _cost(event: str, picojoules: float, nanoseconds: float) -> dict[str, str]:
     return {f"energy_{event}": f"{picojoules:.10g}e-12", f"latency_{event}": f"{nanoseconds:.10g}e-9"}
 
 
-def _network(net: Network, mapping: Mapping, late: dict[str, int], max_synapses: int) -> Iterator[str]:
+def _network(net: Network, mapping: CoreMap, late: dict[str, int], max_synapses: int) -> Iterator[str]:
     yield "network:\n  name: snnc\n  groups:"
     for p in net.populations:
         yield from _group(p, net.numeric)
@@ -159,7 +159,7 @@ def _runs(columns: NDArray[Any]) -> Iterator[tuple[int, int]]:
     yield from pairwise([0, *changed.tolist(), columns.shape[1]])
 
 
-def _cores(net: Network, mapping: Mapping) -> dict[str, NDArray[np.int64]]:
+def _cores(net: Network, mapping: CoreMap) -> dict[str, NDArray[np.int64]]:
     """Of each neuron the position of its core in the mapping."""
     found = {p.name: np.zeros(p.size, np.int64) for p in net.populations if p.neuron}
     for i, core in enumerate(mapping.cores):
@@ -168,7 +168,7 @@ def _cores(net: Network, mapping: Mapping) -> dict[str, NDArray[np.int64]]:
     return found
 
 
-def _edges(c: Connection, late: dict[str, int], core_of: NDArray[np.int64], mapping: Mapping, max_synapses: int) -> Iterator[str]:
+def _edges(c: Connection, late: dict[str, int], core_of: NDArray[np.int64], mapping: CoreMap, max_synapses: int) -> Iterator[str]:
     formats = [core.formats.get(c.name, FORMATS[0]) for core in mapping.cores]
     units = [READ_AS.get(form, form) for form in formats]
     wait = late[c.dst] - late[c.src] - 1
@@ -182,7 +182,7 @@ def _edges(c: Connection, late: dict[str, int], core_of: NDArray[np.int64], mapp
             yield f"    - {c.src}.{column} -> {c.dst}.{row}: {{weight: {weight:.10g}{delay}, synapse_hw_name: {unit}}}"
 
 
-def _mappings(net: Network, mapping: Mapping) -> Iterator[str]:
+def _mappings(net: Network, mapping: CoreMap) -> Iterator[str]:
     chip, places = mapping.chip, _places(mapping)
     columns, rows = _grid(mapping)
     (column, row), inside = tiles(chip, places), places % (chip.cores // chip.chips) % mesh_of(chip).cores_per_tile

@@ -21,7 +21,7 @@ from snnc.errors import ConfigError, DoesNotFitError, NetworkError
 from snnc.network.arithmetic import Fixed
 from snnc.neurons.cuba import Cuba
 from snnc.simulation.reference import simulate
-from snnc.verification.refute import TRIED_STEPS, Target, confirmed, drive, refute
+from snnc.verification.refute import TRIED_STEPS, RegisterEnd, confirmed, drive, refute
 
 MODELS = [*neurons.names()]
 ANY = {"deadline": None, "derandomize": True, "phases": [Phase.generate], "suppress_health_check": list(HealthCheck)}
@@ -64,7 +64,7 @@ def adversaries(net, proof, steps, budget):
         for kind, held in found.held.items():
             for upward in (True, False):
                 neuron = int((held.high if upward else -held.low).argmax())
-                if driven := drive(net, Target(name, neuron, kind, upward), steps, budget):
+                if driven := drive(net, RegisterEnd(name, neuron, kind, upward), steps, budget):
                     yield driven.inputs
 
 
@@ -266,7 +266,7 @@ def test_one_input_reaches_the_bound(model, seed, decay_u, decay_v, bias, budget
     proof = prove_ranges(net, max_spikes_per_step=budget)
     for kind, held in proof.reaches["output"].held.items():
         for upward in (True, False):
-            driven = drive(net, Target("output", seed % 5, kind, upward), 160, budget)
+            driven = drive(net, RegisterEnd("output", seed % 5, kind, upward), 160, budget)
             bound = int((held.high if upward else held.low)[seed % 5])
             if exact(model, kind, upward):
                 assert driven.value == bound
@@ -281,7 +281,7 @@ def test_convolutions_reach_their_bounds_at_every_place(net, budget):
     for neuron in range(0, 270, 13):
         for upward in (True, False):
             assert (
-                drive(net, Target("conv1", neuron, "wrap", upward), 8, budget).value
+                drive(net, RegisterEnd("conv1", neuron, "wrap", upward), 8, budget).value
                 == (found.high if upward else found.low)[neuron]
             )
 

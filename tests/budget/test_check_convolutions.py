@@ -17,7 +17,7 @@ from snnc import chips
 from snnc.budget.check import check
 from snnc.chips.schema import RESOURCES
 from snnc.errors import DoesNotFitError
-from snnc.mapping.meter import Meter
+from snnc.mapping.meter import CoreMeter
 from snnc.mapping.place import place
 from snnc.mapping.split import COUNTED, PopulationTooLargeError, split
 from snnc.network.model import Connection, Network, Population
@@ -66,7 +66,7 @@ def test_both_ways_of_budgeting_are_reached():
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(NETWORKS, CHIPS, st.data())
 def test_the_longest_slice_is_that_of_measuring_each(net, profile, data):
-    must_be_the_longest(Meter.of(net, profile), data, ("input_axons_per_core", "synapse_words_per_core"))
+    must_be_the_longest(CoreMeter.of(net, profile), data, ("input_axons_per_core", "synapse_words_per_core"))
 
 
 def large(density, side=64, channels=128):

@@ -19,7 +19,7 @@ from snnc.mapping import strategies
 from snnc.mapping.census import census
 from snnc.mapping.choose import map_by
 from snnc.mapping.configurations import SYNAPSES
-from snnc.mapping.meter import Meter
+from snnc.mapping.meter import CoreMeter
 from snnc.mapping.model import Slice
 from snnc.mapping.place import fill
 from snnc.mapping.task import Task, cores_in
@@ -202,7 +202,7 @@ NETWORKS = st.one_of(
 def reference(net, profile, held):
     """(words, longest axon) of a core that holds the neurons ``held``, by population, ascending; by `by_hand`'s entries."""
     neurons, total, longest = sum(map(len, held.values())), 0, 0
-    delays = Meter.of(net, profile).delays
+    delays = CoreMeter.of(net, profile).delays
     for c in net.connections:
         mask = c.op.unrolled().mask()[held.get(c.dst, [])]
         axons = [np.flatnonzero(column).tolist() for column in mask.T if column.any()]
@@ -254,7 +254,7 @@ def must_be_counted(net, task, core_of, cores):
 )
 def test_the_longest_slice_is_that_of_measuring_each(net, neurons, total, longest, formats, data):
     profile = chip(neurons, total, longest, formats)
-    must_be_the_longest(Meter.of(net, profile), data, ("input_axons_per_core", WORDS, LONGEST))
+    must_be_the_longest(CoreMeter.of(net, profile), data, ("input_axons_per_core", WORDS, LONGEST))
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -15,7 +15,7 @@ from snnc.budget.check import check
 from snnc.chips.schema import KEYS
 from snnc.cli import main
 from snnc.errors import DoesNotFitError, ProfileError, UnsupportedError
-from snnc.mapping.capabilities import missing
+from snnc.mapping.capabilities import lacking
 from snnc.mapping.legality import must_be_legal
 from snnc.mapping.model import Core, Slice
 from snnc.mapping.place import fill
@@ -100,7 +100,7 @@ def test_the_longest_delay_binds_exactly(profile, over):
     net = fixed_chain()
     first, *others = net.connections
     late = replace(first, delay_steps=profile.delay_steps_max + 1 + over)  # the hop is one of these steps
-    found = [line for line in missing(replace(net, connections=(late, *others)), profile) if "delay" in line]
+    found = [line for line in lacking(replace(net, connections=(late, *others)), profile) if "delay" in line]
     assert bool(found) is (over > 0), found
     assert all(str(profile.delay_steps_max + over) in line for line in found)
 

@@ -14,7 +14,7 @@ from tests.importers.test_nir_files import integrators, readout
 
 from snnc import targets
 from snnc.network.model import Connection
-from snnc.passes.dequantise import as_float
+from snnc.passes.dequantise import dequantised
 from snnc.simulation.reference import simulate
 
 BY_ITS_RULE, DROPPED = "other spikes, by its own rule", "the readout is left out"
@@ -70,7 +70,7 @@ def found(tmp_path_factory):
         path = targets.export("nir", net, None, folder / str(number)).root / "network.nir"
         np.save(folder / f"{number}.npy", inputs["input"].reshape(2, 40, *net["input"].shape))
         jobs.append({"tool": tool, "file": str(path), "inputs": str(folder / f"{number}.npy"), "dt": net.dt_s})
-        ours.append((as_float(net), simulate(as_float(net), inputs, record=True)))
+        ours.append((dequantised(net), simulate(dequantised(net), inputs, record=True)))
     (folder / "jobs.json").write_text(json.dumps(jobs))
     peers.run("nir", "nir_tools.py", folder / "jobs.json", folder / "out.npz")
     with np.load(folder / "out.npz") as sent:

@@ -19,7 +19,7 @@ from snnc.neurons.cuba_subtract import CubaSubtract
 from snnc.neurons.li import LI
 from snnc.neurons.lif import LIF
 from snnc.ops.dense import Dense
-from snnc.passes.dequantise import as_float
+from snnc.passes.dequantise import dequantised
 from snnc.simulation.reference import simulate
 
 h5py = pytest.importorskip("h5py", reason="NIR files need h5py: pip install 'snnc[exchange]'")
@@ -78,7 +78,7 @@ NETWORKS = {
     "loops": fixed_loops,
     "zeros": lambda: with_zeros(2),
     "delays": lambda: late(fixed_chain()),
-    "float delays": lambda: as_float(late(fixed_chain())),
+    "float delays": lambda: dequantised(late(fixed_chain())),
     "readout": readout,
     "integrators": integrators,
     "recurrence": one_to_one,
@@ -144,7 +144,7 @@ def test_generated_graphs_come_back(tmp_path):
 def test_the_plain_nodes_compute_the_same_spikes(case, tmp_path):
     """The nodes alone, in steps of forward Euler, are the network in real numbers."""
     net, path = case
-    real, copy = as_float(net), tmp_path / "x.nir"
+    real, copy = dequantised(net), tmp_path / "x.nir"
     copy.write_bytes(path.read_bytes())
     found = read(str(plain(copy)), ImportConfig(dt_s=net.dt_s, discretise="euler")).network
     inputs = spikes(net, steps=40, rate=0.4)

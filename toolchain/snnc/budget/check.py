@@ -12,7 +12,7 @@ from snnc.budget.remedies import PLANNED_SYNAPSES, cores_in_words, remedies
 from snnc.chips.profile import Profile
 from snnc.chips.schema import DISTINCT, RESOURCES
 from snnc.errors import UnsupportedError
-from snnc.mapping.capabilities import missing
+from snnc.mapping.capabilities import lacking
 from snnc.mapping.chip_totals import totals
 from snnc.mapping.configurations import needed_by_population
 from snnc.mapping.model import Core
@@ -113,7 +113,7 @@ def check(net: Network, profile: Profile) -> Budget:
     filled, too_large = _measure(net, profile)
     cores = tuple(_core(core, profile) for core in filled if core.slices[0].population not in too_large)
     chip = Usage("cores", f"network {net.name!r}", len(cores), profile.cores) if cores and not too_large else None
-    problems = missing(net, profile)
+    problems = lacking(net, profile)
     whole = totals(net, profile)
     large = [error.usage for error in too_large.values()]
     uses = [*whole, *large, *([chip] if chip else []), *(u for core in cores for u in core.uses)]
@@ -156,7 +156,7 @@ def _measure(net: Network, profile: Profile) -> tuple[tuple[Core, ...], dict[str
     too_large: dict[str, TooLargeError] = {}
     try:
         return fill(net, split(net, profile, too_large), profile), too_large
-    except UnsupportedError:  # one of the `missing` features, which says it
+    except UnsupportedError:  # one of the `lacking` features, which says it
         return (), {}
 
 

@@ -27,7 +27,7 @@ TOLERANCE = 1 / 2000  # of a connection's parameters
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class PruningPlan:
     """The most that a budget leaves. ``net``: the network with only the most important synapses of each connection."""
 
     net: Network
@@ -48,7 +48,7 @@ class _Point:
     cost: float  # parts of the limits, with one synapse a neuron elsewhere
 
 
-def plan(net: Network, goal: Goal, importance: Importance, rates: Rates | None = None) -> Plan:
+def plan(net: Network, goal: Goal, importance: Importance, rates: Rates | None = None) -> PruningPlan:
     """The connectivity of each layer that the goal allows, spread by importance lost for what is saved.
 
     Deterministic. Raises UsageError if the goal is met already, DoesNotFitError if one synapse a neuron exceeds it.
@@ -63,7 +63,7 @@ def plan(net: Network, goal: Goal, importance: Importance, rates: Rates | None =
     return trial.plan(largest_between(trial, after, before))
 
 
-def uniform(net: Network, goal: Goal, importance: Importance, rates: Rates | None = None) -> Plan:
+def uniform(net: Network, goal: Goal, importance: Importance, rates: Rates | None = None) -> PruningPlan:
     """The same connectivity for every layer, the largest that the goal allows. Raises as `plan`. What `plan` is to beat."""
     trial = Trial(net, goal, importance, rates)
     trial.must_be_possible()
@@ -112,10 +112,10 @@ class Trial:
         """What is left then uses of the chip."""
         return measure(self.pruned(keep), self.goal.profile, self.rates)
 
-    def plan(self, keep: Keep) -> Plan:
+    def plan(self, keep: Keep) -> PruningPlan:
         """As a plan, measured."""
         net = self.pruned(keep)
-        return Plan(net, measure(net, self.goal.profile, self.rates))
+        return PruningPlan(net, measure(net, self.goal.profile, self.rates))
 
     def must_be_possible(self) -> None:
         """Raises UsageError if the goal is met already, DoesNotFitError if one synapse a neuron exceeds it."""

@@ -12,11 +12,11 @@ from snnc.budget.plan import plan
 from snnc.chips.profile import Profile
 from snnc.chips.schema import DISTINCT
 from snnc.errors import DoesNotFitError, NetworkError, UnsupportedError, UsageError
-from snnc.mapping.capabilities import missing
+from snnc.mapping.capabilities import lacking
 from snnc.mapping.chip_totals import within_totals
 from snnc.mapping.choose import map_by
 from snnc.mapping.configurations import SYNAPSES, needed_by_population
-from snnc.mapping.meter import Meter, stored_weight_bits
+from snnc.mapping.meter import CoreMeter, stored_weight_bits
 from snnc.mapping.soft_reset import with_resets
 from snnc.mapping.split import AXONS, COUNTED, split
 from snnc.mapping.task import Task
@@ -53,7 +53,7 @@ def has_room(net: Network, profile: Profile) -> bool:
 
 def _cores_needed(net: Network, profile: Profile) -> int | None:
     try:
-        if Meter.of(net, profile).cores_at_least() > profile.cores:
+        if CoreMeter.of(net, profile).cores_at_least() > profile.cores:
             return None
         cores = len(split(net, profile, most=profile.cores))
     except (DoesNotFitError, UnsupportedError):
@@ -194,7 +194,7 @@ def _energy(net: Network) -> dict[str, NDArray[np.float64]]:
 
 
 def _necessary(synapses: int, net: Network, profile: Profile) -> Iterator[str]:
-    most = profile.cores * (Meter.of(net, profile).synapses_per_core or synapses)
+    most = profile.cores * (CoreMeter.of(net, profile).synapses_per_core or synapses)
     if most < synapses:
         yield (
             f"{profile.name} holds the weights of at most {most:,} synapses ({_percent(most, synapses)} of the {synapses:,} now);"
@@ -263,7 +263,7 @@ def _other_profiles(net: Network, profile: Profile) -> Iterator[str]:
         if other.name == profile.name or not other.neurons or another_rule or _by_another_rule(other, profile):
             continue
         if other.family not in needed:
-            needed[other.family] = None if missing(net, other) else _cores_of_family(net, other)
+            needed[other.family] = None if lacking(net, other) else _cores_of_family(net, other)
         cores = needed[other.family]
         if cores is not None and cores <= other.cores and within_totals(net, other):
             needed[other.family] = None  # the larger systems need not be named

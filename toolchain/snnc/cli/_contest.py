@@ -22,7 +22,7 @@ from snnc.targets.target import Artifact
 from snnc.training.settings import must_have_torch
 from snnc.verification import counterexample
 from snnc.verification.compare import Divergence
-from snnc.verification.prove import Proof, Source, notes, running
+from snnc.verification.prove import Comparison, Source, notes, running
 from snnc.verification.shrink import Case, Differs, samples_that_differ, shrunk
 
 
@@ -43,7 +43,7 @@ class Contest:
         """Whether states are compared; torch's model has none."""
         return self.peer != "torch"
 
-    def remarked(self, proof: Proof) -> Proof:
+    def remarked(self, proof: Comparison) -> Comparison:
         """The proof with what is to be said about the artifact."""
         return replace(proof, notes=notes(self.artifact, self.net, proof)) if self.artifact else proof
 

@@ -11,11 +11,11 @@ from snnc.base.factory import Factory
 from snnc.base.files import must_be_free, write_bytes
 from snnc.budget.goal import Goal
 from snnc.cli._common import print_json, print_table, say
-from snnc.cli._own import Run
+from snnc.cli._own import PruneOptions
 from snnc.cli._training import interruptible
 from snnc.errors import ConfigError
 from snnc.mapping.choose import map_by
-from snnc.mapping.model import Mapping as Mapped
+from snnc.mapping.model import CoreMap
 from snnc.mapping.task import Task
 from snnc.network.connectivity import parameter_connectivity
 from snnc.network.model import Network
@@ -39,7 +39,7 @@ def goal_of(text: str, model: Path, options: dict[str, Any]) -> Goal:
     return goal
 
 
-def fit_network(model: Path, goal: Goal, config: PruneConfig, run: Run) -> int:
+def fit_network(model: Path, goal: Goal, config: PruneConfig, run: PruneOptions) -> int:
     """Write the float network to ``out``, and beside it the quantised one (.fixed.snnc), its mapping (.mapping.json), metrics and
     checkpoints. Returns the exit code: 3 if it does not fit, after all that could be done."""
     from snnc.training.pruning.prune_to_fit import ROUNDS, Files, prune_to_fit
@@ -80,7 +80,7 @@ def _stem(out: Path) -> str:
     return out.name.removesuffix(".snnc")
 
 
-def _must_be_free(files: Any, rounds: int, paths: tuple[Path, ...], run: Run) -> None:
+def _must_be_free(files: Any, rounds: int, paths: tuple[Path, ...], run: PruneOptions) -> None:
     """Of a run that goes on, what it wrote itself may be replaced. Raises FileError, ConfigError for another checkpoint."""
     first = files.record(1)
     if run.resume is not None and run.resume.absolute() != first.checkpoint.absolute():
@@ -99,7 +99,7 @@ def _kept(record: Any) -> tuple[Path, ...]:
     return record.checkpoint, record.best, record.metrics
 
 
-def _json(mapping: Mapped) -> bytes:
+def _json(mapping: CoreMap) -> bytes:
     return (json.dumps(mapping.to_json(), indent=1, sort_keys=True) + "\n").encode()
 
 
@@ -108,7 +108,7 @@ def _reached(net: Network) -> float | None:
     return next((s.settings["reached"].get("test_accuracy") for s in reversed(net.done) if "reached" in s.settings), None)
 
 
-def _report(run: Run, goal: Goal, net: Network, body: dict[str, Any]) -> None:
+def _report(run: PruneOptions, goal: Goal, net: Network, body: dict[str, Any]) -> None:
     if run.as_json:
         print_json("prune-to-fit/1", **{"ok": body["fits"], **body}, network_hash=net.hash)
         return

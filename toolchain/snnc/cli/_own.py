@@ -28,7 +28,7 @@ def must_not_be_given(own: OwnConfig, model: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Run:
+class PruneOptions:
     """The options of `snnc prune` that say what is read and written."""
 
     data_name: str
@@ -51,7 +51,7 @@ class Run:
         return self.out.with_suffix(".json")
 
 
-def prune_file(factory: Factory, own: OwnConfig, config: PruneConfig, run: Run) -> None:
+def prune_file(factory: Factory, own: OwnConfig, config: PruneConfig, run: PruneOptions) -> None:
     """Write the pruned state dict to ``out``, and beside it report (.json), metrics (.metrics.jsonl), checkpoint (.ckpt), and
     the network (.snnc) if the model makes one."""
     from safetensors.torch import save
@@ -79,7 +79,7 @@ def prune_file(factory: Factory, own: OwnConfig, config: PruneConfig, run: Run) 
     show(run.as_json, "prune", {**network, **_body(run, found, time.perf_counter() - started)})
 
 
-def _write_network(model: Any, run: Run, settings: dict[str, Any]) -> dict[str, str]:
+def _write_network(model: Any, run: PruneOptions, settings: dict[str, Any]) -> dict[str, str]:
     """The pruned network, if the model has a method ``to_network(name)`` that makes it; what `snnc quantise` takes."""
     if not hasattr(model, "to_network"):
         return {}
@@ -92,7 +92,7 @@ def _named(path: Path) -> dict[str, Any]:
     return {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
-def _body(run: Run, found: dict[str, Any], seconds: float) -> dict[str, Any]:
+def _body(run: PruneOptions, found: dict[str, Any], seconds: float) -> dict[str, Any]:
     reached = found["reached"]
     return {
         "weights": str(run.out),

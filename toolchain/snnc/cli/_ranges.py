@@ -47,7 +47,7 @@ def _tried(d: Driven) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def prove(net: Network, steps: int | None, max_spikes: int | None, *, try_inputs: bool) -> Found:
+def judge_ranges(net: Network, steps: int | None, max_spikes: int | None, *, try_inputs: bool) -> Found:
     """The proof; with ``try_inputs``, also inputs that try to do what it could not exclude."""
     proof = prove_ranges(net, steps=steps, max_spikes_per_step=max_spikes)
     open_ones = [c for c in proof.certificates if not c.holds] if try_inputs else []

@@ -8,10 +8,10 @@ import numpy as np
 
 from snnc.cli._common import print_json, print_table
 from snnc.verification.compare import Divergence, Verdict
-from snnc.verification.prove import Proof
+from snnc.verification.prove import Comparison
 
 
-def accuracy_of(proof: Proof, labels: Any) -> dict[str, float]:
+def accuracy_of(proof: Comparison, labels: Any) -> dict[str, float]:
     """Of both runs, if labels are known."""
     if labels is None:
         return {}
@@ -19,7 +19,7 @@ def accuracy_of(proof: Proof, labels: Any) -> dict[str, float]:
     return {name: float(np.mean(found == labels[: len(found)])) for name, found in right.items()}
 
 
-def print_verdict_json(proof: Proof, accuracy: dict[str, float], samples: int, **more: Any) -> None:
+def print_verdict_json(proof: Comparison, accuracy: dict[str, float], samples: int, **more: Any) -> None:
     """One object."""
     verdict = proof.verdict
     counts = {
@@ -35,7 +35,7 @@ def print_verdict_json(proof: Proof, accuracy: dict[str, float], samples: int, *
     )  # fmt: skip
 
 
-def print_verdict(proof: Proof, accuracy: dict[str, float], samples: int) -> None:
+def print_verdict(proof: Comparison, accuracy: dict[str, float], samples: int) -> None:
     """Tables, remarks and the verdict."""
     verdict = proof.verdict
     rows: list[tuple[Any, ...]] = [(name, *counts, verdict.fired[name]) for name, counts in verdict.spikes.items()]
@@ -50,7 +50,7 @@ def print_verdict(proof: Proof, accuracy: dict[str, float], samples: int) -> Non
     click.echo(sentence(proof))
 
 
-def _print_measured(proof: Proof, samples: int) -> None:
+def _print_measured(proof: Comparison, samples: int) -> None:
     """What a simulator of chips counted, a sample."""
     if not (found := proof.measured):
         return
@@ -60,7 +60,7 @@ def _print_measured(proof: Proof, samples: int) -> None:
         click.echo("energy_j, time_s: unknown, as the profile has no costs of events")
 
 
-def sentence(proof: Proof) -> str:
+def sentence(proof: Comparison) -> str:
     """The verdict in words."""
     verdict = proof.verdict
     if verdict.first:

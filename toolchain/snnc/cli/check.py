@@ -11,7 +11,7 @@ from snnc.base.files import must_be_free
 from snnc.budget.check import Budget, CoreBudget, LayerBudget, check
 from snnc.chips.schema import DISTINCT
 from snnc.cli._common import PATH, Styled, force_option, json_option, output_width, print_json, print_table
-from snnc.cli._ranges import Found, print_proof, prove, write_inputs
+from snnc.cli._ranges import Found, judge_ranges, print_proof, write_inputs
 from snnc.errors import UsageError
 from snnc.mapping.usage import Usage, words_for
 from snnc.network.arithmetic import Fixed
@@ -60,7 +60,8 @@ def command(
     profile = chips.load(profile_name) if profile_name else None
     net = store.load(model)
     fit = check(net, profile) if profile else None
-    found = prove(net, steps, budget, try_inputs=wanted) if wanted or (as_json and isinstance(net.numeric, Fixed)) else None
+    asked = wanted or (as_json and isinstance(net.numeric, Fixed))
+    found = judge_ranges(net, steps, budget, try_inputs=wanted) if asked else None
     if found and inputs:
         write_inputs(found, inputs, force)
     code = _code(fit, found if wanted else None)

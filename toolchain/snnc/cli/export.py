@@ -9,7 +9,7 @@ from snnc import targets
 from snnc.analysis.current_bounds import must_not_wrap
 from snnc.cli._common import PATH, json_option, out_option, print_json
 from snnc.errors import ProfileError, UnsupportedError, UsageError
-from snnc.mapping.model import Mapping
+from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Network
 from snnc.network.op import MAX_SYNAPSES
@@ -63,9 +63,9 @@ def command(
         click.echo(f"it cannot be run here: {targets.reason_not_run(chosen)}")
 
 
-def _mapping(net: Network, profile: str | None, mapped: Path | None, seed: int) -> Mapping:
+def _mapping(net: Network, profile: str | None, mapped: Path | None, seed: int) -> CoreMap:
     from snnc import chips
-    from snnc.mapping.capabilities import missing
+    from snnc.mapping.capabilities import lacking
     from snnc.mapping.mapping_file import read_mapping
     from snnc.mapping.place import place
     from snnc.mapping.split import split
@@ -79,6 +79,6 @@ def _mapping(net: Network, profile: str | None, mapped: Path | None, seed: int) 
             fix="name its file with --hw",
         )
     chip = chips.load(profile or net.numeric.profile)
-    if found := missing(net, chip):
+    if found := lacking(net, chip):
         raise UnsupportedError("; ".join(found), where=f"network {net.name!r} on {chip.name}")
     return read_mapping(mapped, net, chip) if mapped else place(net, split(net, chip), chip, seed)

@@ -13,7 +13,7 @@ from snnc.base.files import must_be_free, write_bytes
 from snnc.cli._common import PATH, force_option, json_option, print_json, print_table
 from snnc.errors import UnsupportedError
 from snnc.mapping import strategies
-from snnc.mapping.capabilities import missing
+from snnc.mapping.capabilities import lacking
 from snnc.mapping.choose import Mapped, map_by, map_by_all
 from snnc.mapping.lower_bounds import LowerBounds, lower_bounds
 from snnc.mapping.neurobench import measures
@@ -47,7 +47,7 @@ def command(
         if path:
             must_be_free(path, force)
     net, profile = store.load(model), chips.load(profile_name)
-    if found := missing(net, profile):
+    if found := lacking(net, profile):
         raise UnsupportedError("; ".join(found), where=f"network {net.name!r} on {profile.name}")
     rates, steps = read_rates(recorded, net) if recorded else (None, None)
     task = Task.of(net, profile, rates, seed)

@@ -12,7 +12,7 @@ from snnc.base.files import must_be_free
 from snnc.cli._common import PATH, config_from, config_options, force_option, json_option, out_option, quiet_option
 from snnc.cli._data import data_options
 from snnc.cli._fit import fit_network, goal_of
-from snnc.cli._own import Run, must_not_be_given, prune_file
+from snnc.cli._own import PruneOptions, must_not_be_given, prune_file
 from snnc.cli._training import interruptible, is_first, report, resume_option, tensorboard_option
 from snnc.training.pruning.own_settings import OwnConfig
 from snnc.training.settings import PruneConfig, must_have_torch
@@ -58,7 +58,7 @@ def command(
     goal = goal_of(fit, model, options) if fit is not None else None
     config: PruneConfig = config_from(PruneConfig, options)
     own: OwnConfig = config_from(OwnConfig, options)
-    run = Run(data_name, data_dir, resume, tensorboard, out, force, as_json, quiet)
+    run = PruneOptions(data_name, data_dir, resume, tensorboard, out, force, as_json, quiet)
     must_have_torch()
     if factory := Factory.parse(str(model)):
         prune_file(factory, own, config, run)
@@ -67,7 +67,7 @@ def command(
     return fit_network(model, goal, config, run) if goal else _prune_network(model, config, run)
 
 
-def _prune_network(model: Path, config: PruneConfig, run: Run) -> int:
+def _prune_network(model: Path, config: PruneConfig, run: PruneOptions) -> int:
     from snnc.training.loop.ranks import joined
     from snnc.training.loop.record import Record
     from snnc.training.pruning.prune import prune

@@ -19,7 +19,7 @@ from snnc.cli._split import Collected, Split, collect, run_split
 from snnc.errors import UsageError
 from snnc.network.model import Network
 from snnc.simulation.run import Run
-from snnc.verification.evaluate import Comparison, Evaluation, Watch, contrast, evaluate
+from snnc.verification.evaluate import Contrast, Evaluation, Watch, contrast, evaluate
 
 MAX_RASTER_BYTES = 4 << 30
 
@@ -81,7 +81,7 @@ def command(
 
 def _simulated(
     net: Network, other: Network | None, images: data.Dataset, samples: int, watch: Watch, by: str | None
-) -> tuple[Evaluation, Comparison | None]:
+) -> tuple[Evaluation, Contrast | None]:
     if other is None:
         return evaluate(net, images, samples, watch=watch, by=by), None
     comparison = contrast(other, net, images, samples, watch=watch, by=by)
@@ -121,7 +121,7 @@ def _write(out: Path, rasters: Collected, found: Evaluation, force: bool) -> Non
     write_bytes(out, packed.getvalue(), force=force)
 
 
-def _report(net: Network, found: Evaluation, comparison: Comparison | None, as_json: bool, out: Path | None) -> None:
+def _report(net: Network, found: Evaluation, comparison: Contrast | None, as_json: bool, out: Path | None) -> None:
     if as_json:
         body = {"rasters": str(out) if out else None, "network_hash": net.hash, **_evaluation_json(found)}
         print_json("simulate/1", **body, against=_comparison_json(comparison) if comparison else None)
@@ -150,7 +150,7 @@ def _evaluation_json(found: Evaluation) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _comparison_json(comparison: Comparison) -> dict[str, Any]:
+def _comparison_json(comparison: Contrast) -> dict[str, Any]:
     populations = {
         name: {
             "slots": d.slots, "slots_differing": d.slots_differing, "spikes": list(d.spikes),
@@ -166,7 +166,7 @@ def _comparison_json(comparison: Comparison) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _print_comparison(comparison: Comparison) -> None:
+def _print_comparison(comparison: Contrast) -> None:
     a, b = comparison.reference, comparison.candidate
     rows = [
         (

@@ -17,7 +17,7 @@ _SAME = ("decay_bits", "state_bits", "state_shift")  # another value computes ot
 _AT_MOST = ("weight_bits", "weight_exponent_max", "threshold_bits", "bias_mantissa_bits", "bias_exponent_max")
 
 
-def missing(net: Network, profile: Profile) -> tuple[str, ...]:
+def lacking(net: Network, profile: Profile) -> tuple[str, ...]:
     """Everything that the chip cannot express, each as a sentence with its place and remedy; empty if it can all."""
     found = [*_numeric_problems(net, profile), *_wrap_problems(net)]
     for p in net.populations:

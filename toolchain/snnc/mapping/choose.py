@@ -13,7 +13,7 @@ from snnc.mapping.arrange import arrange, packet_hops
 from snnc.mapping.census import Census, census
 from snnc.mapping.legality import must_be_legal
 from snnc.mapping.lower_bounds import cores_at_least, most_cores
-from snnc.mapping.model import Core, Mapping
+from snnc.mapping.model import Core, CoreMap
 from snnc.mapping.output_axons import all_off_chip, hang_on_chips
 from snnc.mapping.repair import over_limits, repaired
 from snnc.mapping.task import Assignment, Task, must_have_cores, numbered, slices_of
@@ -23,7 +23,7 @@ from snnc.mapping.task import Assignment, Task, must_have_cores, numbered, slice
 class Mapped:
     """A legal mapping, and what it costs."""
 
-    mapping: Mapping
+    mapping: CoreMap
     found: Census  # of its cores, in their order
     places: NDArray[np.int64]  # (cores,) where each lies; its index
     packet_hops: float
@@ -48,7 +48,7 @@ def map_by(task: Task, strategy: str) -> Mapped:
     core_of, found, places = _placed_on_chips(task, strategies.load(strategy).cut)
     cores = cores_of(core_of, found, places)
     must_be_legal(task.net, cores, task.profile)
-    mapping = Mapping(task.profile, task.seed, cores, strategy)
+    mapping = CoreMap(task.profile, task.seed, cores, strategy)
     return Mapped(mapping, found, places, packet_hops(task.profile, found, places), perf_counter() - start)
 
 

@@ -19,13 +19,15 @@ from snnc.network.latency import chip_delays
 from snnc.network.model import Connection, Network, Population
 
 Ints = NDArray[np.int64]
-Neurons = Mapping[str, Mapping[str, Ints]]  # resource -> population -> (n,) the number of each neuron's configuration
-Synapses = Mapping[str, Hashable]  # connection -> its configuration, but for the way in which a core stores it, see Storage.ways
+# resource -> population -> (n,) the number of each neuron's configuration
+NeuronConfigurations = Mapping[str, Mapping[str, Ints]]
+# connection -> its configuration, but for the way in which a core stores it, see Storage.ways
+SynapseConfigurations = Mapping[str, Hashable]
 
 DECAYS, THRESHOLDS, SYNAPSES = DISTINCT
 
 
-def neuron_configurations(net: Network) -> Neurons:
+def neuron_configurations(net: Network) -> NeuronConfigurations:
     """Decays and refractory periods, of which models share none, and thresholds.
 
     In a float network equal thresholds of two populations count as two: quantised, each has the scale of its population.
@@ -50,7 +52,7 @@ def _numbered(p: Population, units: tuple[str, ...], whose: str | None, numbers:
     return np.broadcast_to(found[inverse.ravel()], (p.size,))
 
 
-def synapse_configurations(net: Network, delays: Mapping[str, int]) -> Synapses:
+def synapse_configurations(net: Network, delays: Mapping[str, int]) -> SynapseConfigurations:
     """Weight exponent, sign mode and bits of a delay; ``delays``: connection -> steps on the chip.
 
     In a float network, whose exponents are not known before it is quantised, each connection has one of its own.
@@ -75,7 +77,7 @@ def needed_by_population(net: Network) -> dict[str, dict[str, int]]:
     return found
 
 
-def at_most(synapses: Synapses, ways: Sequence[Hashable]) -> dict[str, frozenset[Hashable]]:
+def at_most(synapses: SynapseConfigurations, ways: Sequence[Hashable]) -> dict[str, frozenset[Hashable]]:
     """Connection -> names, of which connections have together no fewer than they need configurations, stored in any ways."""
     alike = Counter(synapses.values())
 

@@ -11,7 +11,7 @@ from snnc.errors import FileError
 from snnc.mapping.census import census
 from snnc.mapping.choose import cores_of
 from snnc.mapping.legality import must_be_legal
-from snnc.mapping.model import Mapping, Slice
+from snnc.mapping.model import CoreMap, Slice
 from snnc.mapping.place import must_be_a_partition
 from snnc.mapping.task import Task, of_slices
 from snnc.network.model import Network
@@ -19,7 +19,7 @@ from snnc.network.model import Network
 MAX_BYTES = 256 << 20
 
 
-def read_mapping(path: Path, net: Network, profile: Profile) -> Mapping:
+def read_mapping(path: Path, net: Network, profile: Profile) -> CoreMap:
     """The mapping that `snnc map` wrote, measured anew on this network and chip.
 
     Raises FileError if it is no mapping or one for another chip, NetworkError if its slices do not cover each neuron once,
@@ -43,7 +43,7 @@ def read_mapping(path: Path, net: Network, profile: Profile) -> Mapping:
     core_of = of_slices(task, tuple(placed[int(place)] for place in places))
     cores = cores_of(core_of, census(task, core_of, places=places), places)
     must_be_legal(net, cores, profile)
-    return Mapping(profile, seed, cores, strategy)
+    return CoreMap(profile, seed, cores, strategy)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -12,7 +12,13 @@ from snnc.chips.memory import INEXPRESSIBLE, Axons, Format, Words, field, length
 from snnc.chips.profile import Profile
 from snnc.chips.schema import DISTINCT, LONGEST
 from snnc.errors import UnsupportedError
-from snnc.mapping.configurations import SYNAPSES, Neurons, Synapses, neuron_configurations, synapse_configurations
+from snnc.mapping.configurations import (
+    SYNAPSES,
+    NeuronConfigurations,
+    SynapseConfigurations,
+    neuron_configurations,
+    synapse_configurations,
+)
 from snnc.mapping.model import Slice
 from snnc.mapping.soft_reset import compartments, with_resets
 from snnc.network.arithmetic import Fixed
@@ -61,7 +67,7 @@ def cheapest(stored: Stored) -> dict[str, Format]:
 
 
 @dataclass(frozen=True)
-class Meter:
+class CoreMeter:
     """Measures slices of one network on one chip."""
 
     net: Network
@@ -120,11 +126,11 @@ class Meter:
         return compartments(self.net[population], self.profile)
 
     @cached_property
-    def _of_neurons(self) -> Neurons:
+    def _of_neurons(self) -> NeuronConfigurations:
         return neuron_configurations(self.net)
 
     @cached_property
-    def _of_synapses(self) -> Synapses:
+    def _of_synapses(self) -> SynapseConfigurations:
         return synapse_configurations(self.net, self.delays)
 
     def _configurations(self, piece: Slice, axons: Ends, stored: Stored) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """A network on a chip: slices of populations on cores, with what they use."""
 
-from collections.abc import Mapping as Table
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -22,13 +22,13 @@ class Core:
 
     index: int
     slices: tuple[Slice, ...]
-    used: Table[str, int]  # resource (a key of Profile.limits) -> amount
-    formats: Table[str, str] = field(default_factory=dict)  # connection -> how this core stores its synapses
-    words: Table[str, Table[Any, int]] = field(default_factory=dict, compare=False)  # connection -> format -> what it would take
+    used: Mapping[str, int]  # resource (a key of Profile.limits) -> amount
+    formats: Mapping[str, str] = field(default_factory=dict)  # connection -> how this core stores its synapses
+    words: Mapping[str, Mapping[Any, int]] = field(default_factory=dict, compare=False)  # connection -> format -> its words
 
 
 @dataclass(frozen=True)
-class Mapping:
+class CoreMap:
     """Which neurons lie on which core. Deterministic for network, profile and seed."""
 
     chip: Profile

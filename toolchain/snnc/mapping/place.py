@@ -6,13 +6,13 @@ from dataclasses import replace
 from snnc.chips.profile import Profile
 from snnc.errors import NetworkError
 from snnc.mapping.legality import must_be_legal
-from snnc.mapping.meter import Meter, cheapest
-from snnc.mapping.model import Core, Mapping, Slice
+from snnc.mapping.meter import CoreMeter, cheapest
+from snnc.mapping.model import Core, CoreMap, Slice
 from snnc.mapping.output_axons import Outgoing
 from snnc.network.model import Network
 
 
-def place(net: Network, slices: Sequence[Slice], profile: Profile, seed: int = 0) -> Mapping:
+def place(net: Network, slices: Sequence[Slice], profile: Profile, seed: int = 0) -> CoreMap:
     """One slice a core, in the order of ``slices``. The seed is recorded; this placer draws nothing from it.
 
     Every core is measured anew and held against every limit. Raises DoesNotFitError if one is exceeded or the cores run
@@ -20,13 +20,13 @@ def place(net: Network, slices: Sequence[Slice], profile: Profile, seed: int = 0
     """
     cores = fill(net, slices, profile)
     must_be_legal(net, cores, profile)
-    return Mapping(profile, seed, cores)
+    return CoreMap(profile, seed, cores)
 
 
 def fill(net: Network, slices: Sequence[Slice], profile: Profile) -> tuple[Core, ...]:
     """A core for each slice with what it uses, however many that are and whether it fits or not."""
     must_be_a_partition(net, slices)
-    meter = Meter.of(net, profile)
+    meter = CoreMeter.of(net, profile)
     net = meter.net
     outgoing = Outgoing(net, slices, profile)
     cores = []

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from snnc.chips.profile import Profile
 from snnc.mapping.configurations import SYNAPSES
-from snnc.mapping.meter import Meter
+from snnc.mapping.meter import CoreMeter
 from snnc.mapping.model import Slice
 from snnc.mapping.output_axons import Outgoing, fan_out, hang_on_chips
 from snnc.mapping.usage import OverLimitError, Usage, words_for
@@ -47,14 +47,14 @@ def split(
     PopulationTooLargeError for too many slices, UnsupportedError if the chip cannot express the network. With
     ``too_large``, such populations are noted there, by name, and stay whole, so that the others can be measured.
     """
-    meter = Meter.of(net, profile)
+    meter = CoreMeter.of(net, profile)
     slices = _slices(meter, too_large, most, slots=1)
     if not hang_on_chips(profile) or (len(slices) <= profile.cores and not _sends_too_much(meter, slices)):
         return slices
     return _slices(meter, too_large, most, slots=profile.off_chip_axon_slots)
 
 
-def _sends_too_much(meter: Meter, slices: Sequence[Slice]) -> bool:
+def _sends_too_much(meter: CoreMeter, slices: Sequence[Slice]) -> bool:
     """Whether a slice has too many output axons, slice i on core i."""
     outgoing = Outgoing(meter.net, slices, meter.profile)
     for i, piece in enumerate(slices):
@@ -64,7 +64,7 @@ def _sends_too_much(meter: Meter, slices: Sequence[Slice]) -> bool:
     return most is not None and any(outgoing.of(piece) > most for piece in slices)
 
 
-def _slices(meter: Meter, too_large: dict[str, TooLargeError] | None, most: int | None, slots: int) -> tuple[Slice, ...]:
+def _slices(meter: CoreMeter, too_large: dict[str, TooLargeError] | None, most: int | None, slots: int) -> tuple[Slice, ...]:
     """`split`, where each output axon takes so many slots."""
     assumed = {c.dst: 1 for c in _backward(meter.net)}
     while True:
@@ -82,7 +82,7 @@ def _backward(net: Network) -> list[Connection]:
 
 
 def _cut_all(
-    meter: Meter, assumed: Mapping[str, int], too_large: dict[str, TooLargeError] | None, most: int | None, slots: int
+    meter: CoreMeter, assumed: Mapping[str, int], too_large: dict[str, TooLargeError] | None, most: int | None, slots: int
 ) -> Cuts:
     """Cut from the last population to the first, as output axons depend on the slices they lead to.
 
@@ -108,7 +108,7 @@ def _fan_out_bound(c: Connection, slices: int) -> NDArray[np.int64]:
     return np.minimum(c.op.fan_out(), slices)
 
 
-def _cut(meter: Meter, p: Population, axons: NDArray[np.int64], most: int) -> tuple[Slice, ...]:
+def _cut(meter: CoreMeter, p: Population, axons: NDArray[np.int64], most: int) -> tuple[Slice, ...]:
     """The slices of one population, whose neurons have ``axons`` output axons each, shape (n,)."""
     before = np.concatenate([[0], np.cumsum(axons)])
 
@@ -131,13 +131,13 @@ def _cut(meter: Meter, p: Population, axons: NDArray[np.int64], most: int) -> tu
     return tuple(slices)
 
 
-def _last_sent(meter: Meter, before: NDArray[np.int64], start: int) -> int:
+def _last_sent(meter: CoreMeter, before: NDArray[np.int64], start: int) -> int:
     """Where a slice must end, at the latest, for its output axons. ``before``: those of all neurons before each."""
     limit = meter.profile.limits.get("output_axons_per_core")
     return len(before) - 1 if limit is None else int(np.searchsorted(before, before[start] + limit, side="right")) - 1
 
 
-def _furthest(meter: Meter, piece: Slice, guess: int) -> int:
+def _furthest(meter: CoreMeter, piece: Slice, guess: int) -> int:
     """How many of a slice's neurons, from the first on, fit a core. As many as ``guess`` are tried, twice that, and so on."""
     end = meter.longest(piece)
     tried = min(end, guess + guess // 4 + 1)
@@ -148,7 +148,7 @@ def _furthest(meter: Meter, piece: Slice, guess: int) -> int:
         tried = min(end, 2 * tried)
 
 
-def _population_too_large(meter: Meter, slices: Sequence[Slice], used: Mapping[str, int]) -> PopulationTooLargeError:
+def _population_too_large(meter: CoreMeter, slices: Sequence[Slice], used: Mapping[str, int]) -> PopulationTooLargeError:
     name, cores = slices[0].population, meter.profile.cores
     return PopulationTooLargeError(
         slices[0],
@@ -159,7 +159,7 @@ def _population_too_large(meter: Meter, slices: Sequence[Slice], used: Mapping[s
     )
 
 
-def _neuron_too_large(meter: Meter, piece: Slice, used: Mapping[str, int]) -> NeuronTooLargeError:
+def _neuron_too_large(meter: CoreMeter, piece: Slice, used: Mapping[str, int]) -> NeuronTooLargeError:
     limits = meter.profile.limits
     over = [r for r, amount in used.items() if amount > limits.get(r, amount)]
     resource = max(over, key=lambda r: used[r] / limits[r])

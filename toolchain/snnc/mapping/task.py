@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from snnc.chips.profile import Profile
 from snnc.errors import DoesNotFitError
-from snnc.mapping.configurations import Neurons, Synapses, at_most, neuron_configurations, synapse_configurations
+from snnc.mapping.configurations import (
+    NeuronConfigurations,
+    SynapseConfigurations,
+    at_most,
+    neuron_configurations,
+    synapse_configurations,
+)
 from snnc.mapping.meter import stored_delays, stored_weight_bits
 from snnc.mapping.model import Slice
 from snnc.mapping.soft_reset import compartments, with_resets
@@ -58,12 +64,12 @@ class Task:
         return {name: (s.rows.astype(np.int32), s.indices) for name, s in synapses.items()}
 
     @cached_property
-    def neuron_configurations(self) -> Neurons:
+    def neuron_configurations(self) -> NeuronConfigurations:
         """Which neurons need the same parameters of a core."""
         return neuron_configurations(self.net)
 
     @cached_property
-    def synapse_configurations(self) -> Synapses:
+    def synapse_configurations(self) -> SynapseConfigurations:
         """Which connections do."""
         return synapse_configurations(self.net, self.delays)
 

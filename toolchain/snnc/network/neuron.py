@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from snnc.network.arithmetic import Arith
 
-State = dict[str, Any]
+NeuronState = dict[str, Any]
 Parameter = NDArray[Any]  # shape () for one value that all neurons share, (n,) for one value a neuron
 
 Unit = Literal["decay", "threshold", "bias", "steps"]
@@ -70,7 +70,7 @@ class Neuron(ABC):
         return cls.__module__.rpartition(".")[2]
 
     @abstractmethod
-    def step(self, state: State, current: Any, a: Arith) -> tuple[State, Any]:
+    def step(self, state: NeuronState, current: Any, a: Arith) -> tuple[NeuronState, Any]:
         """One time step: (state, summed input in weight units) -> (new state, spikes)."""
 
     @classmethod

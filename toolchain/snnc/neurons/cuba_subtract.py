@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self, final
 
 from snnc.network.arithmetic import Arith
-from snnc.network.neuron import Neuron, Parameter, SpikeRule, State, parameter
+from snnc.network.neuron import Neuron, NeuronState, Parameter, SpikeRule, parameter
 
 
 @final
@@ -40,7 +40,7 @@ class CubaSubtract(Neuron):
         initial_state=0,
     )
 
-    def step(self, state: State, current: Any, a: Arith) -> tuple[State, Any]:
+    def step(self, state: NeuronState, current: Any, a: Arith) -> tuple[NeuronState, Any]:
         threshold = a.lift(self.threshold)
         u = a.wrap(a.decay(state["u"], self.decay_u) + a.lift(current))
         v = a.decay(state["v"], self.decay_v) + u + self.bias

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self, final
 
 from snnc.network.arithmetic import Arith
-from snnc.network.neuron import Neuron, Parameter, SpikeRule, State, parameter
+from snnc.network.neuron import Neuron, NeuronState, Parameter, SpikeRule, parameter
 
 
 @final
@@ -38,7 +38,7 @@ class LIF(Neuron):
         initial_state=0,
     )
 
-    def step(self, state: State, current: Any, a: Arith) -> tuple[State, Any]:
+    def step(self, state: NeuronState, current: Any, a: Arith) -> tuple[NeuronState, Any]:
         u = a.wrap(a.lift(current))
         v = a.saturate(a.decay(state["v"], self.decay_v) + u + self.bias)
         spikes = a.above(v, a.lift(self.threshold))

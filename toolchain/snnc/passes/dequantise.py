@@ -11,7 +11,7 @@ from snnc.network.model import Connection, Network
 from snnc.network.neuron import Neuron
 
 
-def as_float(net: Network) -> Network:
+def dequantised(net: Network) -> Network:
     """A float network in the weight units of a fixed one; nothing is rounded, so it lacks only the chip's truncations."""
     if not isinstance(net.numeric, Fixed):
         return net
@@ -19,12 +19,12 @@ def as_float(net: Network) -> Network:
     return replace(
         net,
         numeric=Float(),
-        populations=tuple(replace(p, neuron=p.neuron and real_neuron(p.neuron, numeric)) for p in net.populations),
+        populations=tuple(replace(p, neuron=p.neuron and dequantised_neuron(p.neuron, numeric)) for p in net.populations),
         connections=tuple(_real_weights(c) for c in net.connections),
     )
 
 
-def real_neuron(neuron: Neuron, numeric: Fixed) -> Neuron:
+def dequantised_neuron(neuron: Neuron, numeric: Fixed) -> Neuron:
     """A neuron with its parameters in real numbers: decays as fractions, thresholds and biases in weight units."""
     return type(neuron)(
         **{name: _real(getattr(neuron, name), f.metadata["unit"], numeric) for name, f in neuron.parameters().items()}

@@ -29,8 +29,8 @@ from snnc.pipeline.recording import RECORDING, Recorder
 from snnc.simulation.run import Run
 from snnc.training.loop import source
 from snnc.training.settings import FinetuneConfig, PruneConfig, TrainConfig, must_have_torch
-from snnc.verification.evaluate import Comparison, Evaluation, contrast
-from snnc.verification.prove import Proof, from_images, prove, verify_artifact
+from snnc.verification.evaluate import Contrast, Evaluation, contrast
+from snnc.verification.prove import Comparison, compare_runs, from_images, verify_artifact
 
 STAGES = ("trained", "pruned", "fixed")
 
@@ -66,9 +66,9 @@ class Outcome:
     pruned: Network
     fixed: Network
     budget: Budget
-    rounding: Comparison  # fixed against float, on all test samples
-    float_proof: Proof  # float against torch
-    target_proof: Proof  # target against fixed
+    rounding: Contrast  # fixed against float, on all test samples
+    float_proof: Comparison  # float against torch
+    target_proof: Comparison  # target against fixed
     artifact: Path
 
     @property
@@ -230,7 +230,7 @@ def _quantise(chain: Chain, net: Network, training: Dataset) -> Network:
 def _verify(
     goal: GoalConfig, pruned: Network, fixed: Network, artifact: targets.Artifact, test: Dataset, out: Path,
     say: Callable[[str], None],
-) -> tuple[Comparison, Proof, Proof]:  # fmt: skip
+) -> tuple[Contrast, Comparison, Comparison]:  # fmt: skip
     """The three verdicts; some of the runs behind them are kept for the report."""
     from snnc.training.torch_run import torch_run
 
@@ -244,7 +244,7 @@ def _verify(
     rounding = contrast(pruned, fixed, test, watch=watch)
     say("verify: float against torch")
     see = partial(recorder.keep, "float_against_torch")
-    float_proof = prove(pruned, partial(torch_run, pruned), from_images(pruned, test.images), samples, see=see)
+    float_proof = compare_runs(pruned, partial(torch_run, pruned), from_images(pruned, test.images), samples, see=see)
     say(f"verify: {goal.target} against fixed, {samples} samples")
     see = partial(recorder.keep, "target_against_fixed")
     proof = verify_artifact(artifact, fixed, from_images(fixed, test.images), samples, timeout_s=goal.timeout_s, see=see)
@@ -291,7 +291,7 @@ def fullest(budget: Budget) -> list[Any]:
     return [max(uses, key=lambda u: u.used or 0) for uses in by_resource]
 
 
-def _verdict(proof: Proof) -> dict[str, Any]:
+def _verdict(proof: Comparison) -> dict[str, Any]:
     v = proof.verdict
     return {
         "reference": v.reference, "candidate": v.candidate, "exact": proof.exact, "samples": len(proof.reference_classes),

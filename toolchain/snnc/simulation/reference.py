@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from snnc.errors import DataError
 from snnc.network.delays import Part, parts
 from snnc.network.model import Network, Population
-from snnc.network.neuron import State
+from snnc.network.neuron import NeuronState
 from snnc.simulation.run import Rasters, Run
 
 
@@ -45,7 +45,7 @@ def simulate(net: Network, inputs: Rasters, *, record: bool = False) -> Run:
     return Run("reference", net.dt_s, spikes, trace, {p.name: 0 for p in net.populations}, readouts)
 
 
-def _initial(p: Population, samples: int, net: Network) -> State:
+def _initial(p: Population, samples: int, net: Network) -> NeuronState:
     assert p.neuron is not None  # noqa: S101 - for the type checker; callers ask for neurons only
     return {k: np.full((samples, p.size), p.neuron.rule.initial_state, net.numeric.dtype) for k in p.neuron.state}
 

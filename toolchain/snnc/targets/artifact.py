@@ -15,7 +15,7 @@ from snnc._version import __version__
 from snnc.analysis.range_proof import prove_ranges
 from snnc.base.files import must_be_free, new_folder, read_json
 from snnc.errors import FileError, UnsupportedError
-from snnc.mapping.model import Mapping as CoreMapping
+from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Network
 from snnc.network.op import MAX_SYNAPSES
@@ -34,7 +34,7 @@ MAX_LATENCY_STEPS = 10_000
 def export(
     target: str,
     net: Network,
-    mapping: CoreMapping | None,
+    mapping: CoreMap | None,
     out: Path,
     *,
     force: bool = False,
@@ -71,7 +71,7 @@ def _is_artifact(path: Path) -> bool:
 
 
 def _manifest(
-    target: str, net: Network, mapping: CoreMapping | None, latency: Mapping[str, int], files: Mapping[str, str]
+    target: str, net: Network, mapping: CoreMap | None, latency: Mapping[str, int], files: Mapping[str, str]
 ) -> dict[str, Any]:
     return {
         "schema": SCHEMA,

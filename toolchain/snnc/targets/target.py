@@ -8,7 +8,7 @@ from typing import Protocol, TypeGuard, cast
 from snnc import neurons, ops
 from snnc.base import registry
 from snnc.errors import UnsupportedError
-from snnc.mapping.model import Mapping as CoreMapping
+from snnc.mapping.model import CoreMap
 from snnc.network.model import Network
 from snnc.simulation.run import Rasters, Run
 
@@ -40,10 +40,10 @@ class Target(Protocol):
     def operator_problem(self, kind: str) -> str:
         """Why the target cannot compute a kind of operators, for any name; empty if it can."""
 
-    def problems(self, net: Network, mapping: CoreMapping | None) -> list[str]:
+    def problems(self, net: Network, mapping: CoreMap | None) -> list[str]:
         """Everything that cannot be exported, each as a sentence."""
 
-    def export(self, net: Network, mapping: CoreMapping | None, folder: Path, max_synapses: int) -> dict[str, int]:
+    def export(self, net: Network, mapping: CoreMap | None, folder: Path, max_synapses: int) -> dict[str, int]:
         """Fill an empty folder; returns the latency of every population in steps.
 
         Raises DoesNotFitError if shared weights have to be unrolled to more than ``max_synapses`` synapses.

@@ -67,7 +67,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Contrast:
     """Two networks on the same samples; ``differences`` by population, in the order of computation."""
 
     reference: Evaluation
@@ -104,7 +104,7 @@ def evaluate(
 def contrast(
     reference: Network, candidate: Network, data: Dataset, samples: int | None = None, *, watch: Watch | None = None,
     by: str | None = None,
-) -> Comparison:  # fmt: skip
+) -> Contrast:  # fmt: skip
     """Simulate two networks on the same samples and count how their spikes and classes differ.
 
     Raises NetworkError if they differ in populations or encoding, DataError as `evaluate` does.
@@ -120,7 +120,7 @@ def contrast(
         if watch:
             watch(first, runs)
     totals = {name: difference.total() for name, difference in differences.items()}
-    return Comparison(tallies[0].total(data), tallies[1].total(data), totals)
+    return Contrast(tallies[0].total(data), tallies[1].total(data), totals)
 
 
 def together(parts: Sequence[Evaluation]) -> Evaluation:

@@ -24,7 +24,7 @@ BYTES_PER_SPIKE = 4  # where no states are kept
 
 
 @dataclass(frozen=True, eq=False)
-class Proof:
+class Comparison:
     """A verdict with what else is worth knowing: (samples,) arrays of classes, and remarks about the artifact."""
 
     verdict: Verdict
@@ -42,7 +42,7 @@ class Proof:
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """What came of some successive samples; the fields are those of a `Proof`."""
+    """What came of some successive samples; the fields are those of a `Comparison`."""
 
     verdict: Verdict
     reference_classes: NDArray[np.int64]
@@ -75,23 +75,23 @@ def pieces(
         )  # fmt: skip
 
 
-def joined(parts: Sequence[Piece]) -> Proof:
+def joined(parts: Sequence[Piece]) -> Comparison:
     """One proof out of pieces that follow one another from sample 0 on. Raises DataError if there is none."""
     counts = [len(part.reference_classes) for part in parts]
     verdict, measured = join([(sum(counts[:i]), part.verdict) for i, part in enumerate(parts)]), Counter[str]()
     for part in parts:
         measured.update(part.measured)
-    return Proof(
+    return Comparison(
         verdict,
         np.concatenate([part.reference_classes for part in parts]), np.concatenate([part.candidate_classes for part in parts]),
         sum(part.operations for part in parts), measured, (),
     )  # fmt: skip
 
 
-def prove(
+def compare_runs(
     net: Network, run: Callable[[Rasters], Run], source: Source, samples: int, *, by: str | None = "reference",
     watch: Callable[[int], None] = lambda done: None, see: See = lambda first, reference, candidate, verdict: None,
-) -> Proof:  # fmt: skip
+) -> Comparison:  # fmt: skip
     """All `pieces` of the first ``samples`` samples. ``watch`` hears how many samples were done, ``see`` sees the runs."""
     parts, done = [], 0
     for part in pieces(net, run, source, range(samples), by=by, see=see):
@@ -110,14 +110,14 @@ def synaptic_operations(net: Network, sent: Rasters) -> int:
 def verify_artifact(
     artifact: Artifact, net: Network, source: Source, samples: int, *, timeout_s: float = 600, by: str | None = "reference",
     watch: Callable[[int], None] = lambda done: None, see: See = lambda first, reference, candidate, verdict: None,
-) -> Proof:  # fmt: skip
-    """Hold an exported program against a simulator, as `prove` does; each run of the program may take ``timeout_s``.
+) -> Comparison:  # fmt: skip
+    """Hold an exported program against a simulator, as `compare_runs` does; each run of the program may take ``timeout_s``.
 
     The program in the artifact is executed, altered or not, so that the verdict can say what an alteration does. Raises
     NetworkError if the artifact holds other populations than the network, UnsupportedError if it cannot be run here, and
     what the run raises.
     """
-    proof = prove(net, running(artifact, net, timeout_s), source, samples, by=by, watch=watch, see=see)
+    proof = compare_runs(net, running(artifact, net, timeout_s), source, samples, by=by, watch=watch, see=see)
     return replace(proof, notes=notes(artifact, net, proof))
 
 
@@ -153,7 +153,7 @@ def _slots(net: Network, source: Source) -> int:
     return steps * sum(p.size for p in net.populations)
 
 
-def notes(artifact: Artifact, net: Network, proof: Proof) -> tuple[str, ...]:
+def notes(artifact: Artifact, net: Network, proof: Comparison) -> tuple[str, ...]:
     """What is not as it was when the network was exported, each as a sentence, and what the target remarks on its verdicts."""
     found = [f"{name} is not what was exported" for name in altered_files(artifact)]
     found += [f"{name} is no file of the export" for name in foreign_files(artifact)]

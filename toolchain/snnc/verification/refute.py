@@ -30,7 +30,7 @@ MOST_MESSAGES = 1 << 24  # of an attempt with several inputs
 
 
 @dataclass(frozen=True)
-class Target:
+class RegisterEnd:
     """A neuron, and which end of which register it is to be driven beyond."""
 
     population: str
@@ -43,7 +43,7 @@ class Target:
 class Driven:
     """How far an input drove a register; ``value`` is what it was given to hold in ``step``, in the reference."""
 
-    target: Target
+    target: RegisterEnd
     value: int
     step: int
     inputs: Rasters  # (1, steps, n)
@@ -65,7 +65,7 @@ def refute(net: Network, proof: RangeProof, certificate: Certificate) -> Driven 
     return best
 
 
-def _longer_and_longer(net: Network, target: Target, proof: RangeProof) -> Driven | None:
+def _longer_and_longer(net: Network, target: RegisterEnd, proof: RangeProof) -> Driven | None:
     """How far inputs of more and more steps drive a register, until it overflows or they hardly help."""
     best: Driven | None = None
     for steps in (proof.steps,) if proof.steps else TRIED_STEPS:
@@ -78,21 +78,21 @@ def _longer_and_longer(net: Network, target: Target, proof: RangeProof) -> Drive
     return best
 
 
-def _latest(net: Network, target: Target, proof: RangeProof) -> int:
+def _latest(net: Network, target: RegisterEnd, proof: RangeProof) -> int:
     """Steps until all delayed messages arrive, where the proof does not limit the steps."""
     return 0 if proof.steps else max((c.longest_delay for c in net.into(target.population)), default=0)
 
 
-def _targets(net: Network, proof: RangeProof, c: Certificate) -> Iterator[Target]:
+def _targets(net: Network, proof: RangeProof, c: Certificate) -> Iterator[RegisterEnd]:
     if c.endless:
         neuron = int(np.flatnonzero(~proof.reaches[c.population].found)[0])
-        yield from (Target(c.population, neuron, "wrap", upward) for upward in (True, False))
+        yield from (RegisterEnd(c.population, neuron, "wrap", upward) for upward in (True, False))
     for r in c.registers:
         if r.margin < 0:
-            yield Target(c.population, r.neuron, r.overflow, r.upward)
+            yield RegisterEnd(c.population, r.neuron, r.overflow, r.upward)
 
 
-def drive(net: Network, target: Target, steps: int, max_spikes_per_step: int | None = None) -> Driven | None:
+def drive(net: Network, target: RegisterEnd, steps: int, max_spikes_per_step: int | None = None) -> Driven | None:
     """The input, of those that are tried, that drives a neuron farthest within ``steps``, as the reference runs it.
 
     Where only inputs lie before the neuron, it is run alone, which changes nothing; else with all that lies before it, and
@@ -112,7 +112,7 @@ def drive(net: Network, target: Target, steps: int, max_spikes_per_step: int | N
     return replace(driven, target=target)
 
 
-def _farthest(net: Network, target: Target, tried: Rasters) -> Driven:
+def _farthest(net: Network, target: RegisterEnd, tried: Rasters) -> Driven:
     held = _held(net, target, tried)
     sample, at = np.unravel_index(int(held.argmax()), held.shape)
     value, (least, most) = int(held[sample, at]) * (1 if target.upward else -1), ends(target.overflow, fixed(net))
@@ -120,14 +120,14 @@ def _farthest(net: Network, target: Target, tried: Rasters) -> Driven:
     return Driven(target, value, int(at), inputs, not least <= value <= most)
 
 
-def _held(net: Network, target: Target, tried: Rasters) -> NDArray[Any]:
+def _held(net: Network, target: RegisterEnd, tried: Rasters) -> NDArray[Any]:
     """What the target's register is given in the reference, upward, in each try and step."""
     run = simulate(net, tried, record=True)
     held = confirmed(net, run, target.population)[target.overflow][:, :, target.neuron]
     return held if target.upward else -held
 
 
-def _climbs_to_a_reset(p: Population, target: Target) -> bool:
+def _climbs_to_a_reset(p: Population, target: RegisterEnd) -> bool:
     resets = p.neuron is not None and p.neuron.rule.reset != "none"
     return target.overflow == "saturate" and target.upward and resets
 
@@ -189,7 +189,9 @@ def _before(net: Network, p: Population) -> Network:
     return replace(net, populations=kept, connections=wires)
 
 
-def _inputs(net: Network, target: Target, steps: int, budget: int | None, neuron: int) -> dict[str, NDArray[np.int64]] | None:
+def _inputs(
+    net: Network, target: RegisterEnd, steps: int, budget: int | None, neuron: int
+) -> dict[str, NDArray[np.int64]] | None:
     """The rasters that are tried, (tries, steps, n) each: what each message of each input does to the neuron decides."""
     p, tries = net[target.population], []
     direct = all(net[c.src].neuron is None for c in net.into(p.name))
@@ -203,7 +205,7 @@ def _inputs(net: Network, target: Target, steps: int, budget: int | None, neuron
     return {q.name: np.stack([t[q.name] for t in tries]) for q in net.inputs}
 
 
-def _plans(p: Population, target: Target, steps: int, numeric: Fixed, holds: int) -> Iterator[NDArray[np.float64]]:
+def _plans(p: Population, target: RegisterEnd, steps: int, numeric: Fixed, holds: int) -> Iterator[NDArray[np.float64]]:
     """What the neuron is to be told in each step, (steps,): more the larger a number is, nothing at 0.
 
     A voltage that is reset goes highest from just below its threshold. So there it is held back for most of the time, or

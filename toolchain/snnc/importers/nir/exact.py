@@ -17,7 +17,7 @@ from snnc.network.encoding import Encoding
 from snnc.network.model import Connection, Network, Population, Stage
 from snnc.network.neuron import Neuron
 from snnc.network.synapses import Synapses
-from snnc.passes.dequantise import real_neuron
+from snnc.passes.dequantise import dequantised_neuron
 
 SCHEMA = "snnc.nir/1"
 NEAR = 1e-6  # what the nodes may differ from the metadata, relative
@@ -85,7 +85,7 @@ def _array(held: Group, name: str, numeric: Numeric) -> NDArray[Any]:
 
 def _must_agree(neuron: Neuron, found: Population, numeric: Numeric) -> None:
     """The metadata must say what the node says, in the node's real numbers."""
-    real = real_neuron(neuron, numeric) if isinstance(numeric, Fixed) else neuron
+    real = dequantised_neuron(neuron, numeric) if isinstance(numeric, Fixed) else neuron
     decays_first = sorted(real.parameters(), key=lambda name: not name.startswith("decay"))  # thresholds are in their units
     for name in decays_first if found.neuron else ():
         said, read = (np.broadcast_to(getattr(n, name, 1.0), found.size) for n in (real, found.neuron))

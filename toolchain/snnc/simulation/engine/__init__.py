@@ -17,7 +17,7 @@ from snnc.network.model import Network
 from snnc.simulation.run import Rasters, Run
 
 if TYPE_CHECKING:
-    from snnc.simulation.engine.call import State
+    from snnc.simulation.engine.call import StreamState
 
 Kernel = Literal["auto", "lanes", "events"]
 Notice = Callable[[str], None]
@@ -49,10 +49,10 @@ def simulate(
 
 
 def stream(
-    net: Network, chunks: Iterable[Rasters], *, state: "State | None" = None, record: bool = False, threads: int | None = None,
-    kernel: Kernel = "auto", keep: Collection[str] | None = None, stop: Callable[[Run], bool] | None = None,
-    notice: Notice = to_stderr,
-) -> "Iterator[tuple[Run, State]]":  # fmt: skip
+    net: Network, chunks: Iterable[Rasters], *, state: "StreamState | None" = None, record: bool = False,
+    threads: int | None = None, kernel: Kernel = "auto", keep: Collection[str] | None = None,
+    stop: Callable[[Run], bool] | None = None, notice: Notice = to_stderr,
+) -> "Iterator[tuple[Run, StreamState]]":  # fmt: skip
     """Run one chunk of steps after the other, each from where the last one ended: the run of each, and where it ended.
 
     Memory is that of one chunk, however many there are. ``state``: where an earlier stream ended; by default it begins at the

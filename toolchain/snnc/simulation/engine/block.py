@@ -13,7 +13,7 @@ from snnc.simulation.engine.adder import SUM_BITS
 from snnc.simulation.engine.events import delivering, firing
 from snnc.simulation.engine.lanes import advancing, order
 from snnc.simulation.engine.packing import pack, unpack
-from snnc.simulation.engine.plan import VERSION, Adding, Layer, Plan
+from snnc.simulation.engine.plan import VERSION, Adding, Layer, Program
 from snnc.simulation.engine.sums import Feed
 from snnc.simulation.engine.vector import LANES, STEPS, WORDS
 from snnc.simulation.reference import check_messages
@@ -31,7 +31,7 @@ class Job:
     variable, before and afterwards; it is empty if the call starts at the first step and nobody asked where it ends.
     """
 
-    plan: Plan
+    plan: Program
     steps: int
     rasters: Mapping[str, NDArray[Any]]  # (samples, steps before + steps, n)
     before: Mapping[str, int]

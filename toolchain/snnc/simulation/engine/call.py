@@ -14,7 +14,7 @@ from snnc.errors import DataError, UsageError, nearest
 from snnc.network.model import Network, Population
 from snnc.simulation.engine.block import Job, Kernel, blocks, run
 from snnc.simulation.engine.choice import choose, measured
-from snnc.simulation.engine.plan import Plan, plan
+from snnc.simulation.engine.plan import Program, plan
 from snnc.simulation.engine.vector import LANES
 from snnc.simulation.reference import check_inputs, check_messages
 from snnc.simulation.run import Rasters, Run
@@ -28,7 +28,7 @@ ENDING_S = 0.3
 
 
 @dataclass(frozen=True, eq=False)
-class State:
+class StreamState:
     """Where a network is in the middle of a stream."""
 
     steps: int  # that were computed
@@ -47,7 +47,7 @@ class Options:
     kernel: Choice = "auto"
 
 
-def advance(net: Network, inputs: Rasters, options: Options, state: State | None = None) -> tuple[Run, State]:
+def advance(net: Network, inputs: Rasters, options: Options, state: StreamState | None = None) -> tuple[Run, StreamState]:
     """Run the steps of ``inputs`` from ``state`` on. Returns the run and where it ended, which has no neurons if ``state`` is
     None: then the run starts at the first step and nobody goes on.
 
@@ -57,7 +57,7 @@ def advance(net: Network, inputs: Rasters, options: Options, state: State | None
     _must_be_possible(options, net)
     samples, steps = check_inputs(net, inputs)
     made = plan(net)
-    state = State(0, {}, {}, "") if state is None else checked(state, made, samples)
+    state = StreamState(0, {}, {}, "") if state is None else checked(state, made, samples)
     job = _job(made, inputs, state, samples, steps, options)
     _compute(job, samples, options.threads or processors(), options.kernel)
     return _run(job), _state(job, state.steps + steps)
@@ -79,17 +79,17 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def first_state(net: Network, inputs: Rasters) -> State:
+def first_state(net: Network, inputs: Rasters) -> StreamState:
     """Before the first step, for as many samples as ``inputs`` has."""
     samples, _ = check_inputs(net, inputs)
     neurons = {
         layer.name: {v: np.full((samples, layer.n), layer.initial, np.int64) for v in layer.step.states}
         for layer in plan(net).layers
     }
-    return State(0, neurons, {}, net.hash)
+    return StreamState(0, neurons, {}, net.hash)
 
 
-def checked(state: State, made: Plan, samples: int) -> State:
+def checked(state: StreamState, made: Program, samples: int) -> StreamState:
     """A copy of the state, to be changed. Raises DataError if it is of another network, or holds what no step can lead to."""
     if state.network != made.net.hash:
         raise DataError(
@@ -114,10 +114,10 @@ def checked(state: State, made: Plan, samples: int) -> State:
         neurons[layer.name] = {v: np.array(mine[v], np.int64) for v in layer.step.states}
     for name, longest in made.history.items():
         _check_sent(name, state, (samples, min(longest, state.steps), made.net[name].size), made.net[name].message_bits)
-    return State(state.steps, neurons, state.sent, state.network)
+    return StreamState(state.steps, neurons, state.sent, state.network)
 
 
-def _check_sent(name: str, state: State, shape: tuple[int, ...], message_bits: int) -> None:
+def _check_sent(name: str, state: StreamState, shape: tuple[int, ...], message_bits: int) -> None:
     """Raises DataError unless a state holds what a population with delays sent last."""
     sent, highest = state.sent.get(name, np.zeros((shape[0], 0, shape[2]), np.uint8)), 2 ** max(message_bits, 1) - 1
     if sent.shape != shape or sent.dtype.kind not in "uib" or (sent.size and not 0 <= sent.min() <= sent.max() <= highest):
@@ -127,7 +127,7 @@ def _check_sent(name: str, state: State, shape: tuple[int, ...], message_bits: i
         )  # fmt: skip
 
 
-def _job(made: Plan, inputs: Rasters, state: State, samples: int, steps: int, options: Options) -> Job:
+def _job(made: Program, inputs: Rasters, state: StreamState, samples: int, steps: int, options: Options) -> Job:
     rasters, before = {}, {}
     for p in made.net.populations:
         before[p.name] = state.sent[p.name].shape[1] if p.name in state.sent else 0
@@ -172,7 +172,7 @@ def _compute(job: Job, samples: int, threads: int, kernel: Choice) -> None:
         _on_threads(job, threads, work)
 
 
-def _kernels(made: Plan, samples: int, activity: Mapping[str, float], kernel: Choice) -> Mapping[str, Kernel]:
+def _kernels(made: Program, samples: int, activity: Mapping[str, float], kernel: Choice) -> Mapping[str, Kernel]:
     if kernel == "auto":
         return choose(made, samples, activity)
     fit = made.board.layers if kernel == "lanes" else ()
@@ -206,8 +206,8 @@ def _run(job: Job) -> Run:
     return Run("engine", net.dt_s, spikes, states, {p.name: 0 for p in net.populations}, readouts)
 
 
-def _state(job: Job, steps: int) -> State:
+def _state(job: Job, steps: int) -> StreamState:
     if not job.states:
-        return State(steps, {}, {}, "")
+        return StreamState(steps, {}, {}, "")
     sent = {name: job.rasters[name][:, -longest:].copy() for name, longest in job.plan.history.items() if longest}
-    return State(steps, job.states, sent, job.plan.net.hash)
+    return StreamState(steps, job.states, sent, job.plan.net.hash)

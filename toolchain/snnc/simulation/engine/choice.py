@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.simulation.engine.block import Kernel
-from snnc.simulation.engine.plan import Layer, Plan
+from snnc.simulation.engine.plan import Layer, Program
 from snnc.simulation.engine.vector import LANES
 
 GUESS = 0.1  # messages a neuron and step, of populations that have not run yet
@@ -16,7 +16,7 @@ _ADDER, _ADDER_ALONE, _SAMPLED_NEURON, _PACKED_NEURON = 0.55, 1.1, 55.0, 20.0  #
 _SYNAPSE, _NEURON, _SCANNED = 0.7, 0.2, 0.05  # for one sample
 
 
-def choose(plan: Plan, samples: int, activity: Mapping[str, float]) -> dict[str, Kernel]:
+def choose(plan: Program, samples: int, activity: Mapping[str, float]) -> dict[str, Kernel]:
     """A kernel for each population. ``samples`` run together; ``activity``: messages a neuron and step, by population."""
     chosen: dict[str, Kernel] = {}
     for layer in plan.layers:
@@ -24,7 +24,7 @@ def choose(plan: Plan, samples: int, activity: Mapping[str, float]) -> dict[str,
     return chosen
 
 
-def _cheaper(plan: Plan, layer: Layer, samples: int, activity: Mapping[str, float], chosen: Mapping[str, Kernel]) -> Kernel:
+def _cheaper(plan: Program, layer: Layer, samples: int, activity: Mapping[str, float], chosen: Mapping[str, Kernel]) -> Kernel:
     """By the time that a step takes; where the kernels of source and destination differ, spikes change their form as well."""
     rounds = -(-samples // LANES)
     bits, bytes_, messages = 0, 0, 0.0

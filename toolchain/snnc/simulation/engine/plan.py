@@ -146,7 +146,7 @@ class Board:
     layers: Mapping[str, Adding]  # those whose sums fit, and whose windows are alike
 
 
-class Plan:
+class Program:
     """Everything about a network that does not depend on its input."""
 
     def __init__(self, net: Network) -> None:
@@ -174,9 +174,9 @@ class Plan:
 
 
 @lru_cache(maxsize=8)
-def plan(net: Network) -> Plan:
+def plan(net: Network) -> Program:
     """The plan of a network, kept for the next call. Raises NetworkError for a float network."""
-    return Plan(net)
+    return Program(net)
 
 
 def _layer(net: Network, p: Population, numeric: Fixed) -> Layer:

@@ -9,13 +9,13 @@ from snnc.base.files import write_bytes
 from snnc.errors import FileError
 
 if TYPE_CHECKING:
-    from snnc.simulation.engine.call import State
+    from snnc.simulation.engine.call import StreamState
 
 SCHEMA = "snnc.state/2"
 _ANEW = "save it anew"
 
 
-def save(state: "State", path: Path, *, force: bool = False) -> None:
+def save(state: "StreamState", path: Path, *, force: bool = False) -> None:
     """Write a state. Raises FileError if the file exists (without ``force``), WriteError if it cannot be written."""
     from safetensors.numpy import save as pack
 
@@ -26,11 +26,11 @@ def save(state: "State", path: Path, *, force: bool = False) -> None:
     write_bytes(path, content, force=force)
 
 
-def load(path: Path) -> "State":
+def load(path: Path) -> "StreamState":
     """Read a state; `engine.stream` checks whether it suits a network. Raises FileError for what is no state of ours."""
     from safetensors import SafetensorError, safe_open
 
-    from snnc.simulation.engine.call import State
+    from snnc.simulation.engine.call import StreamState
 
     try:
         if not path.is_file():
@@ -47,6 +47,6 @@ def load(path: Path) -> "State":
         sent = {key.removeprefix("sent/"): x for key, x in arrays.items() if key.startswith("sent/")}
         if (steps := int(about["steps"])) < 0:
             raise ValueError(f"{steps} steps")
-        return State(steps, neurons, sent, about["network"])
+        return StreamState(steps, neurons, sent, about["network"])
     except (SafetensorError, KeyError, ValueError, TypeError, OSError) as error:
         raise FileError(f"is no state of the engine, or is damaged ({error})", where=str(path), fix=_ANEW) from error

@@ -15,10 +15,10 @@ import numpy as np
 from snnc import store
 from snnc.budget.goal import Goal
 from snnc.budget.measure import Uses, measure
-from snnc.budget.plan import Importance, Plan, in_words, plan
+from snnc.budget.plan import Importance, PruningPlan, in_words, plan
 from snnc.data.dataset import Dataset
 from snnc.errors import ConfigError, DoesNotFitError, UnsupportedError
-from snnc.mapping.capabilities import missing
+from snnc.mapping.capabilities import lacking
 from snnc.mapping.task import Rates
 from snnc.network.model import Network, Stage
 from snnc.passes.quantise import quantise
@@ -33,7 +33,7 @@ SHORT = 4  # a further round has this many times fewer epochs, and starts with s
 STRICTER = 0.03  # of the packets, each further round
 SAMPLES = 1000  # of the training split, on which spikes are counted
 
-Spread = Callable[[Network, Goal, Importance, Rates | None], Plan]
+Spread = Callable[[Network, Goal, Importance, Rates | None], PruningPlan]
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def must_be_possible(net: Network, config: PruneConfig, goal: Goal) -> None:
         raise ConfigError("method none prunes nothing", fix="use --method grad_r")
     if config.prior == "paper":
         raise ConfigError("the paper's prior does not reach a connectivity", fix="use --prior schedule")
-    if found := missing(net, goal.profile):
+    if found := lacking(net, goal.profile):
         raise UnsupportedError("; ".join(found), where=f"network {net.name!r} on {goal.profile.name}")
     quantise(net, goal.profile)
 
@@ -146,14 +146,14 @@ class _Trainer:
             store.save(made, path, force=True)
         return made
 
-    def _trained(self, start: Network, planned: Plan, number: int) -> Network:
+    def _trained(self, start: Network, planned: PruningPlan, number: int) -> Network:
         record = self.files.record(number)
         checkpoint = record.checkpoint if self.files.resume and record.checkpoint and record.checkpoint.exists() else None
         first, config = (start, _to(planned, self.config)) if number == 1 else (planned.net, further(self.config))
         return prune(first, self.data, config, self.test, record, checkpoint)
 
 
-def _to(planned: Plan, config: PruneConfig) -> PruneConfig:
+def _to(planned: PruningPlan, config: PruneConfig) -> PruneConfig:
     """To exactly as many synapses in each layer as planned."""
     layers = tuple(f"{name}={part!r}" for name, part in planned.connectivity.items())
     return replace(config, connectivity=None, sparsity=None, layer=layers)
