@@ -6,8 +6,8 @@ from snntorch import SpikingNeuron
 from torch import nn
 
 from snnc.importers._shared.settings import ImportConfig
+from snnc.importers.snntorch import read_module
 from snnc.simulation.reference import simulate
-from snnc.training.from_snntorch.convert import import_module
 
 INPUTS, NEURONS, STEPS = 30, 400, 400
 
@@ -110,7 +110,7 @@ def same_spikes(module, given, config=ImportConfig(time_axis="first"), *, enough
     """Import a module and hold its network against it; returns what was imported."""
     in_float64(module)
     want, _ = fired_in_torch(module, given)
-    imported = import_module(module, config, "net")
+    imported = read_module(module, config, "net")
     net = imported.network
     inputs = np.moveaxis(given, 0, 1).reshape(given.shape[1], len(given), -1).astype(np.uint8)
     run = simulate(net, {"input": inputs})

@@ -17,7 +17,7 @@ from cases.snntorch_models import drive, fired_in_torch, in_float64, linear, mus
 from snntorch import utils  # noqa: E402
 from torch import nn  # noqa: E402
 
-from snnc.training.from_snntorch.convert import import_module  # noqa: E402
+from snnc.importers.snntorch import read_module  # noqa: E402
 
 FIRST = ImportConfig(time_axis="first")
 
@@ -68,7 +68,7 @@ def test_an_imported_module_is_proved_in_lava(tmp_path):
     """A max-pool as neurons, a bias with a memory, pools in kernels: from snnTorch to Lava, every spike and state."""
     module = Convolutional()
     module.lif2, module.lif3 = zero(0.7), snn.Synaptic(0.25, 0.75, reset_mechanism="zero", reset_delay=False)
-    net = import_module(drive(module), images(2, 18, 22), "net").network
+    net = read_module(drive(module), images(2, 18, 22), "net").network
     fixed = quantise(net, chips.load("loihi1"))
     artifact = targets.export("lava", fixed, None, tmp_path / "program")
     verdict = verify_artifact(artifact, fixed, from_noise(fixed, 20, 0.3, 0), 2).verdict
@@ -107,7 +107,7 @@ def test_a_module_as_in_the_tutorials():
 
 def test_a_raster_taken_for_a_frame_is_explained():
     with pytest.raises(UnsupportedError, match=r"^imported: \S+ lif gets a part of the input; say with --time-axis"):
-        import_module(in_float64(Values()), ImportConfig())
+        read_module(in_float64(Values()), ImportConfig())
 
 
 class Pooled(nn.Module):
@@ -134,7 +134,7 @@ def test_pools_of_signals():
     module = in_float64(drive(Pooled(), 0.3))
     given = np.moveaxis(raster(400, shape=(3, 20)), 0, 1)
     want, _ = fired_in_torch(module, given)
-    imported = import_module(module, ImportConfig(time_axis="second", input_shape="3x20"), "net")
+    imported = read_module(module, ImportConfig(time_axis="second", input_shape="3x20"), "net")
     run = simulate(imported.network, {"input": given.reshape(1, 400, -1).astype(np.uint8)})
     for name, fired in want.items():
         must_be_equal(fired, run.spikes[name])
@@ -197,7 +197,7 @@ def test_an_image_repeated_inside_and_a_readout():
     module.lif.reset_mem(), module.out.reset_mem()
     with torch.no_grad():
         voltages = module(torch.from_numpy(given)).numpy()
-    imported = import_module(module, ImportConfig(input_shape="1x8x8"), "net")
+    imported = read_module(module, ImportConfig(input_shape="1x8x8"), "net")
     inputs = np.repeat(given.reshape(3, 1, 64), 400, 1).astype(np.uint8)
     run = simulate(imported.network, {"input": inputs}, record=True)
     must_be_equal(want["lif"], run.spikes["lif"])

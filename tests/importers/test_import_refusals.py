@@ -16,7 +16,7 @@ from cases.snntorch_models import Layered  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 from torch import nn  # noqa: E402
 
-from snnc.training.from_snntorch.convert import import_module  # noqa: E402
+from snnc.importers.snntorch import read_module  # noqa: E402
 
 FIRST = ImportConfig(time_axis="first", steps=4)
 
@@ -49,7 +49,7 @@ NEURONS = {
 @pytest.mark.parametrize(("make", "says"), NEURONS.values(), ids=NEURONS)
 def test_neurons_that_cannot_be_mapped(make, says):
     with pytest.raises(UnsupportedError, match=r"layers\.1") as error:
-        import_module(Layered(nn.Linear(3, 5), make()), FIRST)
+        read_module(Layered(nn.Linear(3, 5), make()), FIRST)
     assert says in str(error.value)
 
 
@@ -57,12 +57,12 @@ def test_inhibition_is_refused():
     with pytest.warns(UserWarning, match="unstable"):
         layer = snn.Leaky(**ZERO, inhibition=True)
     with pytest.raises(UnsupportedError, match="inhibition=True lets only one neuron fire"):
-        import_module(Layered(nn.Linear(3, 5), layer), FIRST)
+        read_module(Layered(nn.Linear(3, 5), layer), FIRST)
 
 
 def test_neurons_without_reset_may_end_a_network_and_nothing_else():
     with pytest.raises(UnsupportedError, match=r"layers\.1: reset_mechanism='none' and spikes that go on"):
-        import_module(Layered(nn.Linear(3, 5), snn.Leaky(0.9, reset_mechanism="none"), nn.Linear(5, 2), snn.Leaky(**ZERO)), FIRST)
+        read_module(Layered(nn.Linear(3, 5), snn.Leaky(0.9, reset_mechanism="none"), nn.Linear(5, 2), snn.Leaky(**ZERO)), FIRST)
 
 
 class Stepped(nn.Module):
@@ -132,13 +132,13 @@ GRAPHS = {
 @pytest.mark.parametrize(("through", "says"), GRAPHS.values(), ids=GRAPHS)
 def test_flows_that_cannot_be_mapped(through, says):
     with pytest.raises(UnsupportedError) as error:
-        import_module(step(through), ImportConfig(time_axis="first", steps=4, input_shape="6"))
+        read_module(step(through), ImportConfig(time_axis="first", steps=4, input_shape="6"))
     assert says in str(error.value)
 
 
 def test_the_place_in_the_users_file_is_named():
     with pytest.raises(UnsupportedError, match=r"test_import_refusals\.py:\d+: lif gets the result of 'tanh'"):
-        import_module(step(GRAPHS["function"][0]), ImportConfig(time_axis="first", steps=4, input_shape="6"))
+        read_module(step(GRAPHS["function"][0]), ImportConfig(time_axis="first", steps=4, input_shape="6"))
 
 
 LAYERS = {
@@ -160,21 +160,21 @@ LAYERS = {
 def test_layers_that_cannot_be_mapped(layer, says):
     module = nn.Sequential(layer, nn.Flatten(), snn.Leaky(**ZERO, init_hidden=True))
     with pytest.raises(UnsupportedError) as error:
-        import_module(module, ImportConfig(input_shape="1x6x6"))
+        read_module(module, ImportConfig(input_shape="1x6x6"))
     assert says in str(error.value)
 
 
 def test_everything_is_listed_in_one_go():
     module = Layered(nn.Linear(3, 5), snn.Leaky(0.9, reset_delay=False), nn.LayerNorm(5), nn.Linear(5, 4), snn.Alpha(0.9, 0.8))
     with pytest.raises(UnsupportedError, match=r"^imported: 3 things cannot be imported: ") as error:
-        import_module(module, FIRST)
+        read_module(module, FIRST)
     for place in ("layers.1 (Leaky)", "layers.2 (LayerNorm)", "layers.4 (Alpha)"):
         assert place in str(error.value)
 
 
 def test_a_module_without_neurons_is_refused():
     with pytest.raises(UnsupportedError, match="no snnTorch neurons were called"):
-        import_module(nn.Sequential(nn.Linear(3, 5)), ImportConfig())
+        read_module(nn.Sequential(nn.Linear(3, 5)), ImportConfig())
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_a_module_without_neurons_is_refused():
 )
 def test_a_wrong_input_is_explained(config, says):
     with pytest.raises(ConfigError) as error:
-        import_module(nn.Sequential(nn.Linear(3, 5), snn.Leaky(**ZERO, init_hidden=True)), config)
+        read_module(nn.Sequential(nn.Linear(3, 5), snn.Leaky(**ZERO, init_hidden=True)), config)
     assert says in str(error.value)
     assert "--input-shape" in str(error.value)
 

@@ -14,7 +14,7 @@ from cases.snntorch_models import INPUTS, NEURONS, Layered, in_float64, linear, 
 from snntorch import surrogate  # noqa: E402
 from torch import nn  # noqa: E402
 
-from snnc.training.from_snntorch.convert import import_module  # noqa: E402
+from snnc.importers.snntorch import read_module  # noqa: E402
 from snnc.training.from_snntorch.neurons import ACCEPTED, REFUSED, rule_of  # noqa: E402
 
 RNG = np.random.default_rng(3)
@@ -163,7 +163,7 @@ def test_every_reset_is_mapped_exactly_or_refused(kind, reset, delay):
         return
     assert rule_of(layer) in REFUSED or reset == "none"
     with pytest.raises(UnsupportedError, match=r"layers\.1.*retrain with"):
-        import_module(in_float64(module), ImportConfig(time_axis="first"))
+        read_module(in_float64(module), ImportConfig(time_axis="first"))
 
 
 def test_a_recurrent_spike_comes_a_step_later():

@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 import snntorch as snn  # noqa: E402
 from torch import nn  # noqa: E402
 
-from snnc.training.from_snntorch.convert import import_module  # noqa: E402
+from snnc.importers.snntorch import read_module  # noqa: E402
 
 needs_neurobench = pytest.mark.skipif(
     find_spec("neurobench") is None, reason="neurobench is not installed: pip install --no-deps neurobench==2.3.0 tqdm"
@@ -83,7 +83,7 @@ def test_sparsities_and_operations_are_those_of_neurobench(name):
     module, shape = MODULES[name]()
     rng = np.random.default_rng(1)
     raster = (rng.random((SAMPLES, STEPS, *shape)) < 0.3).astype(np.uint8)
-    net = import_module(module, ImportConfig(input_shape=",".join(map(str, shape)))).network
+    net = read_module(module, ImportConfig(input_shape=",".join(map(str, shape)))).network
     run = simulate(net, {net.inputs[0].name: raster.reshape(SAMPLES, STEPS, -1)})
     assert all(spikes.any() for spikes in run.spikes.values())
     ours, theirs = told(net, run), neurobench_says(module, torch.from_numpy(raster).float())

@@ -1,5 +1,7 @@
 """Every failure that a user can meet: what happened, where, and what to do. Used by all stages."""
 
+from collections.abc import Sequence
+
 
 class SnncError(Exception):
     """A failure that snnc can explain in one sentence.
@@ -78,6 +80,13 @@ class MissingDependencyError(SnncError):
     """An optional package is not installed; ``fix`` holds the line that installs it."""
 
     exit_code = 5
+
+
+def refuse(problems: Sequence[str], where: str) -> None:
+    """Raise UnsupportedError that lists every problem in one sentence; do nothing if there is none."""
+    if problems:
+        count = f"{len(problems)} things cannot be imported: " if len(problems) > 1 else ""
+        raise UnsupportedError(count + "; ".join(problems), where=where)
 
 
 def nearest(word: str, known: list[str] | tuple[str, ...]) -> str:

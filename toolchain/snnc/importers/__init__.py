@@ -1,7 +1,6 @@
 """From the files of other tools to a `Network`: one file an importer, found by name. Beside training, before quantising."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -25,7 +24,7 @@ class Importer(Protocol):
     def read(self, source: str, config: ImportConfig) -> Imported:
         """The network in ``source`` (a path, or FILE.py:FACTORY), float or fixed, without an encoding.
 
-        Raises FileError for what it cannot read, UnsupportedError (`refuse`) with everything that a network cannot express.
+        Raises FileError for what it cannot read, UnsupportedError (`errors.refuse`) with all that a network cannot say.
         """
 
 
@@ -91,10 +90,3 @@ def _origin(source: str) -> dict[str, Any]:
             return {"file": path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
     except OSError as error:
         raise FileError(f"cannot be read: {error.strerror or error}", where=str(path), fix="check the path") from error
-
-
-def refuse(problems: Sequence[str], where: str) -> None:
-    """Raises UnsupportedError that lists every problem in one go; does nothing if there is none."""
-    if problems:
-        count = f"{len(problems)} things cannot be imported: " if len(problems) > 1 else ""
-        raise UnsupportedError(count + "; ".join(problems), where=where)

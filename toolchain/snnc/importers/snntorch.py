@@ -16,7 +16,6 @@ def read(source: str, config: ImportConfig) -> Imported:
     factory = Factory.parse(source)
     if factory is None:
         raise UsageError("is no FILE.py:FACTORY", where=source, fix="name the function that makes the module")
-    from snnc.training.from_snntorch.convert import import_module
     from snnc.training.pruning.own import make
 
     module: Any = make(factory, 0, config.weights)
@@ -24,4 +23,19 @@ def read(source: str, config: ImportConfig) -> Imported:
         if config.encoding_or_none:
             raise UsageError("says its encoding itself, in to_network", where=source, fix="leave out --encoding")
         return Imported(module.eval().to_network(factory.name), (Part(factory.name, type(module).__name__, "its own network"),))
-    return import_module(module, config, factory.name)
+    return read_module(module, config, factory.name)
+
+
+def read_module(module: Any, config: ImportConfig, name: str = "imported") -> Imported:
+    """Return the float network that spikes as a torch module does, spike for spike.
+
+    Raises UnsupportedError with everything that cannot be mapped, ConfigError if the module fails on the input that ``config``
+    says.
+    """
+    from snnc.training.from_snntorch.convert import convert
+
+    converted = convert(
+        module, input_shape=config.shape, time_axis=config.time_axis, dt_s=config.dt_s, steps=config.steps, name=name
+    )
+    parts = tuple(Part(*layer) for layer in converted.parts)
+    return Imported(converted.network, parts, converted.notes, {"factory": name})

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from snnc import chips
-from snnc.errors import FileError, NetworkError
-from snnc.importers import refuse
+from snnc.errors import FileError, NetworkError, refuse
 from snnc.importers._shared import hdf5
 from snnc.importers._shared.settings import ImportConfig, Imported, Part
 from snnc.importers.netx.layers import KINDS, Ints, Layer, delays, layers, neuron, on_grid

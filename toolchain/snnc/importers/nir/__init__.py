@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from snnc.errors import ConfigError, FileError, NetworkError
-from snnc.importers import refuse
+from snnc.errors import ConfigError, FileError, NetworkError, refuse
 from snnc.importers._shared import hdf5
 from snnc.importers._shared.settings import ImportConfig, Imported, Part
 from snnc.importers.nir.build import Built, build

@@ -11,7 +11,6 @@ import numpy as np
 from torch import nn
 
 from snnc.errors import NetworkError, UnsupportedError
-from snnc.importers._shared.settings import ImportConfig, Part
 from snnc.network.model import Connection, Network, Population
 from snnc.network.synapses import Synapses
 from snnc.neurons.li import LI
@@ -20,7 +19,7 @@ from snnc.ops.dense import Dense
 from snnc.ops.sumpool2d import SumPool2d
 from snnc.training.from_snntorch.layers import Floats, Scale, maps_of, operator
 from snnc.training.from_snntorch.neurons import RECURRENT, Rules, rule_of, rules
-from snnc.training.from_snntorch.values import Node, Series, is_neuron, layers
+from snnc.training.from_snntorch.values import Layer, Node, Series, is_neuron, layers
 from snnc.training.from_snntorch.wires import INPUT, WEIGHTED, Drive, Wires, readout, spikes_of
 
 BIAS = "bias"
@@ -47,8 +46,8 @@ class _Parts:
 
 
 def build(
-    wired: Wires, module: nn.Module, config: ImportConfig, name: str
-) -> tuple[Network | None, tuple[Part, ...], tuple[str, ...]]:
+    wired: Wires, module: nn.Module, dt_s: float | None, name: str
+) -> tuple[Network | None, tuple[Layer, ...], tuple[str, ...]]:
     """(network, what each layer became, notes); what is found wrong on the way is added to ``wired.problems``."""
     parts = _Parts(wired)
     for source in (INPUT, *wired.trace.calls, *wired.pools):
@@ -63,7 +62,7 @@ def build(
     if wired.problems:
         return None, (), ()
     try:
-        net = Network(_legal(name), tuple(parts.populations), tuple(parts.connections), config.dt_s or 1e-3)
+        net = Network(_legal(name), tuple(parts.populations), tuple(parts.connections), dt_s or 1e-3)
     except NetworkError as error:
         wired.problems.append(error.what)
         return None, (), ()
@@ -200,7 +199,7 @@ def _returned(value: Any) -> Node | None:
     return value.nodes[-1] if isinstance(value, Series) else value
 
 
-def _account(parts: _Parts, module: nn.Module) -> Iterator[Part]:
+def _account(parts: _Parts, module: nn.Module) -> Iterator[Layer]:
     for name, layer in (*layers(module), *parts.wired.trace.functional.items()):
         kind = type(layer).__name__
         if is_neuron(layer):
@@ -214,4 +213,4 @@ def _account(parts: _Parts, module: nn.Module) -> Iterator[Part]:
             became = "nothing: spikes stay as they are"
         else:
             became = ", ".join(dict.fromkeys(parts.became.get(name, ["nothing"])))
-        yield Part(name, kind, became)
+        yield Layer(name, kind, became)

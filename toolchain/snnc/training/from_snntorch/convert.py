@@ -6,46 +6,76 @@ The module runs once on random spikes (`trace`); from what was seen, the sources
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from math import prod
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from snnc.errors import ConfigError
-from snnc.importers import refuse
-from snnc.importers._shared.settings import ImportConfig, Imported
+from snnc.errors import ConfigError, refuse
+from snnc.network.model import Network
 from snnc.training.from_snntorch.build import build
 from snnc.training.from_snntorch.neurons import NO_RESET, problems, rule_of
 from snnc.training.from_snntorch.trace import trace
-from snnc.training.from_snntorch.values import BATCH, Trace, is_neuron, layers
+from snnc.training.from_snntorch.values import BATCH, Layer, Trace, is_neuron, layers
 from snnc.training.from_snntorch.wires import WEIGHTED, Wires, wires
 
-AXES = {"none": None, "first": 0, "second": 1}
+TimeAxis = Literal["none", "first", "second"]
+AXES: dict[TimeAxis, int | None] = {"none": None, "first": 0, "second": 1}
 RATE = 0.3  # of the random spikes of the trial run
 
 
-def import_module(module: nn.Module, config: ImportConfig, name: str = "imported") -> Imported:
-    """The network that fires as ``module`` does in evaluation, with the account of what each layer became.
+@dataclass(frozen=True, eq=False)
+class Converted:
+    """A network with the account of what each layer of the module became."""
 
-    Raises UnsupportedError with all that cannot be mapped, ConfigError if the module fails on the input that ``config`` says.
+    network: Network
+    parts: tuple[Layer, ...]
+    notes: tuple[str, ...] = ()
+
+
+def convert(
+    module: nn.Module,
+    *,
+    input_shape: tuple[int, ...] | None = None,
+    time_axis: TimeAxis = "none",
+    dt_s: float | None = None,
+    steps: int = 16,
+    name: str = "imported",
+) -> Converted:
+    """Return the network that fires as ``module`` does in evaluation.
+
+    Args:
+        module: The module; it is put into evaluation and on the CPU.
+        input_shape: Shape of one input frame, channels first; by default that of the first layer, if it is linear.
+        time_axis: What ``forward`` takes: "none" is a frame, (batch, ...); "first" is (steps, batch, ...); "second" is
+            (batch, steps, ...).
+        dt_s: Time step in seconds; by default 1 ms.
+        steps: Time steps of the trial run, where ``time_axis`` is not "none".
+        name: Name of the network, and of the module in messages.
+
+    Raises:
+        UnsupportedError: With everything that cannot be mapped.
+        ConfigError: If the module fails on such an input.
     """
     module.eval().cpu()
-    shape = config.shape or _input_shape(module, name)
+    shape = input_shape or _input_shape(module, name)
     found = list(_neuron_problems(module))
     try:
-        seen = _traced(module, shape, config, name)
+        seen = _traced(module, shape, AXES[time_axis], steps, name)
     except ConfigError:
         refuse(found, name)  # a refused layer may be why it fails
         raise
     if not seen.calls:
         refuse([*found, "no snnTorch neurons were called"], name)
     wired = wires(seen, shape)
-    network, parts, notes = build(wired, module, config, name) if not found else (None, (), ())
+    network, parts, notes = build(wired, module, dt_s, name) if not found else (None, (), ())
     found += [*_unread(wired), *wired.problems]
     refuse(list(dict.fromkeys(found)), name)
     assert network is not None  # noqa: S101 - for the type checker: without problems it was built
-    return Imported(network, parts, notes, {"factory": name})
+    return Converted(network, parts, notes)
 
 
 def _neuron_problems(module: nn.Module) -> Iterator[str]:
@@ -71,9 +101,8 @@ def _input_shape(module: nn.Module, name: str) -> tuple[int, ...]:
     raise ConfigError("does not say the shape of its input", where=name, fix="add --input-shape, such as 1x28x28")
 
 
-def _traced(module: nn.Module, shape: tuple[int, ...], config: ImportConfig, name: str) -> Trace:
-    axis = AXES[config.time_axis]
-    given = _sample(module, shape, axis, config.steps)
+def _traced(module: nn.Module, shape: tuple[int, ...], axis: int | None, steps: int, name: str) -> Trace:
+    given = _sample(module, shape, axis, steps)
     try:
         return trace(module, given, axis)
     except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, KeyError) as error:

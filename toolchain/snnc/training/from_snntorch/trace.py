@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from snnc.training.from_snntorch.functions import follow
 from snnc.training.from_snntorch.values import Call, Node, Series, Trace, Value, is_neuron, layers, user_place
 
 
@@ -70,8 +71,6 @@ class _Tracer(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
         if not self.inside and self.values((args, kwargs)):
-            from snnc.training.from_snntorch.functions import follow
-
             follow(self, func, args, kwargs or {}, out)
         return out
 

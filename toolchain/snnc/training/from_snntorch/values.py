@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import snntorch
 import torch
@@ -51,6 +51,14 @@ class Call:
     node: Node  # its input
     states: tuple[Any, ...]  # what else was passed: Nodes, tensors that do not come from the input, None
     place: str
+
+
+class Layer(NamedTuple):
+    """A layer of the module and what became of it."""
+
+    place: str  # its name in the module
+    kind: str  # its type, and the options on which its equations depend
+    became: str  # population or connection, or why it left no trace
 
 
 @dataclass
