@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from cases.networks import fixed_chain, fixed_dense, fixed_loops, float_chain
+from cases.remedies import advised
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -97,9 +98,7 @@ CHIPS = st.builds(
 @settings(max_examples=100, deadline=None)
 @given(NETWORKS, CHIPS)
 def test_what_check_accepts_is_mapped_within_every_limit(net, profile):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("snnc.budget.remedies.PLANNED_SYNAPSES", 0)  # what takes long is tried on such networks in test_remedies.py
-        budget = check(net, profile)
+    budget = check(net, profile)
     assert budget.fits == accepts(net, profile)
     json.dumps(budget.to_json())
     if not budget.fits:
@@ -195,7 +194,7 @@ def test_cores_bind_exactly(cores, fits):
     assert [layer.cores for layer in budget.layers] == [5, 2]
     if not fits:
         assert budget.binding == budget.chip
-        assert "hidden1 needs 5 cores, output needs 2 cores; tiny has 6" in budget.remedies
+        assert "hidden1 needs 5 cores, output needs 2 cores; tiny has 6" in advised(net, profile)
         with pytest.raises(DoesNotFitError, match="needs 7 cores, tiny has 6"):
             place(net, split(net, profile), profile)
 
@@ -315,7 +314,7 @@ def test_graded_messages_need_a_chip_that_has_them():
     on_loihi1 = check(net, LOIHI1)
     assert (on_loihi1.fits, on_loihi1.has_room) == (False, True)
     assert "population 'input' sends 8-bit messages, loihi1 has no graded spikes" in on_loihi1.problems[0]
-    assert any(r.startswith("loihi2 holds it") for r in on_loihi1.remedies)
+    assert any(r.startswith("loihi2 holds it") for r in advised(net, LOIHI1))
     fits = [check(net, replace(LOIHI2, message_bits_max=bits)).fits for bits in (7, 8, 9)]
     assert fits == [False, True, True]
 
@@ -414,7 +413,7 @@ def test_the_advised_connectivity_fits_and_a_larger_one_does_not(make, seed):
     net, profile = make(seed, (30, 40, 5), density=0.9), chip(cores=2, words=150)
     budget = check(net, profile)
     assert not budget.fits
-    advice = [r for r in budget.remedies if "parameter connectivity of fc1" in r]
+    advice = [r for r in advised(net, profile) if "parameter connectivity of fc1" in r]
     kept, total, now = re.search(r"\(([\d,]+) of ([\d,]+) parameters\), now ([\d.]+) %", advice[0]).groups()
     kept, total = int(kept.replace(",", "")), int(total.replace(",", ""))
     assert total == 1200
@@ -431,14 +430,14 @@ def test_the_advised_connectivity_fits_and_a_larger_one_does_not(make, seed):
 def test_if_no_connection_alone_helps_all_are_pruned_together(monkeypatch):
     monkeypatch.setattr("snnc.budget.remedies.PLANNED_SYNAPSES", 0)
     net = fixed_chain(0, (60, 60, 60), density=1.0)
-    (advice,) = [r for r in check(net, chip(cores=2, words=200)).remedies if "connectivity" in r]
+    (advice,) = [r for r in advised(net, chip(cores=2, words=200)) if "connectivity" in r]
     assert "of the network, every connection pruned in proportion" in advice
 
 
 def test_another_chip_that_holds_it_is_named():
     net = fixed_chain(0, (12, 2000, 5), density=0.01)
-    budget = check(net, replace(LOIHI1, cores=2))
-    assert any(r.startswith("loihi2 holds it on 2 cores, by the limits that are public") for r in budget.remedies)
+    said = advised(net, replace(LOIHI1, cores=2))
+    assert any(r.startswith("loihi2 holds it on 2 cores, by the limits that are public") for r in said)
 
 
 @pytest.fixture
@@ -478,6 +477,9 @@ def test_check_verb_says_in_json_what_does_not_fit(model, tmp_path):
     assert (body["binding"]["resource"], body["binding"]["used"], body["binding"]["limit"]) == ("cores", 7, 6)
     assert len(body["cores"]) == 7
     assert body["remedies"]
+    unasked = CliRunner().invoke(main, ["check", model, "--hw", small, "--json", "--no-remedies"])
+    assert unasked.exit_code == 3
+    assert json.loads(unasked.stdout) == {key: value for key, value in body.items() if key != "remedies"}
     plain = CliRunner().invoke(main, ["check", model, "--hw", small])
     assert (plain.exit_code, "does not fit small" in plain.stdout) == (3, True)
     fitting = CliRunner().invoke(main, ["check", model, "--hw", "loihi1", "--json"])

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from cases.networks import fixed_chain, float_chain
+from cases.remedies import advised
 from hypothesis import given, settings
 from tests.budget.test_check import CHIPS, NETWORKS
 
@@ -27,9 +28,8 @@ def chip(cores, words):
 
 def advice(net, profile, words):
     """The one sentence that says so; None without."""
-    budget = check(net, profile)
-    assert not budget.fits
-    found = [remedy for remedy in budget.remedies if words in remedy]
+    assert not check(net, profile).fits
+    found = [remedy for remedy in advised(net, profile) if words in remedy]
     assert len(found) <= 1
     return found[0] if found else None
 
@@ -86,8 +86,7 @@ def test_the_connectivity_of_each_layer_that_is_advised_fits(make, cores, words)
 @settings(max_examples=8, deadline=None, derandomize=True)
 @given(NETWORKS, CHIPS)
 def test_whatever_does_not_fit_is_advised_in_sentences(net, profile):
-    budget = check(net, profile)
-    assert budget.fits or all(len(remedy) > 20 for remedy in budget.remedies)
+    assert check(net, profile).fits or all(len(remedy) > 20 for remedy in advised(net, profile))
 
 
 @pytest.mark.parametrize("own", [False, True])
@@ -95,5 +94,5 @@ def test_the_same_chip_counted_by_another_rule_is_no_remedy(tmp_path, own):
     path = tmp_path / "mine.toml"
     path.write_text('title = "x"\nextends = "loihi1_nxtf"\n[chip]\nchips = { value = 2, source = "t", confidence = "derived" }\n')
     profile = replace(chips.load(str(path) if own else "loihi1_nxtf"), cores=2)
-    told = check(fixed_chain(1, (12, 20, 8, 5)), profile).remedies
+    told = advised(fixed_chain(1, (12, 20, 8, 5)), profile)
     assert [line.split()[0] for line in told if "holds it" in line] == ["loihi2"]

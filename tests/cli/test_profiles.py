@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from cases.boundary_networks import USING, full, joined, only_sparse
 from cases.networks import fixed_chain, fixed_loops, float_chain
+from cases.remedies import advised
 from click.testing import CliRunner
 
 from snnc import chips
@@ -175,7 +176,7 @@ def test_remedies_name_the_smallest_system_of_a_chip_that_holds_it(neurons, syst
     small = replace(
         chips.load("loihi1"), name="small", limits={**chips.load("loihi1").limits, "neurons_per_core": neurons // 8}, cores=4
     )
-    said = check(net, small).remedies
+    said = advised(net, small)
     assert [line.split()[0] for line in said if " holds it on " in line] == systems
 
 

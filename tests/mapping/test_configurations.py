@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from cases.mappings import STRATEGIES, chip, held
 from cases.networks import conv_net, fixed_chain, fixed_dense, fixed_neuron, float_chain
+from cases.remedies import advised
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -164,7 +165,7 @@ def test_connections_into_one_neuron_bind_exactly(limit, fits):
         assert {u.resource: u.used for u in budget.cores[0].uses}[SYNAPSES] == 4
         return
     assert (budget.binding.resource, budget.binding.used, budget.binding.limit) == (SYNAPSES, 4, 3)
-    assert budget.remedies[0] == "fits if output needs at most 1 synapse configurations in each format (now 4)"
+    assert advised(net, profile)[0] == "fits if output needs at most 1 synapse configurations in each format (now 4)"
     with pytest.raises(DoesNotFitError, match="needs 4 synapse configurations, a core of tiny has 3; give one weight exponent"):
         split(net, profile)
 
@@ -207,14 +208,14 @@ def test_what_a_profile_does_not_limit_is_unknown_and_never_ok():
     assert not check(biased, chip()).unknown
 
 
-@pytest.mark.parametrize(("cores", "advised"), [(2, True), (1, False)])
-def test_the_advised_number_of_thresholds_fits(cores, advised):
+@pytest.mark.parametrize(("cores", "helps"), [(2, True), (1, False)])
+def test_the_advised_number_of_thresholds_fits(cores, helps):
     net = with_neurons(fixed_chain(0, (12, 20, 5)), "hidden1", threshold=300 + np.arange(20))
     profile = limited(chip(cores), **{THRESHOLDS: 7})
     said = "fits if hidden1 needs at most 7 threshold configurations (now 20)"
-    assert (said in check(net, profile).remedies) is advised
+    assert (said in advised(net, profile)) is helps
     fewer = with_neurons(net, "hidden1", threshold=300 + np.arange(20) % 7)
-    assert check(fewer, profile).fits is advised
+    assert check(fewer, profile).fits is helps
 
 
 def test_only_what_leaves_no_room_binds():

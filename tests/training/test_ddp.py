@@ -30,7 +30,7 @@ import json, os, sys
 from pathlib import Path
 import torch.distributed as dist
 sys.path[:0] = sys.argv[2:4]
-from tests.training.test_ddp import PRUNE, SAMPLES, TRAIN
+from test_ddp import PRUNE, SAMPLES, TRAIN
 from snnc import data, store
 from snnc.training.train import train
 from snnc.training.pruning.prune import prune
@@ -62,7 +62,7 @@ def both(tmp_path_factory):
     """The folder of two processes, and the networks of one."""
     folder = tmp_path_factory.mktemp("ddp")
     (folder / "program.py").write_text(PROGRAM)
-    torchrun(folder / "program.py", folder, str(ROOT), str(ROOT / "tests"))
+    torchrun(folder / "program.py", folder, str(ROOT / "tests"), str(ROOT / "tests" / "training"))
     images, test = data.load("digits").first(SAMPLES), data.load("digits", "test").first(100)
     net = train(images, test, replace(TRAIN, batch_size=64))
     return folder, net, prune(net, images, replace(PRUNE, batch_size=64), test)

@@ -1,14 +1,12 @@
-"""Whether a network fits a chip, what binds, and what would help. Before export; nothing is changed.
+"""Measure what a network uses of a chip, and whether that fits. Before export; nothing is changed, nothing is tried.
 
-What `check` accepts, `split` and `place` map: it asks them.
+What `check` accepts, `split` and `place` map: it asks them. What would make a network fit is searched in `budget.remedies`.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from snnc.budget.remedies import PLANNED_SYNAPSES, cores_in_words, remedies
 from snnc.chips.profile import Profile
 from snnc.chips.schema import DISTINCT, RESOURCES
 from snnc.errors import UnsupportedError
@@ -26,6 +24,8 @@ from snnc.network.arithmetic import Fixed
 from snnc.network.connectivity import parameter_connectivity, synapse_connectivity
 from snnc.network.latency import chip_delays
 from snnc.network.model import Connection, Network
+
+LISTED_SYNAPSES = 1 << 22  # the lists that axons could share are not counted on more
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,11 @@ class LayerBudget:
     cores: int | None  # None: no core holds one of its neurons, it needs too many, or the chip cannot express the network
     uses: tuple[Usage, ...]
     connections: tuple[ConnectionBudget, ...]  # those that end in it
+
+    @property
+    def is_uncut(self) -> bool:
+        """Whether a single one of its neurons exceeds a limit of a core."""
+        return self.cores is None and any(usage.status == "over" for usage in self.uses)
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,6 @@ class Budget:
     problems: tuple[str, ...]  # what the chip cannot express, whatever its room
     unknown: tuple[str, ...]
     assumptions: tuple[str, ...]
-    remedies: tuple[str, ...]
 
     @property
     def has_room(self) -> bool:
@@ -118,11 +122,10 @@ def check(net: Network, profile: Profile) -> Budget:
     large = [error.usage for error in too_large.values()]
     uses = [*whole, *large, *([chip] if chip else []), *(u for core in cores for u in core.uses)]
     binding = max(filter(_can_bind, uses), key=lambda u: u.share or 0, default=None)
-    fits = not problems and binding is not None and binding.status == "ok"
     return Budget(
         network=net.name,
         profile=profile.name,
-        fits=fits,
+        fits=not problems and binding is not None and binding.status == "ok",
         binding=binding,
         chip=chip,
         layers=tuple(_layer(net, p.name, cores, too_large.get(p.name), profile) for p in net.ordered if p.neuron),
@@ -132,20 +135,12 @@ def check(net: Network, profile: Profile) -> Budget:
         problems=problems,
         unknown=_unknown(net, profile),
         assumptions=_assumptions(net, profile),
-        remedies=() if fits else remedies(net, profile, binding, _needs(filled, too_large)),
     )
 
 
 def _can_bind(usage: Usage) -> bool:
     """Of configurations, which do not grow with a network, only if there is no room for one more."""
     return usage.share is not None and (usage.resource not in DISTINCT or usage.share >= 1)
-
-
-def _needs(filled: tuple[Core, ...], too_large: Mapping[str, TooLargeError]) -> dict[str, str]:
-    """The cores that each population takes, in words."""
-    counts = Counter(core.slices[0].population for core in filled)
-    needs = {name: cores_in_words(count) for name, count in counts.items()}
-    return needs | {name: f"more than {cores_in_words((error.usage.used or 1) - 1)}" for name, error in too_large.items()}
 
 
 def _measure(net: Network, profile: Profile) -> tuple[tuple[Core, ...], dict[str, TooLargeError]]:
@@ -195,7 +190,7 @@ def _storage(net: Network, profile: Profile, cores: tuple[Core, ...]) -> tuple[S
 
 
 def _shared(net: Network, profile: Profile, cores: tuple[Core, ...]) -> dict[str, Saved]:
-    if not cores or sum(c.op.synapse_count for c in net.connections) > PLANNED_SYNAPSES:
+    if not cores or sum(c.op.synapse_count for c in net.connections) > LISTED_SYNAPSES:
         return {}
     task = Task.of(net, profile)
     return saved(task, of_slices(task, tuple(core.slices for core in cores)))

@@ -1,12 +1,14 @@
-"""What would make a network fit a chip, computed by trying it. Part of check."""
+"""Search for what would make a network fit a chip, by trying it. Only when it is asked for: it takes long beside `check`."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from snnc import chips
+from snnc.budget.check import Budget, LayerBudget
 from snnc.budget.goal import Goal
 from snnc.budget.plan import plan
 from snnc.chips.profile import Profile
@@ -18,9 +20,9 @@ from snnc.mapping.choose import map_by
 from snnc.mapping.configurations import SYNAPSES, needed_by_population
 from snnc.mapping.meter import CoreMeter, stored_weight_bits
 from snnc.mapping.soft_reset import with_resets
-from snnc.mapping.split import AXONS, COUNTED, split
+from snnc.mapping.split import AXONS, COUNTED, counted_up_to, split
 from snnc.mapping.task import Task
-from snnc.mapping.usage import Usage, words_for
+from snnc.mapping.usage import words_for
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Connection, Network
 from snnc.network.op import weight_grid
@@ -32,18 +34,45 @@ WORK = 1 << 26  # synapses that the tries at one connection look at together: a 
 Keep = dict[str, int]  # connection -> how many of its synapses are kept, those of largest magnitude
 
 
-def remedies(net: Network, profile: Profile, binding: Usage | None, needs: Mapping[str, str]) -> tuple[str, ...]:
-    """Sentences, each with the numbers that were tried and fit.
+@dataclass(frozen=True)
+class Remedy:
+    """A change that makes the network fit, in a sentence with the numbers that were tried; printed as that sentence."""
 
-    ``binding``: the limit that is exceeded most, if any. ``needs``: how many cores each population takes, in words.
+    kind: Literal["cores", "configurations", "sharing", "weights", "pruning", "chip"]  # what is changed
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+def remedies(net: Network, profile: Profile, budget: Budget) -> tuple[Remedy, ...]:
+    """Search for what makes the network fit, or which other chips hold it; ``budget`` is what `check` measured of it.
+
+    Takes long beside a check: every remedy is tried. Where no limit is exceeded only other chips are looked at.
     """
-    found: list[str] = []
-    if binding is not None and binding.status == "over":
-        if binding.resource == "cores":
-            cores = ", ".join(f"{name} needs {amount}" for name, amount in needs.items())
-            found.append(f"{cores}; {profile.name} has {profile.cores}")
-        found += [*_alike(net, profile), *_sharing(net, profile), *_fewer_bits(net, profile), *_pruning(net, profile)]
-    return (*found, *_other_profiles(net, profile))
+    searches: list[tuple[Any, Callable[[Network, Profile], Iterable[str]]]] = [("chip", _other_profiles)]
+    if not budget.has_room:
+        searches[:0] = [
+            ("cores", lambda _, profile: _needs(budget, profile)),
+            ("configurations", _alike),
+            ("sharing", _sharing),
+            ("weights", _fewer_bits),
+            ("pruning", _pruning),
+        ]
+    return tuple(Remedy(kind, sentence) for kind, search in searches for sentence in search(net, profile))
+
+
+def _needs(budget: Budget, profile: Profile) -> Iterator[str]:
+    """How many cores each population takes, where cores are what is missing."""
+    if budget.binding and budget.binding.resource == "cores":
+        amounts = ", ".join(f"{layer.population} needs {_cores_of(layer, profile)}" for layer in budget.layers)
+        yield f"{amounts}; {profile.name} has {profile.cores}"
+
+
+def _cores_of(layer: LayerBudget, profile: Profile) -> str:
+    if layer.cores is not None:
+        return cores_in_words(layer.cores)
+    return "a larger core" if layer.is_uncut else f"more than {cores_in_words(counted_up_to(profile))}"
 
 
 def has_room(net: Network, profile: Profile) -> bool:

@@ -9,12 +9,15 @@ from snnc import chips, store
 from snnc.analysis.reachability import MOST_STEPS
 from snnc.base.files import must_be_free
 from snnc.budget.check import Budget, CoreBudget, LayerBudget, check
+from snnc.budget.remedies import Remedy, remedies
+from snnc.chips.profile import Profile
 from snnc.chips.schema import DISTINCT
 from snnc.cli._common import PATH, Styled, force_option, json_option, output_width, print_json, print_table
 from snnc.cli._ranges import Found, judge_ranges, print_proof, write_inputs
 from snnc.errors import UsageError
 from snnc.mapping.usage import Usage, words_for
 from snnc.network.arithmetic import Fixed
+from snnc.network.model import Network
 
 BAR = 5  # characters of a full bar
 BAR_WIDTH = 100  # columns from which there is room for bars
@@ -25,6 +28,12 @@ SHARED = "if axons shared their lists of synapses, which the budgets do not coun
 @click.command("check", short_help="Hold a network against a chip, core by core.")
 @click.argument("model", type=PATH)
 @click.option("--hw", "profile_name", help="Hardware profile: a name (see `snnc profiles`) or a .toml file.")
+@click.option(
+    "--remedies/--no-remedies",
+    "search",
+    default=None,
+    help="Search for what would make it fit, or for other chips that hold it.  [default: only if it does not fit]",
+)
 @click.option("--proof", "wanted", is_flag=True, help="Prove that no register wraps or saturates, or show an input that does it.")
 @click.option("--steps", type=click.IntRange(1, MOST_STEPS), help="With --proof: within so many steps.  [default: ever]")
 @click.option(
@@ -39,6 +48,7 @@ SHARED = "if axons shared their lists of synapses, which the budgets do not coun
 def command(
     model: Path,
     profile_name: str | None,
+    search: bool | None,
     wanted: bool,
     steps: int | None,
     budget: int | None,
@@ -54,31 +64,43 @@ def command(
     Exit code 0: it fits every public limit, and what --proof asks is proved. 1: that is not proved. 3: it does not fit. 4: the
     chip cannot express it.
     """
-    _must_agree(profile_name, wanted, {"--steps": steps, "--max-spikes-per-step": budget, "--inputs": inputs})
+    _must_agree(profile_name, search, wanted, {"--steps": steps, "--max-spikes-per-step": budget, "--inputs": inputs})
     if inputs:
         must_be_free(inputs, force)
     profile = chips.load(profile_name) if profile_name else None
     net = store.load(model)
     fit = check(net, profile) if profile else None
+    advice = _search(net, profile, fit, search) if profile and fit else None
     asked = wanted or (as_json and isinstance(net.numeric, Fixed))
     found = judge_ranges(net, steps, budget, try_inputs=wanted) if asked else None
     if found and inputs:
         write_inputs(found, inputs, force)
     code = _code(fit, found if wanted else None)
     if as_json:
-        body = fit.to_json() if fit else {"network": net.name}
+        body: dict[str, Any] = fit.to_json() if fit else {"network": net.name}
+        if advice is not None:
+            body["remedies"] = [str(remedy) for remedy in advice]
         print_json("check/1", **{"ok": code == 0, **body, "range_proof": found and found.to_json()})
         return code
     if fit and profile:
-        _print(fit, profile.resources)
+        _print(fit, profile.resources, advice or ())
     if found:
         print_proof(net.name, found)
     return code
 
 
-def _must_agree(profile: str | None, proof: bool, only_with_proof: dict[str, Any]) -> None:
+def _search(net: Network, profile: Profile, fit: Budget, search: bool | None) -> tuple[Remedy, ...] | None:
+    """Return what would help; nothing for a network that fits unless ``search`` is True, None if it is False."""
+    if search is False:
+        return None
+    return remedies(net, profile, fit) if search or not fit.fits else ()
+
+
+def _must_agree(profile: str | None, search: bool | None, proof: bool, only_with_proof: dict[str, Any]) -> None:
     if not profile and not proof:
         raise UsageError("nothing to check", where="snnc check", fix="name a chip with --hw, or ask for --proof")
+    if search is not None and not profile:
+        raise UsageError("is about a chip", where="--remedies", fix="name one with --hw")
     for option, value in only_with_proof.items():
         if value is not None and not proof:
             raise UsageError("is an option of the proof", where=option, fix="add --proof")
@@ -90,7 +112,7 @@ def _code(fit: Budget | None, found: Found | None) -> int:
     return 0 if found is None or found.proof.holds else 1
 
 
-def _print(budget: Budget, resources: tuple[str, ...]) -> None:
+def _print(budget: Budget, resources: tuple[str, ...], advice: tuple[Remedy, ...]) -> None:
     amounts = tuple(r for r in resources if r not in DISTINCT)
     print_table(
         f"{budget.network} on {budget.profile}, per layer (fullest core: used / limit)",
@@ -117,7 +139,7 @@ def _print(budget: Budget, resources: tuple[str, ...]) -> None:
     if budget.totals:
         rows = [(words_for(usage.resource), usage.place, _cell(usage)) for usage in budget.totals]
         print_table("however it is cut (used / limit)", ("number", "at", "used"), rows)
-    for title, lines in _sections(budget):
+    for title, lines in _sections(budget, advice):
         click.echo(f"{title}:")
         for line in lines:
             click.echo(f"  {line}")
@@ -158,12 +180,12 @@ def _cell(usage: Usage) -> str:
     return Styled(f"{text} {'#' * filled}{'.' * (BAR - filled)}" if output_width() >= BAR_WIDTH else text, colour)
 
 
-def _sections(budget: Budget) -> list[tuple[str, Any]]:
+def _sections(budget: Budget, advice: tuple[Remedy, ...]) -> list[tuple[str, Any]]:
     sections = [
         ("not supported", budget.problems),
         ("unknown, as the numbers are not public", budget.unknown),
         ("assumed", budget.assumptions),
-        ("what would help", budget.remedies),
+        ("it fits elsewhere, too" if budget.fits else "what would help", advice),
     ]
     return [(title, lines) for title, lines in sections if lines]
 

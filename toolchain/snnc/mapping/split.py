@@ -19,6 +19,11 @@ AXONS = ("input_axons_per_core", "output_axons_per_core")
 COUNTED = 256  # slices of a population are counted at least, and twice the cores of the chip
 
 
+def counted_up_to(profile: Profile) -> int:
+    """Return after how many slices of a population the rest is not counted, unless more are asked for."""
+    return max(COUNTED, 2 * profile.cores)
+
+
 class TooLargeError(OverLimitError):
     """A population that cannot be cut. ``piece``: what exceeds a limit, ``used``: what it uses of one core, by resource."""
 
@@ -95,7 +100,7 @@ def _cut_all(
         for c in meter.net.out_of(p.name) if "output_axons_per_core" in meter.profile.limits else ():
             axons += fan_out(c, cuts[c.dst]) if c.dst in cuts else _fan_out_bound(c, assumed[c.dst])
         try:
-            cuts[p.name] = _cut(meter, p, slots * axons, most or max(COUNTED, 2 * meter.profile.cores))
+            cuts[p.name] = _cut(meter, p, slots * axons, most or counted_up_to(meter.profile))
         except TooLargeError as error:
             if too_large is None:
                 raise

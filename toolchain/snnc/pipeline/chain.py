@@ -15,6 +15,7 @@ from snnc._version import __version__
 from snnc.base.config import Config, from_table, read_toml, setting
 from snnc.base.files import must_be_free, write_bytes
 from snnc.budget.check import Budget, check
+from snnc.budget.remedies import remedies
 from snnc.chips.profile import Profile
 from snnc.data.dataset import Dataset
 from snnc.errors import ConfigError, DoesNotFitError, UnsupportedError, nearest
@@ -121,7 +122,7 @@ def run_chain(
     fixed = stages.network("fixed", lambda: _quantise(chain, pruned, training))
     say("check")
     budget = check(fixed, profile)
-    _must_fit(budget, out / "fixed.snnc")
+    _must_fit(fixed, profile, budget, out / "fixed.snnc")
     mapping = place(fixed, split(fixed, profile), profile) if chip.NEEDS_MAPPING else None
     say(f"export for {chain.goal.target}")
     artifact = targets.export(chain.goal.target, fixed, mapping, out / chain.goal.target, force=True)
@@ -147,7 +148,7 @@ def _must_express(chain: Chain, profile: Profile) -> None:
         )
 
 
-def _must_fit(budget: Budget, path: Path) -> None:
+def _must_fit(net: Network, profile: Profile, budget: Budget, path: Path) -> None:
     """Raises as `snnc check` exits: 4 for what the chip cannot express, 3 for what it has no room for."""
     if budget.fits:
         return
@@ -155,7 +156,7 @@ def _must_fit(budget: Budget, path: Path) -> None:
     if budget.has_room or b is None:
         raise UnsupportedError(f"{budget.profile} lacks what it needs: {'; '.join(budget.problems)}", where=str(path))
     what = f"needs {b.used:,} {words_for(b.resource)} at {b.place}, {budget.profile} has {b.limit:,}"
-    raise DoesNotFitError(what, where=str(path), fix="; ".join(budget.remedies))
+    raise DoesNotFitError(what, where=str(path), fix="; ".join(map(str, remedies(net, profile, budget))))
 
 
 def _open(chain: Chain, out: Path, resume: bool, force: bool) -> None:

@@ -1,8 +1,11 @@
 """What each core holds of what it may, and the chip with its traffic. Part of report."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from snnc.budget.check import Budget, CoreBudget
+from snnc.budget.remedies import Remedy
 from snnc.chips.profile import Profile
 from snnc.mapping.arrange import packet_hops
 from snnc.mapping.census import census
@@ -21,12 +24,12 @@ MAX_DRAWN = 4096  # cores of the picture
 NO_CHIP = "fixed.snnc, or the chip that it is for (name its profile with --hw)"
 
 
-def budget_bars(budget: Budget | None) -> Section:
-    """Every resource of the fullest cores, of its limit, and of the chip as a whole."""
+def budget_bars(budget: Budget | None, advice: Sequence[Remedy]) -> Section:
+    """Return every resource of the fullest cores and of the chip as a whole; ``advice`` is what would make the network fit."""
     title = "Budget by core"
     if budget is None:
         return Section("budget", title, (not_recorded(NO_CHIP),))
-    blocks: list[Block] = [Text(*fit(budget)), *(Text(remedy, "note") for remedy in budget.remedies)]
+    blocks: list[Block] = [Text(*fit(budget)), *(Text(str(remedy), "note") for remedy in advice)]
     if whole := [usage for usage in (budget.chip, *budget.totals) if usage]:
         rows = tuple((words_for(usage.resource), _bar(usage)) for usage in whole)
         blocks.append(Table(f"{budget.profile} as a whole", ("resource", "used of limit"), rows))

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from snnc.budget.check import check
+from snnc.budget.remedies import remedies
 from snnc.errors import FileError
 from snnc.report.activity import activity
 from snnc.report.blocks import Report, Text
@@ -34,8 +35,9 @@ def report_of(path: Path, chip: str | None = None) -> Report:
 def run_report(run: RunFolder) -> Report:
     """All sections; those about what the folder does not hold say so."""
     budget = check(run.fixed, run.profile) if run.fixed and run.profile else None
+    advice = remedies(run.fixed, run.profile, budget) if run.fixed and run.profile and budget and not budget.fits else ()
     sections = (
-        overview(run, budget), accuracy(run), layers(run), weights(run), budget_bars(budget), chip_map(run), rasters(run),
+        overview(run, budget), accuracy(run), layers(run), weights(run), budget_bars(budget, advice), chip_map(run), rasters(run),
         divergences(run), activity(run), ranges(run), provenance(run),
     )  # fmt: skip
     return Report(f"{run.name}: report of a run", sections)
