@@ -16,7 +16,7 @@ from snnc.passes.scaling import encode_parameter
 from snnc.simulation.reference import simulate
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
-from snnc.training.quantised.arith import DTYPE, TorchFixed, with_tensors  # noqa: E402
+from snnc.training.arithmetic import DTYPE, TorchFixed, with_tensors  # noqa: E402
 from snnc.training.quantised.finetune import finetune, latent_weights  # noqa: E402
 from snnc.training.quantised.integer import IntegerModel  # noqa: E402
 from snnc.training.settings import FinetuneConfig  # noqa: E402
@@ -53,7 +53,7 @@ def test_torch_computes_the_integers_of_the_reference(name, reach):
     if reach > 400:
         currents *= 4  # far enough for u to wrap and for v to saturate
     want = states_of(neuron, LOIHI, currents, lambda x: x.astype(np.int64))
-    got = states_of(with_tensors(neuron), TorchFixed(LOIHI), currents, lambda x: torch.tensor(x, dtype=DTYPE))
+    got = states_of(with_tensors(neuron), TorchFixed(fixed=LOIHI), currents, lambda x: torch.tensor(x, dtype=DTYPE))
     assert (want == got).all()
     assert (want[:, -1].sum() > 100) == neuron.rule.fires
     if reach > 400:
@@ -65,7 +65,7 @@ def test_torch_computes_the_integers_of_the_reference(name, reach):
 def test_the_edges_of_wrap_and_saturation_are_the_same():
     limit = LOIHI.state_limit
     edges = np.array([limit, limit + 1, -limit, -limit - 1, 1 - limit, limit - 1, 0])
-    a = TorchFixed(LOIHI)
+    a = TorchFixed(fixed=LOIHI)
     for name in ("wrap", "saturate"):
         assert (getattr(a, name)(torch.tensor(edges, dtype=DTYPE)).numpy() == getattr(LOIHI, name)(edges)).all()
     for exponent in (-8, -1, 0, 7):
@@ -78,7 +78,7 @@ def test_gradients_reach_the_input_through_time(name):
     first = torch.full((SAMPLES, N), 90.0, dtype=DTYPE, requires_grad=True)
     state = {k: torch.zeros((SAMPLES, N), dtype=DTYPE) for k in neuron.state}
     for current in (first, torch.full((SAMPLES, N), 10.0, dtype=DTYPE)):
-        state, spikes = neuron.step(state, current, TorchFixed(LOIHI))
+        state, spikes = neuron.step(state, current, TorchFixed(fixed=LOIHI))
     (spikes if neuron.rule.fires else state["v"]).sum().backward()
     assert (first.grad > 0).all()
 

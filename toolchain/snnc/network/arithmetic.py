@@ -1,5 +1,5 @@
 """The numbers a network computes with. A neuron's step is written once against `Arith`; `Float` and `Fixed` are two of
-its implementations (the third, torch's, is in training/arith.py), so that what was trained, the reference and the chip's
+its implementations (the others, of torch, are in training/arithmetic.py), so that what was trained, the reference and the chip's
 integers cannot drift apart.
 """
 

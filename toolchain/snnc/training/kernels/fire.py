@@ -16,6 +16,9 @@ from snnc.errors import UnsupportedError
 from snnc.training.kernels.team import split
 from snnc.training.settings import Kernel
 
+ATAN_WIDTH = 2.0  # snnTorch's default
+Rule = tuple[Tensor, Tensor, Tensor]
+
 
 def fire(neuron: nn.Module, currents: Tensor, steps: int, kernel: Kernel = "auto") -> Tensor:
     """The spikes of a layer from a fresh state, (batch, steps, ...), of the currents' type.
@@ -25,7 +28,7 @@ def fire(neuron: nn.Module, currents: Tensor, steps: int, kernel: Kernel = "auto
     """
     if kernel == "fused":
         must_fuse(neuron)
-    if kernel == "snntorch" or not _in_reach(currents) or why_not_fused(neuron):
+    if kernel == "snntorch" or not can_fuse(currents) or why_not_fused(neuron):
         return _stepped(neuron, currents, steps)
     return _fused(neuron, currents, steps)
 
@@ -39,7 +42,8 @@ def must_fuse(*neurons: nn.Module) -> None:
             )
 
 
-def _in_reach(currents: Tensor) -> bool:
+def can_fuse(currents: Tensor) -> bool:
+    """Whether the compiled loops take these currents: float32 on a CPU."""
     return currents.device.type == "cpu" and currents.dtype == torch.float32
 
 
@@ -90,16 +94,25 @@ def _stepped(neuron: nn.Module, currents: Tensor, steps: int) -> Tensor:
 
 
 def _fused(neuron: Any, currents: Tensor, steps: int) -> Tensor:
-    """Neurons pass the kernel as they lie in memory: channels last, say, need no copy."""
+    alpha = neuron.alpha.clamp(0, 1) if isinstance(neuron, snntorch.Synaptic) else torch.zeros(())
+    width = _atan_width(neuron)
+    assert width is not None  # noqa: S101 - for the type checker: why_not_fused has looked
+    return fused(currents, steps, (alpha, neuron.beta.clamp(0, 1), neuron.threshold), width, attached=not neuron.reset_delay)
+
+
+def fused(currents: Tensor, steps: int, rule: Rule, width: float = ATAN_WIDTH, *, attached: bool = False) -> Tensor:
+    """Return the spikes of neurons with hard reset over all steps: u = alpha u + current, v = beta v + u, v > threshold.
+
+    ``rule`` = (alpha, beta, threshold), each of one value or of the shape of a layer; ``width`` is that of snnTorch's ATan
+    surrogate; ``attached``: the reset has a gradient, too. Neurons pass the kernel as they lie in memory: channels last, say,
+    need no copy. Needs `kernels` and `can_fuse`.
+    """
     shape, lies = currents.shape[2:], sorted(range(currents.dim() - 2), key=lambda axis: -currents.stride(axis + 2))
     currents = currents.permute(0, 1, *(axis + 2 for axis in lies))
-
-    def row(value: Tensor) -> Any:
-        return value.detach().float().expand(shape).permute(lies).reshape(-1).contiguous().numpy()
-
-    alpha = row(neuron.alpha.clamp(0, 1) if isinstance(neuron, snntorch.Synaptic) else torch.zeros(()))
-    rule = (alpha, row(neuron.beta.clamp(0, 1)), row(neuron.threshold))
-    spikes: Tensor = _Fire.apply(currents.flatten(2), steps, rule, _atan_width(neuron), not neuron.reset_delay)  # type: ignore[no-untyped-call]
+    alpha, beta, threshold = (
+        value.detach().float().expand(shape).permute(lies).reshape(-1).contiguous().numpy() for value in rule
+    )
+    spikes: Tensor = _Fire.apply(currents.flatten(2), steps, (alpha, beta, threshold), width, attached)  # type: ignore[no-untyped-call]
     back = (2 + lies.index(axis) for axis in range(len(lies)))
     return spikes.view(*spikes.shape[:2], *currents.shape[2:]).permute(0, 1, *back)
 

@@ -12,8 +12,8 @@ from snnc.network.model import Connection, Network
 from snnc.network.neuron import Neuron
 from snnc.network.op import weight_grid
 from snnc.passes.quantise import scales
+from snnc.training.arithmetic import DTYPE, TorchFixed, straight, with_tensors
 from snnc.training.models.feedforward import must_be_dense
-from snnc.training.quantised.arith import DTYPE, TorchFixed, straight, with_tensors
 
 
 class Integers(nn.Module):
@@ -21,7 +21,7 @@ class Integers(nn.Module):
 
     def __init__(self, c: Connection, latent: Tensor, scale: float, numeric: Fixed, message_bits: int) -> None:
         super().__init__()
-        self.connection, self.a = c, TorchFixed(numeric)
+        self.connection, self.a = c, TorchFixed(fixed=numeric)
         grid = weight_grid(numeric, c.op.sign_mode or "mixed")
         self.grid = grid
         self.per_float = scale / 2.0**c.op.exponent
@@ -67,7 +67,7 @@ class IntegerModel(nn.Module):
         super().__init__()
         _must_be_trainable(fixed)
         numeric: Fixed = fixed.numeric  # type: ignore[assignment]
-        self.net, self.a = fixed, TorchFixed(numeric)
+        self.net, self.a = fixed, TorchFixed(fixed=numeric)
         self.unit = fixed.encoding.unit if fixed.encoding else 1.0
         self.weights = nn.ModuleDict(
             {

@@ -1,0 +1,144 @@
+"""What a neuron's `step` computes with in torch: floats to train in, and the chip's integers to fine-tune in.
+
+Both are an `snnc.network.arithmetic.Arith` with gradients, so that a neuron trains by the very `step` that every simulator
+and exporter runs. What jumps in the forward pass has a gradient of its own in the backward pass: a spike that of an
+arctangent (Fang et al., ICCV 2021, "Incorporating learnable membrane time constant", which is snnTorch's surrogate, too),
+truncation that of the identity (straight-through), and a reset none, as in snnTorch with reset_delay=True.
+"""
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from snnc.network.arithmetic import Fixed
+from snnc.network.neuron import Neuron
+
+DTYPE = torch.float64  # of tensors that hold integers, exact up to 2**53
+
+
+class _Straight(torch.autograd.Function):
+    """A rounding whose gradient is that of the identity."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, rounding: Callable[[Tensor], Tensor]) -> Tensor:
+        return rounding(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        return gradient, None
+
+
+class _Spike(torch.autograd.Function):
+    """1 where the distance to the threshold is above 0; backwards 1 / (width + pi**2 distance**2 / width)."""
+
+    @staticmethod
+    def forward(ctx: Any, distance: Tensor, width: Tensor) -> Tensor:
+        ctx.save_for_backward(distance, width)
+        return (distance > 0).to(distance.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        distance, width = ctx.saved_tensors
+        return gradient / (width * (1 + (math.pi * distance / width).square())), None
+
+
+def straight(x: Tensor, rounding: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return ``rounding(x)``, with the gradient of ``x``."""
+    rounded: Tensor = _Straight.apply(x, rounding)  # type: ignore[no-untyped-call]
+    return rounded
+
+
+def _spike(distance: Tensor, width: Tensor) -> Tensor:
+    spikes: Tensor = _Spike.apply(distance, width)  # type: ignore[no-untyped-call]
+    return spikes
+
+
+@dataclass(frozen=True)
+class _Tensors:
+    """What floats and integers have in common as tensors.
+
+    ``attached``: a reset has the gradient of the spike that brought it about, as in snnTorch with reset_delay=False; else it
+    has none, so that a spike is not blamed for the voltage that it took away.
+    """
+
+    attached: bool = False
+
+    def clear(self, v: Any, spikes: Any) -> Any:
+        return v - spikes * v if self.attached else v.masked_fill(spikes.detach() > 0, 0)
+
+    def subtract(self, v: Any, spikes: Any, amount: Any) -> Any:
+        return v - (spikes if self.attached else spikes.detach()) * amount
+
+    def positive(self, x: Any) -> Any:
+        return (x.detach() > 0).to(x.dtype)
+
+    def silent(self, v: Any) -> Any:
+        return torch.zeros_like(v)
+
+
+@dataclass(frozen=True)
+class TorchFloat(_Tensors):
+    """What `snnc.network.arithmetic.Float` computes, on float tensors of any type; a spike's surrogate has width 1."""
+
+    def lift(self, x: Any) -> Any:
+        return x
+
+    def decay(self, x: Any, decay: Any) -> Any:
+        return x * (1 - decay)
+
+    def wrap(self, x: Any) -> Any:
+        return x
+
+    def saturate(self, x: Any) -> Any:
+        return x
+
+    def above(self, v: Any, threshold: Any) -> Any:
+        return _spike(v - threshold, torch.ones((), dtype=v.dtype, device=v.device))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TorchFixed(_Tensors):
+    """What `snnc.network.arithmetic.Fixed` computes, number for number, on float64 tensors.
+
+    A spike's surrogate is as wide as the threshold.
+    """
+
+    fixed: Fixed
+
+    def lift(self, x: Any) -> Any:
+        return x * (1 << self.fixed.state_shift)
+
+    def decay(self, x: Any, decay: Any) -> Any:
+        return straight(x * (1 - decay / (1 << self.fixed.decay_bits)), torch.trunc)
+
+    def wrap(self, x: Any) -> Any:
+        limit = self.fixed.state_limit
+        turns = (x > limit).to(DTYPE) - (x <= -limit).to(DTYPE)
+        return x - 2 * limit * turns
+
+    def saturate(self, x: Any) -> Any:
+        return x.clamp(1 - self.fixed.state_limit, self.fixed.state_limit - 1)
+
+    def above(self, v: Any, threshold: Any) -> Any:
+        return _spike(v - threshold, torch.as_tensor(threshold, dtype=DTYPE, device=v.device).clamp(min=1))
+
+    def shift(self, total: Any, exponent: int) -> Any:
+        """The weight exponent: a sum of weights times 2**exponent, rounded to minus infinity."""
+        return total * 2.0**exponent if exponent >= 0 else straight(total * 2.0**exponent, torch.floor)
+
+
+TorchArith = TorchFloat | TorchFixed
+
+
+def with_tensors(neuron: Neuron, values: dict[str, Tensor] | None = None) -> Neuron:
+    """Return the neuron with tensors for parameters, for a `step` in torch: ``values``, or its own as float64."""
+    twin = copy.copy(neuron)
+    for name in neuron.parameters():
+        value = torch.tensor(getattr(neuron, name), dtype=DTYPE) if values is None else values[name]
+        object.__setattr__(twin, name, value)
+    return twin
