@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from cases.peers import machine
+from peers import machine
 from verify import SNNC, verified
 
 FOLDER = Path("results/mnist_run")

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from cases.peers import machine
+from peers import machine
 from peers.case import peak_bytes
 from torch import nn
 
@@ -34,8 +34,7 @@ from snnc.ops.dense import Dense
 from snnc.passes.quantise import quantise
 from snnc.simulation import engine
 from snnc.simulation.reference import simulate
-from snnc.training.models.convnet import ConvNet, ConvNetConfig
-from snnc.training.models.convnet_network import to_network
+from snnc.training.models.convnet import ConvNet, ConvNetConfig, to_network
 from snnc.verification.compare import compare
 
 SECONDS: dict[str, float] = {}

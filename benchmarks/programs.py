@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from cases.peers import machine
+from peers import machine
 
 from snnc import chips, targets
 from snnc.network.model import Connection, Network, Population

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from cases.peers import machine
 from full_size import arguments, peak_megabytes, random_network
+from peers import machine
 
 from snnc import chips
 from snnc.analysis.range_proof import RangeProof, prove_ranges

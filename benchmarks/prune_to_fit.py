@@ -23,7 +23,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from cases.peers import machine
+from peers import machine
 
 from snnc import chips, data, store
 from snnc.budget.goal import Goal

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cases.peers import machine, networks, shares, tables
+from peers import machine, networks, shares, tables
 
 from snnc import store
 from snnc.simulation import engine

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import snntorch
 import torch
-from cases.peers import machine
+from peers import machine
 from snntorch import surrogate
 from torch import Tensor, nn
 

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cases.peers import machine
+from peers import machine
 
 SNNC = [sys.executable, "-m", "snnc"]
 

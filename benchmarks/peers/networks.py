@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc import chips, store
-from snnc.data.dataset import load
+from snnc.data import load
 from snnc.errors import SnncError
 from snnc.network.arithmetic import Fixed
 from snnc.network.encoding import Encoding, encode

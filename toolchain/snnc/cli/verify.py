@@ -117,7 +117,7 @@ def _input(
 ) -> tuple[Source, Any]:
     if rate is not None:
         return from_noise(net, steps or (net.encoding.steps if net.encoding else 16), rate, seed), None
-    from snnc.data.dataset import load
+    from snnc.data import load
 
     dataset = load(data_name, split, data_dir)
     return from_images(net, dataset.images), dataset.labels

@@ -1,21 +1,14 @@
-"""Labelled images to train and to measure on: the first input of every stage. No torch.
-
-The data sets themselves are in `datasets`, one file each, named as the data set. Adding a file adds a data set.
-"""
+"""Labelled images to train and to measure on: the first input of every stage. No torch."""
 
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from types import ModuleType
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.base import registry
-from snnc.data import sets
-from snnc.errors import DataError, UsageError
+from snnc.errors import DataError
 from snnc.network.model import Network
 
 Split = Literal["train", "test"]
@@ -66,39 +59,3 @@ def must_suit(net: Network, data: Dataset) -> None:
         raise DataError(f"has images of {pixels} pixels, the network has {inputs} inputs", where=data.name, fix=fix)
     if data.classes > net.output.size:
         raise DataError(f"has {data.classes} classes, the network has {net.output.size} outputs", where=data.name, fix=fix)
-
-
-def names() -> tuple[str, ...]:
-    """The data sets that `load` knows, by file name."""
-    return registry.names(sets.__name__)
-
-
-def load(name: str, split: Split = "train", folder: Path | None = None) -> Dataset:
-    """A split of a data set. Where it comes from is said in the file of its name, in `datasets`.
-
-    ``folder`` holds its files (default: the environment variable SNNC_DATA). Raises DataError for an unknown name or split
-    and for files that are missing or damaged; MissingDependencyError if the package is missing that carries the data.
-    """
-    source = _source(name)
-    if split not in get_args(Split):
-        raise DataError(f"unknown split {split!r} of {name}", fix="use train or test")
-    found: Dataset = source.load(split, folder)
-    return found
-
-
-def download(name: str, folder: Path | None, *, force: bool = False) -> None:
-    """Fetch the files of a data set into ``folder``; those that are there are kept.
-
-    Raises UsageError for a data set without files to fetch and without a folder, DataError if that fails, FileError if the
-    folder cannot be written.
-    """
-    source = _source(name)
-    if not hasattr(source, "download"):
-        raise UsageError(f"{name} has no files to download", fix="leave out --download")
-    if folder is None:
-        raise UsageError("--download needs a folder to write to", fix="name it with --data-dir")
-    source.download(folder, force=force)
-
-
-def _source(name: str) -> ModuleType:
-    return registry.module(sets.__name__, name, DataError, "data set")

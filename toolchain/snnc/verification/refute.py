@@ -2,7 +2,7 @@
 the range proof: where a bound exceeds a register, an input that does so, or the word that none was found.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,6 @@ from snnc.network.synapses import Synapses
 from snnc.ops.dense import Dense
 from snnc.simulation.reference import simulate
 from snnc.simulation.run import Rasters, Run
-from snnc.verification.flips import improved
 
 TRIED_STEPS = (8, 32, 128, 512, 2048, 8192)  # lengths of inputs, where a proof is for any number of steps
 WORTH_IT = 1.01  # how much farther four times as many steps have to lead
@@ -27,6 +26,11 @@ HOLDS = 24  # of the voltages below the threshold from which a neuron is driven 
 MOST_WORK = 1 << 28  # synapses times steps of an attempt behind other neurons
 MOST_UNROLLED = 1 << 22
 MOST_MESSAGES = 1 << 24  # of an attempt with several inputs
+ROUNDS = 40  # of changes to an input, message by message
+TRIES = 192  # changes in a round, of which the best is kept
+LAST = 6  # only messages of the last steps are changed
+
+_Inputs = Mapping[str, NDArray[np.int64]]  # input -> (tries, steps, n)
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,8 @@ def drive(net: Network, target: RegisterEnd, steps: int, max_spikes_per_step: in
     driven = _farthest(part, row, tried)
     if direct and not driven.beyond and _climbs_to_a_reset(p, target):
         largest = {q.name: sent(q).largest for q in net.inputs}
-        driven = _farthest(part, row, improved(driven.inputs, largest, max_spikes_per_step, lambda x: _held(part, row, x).max(1)))
+        inputs = _changed_for_more(driven.inputs, largest, max_spikes_per_step, lambda x: _held(part, row, x).max(1))
+        driven = _farthest(part, row, inputs)
     return replace(driven, target=target)
 
 
@@ -275,3 +280,38 @@ def _raster(effect: NDArray[np.float64] | None, p: Population, steps: int, budge
         np.put_along_axis(chosen, order[:, :budget], True, axis=1)
         on &= chosen
     return on * np.int64(sent(p).largest)
+
+
+def _changed_for_more(
+    best: _Inputs, largest: Mapping[str, int], budget: int | None, values: Callable[[_Inputs], NDArray[Any]]
+) -> _Inputs:
+    """The input (one try) after changes that each raise its value, until none of those that are tried does.
+
+    ``values``: inputs -> (tries,), how far each drives. ``largest``: an input's largest message; a change takes it away or
+    sends it. ``budget``: messages of an input in a step.
+    """
+    rng, reached = np.random.default_rng(0), values(best)[0]
+    for _ in range(ROUNDS):
+        tried = _changed(best, largest, budget, rng)
+        found = values(tried)
+        if found.max() <= reached:
+            break
+        at, reached = int(found.argmax()), found.max()
+        best = {name: raster[at : at + 1] for name, raster in tried.items()}
+    return best
+
+
+def _changed(best: _Inputs, largest: Mapping[str, int], budget: int | None, rng: np.random.Generator) -> _Inputs:
+    """Copies of an input with a message more or less each."""
+    tried = {name: raster.repeat(TRIES, axis=0) for name, raster in best.items()}
+    names = sorted(tried)
+    for i in range(TRIES):
+        name = names[int(rng.integers(len(names)))]
+        _, steps, n = tried[name].shape
+        step, source = steps - 1 - int(rng.integers(min(LAST, steps))), int(rng.integers(n))
+        row = tried[name][i, step]
+        if row[source]:
+            row[source] = 0
+        elif budget is None or np.count_nonzero(row) < budget:
+            row[source] = largest[name]
+    return tried
