@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from snnc import neurons
+import snnc.neurons as neurons
 from snnc.analysis.current_bounds import arriving, step_input
 from snnc.errors import FileError, MissingDependencyError, RunError
 from snnc.mapping.model import CoreMap

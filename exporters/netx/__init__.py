@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc import chips
+import snnc.chips as chips
 from snnc.errors import DoesNotFitError
 from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc import neurons, ops
+import snnc.neurons as neurons
+from snnc import ops
 from snnc._version import __version__
 from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from snnc import neurons
+import snnc.neurons as neurons
 from snnc.network.arithmetic import Float
 from snnc.network.model import Population
 from snnc.targets.step_writer import Symbol, Writer

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from snnc import neurons
+import snnc.neurons as neurons
 from snnc.errors import MissingDependencyError
 from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc import neurons, ops
+import snnc.neurons as neurons
+from snnc import ops
 from snnc.base.files import write_bytes
 from snnc.errors import FileError, SnncError
 from snnc.network.arithmetic import Fixed, Float, Numeric

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from snnc import chips
+import snnc.chips as chips
 from snnc.chips.profile import Profile
 from snnc.errors import ConfigError, nearest
 

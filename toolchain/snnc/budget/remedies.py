@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc import chips
+import snnc.chips as chips
 from snnc.budget.check import Budget, LayerBudget
 from snnc.budget.goal import Goal
 from snnc.budget.plan import plan

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, get_args
 
-from snnc import neurons
+import snnc.neurons as neurons
 from snnc.chips import memory
 from snnc.chips.consistency import contradictions, of_rules
 from snnc.chips.costs import Costs

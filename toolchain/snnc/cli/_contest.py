@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc import store, targets
+import snnc.targets as targets
+from snnc import store
 from snnc.base.files import must_be_free
 from snnc.cli._common import say
 from snnc.errors import SnncError, UsageError

@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from snnc import chips, store
+import snnc.chips as chips
+from snnc import store
 from snnc.analysis.reachability import MOST_STEPS
 from snnc.base.files import must_be_free
 from snnc.budget.check import Budget, CoreBudget, LayerBudget, check

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from snnc import targets
+import snnc.targets as targets
 from snnc.analysis.current_bounds import must_not_wrap
 from snnc.cli._common import PATH, json_option, out_option, print_json
 from snnc.errors import ProfileError, UnsupportedError, UsageError
@@ -64,7 +64,7 @@ def command(
 
 
 def _mapping(net: Network, profile: str | None, mapped: Path | None, seed: int) -> CoreMap:
-    from snnc import chips
+    import snnc.chips as chips
     from snnc.mapping.capabilities import lacking
     from snnc.mapping.mapping_file import read_mapping
     from snnc.mapping.place import place

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from snnc import chips, store
+import snnc.chips as chips
+from snnc import store
 from snnc.base.files import must_be_free, write_bytes
 from snnc.cli._common import PATH, force_option, json_option, print_json, print_table
 from snnc.errors import UnsupportedError

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from snnc import chips
+import snnc.chips as chips
 from snnc.chips.schema import CONFIDENCES, Fact
 from snnc.cli._common import PATH, json_option, print_json, print_table
 from snnc.errors import ProfileError, nearest

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from snnc import chips, data, store
+import snnc.chips as chips
+from snnc import data, store
 from snnc.base.files import must_be_free
 from snnc.cli._common import (
     PATH,

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import click
 
-from snnc import neurons, ops, targets
+import snnc.neurons as neurons
+import snnc.targets as targets
+from snnc import ops
 from snnc.cli._common import json_option, print_json, print_table
 from snnc.targets.target import Target
 

@@ -10,7 +10,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from snnc import chips, store, targets
+import snnc.chips as chips
+import snnc.targets as targets
+from snnc import store
 from snnc._version import __version__
 from snnc.base.config import Config, from_table, read_toml, setting
 from snnc.base.files import must_be_free, write_bytes

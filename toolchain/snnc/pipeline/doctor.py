@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from snnc import targets
+import snnc.targets as targets
 from snnc.errors import SnncError
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Connection, Network, Population

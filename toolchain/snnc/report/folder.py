@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from snnc import chips, store, targets
+import snnc.chips as chips
+import snnc.targets as targets
+from snnc import store
 from snnc.base.files import read_json
 from snnc.chips.profile import Profile
 from snnc.errors import FileError

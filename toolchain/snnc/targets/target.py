@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeGuard, cast
 
-from snnc import neurons, ops
+import snnc.neurons as neurons
+from snnc import ops
 from snnc.base import registry
 from snnc.errors import UnsupportedError
 from snnc.mapping.model import CoreMap

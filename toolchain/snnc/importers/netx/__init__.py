@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from snnc import chips
+import snnc.chips as chips
 from snnc.errors import FileError, NetworkError, refuse
 from snnc.importers._shared import hdf5
 from snnc.importers._shared.settings import ImportConfig, Imported, Part

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc import neurons
+import snnc.neurons as neurons
 from snnc.errors import FileError, SnncError
 from snnc.importers._shared.hdf5 import Group
 from snnc.importers.nir.build import Built
