@@ -46,7 +46,8 @@ def test_files_and_functions_are_short(path):
     assert text.count("\n") <= 400
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
-            assert (node.end_lineno or 0) - node.lineno < 45, node.name
+            body = node.body[bool(ast.get_docstring(node)) :]  # signature and docstring are as long as they need to be
+            assert not body or (node.end_lineno or 0) - body[0].lineno < 40, node.name
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name)

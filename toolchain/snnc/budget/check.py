@@ -22,6 +22,7 @@ from snnc.mapping.task import Task, of_slices
 from snnc.mapping.usage import Usage, words_for
 from snnc.network.arithmetic import Fixed
 from snnc.network.connectivity import parameter_connectivity, synapse_connectivity
+from snnc.network.html import block
 from snnc.network.latency import chip_delays
 from snnc.network.model import Connection, Network
 
@@ -99,6 +100,18 @@ class Budget:
     def has_room(self) -> bool:
         """Whether no public limit is exceeded, whatever the problems."""
         return self.binding is None or self.binding.status != "over"
+
+    def __repr__(self) -> str:
+        answer = "fits" if self.fits else "needs what is missing" if self.has_room else "does not fit"
+        cores = f", {self.chip.used} of {self.chip.limit} cores" if self.chip else ""
+        return f"Budget({self.network} on {self.profile}: {answer}{cores})"
+
+    def _repr_html_(self) -> str:
+        uses = [(core.core, f"{core.population} {core.start}..{core.stop - 1}", u) for core in self.cores for u in core.uses]
+        rows = [(core, of, words_for(u.resource), u.used, u.limit, u.share) for core, of, u in uses]
+        notes = [*self.problems, *(f"unknown: {text}" for text in self.unknown)]
+        columns = ("core", "neurons of", "resource", "used", "limit", "share")
+        return block(repr(self), {"binding": self.binding and self.binding.place}, columns, rows, notes)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""

@@ -1,25 +1,17 @@
 """A verdict in words, in tables and as JSON. Part of `snnc verify`."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import click
-import numpy as np
 
 from snnc.cli._common import print_json, print_table
 from snnc.verification.compare import Divergence, Verdict
 from snnc.verification.prove import Comparison
 
 
-def accuracy_of(proof: Comparison, labels: Any) -> dict[str, float]:
-    """Of both runs, if labels are known."""
-    if labels is None:
-        return {}
-    right = {"reference": proof.reference_classes, "candidate": proof.candidate_classes}
-    return {name: float(np.mean(found == labels[: len(found)])) for name, found in right.items()}
-
-
-def print_verdict_json(proof: Comparison, accuracy: dict[str, float], samples: int, **more: Any) -> None:
+def print_verdict_json(proof: Comparison, accuracy: Mapping[str, float], samples: int, **more: Any) -> None:
     """One object."""
     verdict = proof.verdict
     counts = {
@@ -30,12 +22,12 @@ def print_verdict_json(proof: Comparison, accuracy: dict[str, float], samples: i
         "verdict/1", ok=proof.exact, exact=proof.exact, reference=verdict.reference, candidate=verdict.candidate,
         samples=samples, mismatches=verdict.mismatches, spikes=counts,
         states={name: {"compared": c, "mismatches": d} for name, (c, d) in verdict.states.items()},
-        silent=verdict.silent, first=asdict(verdict.first) if verdict.first else None, accuracy=accuracy,
+        silent=verdict.silent, first=asdict(verdict.first) if verdict.first else None, accuracy=dict(accuracy),
         synaptic_operations=proof.operations, measured=dict(proof.measured), notes=proof.notes, **more,
     )  # fmt: skip
 
 
-def print_verdict(proof: Comparison, accuracy: dict[str, float], samples: int) -> None:
+def print_verdict(proof: Comparison, accuracy: Mapping[str, float], samples: int) -> None:
     """Tables, remarks and the verdict."""
     verdict = proof.verdict
     rows: list[tuple[Any, ...]] = [(name, *counts, verdict.fired[name]) for name, counts in verdict.spikes.items()]

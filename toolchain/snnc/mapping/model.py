@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from snnc.chips.profile import Profile
+from snnc.network.html import block
 
 
 @dataclass(frozen=True, order=True)
@@ -40,6 +41,15 @@ class CoreMap:
     def profile(self) -> str:
         """The name of the chip."""
         return self.chip.name
+
+    def __repr__(self) -> str:
+        return f"CoreMap({self.profile}, {len(self.cores)} cores, strategy {self.strategy!r}, seed {self.seed})"
+
+    def _repr_html_(self) -> str:
+        spans = [", ".join(f"{s.population} {s.start}..{s.stop - 1}" for s in core.slices) for core in self.cores]
+        rows = [(core.index, span, *core.used.values()) for core, span in zip(self.cores, spans, strict=True)]
+        used = [name.removesuffix("_per_core").replace("_", " ") for core in self.cores[:1] for name in core.used]
+        return block(repr(self), None, ("core", "neurons of", *used), rows)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values, for mapping.json of an artifact."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from snnc.errors import NetworkError
 from snnc.network.arithmetic import Fixed, Float, Numeric
 from snnc.network.encoding import Encoding
+from snnc.network.html import block
 from snnc.network.neuron import Neuron
 from snnc.network.op import Op
 from snnc.network.synapses import MAX_DELAY_STEPS
@@ -135,6 +136,17 @@ class Network:
             digest.update(f"{key} {array.dtype.str} {array.shape}".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
+
+    def __repr__(self) -> str:
+        neurons, synapses = sum(p.size for p in self.populations if p.neuron), sum(c.op.synapse_count for c in self.connections)
+        return f"Network({self.name!r}, {self.numeric.kind}, {neurons:,} neurons, {synapses:,} synapses, hash {self.hash[:12]})"
+
+    def _repr_html_(self) -> str:
+        rows = [(p.name, "x".join(map(str, p.shape)), p.neuron.model() if p.neuron else "input") for p in self.ordered]
+        joined = [(c.name, f"{c.src} -> {c.dst}", c.op.kind, c.op.synapse_count, c.delay_steps) for c in self.connections]
+        columns = ("connection", "from -> to", "operator", "synapses", "delay in steps")
+        facts = {"stages": ", ".join(stage.name for stage in self.done) or None, "time step in s": self.dt_s}
+        return block(repr(self), facts, ("population", "shape", "neuron"), rows) + block("", None, columns, joined)
 
     def after(self, stage: Stage, **changes: Any) -> Self:
         """A changed copy that remembers the stage."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.errors import DataError
+from snnc.network.html import block
 from snnc.simulation.run import Run
 
 
@@ -51,6 +52,15 @@ class Verdict:
     def mismatches(self) -> int:
         """Spike slots that differ, over all populations."""
         return sum(differing for _, differing in self.spikes.values())
+
+    def __repr__(self) -> str:
+        answer = "exact" if self.exact else f"{self.mismatches} mismatches" if self.first else f"silent: {', '.join(self.silent)}"
+        return f"Verdict({self.candidate} against {self.reference}: {answer})"
+
+    def _repr_html_(self) -> str:
+        rows = [(name, *counts, self.fired.get(name)) for name, counts in [*self.spikes.items(), *self.states.items()]]
+        first = [f"first difference: {self.first}"] if self.first else []
+        return block(repr(self), None, ("population or state", "compared", "mismatches", "spikes"), rows, first)
 
 
 def compare(reference: Run, candidate: Run) -> Verdict:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from snnc import {imports}
+{imports}
 from snnc.simulation.reference import simulate
 from snnc.verification.compare import compare
 
@@ -65,8 +65,10 @@ def write(folder: Path, case: Case, artifact: Artifact | None = None, *, exporte
 def _test(case: Case, artifact: Artifact | None, name: str, timeout_s: float) -> str:
     size = ", ".join(f"{count} {what}" for what, count in case.size.items())
     if artifact is None:
-        claim, imports, run = "The engine computes what the reference computes", "engine, store", _ENGINE
+        claim, run = "The engine computes what the reference computes", _ENGINE
+        imports = "from snnc import store\nfrom snnc.simulation import engine"
     else:
-        claim, imports = f"The program of target {artifact.target} computes what the reference computes", "store, targets"
+        claim = f"The program of target {artifact.target} computes what the reference computes"
+        imports = "from snnc import store, targets"
         run = _PROGRAM.format(target=artifact.target, timeout=timeout_s)
     return _TEST.format(claim=claim, name=name, size=size, imports=imports, run=run)

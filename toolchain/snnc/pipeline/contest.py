@@ -1,4 +1,4 @@
-"""Who is held against whom: an artifact, a torch model or the engine against a simulator. Part of `snnc verify`."""
+"""Who is held against whom: an artifact, a torch model or a simulator against the simulator of a network. Part of `verify`."""
 
 import tempfile
 from collections.abc import Callable
@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import snnc.targets as targets
-from snnc import store
 from snnc.base.files import must_be_free
-from snnc.cli._common import say
 from snnc.errors import SnncError, UsageError
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Network
+from snnc.pipeline.arguments import Say
 from snnc.simulation.choice import simulator
 from snnc.simulation.run import Rasters, Run
 from snnc.targets.target import Artifact
@@ -26,6 +25,8 @@ from snnc.verification.compare import Divergence
 from snnc.verification.prove import Comparison, Source, notes, running
 from snnc.verification.shrink import Case, Differs, samples_that_differ, shrunk
 
+PEERS = ("torch", "reference")  # what a network can be held against instead of another network
+
 
 @dataclass(frozen=True, eq=False)
 class Contest:
@@ -34,7 +35,7 @@ class Contest:
     net: Network
     run: Callable[[Rasters], Run]
     by: str | None
-    peer: str  # "torch", "reference", or "" for an artifact
+    peer: str  # "torch", "reference", or "" for an artifact or a network
     of: dict[str, Any]  # what identifies it
     timeout_s: float
     artifact: Artifact | None = None
@@ -44,27 +45,37 @@ class Contest:
         """Whether states are compared; torch's model has none."""
         return self.peer != "torch"
 
-    def remarked(self, proof: Comparison) -> Comparison:
-        """The proof with what is to be said about the artifact."""
-        return replace(proof, notes=notes(self.artifact, self.net, proof)) if self.artifact else proof
+    def remarked(self, comparison: Comparison) -> Comparison:
+        """The comparison with what is to be said about the artifact."""
+        return replace(comparison, notes=notes(self.artifact, self.net, comparison)) if self.artifact else comparison
 
 
-def contest(artifact: Path, model: Path, by: str | None, timeout_s: float) -> Contest:
-    """From the words of the command line. Raises FileError, NetworkError, UnsupportedError, MissingDependencyError."""
-    peer = str(model) if str(model) in ("torch", "reference") else ""
-    net = store.load(artifact if peer else model)
-    of = {"network": net.hash, "candidate": peer, "by": by}
-    if peer == "reference":
+def contest(candidate: Network | Artifact, against: Network | str, by: str | None, timeout_s: float) -> Contest:
+    """Return who runs and who judges. Raises NetworkError, UnsupportedError, UsageError, MissingDependencyError."""
+    if isinstance(against, Network):
+        return _against_network(candidate, against, by, timeout_s)
+    if against not in PEERS or not isinstance(candidate, Network):
+        what = "is an artifact" if against in PEERS else f"{against!r} is no network"
+        raise UsageError(what, where="verify", fix="name the network that was exported, or a network and torch or reference")
+    net, of = candidate, {"network": candidate.hash, "candidate": against, "by": by}
+    if against == "reference":
         engine = simulator(net, "engine")
-        return Contest(net, lambda inputs: engine(net, inputs, True), "reference", peer, of, timeout_s)
-    if peer == "torch":
-        must_have_torch()
-        from snnc.training.torch_run import torch_runner
+        return Contest(net, lambda inputs: engine(net, inputs, True), "reference", against, of, timeout_s)
+    must_have_torch()
+    from snnc.training.torch_run import torch_runner
 
-        fixed = isinstance(net.numeric, Fixed)
-        return Contest(net, torch_runner(net), by if fixed else "reference", peer, of, timeout_s)
-    exported = targets.read_artifact(artifact)
-    return Contest(net, running(exported, net, timeout_s), by, peer, {**of, "candidate": _hash(exported)}, timeout_s, exported)
+    fixed = isinstance(net.numeric, Fixed)
+    return Contest(net, torch_runner(net), by if fixed else "reference", against, of, timeout_s)
+
+
+def _against_network(candidate: Network | Artifact, net: Network, by: str | None, timeout_s: float) -> Contest:
+    of = {"network": net.hash, "by": by}
+    if isinstance(candidate, Network):
+        run = simulator(candidate)
+        return Contest(
+            net, lambda inputs: run(candidate, inputs, True), by, "", {**of, "candidate": candidate.hash}, timeout_s
+        )  # fmt: skip
+    return Contest(net, running(candidate, net, timeout_s), by, "", {**of, "candidate": _hash(candidate)}, timeout_s, candidate)
 
 
 def _hash(artifact: Artifact) -> str:
@@ -75,27 +86,28 @@ def _hash(artifact: Artifact) -> str:
     return digest.hexdigest()
 
 
-def where_to_shrink(model: Path, folder: Path | None) -> None:
+def where_to_shrink(candidate: Network | Artifact, against: Network | str, folder: Path | None) -> None:
     """Raises UsageError or FileError, before long work, if no counterexample can be written to ``folder``."""
-    if folder and str(model) == "torch":
+    if folder and isinstance(candidate, Network) and against != "reference":
+        other = "another network" if isinstance(against, Network) else "torch's model"
         fix = "leave it out, or verify an artifact or --against reference"
-        raise UsageError("a counterexample is not written for torch's model", where="--counterexample", fix=fix)
+        raise UsageError(f"a counterexample is not written for {other}", where="--counterexample", fix=fix)
     if folder:
         must_be_free(folder, False)
 
 
-def shrink(found: Contest, source: Source, first: Divergence, folder: Path, quiet: bool) -> Path | None:
+def shrink(found: Contest, source: Source, first: Divergence, folder: Path, say: Say) -> Path | None:
     """Write the smallest case in which the runs differ; returns its test, None if the sample alone does not differ."""
     case = Case(found.net, source(first.sample, 1))
-    say(f"sample {first.sample} differs: looking for the smallest case (Ctrl-C takes what was reached)", quiet)
+    say(f"sample {first.sample} differs: looking for the smallest case (Ctrl-C takes what was reached)")
     given, anew = _differs(found), None if found.artifact is None else _exported(found)
     if not given(case.net, case.inputs).any():
-        say(f"sample {first.sample} differs only among others: no counterexample was written", quiet)
+        say(f"sample {first.sample} differs only among others: no counterexample was written")
         return None
     small = shrunk(case, given, neurons=anew if found.artifact else given)
     exported = small.net is not case.net
     test = counterexample.write(folder, small, found.artifact, exported=exported, timeout_s=found.timeout_s)
-    say(f"{', '.join(f'{n} {what}' for what, n in small.size.items())}: pytest {test}", quiet)
+    say(f"{', '.join(f'{n} {what}' for what, n in small.size.items())}: pytest {test}")
     return test
 
 

@@ -1,0 +1,88 @@
+"""What callers may pass in short: a chip by its name, a data set by its name, input rasters as one array."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+import snnc.chips as chips
+from snnc import data
+from snnc.base.config import from_table
+from snnc.chips.profile import Profile
+from snnc.data.dataset import Dataset, Split
+from snnc.errors import ConfigError, DataError
+from snnc.network.model import Network, Population
+from snnc.simulation.run import Rasters
+
+Chip = str | Path | Profile  # a name of `snnc profiles`, the path of a .toml file, or the profile itself
+Data = str | Dataset  # a name, or the split itself
+Inputs = Mapping[str, ArrayLike] | NDArray[Any]  # rasters (samples, steps, n) by input population; one array for a single input
+Settings = TypeVar("Settings")
+
+
+def silent(*_: Any) -> None:
+    """Say nothing and watch nothing."""
+
+
+Say = Callable[[str], None]
+Watch = Callable[[int], None]
+
+
+def path_of(path: Path | str | None) -> Path | None:
+    """Return a path that may be given as text, or not at all."""
+    return None if path is None else Path(path)
+
+
+def profile_of(chip: Chip) -> Profile:
+    """Return the profile of a chip. Raises ProfileError as `snnc.chips.load` does."""
+    return chip if isinstance(chip, Profile) else chips.load(chip)
+
+
+def dataset_of(name_or_data: Data, split: Split, folder: Path | str | None = None) -> Dataset:
+    """Return a split by the name of its data set, or the data set itself. Raises DataError as `snnc.data.load` does."""
+    return name_or_data if isinstance(name_or_data, Dataset) else data.load(name_or_data, split, path_of(folder))
+
+
+def settings_of(cls: type[Settings], config: Settings | None, given: Mapping[str, Any]) -> Settings:
+    """Return ``config``, or one made of keywords. Raises ConfigError for an unknown or impossible one, or if both are given."""
+    if config is not None and given:
+        raise ConfigError(f"{', '.join(given)} given beside config", fix=f"put them into the {cls.__name__}")
+    return config if config is not None else from_table(cls, given, "")
+
+
+def rasters_of(net: Network, inputs: Inputs) -> Rasters:
+    """Return input rasters by population, each (samples, steps, n) integers.
+
+    Raises DataError if an input lacks a raster or one is of another shape, of other numbers than the input sends, or of another
+    number of samples or steps than the others.
+    """
+    if not isinstance(inputs, Mapping):
+        if len(net.inputs) != 1:
+            names = ", ".join(p.name for p in net.inputs)
+            raise DataError("one raster for several inputs", where=f"network {net.name!r}", fix=f"pass one for each of {names}")
+        inputs = {net.inputs[0].name: inputs}
+    if odd := sorted(inputs.keys() ^ {p.name for p in net.inputs}):
+        names = ", ".join(p.name for p in net.inputs)
+        raise DataError(f"inputs differ in {', '.join(odd)}", where=f"network {net.name!r}", fix=f"pass rasters for {names}")
+    made = {p.name: _raster(p, np.asarray(inputs[p.name])) for p in net.inputs}
+    if len(sizes := {raster.shape[:2] for raster in made.values()}) > 1:
+        raise DataError(
+            f"inputs differ in samples or steps: {sorted(sizes)}", where=f"network {net.name!r}", fix="cut them alike"
+        )
+    return made
+
+
+def _raster(p: Population, raster: NDArray[Any]) -> NDArray[Any]:
+    where = f"input {p.name!r}"
+    if raster.ndim != 3 or not all(raster.shape) or raster.shape[2] != p.size:
+        raise DataError(f"has shape {raster.shape}, expected (samples, steps, {p.size})", where=where, fix="reshape it")
+    if raster.dtype == np.bool_:
+        return raster.astype(np.uint8)
+    if raster.dtype.kind not in "ui":
+        raise DataError(f"holds {raster.dtype}, expected integers", where=where, fix="round and convert it")
+    most = max(1, 2**p.message_bits - 1)
+    if raster.min() < 0 or raster.max() > most:
+        raise DataError(f"holds {raster.min()} .. {raster.max()}, the input sends 0 .. {most}", where=where, fix="scale it")
+    return raster
