@@ -6,6 +6,7 @@ The spikes are those of Lava 0.10.0's bit-accurate CPU models; nothing here was 
 import json
 from pathlib import Path
 
+from snnc.mapping.coverage import gaps
 from snnc.mapping.model import CoreMap
 from snnc.network.model import Network
 
@@ -37,15 +38,8 @@ def problems(net: Network, mapping: CoreMap | None) -> list[str]:
 
 
 def _uncovered(net: Network, mapping: CoreMap) -> list[str]:
-    """Every neuron must lie on exactly one core."""
-    slices = sorted(s for core in mapping.cores for s in core.slices)
-    found = []
-    for p in net.populations:
-        bounds = [(s.start, s.stop) for s in slices if s.population == p.name]
-        ends = [0, *(stop for _, stop in bounds)]
-        if p.neuron and (ends[-1] != p.size or any(start != end for (start, _), end in zip(bounds, ends, strict=False))):
-            found.append(f"population {p.name!r} has neurons 0 .. {p.size - 1}, the mapping puts {bounds} on cores")
-    return found
+    problems = gaps(net, [s for core in mapping.cores for s in core.slices])
+    return [f"{f'population {name!r}: ' if name else ''}{problem}; map it again with `snnc map`" for name, problem in problems]
 
 
 def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: int) -> dict[str, int]:

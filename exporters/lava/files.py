@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from snnc.network.arithmetic import Fixed
+from snnc.network.arithmetic import Fixed, bias_parts
 from snnc.network.latency import latency
 from snnc.network.model import Connection, Network, Population
 from snnc.network.op import MAX_SYNAPSES
-from snnc.passes.scaling import bias_parts
 from snnc.targets.runner import PROGRAM
 
 from .._shared.arrays import npz

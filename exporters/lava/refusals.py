@@ -8,10 +8,9 @@ import numpy as np
 
 from snnc.analysis.current_bounds import arriving, step_input
 from snnc.errors import UnsupportedError
-from snnc.network.arithmetic import Fixed
+from snnc.network.arithmetic import Fixed, bias_parts
 from snnc.network.latency import chip_delays
 from snnc.network.model import Network, Population
-from snnc.passes.scaling import bias_parts
 
 from .processes import hops
 

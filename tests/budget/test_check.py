@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from snnc import chips, store
 from snnc.budget.check import check
-from snnc.budget.remedies import pruned
 from snnc.chips.schema import RESOURCES
 from snnc.cli import main
 from snnc.errors import DoesNotFitError, NetworkError, UnsupportedError
@@ -26,6 +25,7 @@ from snnc.mapping.split import split
 from snnc.network.latency import chip_delays, latency
 from snnc.network.synapses import Synapses
 from snnc.ops.dense import Dense
+from snnc.passes.prune_by_magnitude import prune_by_magnitude
 
 LOIHI1 = chips.load("loihi1")
 LOIHI2 = chips.load("loihi2")
@@ -418,11 +418,11 @@ def test_the_advised_connectivity_fits_and_a_larger_one_does_not(make, seed):
     kept, total = int(kept.replace(",", "")), int(total.replace(",", ""))
     assert total == 1200
     assert float(now) == pytest.approx(100 * net.connections[0].op.synapses.count / total, abs=0.1)
-    assert check(pruned(net, {"fc1": kept}), profile).fits
-    assert not check(pruned(net, {"fc1": kept + 1}), profile).fits
+    assert check(prune_by_magnitude(net, {"fc1": kept}), profile).fits
+    assert not check(prune_by_magnitude(net, {"fc1": kept + 1}), profile).fits
     stated = float(re.search(r"fits from ([\d.]+) %", advice[0]).group(1))
-    assert check(pruned(net, {"fc1": int(stated * total / 100)}), profile).fits
-    left = np.abs(pruned(net, {"fc1": kept}).connections[0].op.synapses.values)
+    assert check(prune_by_magnitude(net, {"fc1": int(stated * total / 100)}), profile).fits
+    left = np.abs(prune_by_magnitude(net, {"fc1": kept}).connections[0].op.synapses.values)
     every = np.sort(np.abs(net.connections[0].op.synapses.values))
     assert sorted(left) == list(every[-kept:])  # the synapses of largest magnitude stay
 

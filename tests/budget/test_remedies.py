@@ -12,11 +12,12 @@ from tests.budget.test_check import CHIPS, NETWORKS
 
 from snnc import chips
 from snnc.budget.check import check
-from snnc.budget.remedies import pruned, with_weights_of
+from snnc.budget.remedies import with_weights_of
 from snnc.chips.schema import RESOURCES
 from snnc.errors import DoesNotFitError
 from snnc.mapping.choose import map_by
 from snnc.mapping.task import Task
+from snnc.passes.prune_by_magnitude import prune_by_magnitude
 
 LOIHI1 = chips.load("loihi1")
 
@@ -76,11 +77,11 @@ def test_the_connectivity_of_each_layer_that_is_advised_fits(make, cores, words)
     parts = dict(re.findall(r"(\w+) ([\d.]+) %", said))
     assert parts.keys() == {"fc1", "fc2"}
     keep = {c.name: int(float(parts[c.name]) / 100 * c.op.parameters) for c in net.connections}
-    assert map_by(Task.of(pruned(net, keep), profile), "greedy").cores <= cores
-    assert check(pruned(net, keep), profile).fits is ("sharing a core" not in said)
+    assert map_by(Task.of(prune_by_magnitude(net, keep), profile), "greedy").cores <= cores
+    assert check(prune_by_magnitude(net, keep), profile).fits is ("sharing a core" not in said)
     more = {name: min(kept * 5 // 4 + 1, net.connections[i].op.synapses.count) for i, (name, kept) in enumerate(keep.items())}
     with pytest.raises(DoesNotFitError):
-        map_by(Task.of(pruned(net, more), profile), "greedy")
+        map_by(Task.of(prune_by_magnitude(net, more), profile), "greedy")
 
 
 @settings(max_examples=8, deadline=None, derandomize=True)

@@ -14,9 +14,9 @@ from snnc.exporters.lava import refusals
 from snnc import chips, targets
 from snnc.cli import main
 from snnc.errors import MissingDependencyError, RunError, UnsupportedError
+from snnc.network.arithmetic import bias_parts
 from snnc.network.model import Connection
 from snnc.network.synapses import Synapses
-from snnc.passes.scaling import bias_parts
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_a_chip_that_export_cannot_know_or_use(tmp_path, capsys):
 
 
 def test_a_mapping_of_another_network_is_refused(tmp_path):
-    with pytest.raises(UnsupportedError, match=r"'hidden1' has neurons 0 .. 19, the mapping puts \[\(0, 9\)\]"):
+    with pytest.raises(UnsupportedError, match=r"'hidden1': slices end at neurons \[0, 9\], they are to cover 0 .. 20"):
         targets.export("loihi", fixed_chain(), mapped(fixed_chain(sizes=(12, 9, 5))), tmp_path / "a")
     with pytest.raises(UnsupportedError, match="no mapping"):
         targets.export("loihi", fixed_chain(), None, tmp_path / "a")

@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as arrays
 from snnc import chips, neurons
 from snnc.analysis.current_bounds import current_bound, must_not_wrap
 from snnc.errors import ConfigError, DoesNotFitError, NetworkError
+from snnc.network.arithmetic import bias_parts
 from snnc.network.op import weight_grid
 from snnc.network.synapses import Synapses
 from snnc.neurons.cuba import Cuba
@@ -20,7 +21,6 @@ from snnc.ops.dense import Dense
 from snnc.passes.quantise import QuantiseConfig, quantise, scales
 from snnc.passes.scaling import (
     bias_exponent,
-    bias_parts,
     decode_parameter,
     decode_weights,
     encode_parameter,

@@ -17,7 +17,7 @@ import snnc.neurons as neurons
 from snnc import ops
 from snnc.base.files import write_bytes
 from snnc.errors import FileError, SnncError
-from snnc.network.arithmetic import Fixed, Float, Numeric
+from snnc.network.arithmetic import numeric_of
 from snnc.network.encoding import Encoding
 from snnc.network.model import Connection, Network, Population, Stage, arrays, structure
 from snnc.network.synapses import Synapses
@@ -89,15 +89,10 @@ def _network(header: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Networ
         populations=tuple(_population(p, tensors) for p in header["populations"]),
         connections=tuple(_connection(c, tensors) for c in header["connections"]),
         dt_s=float(header["dt_s"]),
-        numeric=_numeric(dict(header["numeric"])),
+        numeric=numeric_of(dict(header["numeric"])),
         encoding=Encoding(**header["encoding"]) if header["encoding"] else None,
         done=tuple(Stage(**stage) for stage in header["done"]),
     )
-
-
-def _numeric(fields: dict[str, Any]) -> Numeric:
-    kinds: dict[str, type[Numeric]] = {Float.kind: Float, Fixed.kind: Fixed}
-    return kinds[fields.pop("kind")](**fields)
 
 
 def _population(fields: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Population:

@@ -6,22 +6,21 @@ All connections together give up first what saves most for the importance lost (
 until the network, measured as a whole, is within the budget.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from snnc.base.bisect import first
 from snnc.budget.goal import Goal
 from snnc.budget.measure import Uses, measure
 from snnc.errors import DoesNotFitError, UsageError
 from snnc.mapping.task import Rates
 from snnc.network.connectivity import parameter_connectivity
 from snnc.network.model import Connection, Network
+from snnc.passes.prune_by_magnitude import Importance, Keep, Ranks, prune_by_rank, ranked
 
-Importance = Mapping[str, NDArray[np.float64]]  # connection -> (synapses,) what is lost with each; zeros go first
-Keep = dict[str, int]  # connection -> how many of its synapses stay, the most important ones
 POINTS = 24  # numbers of kept synapses, in even ratios, at which a connection is measured
 TOLERANCE = 1 / 2000  # of a connection's parameters
 
@@ -56,10 +55,10 @@ def plan(net: Network, goal: Goal, importance: Importance, rates: Rates | None =
     trial = Trial(net, goal, importance, rates)
     trial.must_be_possible()
     ways = list(_descent(trial))
-    first = _first(lambda i: goal.is_met(trial.uses(ways[i])), len(ways))
-    if first == len(ways):
+    reached = first(lambda i: goal.is_met(trial.uses(ways[i])), 0, len(ways))
+    if reached == len(ways):
         return trial.plan(trial.least)
-    before, after = ways[first - 1] if first else trial.all, ways[first]
+    before, after = ways[reached - 1] if reached else trial.all, ways[reached]
     return trial.plan(largest_between(trial, after, before))
 
 
@@ -73,7 +72,7 @@ def uniform(net: Network, goal: Goal, importance: Importance, rates: Rates | Non
     def keep(part: float) -> Keep:
         return {name: min(count, max(1, round(part * most * parameters[name]))) for name, count in trial.all.items()}
 
-    kept = _last(lambda i: goal.is_met(trial.uses(keep(i / 4000))), 4000)
+    kept = first(lambda i: not goal.is_met(trial.uses(keep(i / 4000))), 1, 4001) - 1
     return trial.plan(keep(kept / 4000) if kept else trial.least)
 
 
@@ -87,8 +86,8 @@ class Trial:
     rates: Rates | None
 
     @cached_property
-    def _ranks(self) -> Mapping[str, NDArray[np.int64]]:
-        return {c.name: _ranks(self.importance[c.name]) for c in self.net.connections}
+    def _ranks(self) -> Ranks:
+        return ranked(self.importance)
 
     @property
     def all(self) -> Keep:
@@ -101,12 +100,8 @@ class Trial:
         return {c.name: min(c.op.synapses.count, c.op.n_dst) for c in self.net.connections}
 
     def pruned(self, keep: Keep) -> Network:
-        """The network with the ``keep`` most important synapses of each connection."""
-
-        def shorter(c: Connection) -> Connection:
-            return replace(c, op=c.op.keep(self._ranks[c.name] < keep[c.name])) if keep[c.name] < c.op.synapses.count else c
-
-        return replace(self.net, connections=tuple(map(shorter, self.net.connections)))
+        """Return the network with the ``keep`` most important synapses of each connection."""
+        return prune_by_rank(self.net, keep, self._ranks)
 
     def uses(self, keep: Keep) -> Uses:
         """What is left then uses of the chip."""
@@ -149,7 +144,7 @@ def largest_between(trial: Trial, fits: Keep, too_much: Keep) -> Keep:
     def at(i: int) -> Keep:
         return {name: kept + (too_much[name] - kept) * i // steps for name, kept in fits.items()}
 
-    return at(_last(lambda i: trial.goal.is_met(trial.uses(at(i))), steps))
+    return at(first(lambda i: not trial.goal.is_met(trial.uses(at(i))), 1, steps + 1) - 1)
 
 
 def _named(trial: Trial) -> Iterator[tuple[str, Connection]]:
@@ -191,24 +186,3 @@ def _hull(points: list[_Point]) -> Iterator[tuple[float, int]]:
 
 def _slope(here: _Point, there: _Point) -> float:
     return (there.lost - here.lost) / (here.cost - there.cost) if np.isfinite(here.cost) else there.lost - here.lost
-
-
-def _ranks(importance: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The rank of each synapse, 0 the most important; of equals the first in storage order."""
-    ranks = np.empty(len(importance), np.int64)
-    ranks[np.argsort(-importance, kind="stable")] = np.arange(len(importance))
-    return ranks
-
-
-def _first(holds: Callable[[int], bool], count: int) -> int:
-    """The first of 0 .. count - 1 that holds, by bisection: once it holds it goes on to; ``count`` if none does."""
-    low, high = 0, count
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(middle) else (middle + 1, high)
-    return low
-
-
-def _last(holds: Callable[[int], bool], count: int) -> int:
-    """The last of 0 .. count that holds, by bisection; 0 is taken to."""
-    return max(0, _first(lambda i: not holds(i + 1), count))

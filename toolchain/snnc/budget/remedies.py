@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import snnc.chips as chips
+from snnc.base.bisect import last
 from snnc.budget.check import Budget, LayerBudget
 from snnc.budget.goal import Goal
 from snnc.budget.plan import plan
@@ -26,12 +27,11 @@ from snnc.mapping.usage import words_for
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Connection, Network
 from snnc.network.op import weight_grid
+from snnc.passes.prune_by_magnitude import Ranks, magnitudes, prune_by_rank, ranked
 
 MANY_SYNAPSES = 1 << 26  # pruning, and chips whose axons must be counted, are not tried on more
 PLANNED_SYNAPSES = 1 << 22  # fewer bits, shared cores, and all connections pruned, each by its own part, are not tried on more
 WORK = 1 << 26  # synapses that the tries at one connection look at together: a large network gets fewer of them
-
-Keep = dict[str, int]  # connection -> how many of its synapses are kept, those of largest magnitude
 
 
 @dataclass(frozen=True)
@@ -182,15 +182,15 @@ def _pruning(net: Network, profile: Profile) -> Iterator[str]:
     if (synapses := _synapses(net)) > MANY_SYNAPSES:
         yield from _necessary(synapses, net, profile)
         return
-    ranks = {c.name: _ranks(c) for c in net.connections}
+    ranks = ranked(magnitudes(net))
     alone = 0
     for c in net.connections:
         count, total = c.op.synapses.count, c.op.parameters
 
         def fits(kept: int, name: str = c.name) -> bool:
-            return has_room(pruned(net, {name: kept}, ranks), profile)
+            return has_room(prune_by_rank(net, {name: kept}, ranks), profile)
 
-        if kept := _largest(fits, count, tolerance=max(1, total // 2000, count * synapses // WORK)):
+        if kept := _largest_that_fits(fits, count, tolerance=max(1, total // 2000, count * synapses // WORK)):
             alone += 1
             yield (
                 f"fits from {_percent(kept, total)} parameter connectivity of {c.name}"
@@ -231,15 +231,18 @@ def _necessary(synapses: int, net: Network, profile: Profile) -> Iterator[str]:
         )
 
 
-def _pruning_all(net: Network, profile: Profile, ranks: dict[str, NDArray[np.int64]]) -> Iterator[str]:
+def _pruning_all(net: Network, profile: Profile, ranks: Ranks) -> Iterator[str]:
     counts = {c.name: c.op.synapses.count for c in net.connections}
     total, parameters = sum(counts.values()), sum(c.op.parameters for c in net.connections)
     largest = max(counts.values())
 
-    def shares(kept: int) -> Keep:
+    def shares(kept: int) -> dict[str, int]:
         return {name: max(1, count * kept // largest) for name, count in counts.items()}
 
-    if kept := _largest(lambda k: has_room(pruned(net, shares(k), ranks), profile), largest, tolerance=max(1, largest // 1000)):
+    def fits(kept: int) -> bool:
+        return has_room(prune_by_rank(net, shares(kept), ranks), profile)
+
+    if kept := _largest_that_fits(fits, largest, tolerance=max(1, largest // 1000)):
         left = sum(shares(kept).values())
         yield (
             f"fits from {_percent(left, parameters)} parameter connectivity of the network, every connection pruned in"
@@ -247,32 +250,9 @@ def _pruning_all(net: Network, profile: Profile, ranks: dict[str, NDArray[np.int
         )
 
 
-def _largest(fits: Callable[[int], bool], count: int, tolerance: int) -> int:
-    """The largest number of kept synapses that fits, by bisection up to ``tolerance``; 0 if not even 1 does."""
-    if not fits(1):
-        return 0
-    good, bad = 1, count
-    while bad - good > tolerance:
-        middle = (good + bad) // 2
-        good, bad = (middle, bad) if fits(middle) else (good, middle)
-    return good
-
-
-def _ranks(c: Connection) -> NDArray[np.int64]:
-    """The rank of each synapse by magnitude, 0 the largest; of equals the first in storage order. Shape (synapses,)."""
-    ranks = np.empty(c.op.synapses.count, np.int64)
-    ranks[np.argsort(-np.abs(c.op.synapses.values), kind="stable")] = np.arange(len(ranks))
-    return ranks
-
-
-def pruned(net: Network, keep: Keep, ranks: dict[str, NDArray[np.int64]] | None = None) -> Network:
-    """The network with only the ``keep`` synapses of largest magnitude in each of the connections that are named."""
-
-    def shorter(c: Connection) -> Connection:
-        kept = (ranks[c.name] if ranks else _ranks(c)) < keep[c.name]
-        return replace(c, op=c.op.keep(kept))
-
-    return replace(net, connections=tuple(shorter(c) if c.name in keep else c for c in net.connections))
+def _largest_that_fits(fits: Callable[[int], bool], count: int, tolerance: int) -> int:
+    """Return the largest number of kept synapses that fits, by bisection up to ``tolerance``; 0 if not even 1 does."""
+    return last(fits, 1, count, tolerance) if fits(1) else 0
 
 
 def _percent(part: int, whole: int) -> str:

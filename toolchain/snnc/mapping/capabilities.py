@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from snnc.analysis.current_bounds import must_not_wrap
 from snnc.chips.profile import Profile
 from snnc.errors import DoesNotFitError, UnsupportedError
 from snnc.mapping.meter import stored_weight_bits
 from snnc.mapping.soft_reset import compartments
-from snnc.network.arithmetic import Fixed
+from snnc.network.arithmetic import Fixed, bias_parts
 from snnc.network.latency import chip_delays
 from snnc.network.model import Network, Population
 
@@ -68,7 +69,7 @@ def _population_problems(p: Population, net: Network, profile: Profile) -> Itera
         models = ", ".join(profile.neurons)
         have = f"{where} has neurons {p.neuron.model()!r}, {profile.name} computes {models}"
         yield f"{have};{_built(p, profile)} train with one of those"
-    if isinstance(net.numeric, Fixed) and (bad := _biases_off_grid(p, profile.fixed())):
+    if isinstance(net.numeric, Fixed) and len(bad := _biases_off_grid(p, profile.fixed())):
         bits, exponent = profile.numeric.bias_mantissa_bits, profile.numeric.bias_exponent_max
         yield (
             f"{where} has biases like {bad[0]} ({len(bad)} of them) that are no {bits}-bit number times 2**0 .. 2**{exponent};"
@@ -86,15 +87,10 @@ def _built(p: Population, profile: Profile) -> str:
     )
 
 
-def _biases_off_grid(p: Population, numeric: Fixed) -> list[int]:
-    """The biases that are no mantissa shifted by an exponent of the chip."""
+def _biases_off_grid(p: Population, numeric: Fixed) -> NDArray[np.int64]:
+    """Return the biases that are no mantissa shifted by an exponent of the chip."""
     bias = np.atleast_1d(getattr(p.neuron, "bias", np.int64(0)))
-    limit = 1 << (numeric.bias_mantissa_bits - 1)
-    exact = np.zeros(bias.shape, np.bool_)
-    for exponent in range(numeric.bias_exponent_max + 1):
-        mantissa = bias >> exponent
-        exact |= (mantissa << exponent == bias) & (-limit <= mantissa) & (mantissa < limit)
-    return [int(b) for b in bias[~exact]]
+    return np.asarray(bias[bias_parts(bias, numeric)[1] < 0])
 
 
 def _delay_problems(net: Network, profile: Profile) -> Iterator[str]:

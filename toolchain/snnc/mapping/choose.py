@@ -11,12 +11,12 @@ from snnc.errors import DoesNotFitError, MissingDependencyError
 from snnc.mapping import strategies
 from snnc.mapping.arrange import arrange, packet_hops
 from snnc.mapping.census import Census, census
-from snnc.mapping.legality import must_be_legal
+from snnc.mapping.legality import must_be_legal, must_have_cores
 from snnc.mapping.lower_bounds import cores_at_least, most_cores
 from snnc.mapping.model import Core, CoreMap
 from snnc.mapping.output_axons import all_off_chip, hang_on_chips
 from snnc.mapping.repair import over_limits, repaired
-from snnc.mapping.task import Assignment, Task, must_have_cores, numbered, slices_of
+from snnc.mapping.task import Assignment, Task, numbered, slices_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ def map_by(task: Task, strategy: str) -> Mapped:
 def _placed(task: Task, cut: Callable[[Task], Assignment]) -> tuple[Assignment, Census, NDArray[np.int64]]:
     """What the strategy cuts, with its cores in the order of their places, its census, and the places."""
     core_of, found = repaired(task, numbered(cut(task)))
-    must_have_cores(task, found.cores)
+    must_have_cores(task.net, found.cores, task.profile)
     places = arrange(task.profile, found)
     rank = np.argsort(np.argsort(places))
     return {name: rank[cores] for name, cores in core_of.items()}, found.renumbered(rank), np.sort(places)
@@ -77,7 +77,7 @@ def _placed_on_chips(task: Task, cut: Callable[[Task], Assignment]) -> tuple[Ass
         core_of, _, places = _placed(replace(task, profile=all_off_chip(task.profile)), cut)
     except DoesNotFitError:
         core_of, found = repaired(task, numbered(cut(task)))
-        must_have_cores(task, found.cores)
+        must_have_cores(task.net, found.cores, task.profile)
         places = np.arange(found.cores)
     return core_of, census(task, core_of, places=places), places
 

@@ -11,19 +11,24 @@ from snnc.network.model import Network
 
 
 def must_be_legal(net: Network, cores: Sequence[Core], profile: Profile) -> None:
-    """Raises DoesNotFitError if the cores run out, or a limit of one of them, of a neuron or of the chip is exceeded."""
-    if len(cores) > profile.cores:
-        raise DoesNotFitError(
-            f"needs {len(cores)} cores, {profile.name} has {profile.cores}",
-            where=f"network {net.name!r}",
-            fix="prune it or pick a larger chip; `snnc check` says how far",
-        )
+    """Raise DoesNotFitError if the cores run out, or a limit of one of them, of a neuron or of the chip is exceeded."""
+    must_have_cores(net, len(cores), profile)
     for usage in totals(net, profile):
         _must_be_within(usage, f"{profile.name} has", "prune it or pick a larger chip")
     for core in cores:
         for resource, limit in profile.limits.items():
             usage = Usage(resource, f"core {core.index}", core.used.get(resource, 0), limit)
             _must_be_within(usage, f"a core of {profile.name} has", "map it anew with `snnc map`")
+
+
+def must_have_cores(net: Network, cores: int, profile: Profile) -> None:
+    """Raise DoesNotFitError if the chip has fewer cores."""
+    if cores > profile.cores:
+        raise DoesNotFitError(
+            f"needs {cores} cores, {profile.name} has {profile.cores}",
+            where=f"network {net.name!r}",
+            fix="prune it or pick a larger chip; `snnc check` says how far",
+        )
 
 
 def _must_be_within(usage: Usage, whose: str, fix: str) -> None:

@@ -10,9 +10,9 @@ from snnc.chips.profile import Profile
 from snnc.errors import FileError
 from snnc.mapping.census import census
 from snnc.mapping.choose import cores_of
+from snnc.mapping.coverage import must_be_a_partition
 from snnc.mapping.legality import must_be_legal
 from snnc.mapping.model import CoreMap, Slice
-from snnc.mapping.place import must_be_a_partition
 from snnc.mapping.task import Task, of_slices
 from snnc.network.model import Network
 

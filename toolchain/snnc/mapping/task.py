@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.chips.profile import Profile
-from snnc.errors import DoesNotFitError
 from snnc.mapping.configurations import (
     NeuronConfigurations,
     SynapseConfigurations,
@@ -136,13 +135,3 @@ def by_population(core_of: Assignment, each: NDArray[np.int64]) -> dict[str, NDA
     """A number for each neuron, all populations of an assignment one after the other, as one array for each of them."""
     parts = np.split(each, np.cumsum([len(cores) for cores in core_of.values()])[:-1])
     return dict(zip(core_of, parts, strict=True))
-
-
-def must_have_cores(task: Task, cores: int) -> None:
-    """Raises DoesNotFitError if the chip has fewer."""
-    if cores > task.profile.cores:
-        raise DoesNotFitError(
-            f"needs {cores} cores, {task.profile.name} has {task.profile.cores}",
-            where=f"network {task.net.name!r}",
-            fix="prune it or pick a larger chip; `snnc check` says how far",
-        )

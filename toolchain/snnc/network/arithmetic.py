@@ -3,10 +3,12 @@ its implementations (the others, of torch, are in training/arithmetic.py), so th
 integers cannot drift apart.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from snnc.errors import NetworkError
 
@@ -152,3 +154,23 @@ class Fixed(_Arrays):
 
 
 Numeric = Float | Fixed
+
+
+def numeric_of(fields: Mapping[str, Any]) -> Numeric:
+    """Return the numbers that a file describes: ``kind``, and for "fixed" the fields of `Fixed`.
+
+    Raises KeyError for an unknown kind, TypeError for fields that it does not have, NetworkError for a width that cannot be.
+    """
+    kinds: dict[str, type[Numeric]] = {Float.kind: Float, Fixed.kind: Fixed}
+    return kinds[fields["kind"]](**{name: value for name, value in fields.items() if name != "kind"})
+
+
+def bias_parts(bias: Any, numeric: Fixed) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return (mantissa, smallest exponent) of each integer bias, in state units; exponent -1 where it has no such form."""
+    bias = np.asarray(bias, np.int64)
+    limit = 1 << (numeric.bias_mantissa_bits - 1)
+    exponent = np.full(bias.shape, -1, np.int64)
+    for e in range(numeric.bias_exponent_max, -1, -1):
+        mantissa = bias >> e
+        exponent[(mantissa << e == bias) & (-limit <= mantissa) & (mantissa < limit)] = e
+    return bias >> np.maximum(exponent, 0), exponent

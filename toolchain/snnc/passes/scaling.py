@@ -85,14 +85,3 @@ def bias_exponent(bias: Any, numeric: Fixed) -> int:
     largest = float(np.abs(bias).max())
     needed = 0 if largest <= most else ceil(log2(largest / most) - 1e-12)
     return min(needed, numeric.bias_exponent_max)
-
-
-def bias_parts(bias: Any, numeric: Fixed) -> tuple[Ints, Ints]:
-    """Each integer bias (state units, any shape) as (mantissa, smallest exponent); exponent -1 where it has no such form."""
-    bias = np.asarray(bias, np.int64)
-    limit = 1 << (numeric.bias_mantissa_bits - 1)
-    exponent = np.full(bias.shape, -1, np.int64)
-    for e in range(numeric.bias_exponent_max, -1, -1):
-        mantissa = bias >> e
-        exponent[(mantissa << e == bias) & (-limit <= mantissa) & (mantissa < limit)] = e
-    return bias >> np.maximum(exponent, 0), exponent

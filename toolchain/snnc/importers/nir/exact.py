@@ -12,7 +12,7 @@ from snnc.errors import FileError, SnncError
 from snnc.importers._shared.hdf5 import Group
 from snnc.importers.nir.build import Built
 from snnc.importers.nir.graph import Graph
-from snnc.network.arithmetic import Fixed, Float, Numeric
+from snnc.network.arithmetic import Fixed, Numeric, numeric_of
 from snnc.network.encoding import Encoding
 from snnc.network.model import Connection, Network, Population, Stage
 from snnc.network.neuron import Neuron
@@ -42,7 +42,7 @@ def header(root: Group) -> Tree | None:
 def restored(said: Tree, graph: Graph, built: Built, where: str) -> Network:
     """The network that was exported, from what the header says and the nodes hold. Raises FileError where they contradict."""
     try:
-        numeric = _numeric(dict(said["numeric"]))
+        numeric = numeric_of(dict(said["numeric"]))
         held = {node: wire for wire, way in built.ways.items() for node in way}
         wires = {c.name: c for c in built.connections}
         holders = {node: wires[wire] for node, wire in held.items()}
@@ -61,11 +61,6 @@ def restored(said: Tree, graph: Graph, built: Built, where: str) -> Network:
         raise FileError(error.what, where=place, fix="export it again, or remove its metadata") from error
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError, IndexError) as error:
         raise FileError(f"has damaged metadata: {error!r}", where=where, fix="export it again, or remove its metadata") from error
-
-
-def _numeric(fields: Tree) -> Numeric:
-    kinds: dict[str, type[Numeric]] = {Float.kind: Float, Fixed.kind: Fixed}
-    return kinds[fields.pop("kind")](**fields)
 
 
 def _population(fields: Tree, graph: Graph, found: Population, numeric: Numeric) -> Population:

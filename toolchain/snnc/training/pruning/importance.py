@@ -6,10 +6,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from snnc.budget.plan import Importance
 from snnc.data.dataset import Dataset
 from snnc.errors import ConfigError
 from snnc.network.model import Network
+from snnc.passes.prune_by_magnitude import Importance
 from snnc.training.loop.fit import fit
 from snnc.training.loop.record import Record
 from snnc.training.models.feedforward import from_network

@@ -15,12 +15,13 @@ import numpy as np
 from snnc import store
 from snnc.budget.goal import Goal
 from snnc.budget.measure import Uses, measure
-from snnc.budget.plan import Importance, PruningPlan, in_words, plan
+from snnc.budget.plan import PruningPlan, in_words, plan
 from snnc.data.dataset import Dataset
 from snnc.errors import ConfigError, DoesNotFitError, UnsupportedError
 from snnc.mapping.capabilities import lacking
 from snnc.mapping.task import Rates
 from snnc.network.model import Network, Stage
+from snnc.passes.prune_by_magnitude import Importance
 from snnc.passes.quantise import quantise
 from snnc.training.loop.record import Record
 from snnc.training.pruning.importance import importance
