@@ -1,8 +1,8 @@
 """What is kept are the synapses of largest weight, and of equals those that are stored first."""
 
 import numpy as np
-
 from cases.networks import fixed_chain
+
 from snnc.passes.prune_by_magnitude import magnitudes, prune_by_magnitude, prune_by_rank, ranked
 
 
