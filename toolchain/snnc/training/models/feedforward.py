@@ -27,7 +27,6 @@ from snnc.ops.dense import Dense
 from snnc.training.kernels.fire import fire, must_fuse
 from snnc.training.settings import Kernel
 
-FROM_TORCH = "train the torch module that it came from, snnc prune FILE.py:FACTORY --weights FILE, and import what that writes"
 NeuronKind = Literal["leaky", "synaptic"]
 DECAY_STEPS = 4096  # decays are multiples of 1/4096, which a 12-bit register holds exactly
 
@@ -156,7 +155,7 @@ def from_network(net: Network, kernel: Kernel = "auto") -> Feedforward:
     Which synapses exist stays with the model (`pruned_masks`); `keep_pruned` holds the others at 0 in training.
     Raises UnsupportedError for any other network, naming the part.
     """
-    chain = _chain(net)
+    chain = chain_of(net)
     unit = net.encoding.unit if net.encoding else 1.0
     linears, neurons = [], []
     for i, c in enumerate(chain):
@@ -169,35 +168,40 @@ def from_network(net: Network, kernel: Kernel = "auto") -> Feedforward:
     return model
 
 
-def _chain(net: Network) -> list[Connection]:
-    """The connections from the input to the output. Raises UnsupportedError for what is no chain of layers that torch trains."""
+def is_chain(net: Network) -> bool:
+    """Return whether `from_network` takes a network."""
+    try:
+        chain_of(net)
+    except UnsupportedError:
+        return False
+    return True
+
+
+def chain_of(net: Network) -> list[Connection]:
+    """Return the connections from the input to the output. Raises UnsupportedError for what is no chain of snnTorch's layers."""
     where = f"network {net.name!r}"
     if not isinstance(net.numeric, Float):
         raise UnsupportedError("is quantised, and only float networks are trained", where=where, fix="pass the float network")
     for c in net.connections:
-        must_be_dense(c)
+        _must_be_dense(c)
         if c.longest_delay:
-            raise UnsupportedError(
-                f"has a delay of {c.longest_delay} steps", where=f"connection {c.name!r}", fix="train without delay"
-            )
+            raise UnsupportedError(f"has a delay of {c.longest_delay} steps", where=f"connection {c.name!r}")
     chain = [c for p in net.ordered for c in net.out_of(p.name)]
     if [(c.src, c.dst) for c in chain] != [(a.name, b.name) for a, b in pairwise(net.ordered)]:
-        raise UnsupportedError("is no chain of layers, and only chains are trained as networks", where=where, fix=FROM_TORCH)
+        raise UnsupportedError("is no chain of layers, which snnTorch's model is", where=where)
     for p in net.ordered[1:]:
         if not isinstance(p.neuron, LIF | Cuba) or (isinstance(p.neuron, Cuba) and p.neuron.bias.any()):
             raise UnsupportedError(
-                "has neurons that snnTorch cannot express", where=f"population {p.name!r}", fix="use lif, or cuba without bias"
+                "has neurons that this model lacks", where=f"population {p.name!r}", fix="use lif, or cuba without bias"
             )
     return chain
 
 
-def must_be_dense(c: Connection) -> None:
-    """Raises UnsupportedError for weights that neurons share, and for pools: they are trained as a torch module."""
+def _must_be_dense(c: Connection) -> None:
     if not isinstance(c.op, Dense) or c.op.pool:
         raise UnsupportedError(
-            f"has operator {c.op.kind!r}{' behind a pool' if c.op.pool else ''}, only plain dense ones are trained as networks",
+            f"has operator {c.op.kind!r}{' behind a pool' if c.op.pool else ''}, which is not plainly dense",
             where=f"connection {c.name!r}",
-            fix=FROM_TORCH,
         )
 
 
@@ -219,7 +223,7 @@ def _to_torch(p: Population) -> nn.Module:
     if isinstance(p.neuron, Cuba):
         return _neuron("synaptic", _kept(p.neuron.decay_v), _kept(p.neuron.decay_u), _tensor(p.neuron.threshold), False)
     if not isinstance(p.neuron, LIF):
-        raise UnsupportedError("has neurons that snnTorch cannot express", where=f"population {p.name!r}")
+        raise UnsupportedError("has neurons that this model lacks", where=f"population {p.name!r}")
     return _neuron("leaky", _kept(p.neuron.decay_v), None, _tensor(p.neuron.threshold), True)
 
 

@@ -12,7 +12,7 @@ from snnc.network.model import Network
 from snnc.passes.prune_by_magnitude import Importance
 from snnc.training.loop.fit import fit
 from snnc.training.loop.record import Record
-from snnc.training.models.feedforward import from_network
+from snnc.training.models.trainable import trainable
 from snnc.training.settings import FitConfig
 
 SAMPLES = 4096  # from the first, of the training split
@@ -43,7 +43,9 @@ def importance(net: Network, data: Dataset, config: FitConfig) -> Importance:
     """
     if net.encoding is None:
         raise ConfigError("does not say how samples are encoded", where=f"network {net.name!r}", fix="train it with snnc train")
-    model = from_network(net)
-    watch = _Watch({name: linear.weight for name, linear in model.linears.items()})
-    fit(model, data.first(SAMPLES), net.encoding, replace(config, epochs=1), optimizer=watch, record=Record(quiet=True))
-    return {c.name: watch.sums[c.name].numpy()[c.op.synapses.rows, c.op.synapses.indices] for c in net.connections}
+    trained = trainable(net)
+    watch = _Watch(trained.weights)
+    fit(trained.model, data.first(SAMPLES), net.encoding, replace(config, epochs=1), optimizer=watch, record=Record(quiet=True))
+    fixed = {c.name: torch.zeros(c.op.synapses.shape) for c in net.connections if c.name not in watch.sums}
+    sums = {**watch.sums, **fixed}
+    return {c.name: sums[c.name].numpy()[c.op.synapses.rows, c.op.synapses.indices] for c in net.connections}

@@ -15,7 +15,7 @@ from snnc.training.loop import ranks
 from snnc.training.loop.fit import fit, provenance, steps_in_epoch
 from snnc.training.loop.record import Metrics, Record
 from snnc.training.methods._base import PruningOptimizer
-from snnc.training.models.feedforward import from_network, to_network
+from snnc.training.models.trainable import trainable
 from snnc.training.settings import PruneConfig
 
 
@@ -38,19 +38,17 @@ def prune(
         raise ConfigError("does not say how samples are encoded", where=f"network {net.name!r}", fix="train it with snnc train")
     must_suit(net, data)
     config = ranks.placed(config)
-    model = from_network(net, config.kernel).to(config.device)
-    weights = {name: linear.weight for name, linear in model.linears.items()}
-    biases = [linear.bias for linear in model.linears.values() if linear.bias is not None]
+    trained = trainable(net, config.kernel, config.device)
+    weights = trained.weights
     steps = config.epochs * steps_in_epoch(data, config)
     present = parameter_connectivity(net)
-    optimizer = pruner(weights, biases, config, steps, present)
+    optimizer = pruner(weights, trained.others, config, steps, present)
     metrics = fit(
-        model, data, encoding, config,
+        trained.model, data, encoding, config,
         test=test, optimizer=optimizer, after_epoch=lambda: changes(weights, optimizer), record=record, resume=resume,
     )  # fmt: skip
     masks = {name: optimizer.exists(weight) for name, weight in weights.items()}
-    stage = Stage("prune", provenance(config, data, metrics))
-    return to_network(model, encoding, net.name, net.dt_s, (*net.done, stage), masks)
+    return trained.to_network((Stage("prune", provenance(config, data, metrics)),), masks)
 
 
 def pruner(

@@ -24,6 +24,7 @@ from snnc.network.model import Network, Stage
 from snnc.passes.prune_by_magnitude import Importance
 from snnc.passes.quantise import quantise
 from snnc.training.loop.record import Record
+from snnc.training.models.connection import trains
 from snnc.training.pruning.importance import importance
 from snnc.training.pruning.prune import prune
 from snnc.training.settings import PruneConfig
@@ -156,7 +157,8 @@ class _Trainer:
 
 def _to(planned: PruningPlan, config: PruneConfig) -> PruneConfig:
     """To exactly as many synapses in each layer as planned."""
-    layers = tuple(f"{name}={part!r}" for name, part in planned.connectivity.items())
+    pruned = {c.name for c in planned.net.connections if trains(c)}
+    layers = tuple(f"{name}={part!r}" for name, part in planned.connectivity.items() if name in pruned)
     return replace(config, connectivity=None, sparsity=None, layer=layers)
 
 
