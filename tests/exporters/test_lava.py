@@ -112,7 +112,7 @@ SAMPLES, RATE = 6, 0.3
 
 
 def verify(capsys, path, artifact):
-    return cli(capsys, "verify", artifact, "--against", path, "--random", RATE, "--samples", SAMPLES, "-q")
+    return cli(capsys, "verify", artifact, "--against", path, "--random", RATE, "--samples", SAMPLES, "-q", "--as-it-is")
 
 
 def input_of(net):

@@ -142,7 +142,7 @@ def test_one_changed_number_is_found(target, tmp_path):
 def verify(folder, capsys):
     words = ["--random", "0.4", "--samples", "3", "--json"]
     with pytest.raises(SystemExit) as end:
-        main(["verify", str(folder / "a"), "--against", str(folder / "net"), *words])
+        main(["verify", str(folder / "a"), "--against", str(folder / "net"), "--as-it-is", *words])
     return end.value.code, json.loads(capsys.readouterr().out)
 
 

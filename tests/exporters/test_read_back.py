@@ -19,7 +19,7 @@ WEIGHTS = {"nir": "node/nodes/fc1/weight", "netx": "layer/1/weight"}
 
 
 def proof(artifact, net):
-    return verify_artifact(artifact, net, from_noise(net, 16, 0.3, 0), 3)
+    return verify_artifact(artifact, net, from_noise(net, 16, 0.3, 0), 3, as_it_is=True)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -40,7 +40,20 @@ def test_the_verdict_says_what_ran_and_what_it_does_not_say(name, tmp_path, caps
     path = saved(fixed_chain(), tmp_path)
     export(name, fixed_chain(), tmp_path / "a")
     assert (
-        snnc("verify", tmp_path / "a", "--against", path, "--random", "0.3", "--samples", "3", "--engine", "reference", "--json")
+        snnc(
+            "verify",
+            tmp_path / "a",
+            "--against",
+            path,
+            "--random",
+            "0.3",
+            "--samples",
+            "3",
+            "--engine",
+            "reference",
+            "--json",
+            "--as-it-is",
+        )
         == 0
     )
     said = json.loads(capsys.readouterr().out)

@@ -111,7 +111,7 @@ def test_outputs_that_are_none_are_one_error(artifact, content, capsys):
     path = saved(fixed_chain(), artifact.parent)
     (artifact / "run.py").write_text(f"import sys\nopen(sys.argv[2], 'wb').write({content!r})\n")
     with pytest.raises(SystemExit) as end:
-        main(["verify", str(artifact), "--against", str(path), "--random", "0.3", "--samples", "1"])
+        main(["verify", str(artifact), "--against", str(path), "--random", "0.3", "--samples", "1", "--as-it-is"])
     assert end.value.code == 1
     assert "error: " + str(artifact) + ": the program left no usable outputs" in capsys.readouterr().err
 
@@ -138,7 +138,7 @@ def test_a_signal_ends_the_program_too_and_leaves_nothing(artifact, number, code
     temporary.mkdir()
     program = "import os, sys, time\nopen(sys.argv[0] + '.pid', 'w').write(f'{os.getpid()} ')\ntime.sleep(1000)\n"
     (artifact / "run.py").write_text(program)
-    command = [sys.executable, "-m", "snnc", "verify", artifact, "--against", path, "--random", "0.3", "--json"]
+    command = [sys.executable, "-m", "snnc", "verify", artifact, "--against", path, "--random", "0.3", "--json", "--as-it-is"]
     verb = subprocess.Popen(
         command, env={**os.environ, "TMPDIR": str(temporary)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -191,6 +191,7 @@ def test_ctrl_c_kills_a_program_that_does_not_listen_and_keeps_what_was_compared
         "-m",
         "snnc",
         "verify",
+        "--as-it-is",
         folder,
         "--against",
         path,

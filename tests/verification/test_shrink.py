@@ -107,7 +107,7 @@ def test_an_altered_program_is_copied_as_it_is(tmp_path, capsys):
     net = fixed_chain(sizes=(30, 40, 8))
     store.save(net, tmp_path / "net.snnc")
     targets.export("onnx", raised(net), None, tmp_path / "program")
-    words = ["verify", tmp_path / "program", "--against", tmp_path / "net.snnc", "--random", 0.4, "--samples", 4]
+    words = ["verify", tmp_path / "program", "--against", tmp_path / "net.snnc", "--random", 0.4, "--samples", 4, "--as-it-is"]
     assert snnc(*words, "--counterexample", tmp_path / "small", "-q") == 1
     about = json.loads((tmp_path / "small" / "counterexample.json").read_text())
     assert about["neurons"] == 48, "the program is that of all neurons"

@@ -27,6 +27,12 @@ class RunError(SnncError):
     exit_code = 1
 
 
+class AlteredError(SnncError):
+    """An artifact is not what an export of its network writes."""
+
+    exit_code = 1
+
+
 class UsageError(SnncError):
     """A wrong option, configuration, file, network or data set."""
 

@@ -49,7 +49,7 @@ def load(path: Path | str) -> Network:
         return _network(header, tensors)
     except SnncError as error:
         raise type(error)(error.what, where=f"{path}: {error.where}".rstrip(": "), fix=error.fix) from error
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError, RecursionError) as error:
         raise FileError(f"is damaged: {error!r}", where=str(path), fix="write it again") from error
 
 

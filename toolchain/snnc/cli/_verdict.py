@@ -23,7 +23,8 @@ def print_verdict_json(proof: Comparison, accuracy: Mapping[str, float], samples
         samples=samples, mismatches=verdict.mismatches, spikes=counts,
         states={name: {"compared": c, "mismatches": d} for name, (c, d) in verdict.states.items()},
         silent=verdict.silent, first=asdict(verdict.first) if verdict.first else None, accuracy=dict(accuracy),
-        synaptic_operations=proof.operations, measured=dict(proof.measured), notes=proof.notes, **more,
+        synaptic_operations=proof.operations, measured=dict(proof.measured), notes=proof.notes,
+        altered=proof.altered, **more,
     )  # fmt: skip
 
 
@@ -64,7 +65,8 @@ def sentence(proof: Comparison) -> str:
         return f"NOT EXACT: {verdict.candidate} counted {measured:,.0f} synaptic operations, the reference {proof.operations:,}"
     counted = "" if measured is None else f", and so are {proof.operations:,} synaptic operations"
     spikes, states = (sum(c for c, _ in counts.values()) for counts in (verdict.spikes, verdict.states))
-    return f"EXACT: {spikes:,} spike slots{f' and {states:,} states' if states else ''} are equal{counted}"
+    exact = "EXACT, YET ALTERED" if proof.altered else "EXACT"
+    return f"{exact}: {spikes:,} spike slots{f' and {states:,} states' if states else ''} are equal{counted}"
 
 
 def _where(first: Divergence, verdict: Verdict) -> str:

@@ -39,6 +39,8 @@ from snnc.pipeline.verify import verify
     show_default=True,
     help="Seconds for each run of a program.",
 )
+@click.option("--hw", "chip", help="The chip that the artifact is mapped to, where it is none of snnc's own.")
+@click.option("--as-it-is", is_flag=True, help="Run ARTIFACT though it is not what an export writes; the verdict says so.")
 @click.option("--resume", "kept", type=PATH, help="Keep in this file what was compared, and go on from there.")
 @click.option(
     "--counterexample", "smallest", type=PATH, help="If anything differs, write the smallest case as a test into this folder."
@@ -47,8 +49,8 @@ from snnc.pipeline.verify import verify
 @quiet_option
 def command(
     artifact: Path, model: Path, data_name: str, data_dir: Path | None, split: Any, rate: float | None, samples: int | None,
-    by: str | None, steps: int | None, seed: int, timeout_s: float, kept: Path | None, smallest: Path | None, as_json: bool,
-    quiet: bool,
+    by: str | None, steps: int | None, seed: int, timeout_s: float, kept: Path | None, smallest: Path | None,
+    chip: str | None, as_it_is: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Run ARTIFACT and a simulator on the same input and compare every spike and every state of all
     populations, moved by the declared latency only. Exit code 1 if anything differs or nothing was proved.
@@ -57,7 +59,10 @@ def command(
     float64, of an integer network the module that fine-tuning trains. With --against reference, it is an integer network, and
     what runs is the engine.
 
-    An interrupt ends it with the verdict on what was compared. The program in ARTIFACT is executed: verify only what you trust.
+    Before anything of ARTIFACT runs, the network is exported anew and every byte is compared: what was altered is named and not
+    run (exit code 1), unless --as-it-is is given.
+
+    An interrupt ends it with the verdict on what was compared.
     """
     against = str(model) if str(model) in PEERS else store.load(model)
     candidate = store.load(artifact) if isinstance(against, str) else artifact
@@ -66,7 +71,8 @@ def command(
     with progress(total, quiet, "verifying") as watch:
         found = verify(
             candidate, against, data=dataset, noise=rate, split=split, samples=samples, steps=steps, seed=seed, by=by,
-            timeout_s=timeout_s, resume=kept, counterexample=smallest, watch=watch, say=lambda line: say(line, quiet),
+            timeout_s=timeout_s, resume=kept, counterexample=smallest, chip=chip, as_it_is=as_it_is, watch=watch,
+            say=lambda line: say(line, quiet),
         )  # fmt: skip
     if as_json:
         test = str(found.counterexample) if found.counterexample else None

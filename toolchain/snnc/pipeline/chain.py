@@ -250,7 +250,8 @@ def _verify(
     float_proof = compare_runs(pruned, partial(torch_run, pruned), from_images(pruned, test.images), samples, see=see)
     say(f"verify: {goal.target} against fixed, {samples} samples")
     see = partial(recorder.keep, "target_against_fixed")
-    proof = verify_artifact(artifact, fixed, from_images(fixed, test.images), samples, timeout_s=goal.timeout_s, see=see)
+    images, chip = from_images(fixed, test.images), chips.load(goal.hw)
+    proof = verify_artifact(artifact, fixed, images, samples, timeout_s=goal.timeout_s, chip=chip, see=see)
     recorder.write(out / RECORDING)
     return rounding, float_proof, proof
 

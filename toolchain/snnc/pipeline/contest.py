@@ -2,8 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 import snnc.targets as targets
 from snnc.base.files import must_be_free
+from snnc.chips.profile import Profile
 from snnc.errors import SnncError, UsageError
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Network
@@ -22,7 +22,7 @@ from snnc.targets.target import Artifact
 from snnc.training.settings import must_have_torch
 from snnc.verification import counterexample
 from snnc.verification.compare import Divergence
-from snnc.verification.prove import Comparison, Source, notes, running
+from snnc.verification.prove import Comparison, Source, remarked, running
 from snnc.verification.shrink import Case, Differs, samples_that_differ, shrunk
 
 PEERS = ("torch", "reference")  # what a network can be held against instead of another network
@@ -39,6 +39,7 @@ class Contest:
     of: dict[str, Any]  # what identifies it
     timeout_s: float
     artifact: Artifact | None = None
+    altered: tuple[str, ...] = ()  # how the artifact is not what an export writes
 
     @property
     def record(self) -> bool:
@@ -47,13 +48,25 @@ class Contest:
 
     def remarked(self, comparison: Comparison) -> Comparison:
         """The comparison with what is to be said about the artifact."""
-        return replace(comparison, notes=notes(self.artifact, self.net, comparison)) if self.artifact else comparison
+        return remarked(comparison, self.artifact, self.altered) if self.artifact else comparison
 
 
-def contest(candidate: Network | Artifact, against: Network | str, by: str | None, timeout_s: float) -> Contest:
-    """Return who runs and who judges. Raises NetworkError, UnsupportedError, UsageError, MissingDependencyError."""
+def contest(
+    candidate: Network | Artifact, against: Network | str, by: str | None, timeout_s: float, *, as_it_is: bool = False,
+    chip: Profile | None = None,
+) -> Contest:  # fmt: skip
+    """Return who runs and who judges.
+
+    Raises AlteredError for an artifact that is not what an export writes, unless it is to be run ``as_it_is``, and
+    NetworkError, UnsupportedError, UsageError, MissingDependencyError.
+    """
+    if (as_it_is or chip) and not isinstance(candidate, Artifact):
+        where = "as_it_is" if as_it_is else "chip"
+        raise UsageError("only an artifact can be altered", where=where, fix="leave it out")
+    if isinstance(against, Network) and isinstance(candidate, Artifact):
+        return _of_artifact(candidate, against, by, timeout_s, as_it_is, chip)
     if isinstance(against, Network):
-        return _against_network(candidate, against, by, timeout_s)
+        return _of_network(candidate, against, by, timeout_s)
     if against not in PEERS or not isinstance(candidate, Network):
         what = "is an artifact" if against in PEERS else f"{against!r} is no network"
         raise UsageError(what, where="verify", fix="name the network that was exported, or a network and torch or reference")
@@ -68,22 +81,20 @@ def contest(candidate: Network | Artifact, against: Network | str, by: str | Non
     return Contest(net, torch_runner(net), by if fixed else "reference", against, of, timeout_s)
 
 
-def _against_network(candidate: Network | Artifact, net: Network, by: str | None, timeout_s: float) -> Contest:
-    of = {"network": net.hash, "by": by}
-    if isinstance(candidate, Network):
-        run = simulator(candidate)
-        return Contest(
-            net, lambda inputs: run(candidate, inputs, True), by, "", {**of, "candidate": candidate.hash}, timeout_s
-        )  # fmt: skip
-    return Contest(net, running(candidate, net, timeout_s), by, "", {**of, "candidate": _hash(candidate)}, timeout_s, candidate)
+def _of_network(candidate: Network, net: Network, by: str | None, timeout_s: float) -> Contest:
+    run, of = simulator(candidate), {"network": net.hash, "by": by, "candidate": candidate.hash}
+    return Contest(net, lambda inputs: run(candidate, inputs, True), by, "", of, timeout_s)
 
 
-def _hash(artifact: Artifact) -> str:
-    """Of all files as they are, altered or not."""
-    digest = sha256()
-    for path in sorted(p for p in artifact.root.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
-        digest.update(path.relative_to(artifact.root).as_posix().encode() + b"\0" + sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+def _of_artifact(
+    artifact: Artifact, net: Network, by: str | None, timeout_s: float, as_it_is: bool, chip: Profile | None
+) -> Contest:
+    run = running(artifact, net, timeout_s)
+    altered = targets.alterations(artifact, net, chip)
+    if not as_it_is:
+        targets.must_be_unaltered(altered, artifact.root)
+    of = {"network": net.hash, "by": by, "candidate": targets.fingerprint(artifact)}
+    return Contest(net, run, by, "", of, timeout_s, artifact, altered)
 
 
 def where_to_shrink(candidate: Network | Artifact, against: Network | str, folder: Path | None) -> None:

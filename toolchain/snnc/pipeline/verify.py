@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import snnc.targets as targets
+from snnc import chips
 from snnc.data.dataset import Split
 from snnc.errors import UsageError
 from snnc.network.html import block
@@ -100,6 +101,8 @@ def verify(
     timeout_s: float = 600,
     resume: Path | str | None = None,
     counterexample: Path | str | None = None,
+    chip: str | None = None,
+    as_it_is: bool = False,
     watch: Watch = silent,
     say: Say = silent,
 ) -> Verification:
@@ -123,6 +126,8 @@ def verify(
         timeout_s: Seconds that each run of a program may take.
         resume: A file that keeps what was compared, and from which a verification that was stopped goes on.
         counterexample: Where to write the smallest case that differs, as a test.
+        chip: Name or file of the profile that the artifact is mapped to, where it is none of snnc's own.
+        as_it_is: Whether an artifact that is not what an export writes is run all the same; the verdict says so.
         watch: Called with the number of samples done.
         say: Called with a line of progress.
 
@@ -132,6 +137,7 @@ def verify(
     Raises:
         UsageError: Input is missing or given twice, or the candidate does not go with ``against``.
         DataError: The input does not suit the network.
+        AlteredError: The artifact is not, byte for byte, what an export of the network writes. Nothing of it was run.
         NetworkError: The artifact has other populations than the network.
         UnsupportedError: The artifact cannot be run here.
         RunError: The program of the artifact fails or takes too long.
@@ -147,7 +153,7 @@ def verify(
     if not isinstance(candidate, Network | Artifact):
         candidate = targets.read_artifact(Path(candidate))
     where_to_shrink(candidate, against, test_folder := path_of(counterexample))
-    chosen = contest(candidate, against, by, timeout_s)
+    chosen = contest(candidate, against, by, timeout_s, as_it_is=as_it_is, chip=chips.load(chip) if chip else None)
     given = _samples(chosen.net, data, inputs, noise, split, folder, samples, steps, seed)
     say(f"running {_name(candidate)} on {given.count:,} samples")
     comparison = chosen.remarked(joined(_compared(chosen, given, path_of(resume), watch)))

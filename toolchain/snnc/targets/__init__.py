@@ -1,6 +1,7 @@
 """From a network to a program for a target, and back: the contract of a target, artifacts, and how their programs are run."""
 
 from snnc.targets.artifact import altered_files, export, foreign_files, must_be_exportable, read_artifact
+from snnc.targets.integrity import alterations, fingerprint, must_be_unaltered
 from snnc.targets.target import (
     EXPORTERS,
     Artifact,
@@ -20,12 +21,15 @@ __all__ = [
     "Artifact",
     "RunnableTarget",
     "Target",
+    "alterations",
     "altered_files",
     "export",
+    "fingerprint",
     "foreign_files",
     "is_runnable",
     "load",
     "must_be_exportable",
+    "must_be_unaltered",
     "names",
     "read_artifact",
     "reason_not_run",

@@ -1,7 +1,4 @@
-"""From a network to a program for a target, and back: find targets by name, export, read an artifact, run it, prove it.
-
-A target is one file in exporters/; adding a file adds a target.
-"""
+"""Artifacts: export a network into a folder with a manifest, and read such a folder again."""
 
 import hashlib
 import json
@@ -64,7 +61,7 @@ def must_be_exportable(out: Path, force: bool) -> None:
 
 def _is_artifact(path: Path) -> bool:
     try:
-        _read_manifest(path / MANIFEST)
+        read_manifest(path / MANIFEST)
     except FileError:
         return False
     return True
@@ -94,7 +91,7 @@ def read_artifact(path: Path) -> Artifact:
 
     Raises FileError if the folder holds no manifest of ours, or one that is damaged or names files outside.
     """
-    manifest = _read_manifest(path / MANIFEST)
+    manifest = read_manifest(path / MANIFEST)
     try:
         artifact = Artifact(
             target=str(manifest["target"]),
@@ -112,7 +109,8 @@ def read_artifact(path: Path) -> Artifact:
     return artifact
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Return the content of a manifest. Raises FileError if there is none, or none of ours."""
     if not path.is_file():
         raise FileError("no such file", where=str(path), fix="name a folder that snnc export wrote")
     manifest = read_json(path, "manifest", MAX_MANIFEST_BYTES, "export again")
@@ -128,7 +126,7 @@ def _manifest_problems(artifact: Artifact) -> Iterator[str]:
         if inside.is_absolute() or ".." in inside.parts or "\\" in name or "\0" in name:
             yield f"names the file {name!r}, which is outside of the artifact"
             return
-        if not (artifact.root / name).resolve().is_relative_to(artifact.root.resolve()):
+        if not _leads_inside(artifact.root, name):
             yield f"names the file {name!r}, which leads out of the artifact"
     for population, steps in artifact.latency.items():
         if not 0 <= steps <= MAX_LATENCY_STEPS:
@@ -139,22 +137,34 @@ def _manifest_problems(artifact: Artifact) -> Iterator[str]:
         yield f"gives numbers of kind {artifact.numeric!r}"
 
 
+def _leads_inside(root: Path, name: str) -> bool:
+    """Return whether a path, its links followed, ends in the folder; one whose links never end does not."""
+    try:
+        return (root / name).resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):
+        return False
+
+
 def altered_files(artifact: Artifact) -> list[str]:
     """The files that are missing, or no longer what was exported."""
-    return [name for name, digest in artifact.files.items() if _digest(artifact.root / name) != digest]
+    return [name for name, exported in artifact.files.items() if digest(artifact.root / name) != exported]
 
 
 def foreign_files(artifact: Artifact) -> list[str]:
     """The files in the folder that the manifest does not list: they were added, or taken off the list."""
-    here = (Path(folder, name) for folder, _, found in os.walk(artifact.root) for name in found)
+    here = [
+        Path(folder, name)
+        for folder, folders, files in os.walk(artifact.root)
+        for name in [*files, *(inside for inside in folders if Path(folder, inside).is_symlink())]
+    ]
     return sorted({p.relative_to(artifact.root).as_posix() for p in here} - {MANIFEST, *artifact.files})
 
 
-def _digest(path: Path) -> str:
-    """The sha256 of a regular file; empty if it cannot be read, or is larger than any artifact's."""
+def digest(path: Path) -> str:
+    """Return the sha256 of a regular file; empty if it cannot be read, or is larger than any artifact's."""
     try:
         return _sha256(path) if path.is_file() and path.stat().st_size <= MAX_FILE_BYTES else ""
-    except OSError:
+    except (OSError, RuntimeError):
         return ""
 
 

@@ -28,6 +28,10 @@ MEASURED = "_measured."  # begins the names of what a simulator of chips counted
 MESSAGE_CHARACTERS = 600
 READ_BYTES = 32 << 10  # of what a program says: as much of its beginning, and of its end
 MAX_WRITTEN_BYTES = 1 << 30  # by a program, in one file: ten times the outputs of as many samples as are run at once
+PYTHON_SETTINGS = {
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONSAFEPATH": "1",  # as python -P, which Pythons before 3.11 lack: no module is taken from beside the program
+}
 GRACE_S = 0.5  # for a program to end by itself: an interrupt is to end all within a second
 
 
@@ -96,7 +100,7 @@ def call(command: list[str], folder: Path, timeout_s: float, runner: Runner) -> 
         try:
             program = subprocess.Popen(  # noqa: S603 - the user asked to run this artifact
                 command, cwd=folder, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages, start_new_session=True,
-                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, preexec_fn=_limit_files,
+                env={**os.environ, **PYTHON_SETTINGS}, preexec_fn=_limit_files,
             )  # fmt: skip
         except OSError as error:
             raise RunError(f"cannot be started: {error.strerror}", where=command[0], fix=f"correct {runner.setting}") from error

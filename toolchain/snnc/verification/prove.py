@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from snnc.chips.profile import Profile
 from snnc.errors import DataError, NetworkError, UnsupportedError
 from snnc.network.encoding import Images, encode
 from snnc.network.model import Network
 from snnc.simulation.choice import simulator
 from snnc.simulation.run import Rasters, Run, classes
-from snnc.targets.artifact import altered_files, foreign_files
+from snnc.targets.integrity import alterations, must_be_unaltered
 from snnc.targets.target import Artifact, RunnableTarget, is_runnable, load, reason_not_run, remark
 from snnc.verification.compare import Verdict, compare, join
 
@@ -33,6 +34,7 @@ class Comparison:
     operations: int  # synaptic ones in the reference, all samples together: a message at a synapse is one
     measured: Mapping[str, float]  # what a simulator of chips counted, all samples together; empty for other candidates
     notes: tuple[str, ...]
+    altered: tuple[str, ...] = ()  # how the artifact is not what an export writes; it was run all the same
 
     @property
     def exact(self) -> bool:
@@ -109,16 +111,29 @@ def synaptic_operations(net: Network, sent: Rasters) -> int:
 
 def verify_artifact(
     artifact: Artifact, net: Network, source: Source, samples: int, *, timeout_s: float = 600, by: str | None = "reference",
-    watch: Callable[[int], None] = lambda done: None, see: See = lambda first, reference, candidate, verdict: None,
+    chip: Profile | None = None, as_it_is: bool = False, watch: Callable[[int], None] = lambda done: None,
+    see: See = lambda first, reference, candidate, verdict: None,
 ) -> Comparison:  # fmt: skip
     """Hold an exported program against a simulator, as `compare_runs` does; each run of the program may take ``timeout_s``.
 
-    The program in the artifact is executed, altered or not, so that the verdict can say what an alteration does. Raises
-    NetworkError if the artifact holds other populations than the network, UnsupportedError if it cannot be run here, and
-    what the run raises.
+    Before anything runs, every byte of the artifact is held against a new export of the network. ``as_it_is`` runs an altered
+    one all the same; the comparison names the alterations. ``chip``: the profile that the artifact is mapped to, where it is
+    none of snnc's own.
+
+    Raises AlteredError for an altered artifact, NetworkError if it holds other populations than the network, UnsupportedError
+    if it cannot be run here, and what the run raises.
     """
-    proof = compare_runs(net, running(artifact, net, timeout_s), source, samples, by=by, watch=watch, see=see)
-    return replace(proof, notes=notes(artifact, net, proof))
+    run = running(artifact, net, timeout_s)
+    altered = alterations(artifact, net, chip)
+    if not as_it_is:
+        must_be_unaltered(altered, artifact.root)
+    return remarked(compare_runs(net, run, source, samples, by=by, watch=watch, see=see), artifact, altered)
+
+
+def remarked(comparison: Comparison, artifact: Artifact, altered: tuple[str, ...]) -> Comparison:
+    """Return a comparison of an artifact with its alterations, and with what its target remarks on all its verdicts."""
+    notes = filter(None, [remark(load(artifact.target), bool(comparison.measured))])
+    return replace(comparison, altered=altered, notes=(*altered, *notes))
 
 
 def running(artifact: Artifact, net: Network, timeout_s: float) -> Callable[[Rasters], Run]:
@@ -151,15 +166,6 @@ def _slots(net: Network, source: Source) -> int:
     """Neurons times steps of one sample."""
     steps: int = source(0, 1)[net.inputs[0].name].shape[1]
     return steps * sum(p.size for p in net.populations)
-
-
-def notes(artifact: Artifact, net: Network, proof: Comparison) -> tuple[str, ...]:
-    """What is not as it was when the network was exported, each as a sentence, and what the target remarks on its verdicts."""
-    found = [f"{name} is not what was exported" for name in altered_files(artifact)]
-    found += [f"{name} is no file of the export" for name in foreign_files(artifact)]
-    if artifact.network_hash != net.hash:
-        found.append(f"the artifact was made from network {artifact.network_hash[:12]}, this one is {net.hash[:12]}")
-    return (*found, *filter(None, [remark(load(artifact.target), bool(proof.measured))]))
 
 
 def from_images(net: Network, images: Images) -> Source:
