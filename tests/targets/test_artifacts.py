@@ -79,7 +79,7 @@ def test_a_folder_without_a_manifest(tmp_path):
 
 
 def test_a_manifest_too_large(artifact, monkeypatch):
-    monkeypatch.setattr(targets, "MAX_MANIFEST_BYTES", 10)
+    monkeypatch.setattr("snnc.targets.artifact.MAX_MANIFEST_BYTES", 10)
     with pytest.raises(FileError, match="at most 10"):
         targets.read_artifact(artifact)
 

@@ -63,9 +63,9 @@ def contest(
     if (as_it_is or chip) and not isinstance(candidate, Artifact):
         where = "as_it_is" if as_it_is else "chip"
         raise UsageError("only an artifact can be altered", where=where, fix="leave it out")
-    if isinstance(against, Network) and isinstance(candidate, Artifact):
-        return _of_artifact(candidate, against, by, timeout_s, as_it_is, chip)
     if isinstance(against, Network):
+        if isinstance(candidate, Artifact):
+            return _of_artifact(candidate, against, by, timeout_s, as_it_is, chip)
         return _of_network(candidate, against, by, timeout_s)
     if against not in PEERS or not isinstance(candidate, Network):
         what = "is an artifact" if against in PEERS else f"{against!r} is no network"

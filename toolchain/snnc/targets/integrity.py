@@ -11,7 +11,7 @@ from snnc import chips
 from snnc.chips.profile import Profile
 from snnc.errors import AlteredError, FileError, SnncError
 from snnc.mapping.mapping_file import read_mapping
-from snnc.mapping.model import Mapping
+from snnc.mapping.model import CoreMap
 from snnc.network.model import Network
 from snnc.network.op import MAX_SYNAPSES
 from snnc.targets.artifact import MANIFEST, altered_files, digest, export, foreign_files, read_manifest
@@ -84,7 +84,7 @@ def _bytes(artifact: Artifact) -> int:
     return sum((artifact.root / name).stat().st_size for name in artifact.files)
 
 
-def _mapping(artifact: Artifact, profile: Any, net: Network, chip: Profile | None) -> Mapping | None:
+def _mapping(artifact: Artifact, profile: Any, net: Network, chip: Profile | None) -> CoreMap | None:
     """Return the mapping that the artifact holds, measured anew. A profile that a manifest names is looked up among snnc's own
     only: no file that it names is opened."""
     if profile is None:
