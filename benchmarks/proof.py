@@ -30,12 +30,12 @@ STEPS = 200  # of the inputs that are built
 def reached(net: Network, proof: RangeProof, name: str) -> dict[str, Any]:
     """Bounds of a population, and what an input built for each led to in the reference."""
     found = {}
-    for kind, held in proof.reaches[name].held.items():
+    for state, held in proof.reaches[name].held.items():
         for upward in (True, False):
             neuron = int((held.high if upward else -held.low).argmax())
-            driven = drive(net, RegisterEnd(name, neuron, kind, upward), STEPS)
+            driven = drive(net, RegisterEnd(name, neuron, state, upward), STEPS)
             bound = int((held.high if upward else held.low)[neuron])
-            found[f"{kind} {'upward' if upward else 'downward'}"] = {
+            found[f"{state} {'upward' if upward else 'downward'}"] = {
                 "neuron": neuron, "bound": bound, "reached": driven and driven.value,
             }  # fmt: skip
     return found
@@ -71,7 +71,7 @@ def main() -> int:
     print(text)
     if args.json:
         args.json.write_text(text + "\n")
-    tight = all(b["bound"] == b["reached"] for kind, b in bounds.items() if kind.startswith("wrap"))
+    tight = all(b["bound"] == b["reached"] for register, b in bounds.items() if register.startswith("u "))
     return 0 if tight and max(r["cpu_seconds"] for r in runs.values()) < MOST_SECONDS else 1
 
 

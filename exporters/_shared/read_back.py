@@ -36,7 +36,7 @@ def run(artifact: Artifact, file: str, inputs: Rasters, record: bool, *, names_k
         f"{READER} of {file}", artifact.dt_s,
         {name: found.spikes[back] for back, name in ours.items()},
         {name: found.states[back] for back, name in ours.items() if back in found.states},
-        artifact.latency, frozenset(ours[name] for name in found.readouts),
+        artifact.latency, {ours[name]: model for name, model in found.models.items()},
     )  # fmt: skip
 
 

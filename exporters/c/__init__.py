@@ -78,7 +78,7 @@ def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: in
     sizes = {"table_bytes": files.table_bytes, "state_bytes": files.state_bytes}
     order = {
         "inputs": [[p.name, p.size] for p in net.inputs],
-        "neurons": [[p.name, p.size, list(p.neuron.state)] for p in net.ordered if p.neuron],
+        "neurons": [[p.name, p.size, list(p.neuron.variables())] for p in net.ordered if p.neuron],
     }
     (folder / "network.json").write_text(json.dumps({**order, **sizes}, indent=1) + "\n")
     return {p.name: 0 for p in net.ordered}

@@ -99,7 +99,7 @@ def _members(net: Network) -> list[Member]:
     for p in net.populations:
         kind = message_type(largest_message(p))
         if p.neuron:
-            found += [Member(_state_type(net), f"{p.name}_{v}", (p.size,)) for v in p.neuron.state]
+            found += [Member(_state_type(net), f"{p.name}_{v}", (p.size,)) for v in p.neuron.variables()]
             found.append(Member(kind, f"{p.name}_spikes", (p.size,)))
         if longest := _longest(net, p.name):
             found += [Member(kind, f"{p.name}_past", (longest, p.size)), Member("uint32_t", f"{p.name}_at", ())]
@@ -189,12 +189,12 @@ def _neurons(source: Source, p: Population, state_type: str) -> str:
     """The step of the model itself, written down operation by operation."""
     assert p.neuron is not None  # noqa: S101 - for the type checker; callers ask for neurons only
     a = CArith(source, p)
-    before = {v: Symbol(f"old_{v}", a) for v in p.neuron.state}
+    before = {v: Symbol(f"old_{v}", a) for v in p.neuron.variables()}
     after, spikes = p.neuron.step(before, Symbol("current", a), a)
     lines = ["const int64_t current = s->current[i];"]
     lines += [f"const int64_t old_{v} = s->{p.name}_{v}[i];" for v in _needed(before, a.lines)]
     lines += a.lines
-    lines += [f"s->{p.name}_{v}[i] = ({state_type}){after[v].name};" for v in p.neuron.state]
+    lines += [f"s->{p.name}_{v}[i] = ({state_type}){after[v].name};" for v in p.neuron.variables()]
     lines.append(f"s->{p.name}_spikes[i] = (uint8_t){spikes.name};")
     body = indent("\n".join(lines), "        ")
     loop = f"    for (i = 0; i < {p.size}; i++) {{\n{body}\n    }}"
@@ -210,7 +210,7 @@ def _reset(net: Network) -> str:
     loops = []
     for p in net.populations:
         if p.neuron:
-            sets = [f"s->{p.name}_{v}[i] = {p.neuron.rule.initial_state};" for v in p.neuron.state]
+            sets = [f"s->{p.name}_{v.name}[i] = {v.initial};" for v in p.neuron.states]
             sets.append(f"s->{p.name}_spikes[i] = 0;")
             loops.append(f"for (i = 0; i < {p.size}; i++) {{\n{indent(chr(10).join(sets), '    ')}\n}}")
         if longest := _longest(net, p.name):
@@ -226,7 +226,9 @@ def _program(net: Network) -> str:
     reads = [f"read_{message_type(largest_message(p))}(in_{p.name}, {p.size}, in);" for p in net.inputs]
     kinds = sorted({message_type(largest_message(p)) for p in net.inputs})
     arrays = [f"static {message_type(largest_message(p))} in_{p.name}[{p.size}];" for p in net.inputs]
-    writes = [f"WRITE(s.{p.name}_{what}, {p.size});" for p in net.ordered if p.neuron for what in ("spikes", *p.neuron.state)]
+    writes = [
+        f"WRITE(s.{p.name}_{what}, {p.size});" for p in net.ordered if p.neuron for what in ("spikes", *p.neuron.variables())
+    ]
     step = "\n".join([*reads, f"snn_step(&s, {', '.join(f'in_{p.name}' for p in net.inputs)});", *writes])
     return PROGRAM.format(
         readers="\n\n".join(READER.format(kind=kind) for kind in kinds),

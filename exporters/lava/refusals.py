@@ -73,7 +73,7 @@ def of_lava(numeric: Fixed) -> Fixed:
 
 
 def _biases_off_grid(neuron: Any, numeric: Fixed) -> list[int]:
-    bias = np.atleast_1d(neuron.bias)
+    bias = np.atleast_1d(getattr(neuron, "bias", np.int64(0)))
     _, exponent = bias_parts(bias, of_lava(numeric))
     return [int(b) for b in bias[exponent < 0]]
 

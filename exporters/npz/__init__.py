@@ -13,7 +13,6 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +111,7 @@ def _description(net: Network) -> dict[str, Any]:
         "order": [p.name for p in net.ordered],
         "output": net.output.name,
         "scales": dict(scales(net)) if fixed else {},  # integers per float, by population
-        "rules": {model: asdict(neurons.get(model).rule) for model in models},
+        "rules": {model: neurons.get(model).answers() for model in models},
         "operations": _npz_steps.OPERATIONS,
         "steps": {model: _npz_steps.described(model) for model in models},
         "rows_and_columns": {kind: ROWS_AND_COLUMNS[kind] for kind in sorted({c.op.kind for c in net.connections})},

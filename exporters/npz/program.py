@@ -133,13 +133,14 @@ def run_network(said: dict[str, Any], arrays: dict[str, Any], inputs: dict[str, 
     models = {p["name"]: said["steps"][p["neuron"]] for p in said["populations"] if p["neuron"]}
     values = {name: start(said, name, arrays, samples, dtype) for name in models}
     found, do = dict(inputs), operations(said["numeric"])
+    sizes = {p["name"]: int(np.prod(p["shape"])) for p in said["populations"]}
     for name, model in models.items():
-        found[name] = np.zeros((samples, steps, values[name]["v"].shape[1]), np.uint8)
+        found[name] = np.zeros((samples, steps, sizes[name]), np.uint8)
         found |= {f"{name}.{variable}": np.zeros(found[name].shape, dtype) for variable in model["state"]}
     for now in range(steps):
         for name in (name for name in said["order"] if name in models):
             arriving = [current(c, *part, found[c["src"]], now, dtype) for c, part in into[name]]
-            values[name]["current"] = sum(arriving, np.zeros_like(values[name]["v"]))
+            values[name]["current"] = sum(arriving, np.zeros((samples, sizes[name]), dtype))
             state, found[name][:, now] = step(models[name], values[name], do)
             values[name] |= state
             for variable, array in state.items():
@@ -152,7 +153,8 @@ def start(said: dict[str, Any], name: str, arrays: dict[str, Any], samples: int,
     size, model = next((int(np.prod(p["shape"])), p["neuron"]) for p in said["populations"] if p["name"] == name)
     held = {key.split(".")[1]: array for key, array in arrays.items() if key.split(".")[0] == name}
     initial = said["rules"][model]["initial_state"]
-    return held | {variable: np.full((samples, size), initial, dtype) for variable in said["steps"][model]["state"]}
+    first = {v: initial[v] if isinstance(initial, dict) else initial for v in said["steps"][model]["state"]}
+    return held | {variable: np.full((samples, size), value, dtype) for variable, value in first.items()}
 
 
 def current(c: dict[str, Any], delay: int, sends: Any, numbers: tuple[Any, Any, Any], sent: Any, now: int, dtype: Any) -> Any:

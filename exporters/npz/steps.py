@@ -45,5 +45,5 @@ def described(model: str) -> dict[str, Any]:
     """
     neuron = neurons.get(model).example()
     words = _Words(Population("any", (1,), neuron))
-    state, spikes = neuron.step({name: Symbol(name, words) for name in neuron.state}, Symbol("current", words), words)
+    state, spikes = neuron.step({name: Symbol(name, words) for name in neuron.variables()}, Symbol("current", words), words)
     return {"do": words.lines, "state": {name: result.name for name, result in state.items()}, "spikes": spikes.name}

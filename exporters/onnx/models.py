@@ -3,10 +3,10 @@
 Both take and give every state, so that a run can be continued. The files name them as follows; `samples` and `steps` are free.
 
     POPULATION          spikes, or messages of an input: (samples, n) in step, (steps, samples, n) in sequence
-    POPULATION.u .v ..  the states before the first step, (samples, n)
+    POPULATION.u .v ..  the states of the model before the first step, (samples, n)
     POPULATION.past     what it sent in the last steps, the latest first, (samples, delay, n); where a connection has a delay
     NAME.next           a state after the last step
-    POPULATION.trace    of a readout, which never fires: v in every step of a sequence, (steps, samples, n)
+    POPULATION.trace    of a readout, which never fires: the state that is read, in every step, (steps, samples, n)
 """
 
 import json
@@ -78,10 +78,10 @@ def step_graph(net: Network, max_synapses: int, prefix: str = "") -> Step:
 def _population(s: Step, p: Population) -> None:
     assert p.neuron is not None  # noqa: S101 - for the type checker; callers ask for neurons only
     a, graph = arith(s.graph, p, s.net.numeric), s.graph
-    s.states |= {f"{p.name}.{v}": Tensor(a.dtype, (p.size,)) for v in p.neuron.state}
-    before = {v: Symbol(graph.name(f"{p.name}.{v}"), a) for v in p.neuron.state}
+    s.states |= {f"{p.name}.{v}": Tensor(a.dtype, (p.size,)) for v in p.neuron.variables()}
+    before = {v: Symbol(graph.name(f"{p.name}.{v}"), a) for v in p.neuron.variables()}
     after, spikes = p.neuron.step(before, Symbol(_current(s, p), a), a)
-    for v in p.neuron.state:
+    for v in p.neuron.variables():
         graph.node("Identity", after[v].name, result=f"{p.name}.{v}.next")
     s.spikes[p.name] = Tensor(np.uint8, (p.size,))
     graph.cast(spikes.name, np.uint8, result=p.name)
@@ -89,7 +89,8 @@ def _population(s: Step, p: Population) -> None:
 
 def _current(s: Step, p: Population) -> str:
     """What all connections add, in the order of the reference, as floats are not added in any other."""
-    state = s.graph.name(f"{p.name}.u")
+    assert p.neuron is not None  # noqa: S101 - for the type checker; callers ask for neurons only
+    state = s.graph.name(f"{p.name}.{p.neuron.variables()[0]}")
     total = s.graph.node("Sub", state, state)
     for c in s.net.into(p.name):
         for number, part in enumerate(parts(c)):
@@ -127,6 +128,11 @@ def step_model(net: Network, max_synapses: int) -> Any:
     return _model(net, helper.make_graph(s.graph.nodes, "step", inputs, outputs, constants))
 
 
+def _readouts(net: Network) -> dict[str, str]:
+    """The populations that never fire, and the state that is read of each."""
+    return {p.name: p.neuron.readout for p in net.ordered if p.neuron and not p.neuron.rule.fires}
+
+
 def _next(s: Step) -> list[Any]:
     return [t.info(f"{s.graph.name(name)}.next", "samples") for name, t in s.states.items()]
 
@@ -137,9 +143,10 @@ def sequence_model(net: Network, max_synapses: int) -> Any:
 
     s = step_graph(net, max_synapses, prefix="step/")
     name = s.graph.name
-    traces = {f"{p.name}.trace": s.states[f"{p.name}.v"] for p in net.ordered if p.neuron and not p.neuron.rule.fires}
-    for trace in traces:
-        s.graph.node("Identity", name(trace.removesuffix("trace") + "v.next"), result=trace)
+    read = _readouts(net)
+    traces = {f"{p}.trace": s.states[f"{p}.{variable}"] for p, variable in read.items()}
+    for p, variable in read.items():
+        s.graph.node("Identity", name(f"{p}.{variable}.next"), result=f"{p}.trace")
     body = helper.make_graph(
         s.graph.nodes,
         "step",
@@ -171,7 +178,8 @@ def _model(net: Network, graph: Any) -> Any:
         "dt_s": net.dt_s,
         "numeric": {"kind": net.numeric.kind, **asdict(net.numeric)},
         "encoding": asdict(net.encoding) if net.encoding else None,
-        "initial_states": {p.name: p.neuron.rule.initial_state for p in net.populations if p.neuron},
+        "initial_states": {p.name: p.neuron.answers()["initial_state"] for p in net.populations if p.neuron},
+        "readouts": _readouts(net),
         "done": [asdict(stage) for stage in net.done],
     }
     helper.set_model_props(model, {f"snnc.{key}": json.dumps(value) for key, value in facts.items()})

@@ -25,6 +25,7 @@ def start_states(session: Any, samples: int) -> dict[str, Any]:
         population, _, variable = i.name.partition(".")
         if variable:
             value = 0 if variable == "past" else initial[population]
+            value = value[variable] if isinstance(value, dict) else value
             found[i.name] = np.full((samples, *i.shape[1:]), value, TYPES[i.type])
     return found
 
@@ -48,18 +49,18 @@ def run_sequence(session: Any, inputs: dict[str, Any]) -> dict[str, Any]:
     return dict(zip(names, session.run(names, {**start_states(session, samples), **inputs}), strict=True))
 
 
-def expected(by_steps: dict[str, Any], output: str) -> Any:
-    """What the sequence model has to say, out of what the step model said."""
+def expected(by_steps: dict[str, Any], output: str, readouts: dict[str, str]) -> Any:
+    """What the sequence model has to say, out of what the step model said; ``readouts``: the state that each traces."""
     name, _, kind = output.rpartition(".")
     if kind == "next":
         return by_steps[name][-1]
-    return by_steps[f"{name}.v" if kind == "trace" else output]
+    return by_steps[f"{name}.{readouts[name]}" if kind == "trace" else output]
 
 
-def must_agree(by_steps: dict[str, Any], by_sequence: dict[str, Any]) -> None:
+def must_agree(by_steps: dict[str, Any], by_sequence: dict[str, Any], readouts: dict[str, str]) -> None:
     """Ends the program if the two models differ in a spike or in a last state."""
     for output, array in by_sequence.items():
-        if not output.endswith(".past.next") and not np.array_equal(expected(by_steps, output), array):
+        if not output.endswith(".past.next") and not np.array_equal(expected(by_steps, output, readouts), array):
             sys.exit(f"step.onnx and sequence.onnx differ in {output}")
 
 
@@ -71,7 +72,8 @@ def run_network(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     types = {i.name: TYPES[i.type] for i in step.get_inputs()}
     sent = {name: np.moveaxis(raster, 1, 0).astype(types[name]) for name, raster in inputs.items()}
     by_steps = run_steps(step, sent)
-    must_agree(by_steps, run_sequence(sequence, sent))
+    readouts = json.loads(step.get_modelmeta().custom_metadata_map["snnc.readouts"])
+    must_agree(by_steps, run_sequence(sequence, sent), readouts)
     outputs = {name: np.moveaxis(array, 0, 1) for name, array in {**sent, **by_steps}.items()}
     return {**outputs, "_by": np.array(f"onnxruntime {onnxruntime.__version__}")}
 

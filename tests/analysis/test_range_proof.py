@@ -61,10 +61,10 @@ def noise(net, samples, steps, budget, seed):
 def adversaries(net, proof, steps, budget):
     """For each register the input built to drive the neuron with the widest bound as far as it goes, both ways."""
     for name, found in proof.reaches.items():
-        for kind, held in found.held.items():
+        for state, held in found.held.items():
             for upward in (True, False):
                 neuron = int((held.high if upward else -held.low).argmax())
-                if driven := drive(net, RegisterEnd(name, neuron, kind, upward), steps, budget):
+                if driven := drive(net, RegisterEnd(name, neuron, state, upward), steps, budget):
                     yield driven.inputs
 
 
@@ -75,7 +75,7 @@ def must_hold(net, proof, inputs):
         sure = found.found
         if net[name].neuron.rule.fires:
             assert not run.spikes[name][:, :, ~found.fires].any(), f"{name} fires"
-        pairs = [(confirmed(net, run, name)[kind], held) for kind, held in found.held.items()]
+        pairs = [(confirmed(net, run, name)[state], held) for state, held in found.held.items()]
         pairs += [(run.states[name][state], span) for state, span in found.states.items()]
         for values, span in pairs:
             assert (values.max((0, 1)) <= span.high)[sure].all(), name
@@ -120,7 +120,7 @@ def broken(monkeypatch):
 
     def nothing_above_the_threshold_before_a_reset(self, v, spikes):
         kept = originals[1](self, v, spikes)
-        return intervals.Span(kept.low, np.minimum(kept.high, 0))
+        return replace(kept, high=np.minimum(kept.high, 0))
 
     def too_much_leaks(self, x, decay):
         spanned = originals[2](self, x, decay)
@@ -179,7 +179,7 @@ def by_one(monkeypatch):
     def ends_below_the_threshold(self, v, spikes):
         left = clear(self, v, spikes)
         at = spikes.asked[1].high - 1
-        return intervals.Span(left.low, np.where(spikes.high > 0, np.minimum(left.high, at), left.high))
+        return replace(left, high=np.where(spikes.high > 0, np.minimum(left.high, at), left.high))
 
     return {
         "sum": lambda: monkeypatch.setattr(current_bounds, "_most", one_less),
@@ -208,7 +208,7 @@ def a_unit_above_the_threshold():
     net = fixed_chain(1, (15, 1), density=1.0)
     for decay in range(600, 4000):
         own = Cuba(np.int64(100_000), np.int64(2048), decay, 0)
-        high = int(prove_ranges(_with(net, own)).reaches["output"].held["saturate"].high[0])
+        high = int(prove_ranges(_with(net, own)).reaches["output"].held["v"].high[0])
         if high % (1 << LOIHI.state_shift) == 1:
             return _with(net, replace(own, threshold=np.int64(high >> LOIHI.state_shift)))
     raise AssertionError("no such decay")
@@ -244,13 +244,13 @@ def test_a_rule_that_is_wrong_by_one_is_found(mistake, monkeypatch):
         must_hold_all(net, wrong, tried)
 
 
-def exact(model, overflow, upward):
+def exact(model, state, upward):
     """Whether an input is known that reaches the bound itself; a voltage that is reset is met to less than a threshold.
 
     Where a threshold is subtracted this holds downward, too: the box does not know that it takes a high voltage before.
     """
     reset = neurons.get(model).rule.reset
-    return overflow == "wrap" or reset == "none" or (reset == "zero" and not upward)
+    return state == "u" or reset == "none" or (reset == "zero" and not upward)
 
 
 @settings(max_examples=6, **ANY)
@@ -264,11 +264,11 @@ def test_one_input_reaches_the_bound(model, seed, decay_u, decay_v, bias, budget
     inputs, output = net.populations
     net = replace(net, populations=(replace(inputs, message_bits=bits), replace(output, neuron=own)))
     proof = prove_ranges(net, max_spikes_per_step=budget)
-    for kind, held in proof.reaches["output"].held.items():
+    for state, held in proof.reaches["output"].held.items():
         for upward in (True, False):
-            driven = drive(net, RegisterEnd("output", seed % 5, kind, upward), 160, budget)
+            driven = drive(net, RegisterEnd("output", seed % 5, state, upward), 160, budget)
             bound = int((held.high if upward else held.low)[seed % 5])
-            if exact(model, kind, upward):
+            if exact(model, state, upward):
                 assert driven.value == bound
             else:
                 assert 0 <= abs(bound) - abs(driven.value) <= 300 << LOIHI.state_shift
@@ -277,11 +277,11 @@ def test_one_input_reaches_the_bound(model, seed, decay_u, decay_v, bias, budget
 @pytest.mark.parametrize("net", [convolutional(), convolutional(delays=True)], ids=["at once", "late"])
 @pytest.mark.parametrize("budget", [None, 2])
 def test_convolutions_reach_their_bounds_at_every_place(net, budget):
-    found = prove_ranges(net, max_spikes_per_step=budget).reaches["conv1"].held["wrap"]
+    found = prove_ranges(net, max_spikes_per_step=budget).reaches["conv1"].held["u"]
     for neuron in range(0, 270, 13):
         for upward in (True, False):
             assert (
-                drive(net, RegisterEnd("conv1", neuron, "wrap", upward), 8, budget).value
+                drive(net, RegisterEnd("conv1", neuron, "u", upward), 8, budget).value
                 == (found.high if upward else found.low)[neuron]
             )
 
@@ -301,8 +301,8 @@ def test_the_proof_and_the_bound_of_the_current_agree(model):
     net = fixed_chain(4, model=model)
     proof, bound = prove_ranges(net), current_bound(net)
     for name, found in proof.reaches.items():
-        assert np.array_equal(found.held["wrap"].high, bound[name].high)
-        assert np.array_equal(found.held["wrap"].low, bound[name].low)
+        assert np.array_equal(found.held["u"].high, bound[name].high)
+        assert np.array_equal(found.held["u"].low, bound[name].low)
         assert not bound[name].wraps
 
 
@@ -337,7 +337,7 @@ def test_a_current_that_wraps_does_so_in_the_reference():
         must_not_wrap(net)
     proof = prove_ranges(net)
     driven = refute(net, proof, proof.certificates[0])
-    assert (driven.value, driven.beyond, driven.target.overflow) == (3000 * 254 * 64, True, "wrap")
+    assert (driven.value, driven.beyond, driven.overflow) == (3000 * 254 * 64, True, "wrap")
     u = simulate(net, driven.inputs, record=True).states["output"]["u"][0, driven.step, driven.target.neuron]
     assert u == driven.value - 2 * LOIHI.state_limit
 
@@ -355,7 +355,7 @@ def test_a_bound_that_no_input_was_found_for_is_unknown():
 
 def test_a_state_that_never_stops_growing_has_no_bound():
     net = excited(decay_v=0)
-    held = prove_ranges(net).reaches["hidden1"].held["saturate"]
+    held = prove_ranges(net).reaches["hidden1"].held["v"]
     assert int(held.high.max()) > LOIHI.state_limit
     unending = replace(net, numeric=replace(net.numeric, weight_exponent_max=8))
     own = Cuba(300, np.int64(1), 512, 0)

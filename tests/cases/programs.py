@@ -18,7 +18,7 @@ def run(target, net, inputs, folder):
         return targets.load(target).run(artifact, inputs, True, 60)
     found = _onnx_program.run_network(folder, inputs)
     spikes = {p.name: found[p.name] for p in net.ordered}
-    states = {p.name: {v: found[f"{p.name}.{v}"] for v in p.neuron.state} for p in net.ordered if p.neuron}
+    states = {p.name: {v: found[f"{p.name}.{v}"] for v in p.neuron.variables()} for p in net.ordered if p.neuron}
     return Run(str(found["_by"]), net.dt_s, spikes, states, {})
 
 

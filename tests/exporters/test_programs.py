@@ -38,7 +38,7 @@ def verdict(target, net, inputs, folder):
 
 
 def all_states(net):
-    return {f"{p.name}.{v}" for p in net.populations if p.neuron for v in p.neuron.state}
+    return {f"{p.name}.{v}" for p in net.populations if p.neuron for v in p.neuron.variables()}
 
 
 @pytest.mark.parametrize("target", TARGETS)

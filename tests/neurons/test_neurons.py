@@ -24,11 +24,11 @@ NO_MEMORY = 4096
 
 
 def run(neuron, currents, numeric=LOIHI, start=None):
-    state = start or {k: np.zeros(1, numeric.dtype) for k in neuron.state}
+    state = start or {k: np.zeros(1, numeric.dtype) for k in neuron.variables()}
     rows = []
     for current in currents:
         state, spikes = neuron.step(state, np.array([current], numeric.dtype), numeric)
-        rows.append((*(state[k].item() for k in neuron.state), spikes.item()))
+        rows.append((*(state[k].item() for k in neuron.variables()), spikes.item()))
     return rows
 
 
@@ -120,14 +120,17 @@ def test_float_numbers_are_neither_shifted_nor_limited():
 def test_every_model_answers_the_eight_questions(name):
     model = neurons.get(name)
     assert model.model() == name
-    assert set(model.rule.overflow) == set(model.state)
+    assert model.readout in model.variables()
+    assert set(model.answers()) == {
+        "comparator", "reset", "reset_step", "order", "decay_rounding", "overflow", "refractory_steps", "initial_state"
+    }  # fmt: skip
     assert dataclasses.fields(SpikeRule)[0].default is dataclasses.MISSING
     assert isinstance(model.example(), Neuron)
 
 
 def test_a_rule_without_all_answers_fails():
-    with pytest.raises(TypeError, match="initial_state"):
-        SpikeRule(">", "zero", "same", "decay, then input", "toward zero", {}, 0)
+    with pytest.raises(TypeError, match="refractory_steps"):
+        SpikeRule(">", "zero", "same", "decay, then input", "toward zero")
 
 
 @pytest.mark.parametrize("make", [fixed_chain, float_chain])

@@ -28,7 +28,7 @@ def neuron_of(name, rng, **values):
 
 def run(neuron, arith, currents, zeros):
     """(spikes, states) of every step."""
-    state = dict.fromkeys(neuron.state, zeros + neuron.rule.initial_state)
+    state = {s.name: zeros + s.initial for s in neuron.states}
     fired, states = [], []
     for current in currents:
         state, spikes = neuron.step(state, current, arith)
@@ -53,7 +53,7 @@ def test_torch_computes_the_floats_of_the_reference(name):
     assert (np.sum(fired) > 50) == neuron.rule.fires
     assert all((a == b.numpy()).all() for a, b in zip(fired, got, strict=True))
     for want, state in zip(states, got_states, strict=True):
-        assert all((want[k] == state[k].numpy()).all() for k in neuron.state)
+        assert all((want[k] == state[k].numpy()).all() for k in neuron.variables())
 
 
 def gradient(spikes_of, currents):

@@ -39,11 +39,11 @@ def integer_neuron(name, scale, rng):
 
 
 def states_of(neuron, arith, currents, make):
-    state = {k: make(np.full((SAMPLES, N), neuron.rule.initial_state)) for k in neuron.state}
+    state = {s.name: make(np.full((SAMPLES, N), s.initial)) for s in neuron.states}
     trace = []
     for current in currents:
         state, spikes = neuron.step(state, make(current), arith)
-        trace.append([*(np.asarray(state[k].detach() if hasattr(state[k], "detach") else state[k]) for k in neuron.state),
+        trace.append([*(np.asarray(state[k].detach() if hasattr(state[k], "detach") else state[k]) for k in neuron.variables()),
                       np.asarray(spikes.detach() if hasattr(spikes, "detach") else spikes)])  # fmt: skip
     return np.array(trace)
 
@@ -80,10 +80,10 @@ def test_the_edges_of_wrap_and_saturation_are_the_same():
 def test_gradients_reach_the_input_through_time(name):
     neuron = with_tensors(integer_neuron(name, 300.0, np.random.default_rng(0)))
     first = torch.full((SAMPLES, N), 90.0, dtype=DTYPE, requires_grad=True)
-    state = {k: torch.zeros((SAMPLES, N), dtype=DTYPE) for k in neuron.state}
+    state = {s.name: torch.full((SAMPLES, N), s.initial, dtype=DTYPE) for s in neuron.states}
     for current in (first, torch.full((SAMPLES, N), 10.0, dtype=DTYPE)):
         state, spikes = neuron.step(state, current, TorchFixed(fixed=LOIHI))
-    (spikes if neuron.rule.fires else state["v"]).sum().backward()
+    (spikes if neuron.rule.fires else state[neuron.readout]).sum().backward()
     assert (first.grad > 0).all()
 
 

@@ -20,6 +20,7 @@ class Span:
     low: Ints
     high: Ints
     asked: "tuple[Span, Span] | None" = None  # of spikes: which v was held against which threshold
+    register: int | None = None  # the register that it was read from, in the order of the step; a reset leaves it there
 
     __array_ufunc__ = None  # so that an array on the left leaves the operation to us
 
@@ -55,7 +56,7 @@ class Stepped(NamedTuple):
 
     after: dict[str, Span]
     spikes: Span
-    held: dict[str, Span]  # "wrap", "saturate" -> the numbers that such registers were given to hold
+    held: dict[str, Span]  # state with a register -> the numbers that it was given to hold
 
 
 def span(x: Any) -> Span:
@@ -74,7 +75,19 @@ def step(neuron: Neuron, box: Mapping[str, Span], current: Span, numeric: Fixed)
     for name, x in box.items():
         for threshold in (t for asked, t in a.asked if asked is x and _undecided(x, t)):
             return _both(x, threshold, lambda piece, name=name: step(neuron, {**box, name: piece}, current, numeric))  # type: ignore[misc]
-    return Stepped({name: span(x) for name, x in after.items()}, spikes, a.held)
+    return Stepped({name: span(x) for name, x in after.items()}, spikes, _by_state(neuron, after, a.registers))
+
+
+def _by_state(neuron: Neuron, after: Mapping[str, Any], registers: list[tuple[str, Span]]) -> dict[str, Span]:
+    """What the register of each state was given to hold. Raises TypeError if the step and its states do not agree."""
+    numbers = {state.name: getattr(after[state.name], "register", None) for state in neuron.states}
+    declared = [state.overflow for state in neuron.states if numbers[state.name] is not None]
+    used = sorted(number for number in numbers.values() if number is not None)
+    kinds = [registers[number][0] for number in numbers.values() if number is not None]
+    without = [s.name for s in neuron.states if s.overflow != "none" and numbers[s.name] is None]
+    if used != list(range(len(registers))) or kinds != declared or without:
+        raise TypeError(f"the registers in the step of {neuron.model()!r} are not those of its states {declared}, {without}")
+    return {name: registers[number][1] for name, number in numbers.items() if number is not None}
 
 
 def _undecided(x: Span, threshold: Span) -> bool:
@@ -96,7 +109,7 @@ def _both(x: Span, threshold: Span, follow: Callable[[Span], Stepped]) -> Steppe
     return Stepped(
         {name: joined(a, above.after[name]) for name, a in below.after.items()},
         joined(below.spikes, above.spikes),
-        {kind: joined(a, above.held[kind]) for kind, a in below.held.items()},
+        {name: joined(a, above.held[name]) for name, a in below.held.items()},
     )
 
 
@@ -106,7 +119,7 @@ class _Intervals:
 
     numeric: Fixed
     asked: list[tuple[Span, Span]] = field(default_factory=list)
-    held: dict[str, Span] = field(default_factory=dict)
+    registers: list[tuple[str, Span]] = field(default_factory=list)  # what each does, and is given to hold
 
     def lift(self, x: Any) -> Any:
         return Span(self.numeric.lift(x.low), self.numeric.lift(x.high)) if isinstance(x, Span) else self.numeric.lift(x)
@@ -117,21 +130,22 @@ class _Intervals:
 
     def wrap(self, x: Span) -> Span:
         """Beyond the register, anything in it; if one turn may not be enough, anything as large as what went in."""
-        self._hold("wrap", x)
+        number = self._hold("wrap", x)
         limit = self.numeric.state_limit
         low, high = self.numeric.wrap(x.low), self.numeric.wrap(x.high)
         known = ((low == x.low) & (high == x.high)) | (x.low == x.high)
         reach = np.maximum(-x.low, x.high)
         most = np.where(reach <= 3 * limit, limit, reach)
         least = np.where(reach <= 3 * limit, 1 - limit, -reach)
-        return Span(np.where(known, low, least), np.where(known, high, most))
+        return Span(np.where(known, low, least), np.where(known, high, most), register=number)
 
     def saturate(self, x: Span) -> Span:
-        self._hold("saturate", x)
-        return Span(self.numeric.saturate(x.low), self.numeric.saturate(x.high))
+        number = self._hold("saturate", x)
+        return Span(self.numeric.saturate(x.low), self.numeric.saturate(x.high), register=number)
 
-    def _hold(self, kind: str, x: Span) -> None:
-        self.held[kind] = self.held[kind].with_other(x) if kind in self.held else x
+    def _hold(self, kind: str, x: Span) -> int:
+        self.registers.append((kind, x))
+        return len(self.registers) - 1
 
     def above(self, v: Any, threshold: Any) -> Span:
         v, threshold = span(v), span(threshold)
@@ -145,7 +159,7 @@ class _Intervals:
             kept = Span(v.low, np.minimum(v.high, spikes.asked[1].high))
         low, high = np.minimum(kept.low, 0), np.maximum(kept.high, 0)
         low = np.where(spikes.low > 0, 0, np.where(spikes.high > 0, low, v.low))
-        return Span(low, np.where(spikes.low > 0, 0, np.where(spikes.high > 0, high, v.high)))
+        return Span(low, np.where(spikes.low > 0, 0, np.where(spikes.high > 0, high, v.high)), register=v.register)
 
     def subtract(self, v: Span, spikes: Span, amount: Any) -> Span:
         taken: Span = spikes * amount

@@ -16,6 +16,7 @@ from snnc.analysis.reachability import MOST_STEPS, Reach, reach
 from snnc.errors import ConfigError
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Connection, Network, Population
+from snnc.network.neuron import StateVar
 
 RULES = {
     "invariant": "for any number of steps: a box of states that holds the first state, and that no step of the neuron leaves",
@@ -152,7 +153,9 @@ def _sent(c: Connection, what: Sent, senders: Mapping[str, NDArray[np.bool_]], b
 def _certificate(p: Population, current: Span, found: Reach, numeric: Fixed) -> Certificate:
     assert p.neuron is not None  # noqa: S101 - for the type checker; inputs have no certificate
     endless = int(p.size - found.found.sum())
-    registers = () if endless else tuple(_register(p, kind, held, numeric) for kind, held in found.held.items())
+    registers = (
+        () if endless else tuple(_register(s, found.held[s.name], numeric) for s in p.neuron.states if s.name in found.held)
+    )
     silent = int(p.size - found.fires.sum()) if p.neuron.rule.fires else 0
     holds = not endless and all(r.margin >= 0 for r in registers)
     return Certificate(
@@ -160,15 +163,13 @@ def _certificate(p: Population, current: Span, found: Reach, numeric: Fixed) -> 
     )  # fmt: skip
 
 
-def _register(p: Population, kind: str, held: Span, numeric: Fixed) -> Register:
-    assert p.neuron is not None  # noqa: S101 - for the type checker
-    state = next(name for name, does in p.neuron.rule.overflow.items() if does == kind)
-    least, most = ends(kind, numeric)
+def _register(state: StateVar, held: Span, numeric: Fixed) -> Register:
+    least, most = ends(state.overflow, numeric)
     up, down = most - held.high, held.low - least
     neuron = int(np.minimum(up, down).argmin())
     upward = bool(up[neuron] <= down[neuron])
     margin = int(up[neuron] if upward else down[neuron])
-    return Register(state, kind, int(held.low.min()), int(held.high.max()), (least, most), neuron, upward, margin)
+    return Register(state.name, state.overflow, int(held.low.min()), int(held.high.max()), (least, most), neuron, upward, margin)
 
 
 def ends(kind: str, numeric: Fixed) -> tuple[int, int]:

@@ -23,7 +23,7 @@ class Reach:
     """
 
     states: Mapping[str, Span]  # at the end of a step
-    held: Mapping[str, Span]  # "wrap", "saturate" -> what such a register is given to hold, before it wraps or saturates
+    held: Mapping[str, Span]  # state -> what its register is given to hold, before it wraps or saturates
     fires: Any  # (n,) bool: whether a spike is possible
     found: Any  # (n,) bool
 
@@ -72,8 +72,8 @@ def _reach(neuron: Neuron, current: Span, numeric: Fixed, steps: int | None) -> 
     def follow(box: Mapping[str, Span]) -> Stepped:
         return step(neuron, box, current, numeric)
 
-    start = np.full_like(current.low, neuron.rule.initial_state)
-    box = {name: Span(start, start) for name in neuron.state}
+    first = {state.name: np.full_like(current.low, state.initial) for state in neuron.states}
+    box = {name: Span(start, start) for name, start in first.items()}
     return _after(box, follow, steps) if steps is not None else _ever(box, follow, caps)
 
 
@@ -91,7 +91,7 @@ def _after(box: dict[str, Span], follow: Callable[[Mapping[str, Span]], Stepped]
     for _ in range(steps):
         stepped = follow(box)
         states = {name: s.with_other(stepped.after[name]) for name, s in states.items()}
-        held = {kind: s.with_other(held.get(kind, s)) for kind, s in stepped.held.items()}
+        held = {name: s.with_other(held.get(name, s)) for name, s in stepped.held.items()}
         fires = fires | (stepped.spikes.high > 0)
         if all((s.within(box[name]) & box[name].within(s)).all() for name, s in stepped.after.items()):
             break

@@ -42,7 +42,8 @@ class Found:
 
 def _tried(d: Driven) -> dict[str, Any]:
     return {
-        "neuron": d.target.neuron, "overflow": d.target.overflow, "value": d.value, "step": d.step, "beyond": d.beyond,
+        "neuron": d.target.neuron, "state": d.target.state, "overflow": d.overflow,
+        "value": d.value, "step": d.step, "beyond": d.beyond,
         "steps": next(iter(d.inputs.values())).shape[1], "messages": {k: int(np.count_nonzero(x)) for k, x in d.inputs.items()},
     }  # fmt: skip
 
@@ -70,19 +71,14 @@ def write_inputs(found: Found, path: Path, force: bool) -> None:
 def print_proof(name: str, found: Found) -> None:
     """What each register has to hold at most, and what an input did where that is too much."""
     proof = found.proof
+    states = list(dict.fromkeys(r.state for c in proof.certificates for r in c.registers))
     rows = [
-        (c.population, found.verdict(c), f"{c.current[0]:,} .. {c.current[1]:,}", _span(c, "u"), _span(c, "v"),
+        (c.population, found.verdict(c), f"{c.current[0]:,} .. {c.current[1]:,}", *(_span(c, state) for state in states),
          f"{c.silent:,} of {c.neurons:,}")
         for c in proof.certificates
     ]  # fmt: skip
-    columns = (
-        "population",
-        "no wrap, no saturation",
-        "input of a step",
-        "u (of its register)",
-        "v (of its register)",
-        "never fire",
-    )
+    spans = (f"{state} (of its register)" for state in states)
+    columns = ("population", "no wrap, no saturation", "input of a step", *spans, "never fire")
     print_table(f"{name}: what registers have to hold at most, {_scope(proof)}", columns, rows)
     for c in proof.certificates:
         if not c.holds:
@@ -110,13 +106,13 @@ def _sentence(c: Certificate, driven: Driven | None, proof: RangeProof) -> str:
     r = c.worst
     if driven and driven.beyond:
         steps = next(iter(driven.inputs.values())).shape[1]
-        where, does = f"population {c.population!r}, neuron {driven.target.neuron}", DOES[driven.target.overflow]
+        where, does = f"population {c.population!r}, neuron {driven.target.neuron}", DOES[driven.overflow]
         return (
             f"{where}: {does}: an input of {steps:,} steps leads to {driven.value:,} in step {driven.step}; the reference agrees"
         )
     place = f"population {c.population!r}" + (f", neuron {r.neuron}" if r else "")
     if r is None:
-        return f"{place}: unknown: u of {c.endless:,} neurons can grow without end, no input showed that it wraps"
+        return f"{place}: unknown: no bound is known of the states of {c.endless:,} neurons; no input led one past its register"
     past = f"{r.state} has a bound of {-r.margin:,} beyond {r.ends[1] if r.upward else r.ends[0]:,}"
     if driven is None:
         return f"{place}: unknown: {past}; no input was tried, as too much lies before it"

@@ -1,8 +1,7 @@
 """What every neuron model must say about itself."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, asdict, dataclass, field, fields
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -17,18 +16,33 @@ Unit = Literal["decay", "threshold", "bias", "steps"]
 SCALED: tuple[Unit, ...] = ("threshold", "bias")  # what grows with the weights when a network is quantised
 
 
+Overflow = Literal["wrap", "saturate", "none"]
+Role = Literal["current", "voltage", "other"]
+
+
+@dataclass(frozen=True)
+class StateVar:
+    """A state variable of a neuron."""
+
+    name: str
+    overflow: Overflow  # on integers; none: the step itself keeps it within bounds
+    role: Role  # current: holds the input; voltage: is compared with the threshold, or read; other: counters, adaptation
+    initial: int = 0  # before the first step
+
+
 @dataclass(frozen=True)
 class SpikeRule:
-    """The eight answers without which two "LIF" neurons are two different neurons. None has a default."""
+    """Six of the eight answers without which two "LIF" neurons are two different neurons. None has a default.
 
-    comparator: Literal[">", ">=", "none"]  # none: it never fires, its voltage is read
-    reset: Literal["zero", "subtract", "none"]
+    The other two, what overflows do and the first state, are those of each `StateVar`.
+    """
+
+    comparator: Literal[">", ">=", "none"]  # none: it never fires, its readout is read
+    reset: str  # of the voltage: "zero", "subtract" (the threshold), "none", or the parameter that holds what it is set to
     reset_step: Literal["same", "next", "none"]
     order: str  # of decay and input
-    decay_rounding: Literal["toward zero", "floor", "nearest"]  # on integers
-    overflow: Mapping[str, Literal["wrap", "saturate"]]  # on integers, by state variable
+    decay_rounding: Literal["toward zero", "floor"]  # on integers
     refractory_steps: int | str  # a number, or the parameter that holds it
-    initial_state: int
 
     @property
     def fires(self) -> bool:
@@ -51,7 +65,8 @@ class Neuron(ABC):
     """Abstract: a subclass is a final frozen dataclass whose fields are made by `parameter`."""
 
     rule: ClassVar[SpikeRule]
-    state: ClassVar[tuple[str, ...]]
+    states: ClassVar[tuple[StateVar, ...]]  # in the order in which `step` computes them
+    readout: ClassVar[str]  # the state that a readout is judged by
 
     def __post_init__(self) -> None:
         for name in self.parameters():
@@ -68,6 +83,25 @@ class Neuron(ABC):
     def model(cls) -> str:
         """The name of the model, which is that of its file."""
         return cls.__module__.rpartition(".")[2]
+
+    @classmethod
+    def variables(cls) -> tuple[str, ...]:
+        """The names of the states, in their order."""
+        return tuple(state.name for state in cls.states)
+
+    @classmethod
+    def answers(cls) -> dict[str, Any]:
+        """The eight answers as files and reports hold them; ``initial_state`` is one number where all states start alike."""
+        answers = asdict(cls.rule)
+        refractory_steps = answers.pop("refractory_steps")
+        initial = {state.name: state.initial for state in cls.states}
+        one = len(set(initial.values())) == 1
+        return {
+            **answers,
+            "overflow": {state.name: state.overflow for state in cls.states},
+            "refractory_steps": refractory_steps,
+            "initial_state": next(iter(initial.values())) if one else initial,
+        }
 
     @abstractmethod
     def step(self, state: NeuronState, current: Any, a: Arith) -> tuple[NeuronState, Any]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self, final
 
 from snnc.network.arithmetic import Arith
-from snnc.network.neuron import Neuron, NeuronState, Parameter, SpikeRule, parameter
+from snnc.network.neuron import Neuron, NeuronState, Parameter, SpikeRule, StateVar, parameter
 
 
 @final
@@ -30,16 +30,19 @@ class CubaRefractory(Neuron):
     bias: Parameter = parameter("bias", 0)
     period: Parameter = parameter("steps", 1)
 
-    state: ClassVar[tuple[str, ...]] = ("u", "v", "left")
+    states: ClassVar[tuple[StateVar, ...]] = (
+        StateVar("u", overflow="wrap", role="current"),
+        StateVar("v", overflow="saturate", role="voltage"),
+        StateVar("left", overflow="none", role="other"),
+    )
+    readout: ClassVar[str] = "v"
     rule: ClassVar[SpikeRule] = SpikeRule(
         comparator=">",
         reset="zero",
         reset_step="same",
         order="decay, then input",
         decay_rounding="toward zero",
-        overflow={"u": "wrap", "v": "saturate", "left": "saturate"},
         refractory_steps="period",
-        initial_state=0,
     )
 
     def step(self, state: NeuronState, current: Any, a: Arith) -> tuple[NeuronState, Any]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self, final
 
 from snnc.network.arithmetic import Arith
-from snnc.network.neuron import Neuron, NeuronState, Parameter, SpikeRule, parameter
+from snnc.network.neuron import Neuron, NeuronState, Parameter, SpikeRule, StateVar, parameter
 
 
 @final
@@ -28,16 +28,18 @@ class CubaSubtract(Neuron):
     decay_v: Parameter = parameter("decay", 0.125)
     bias: Parameter = parameter("bias", 0)
 
-    state: ClassVar[tuple[str, ...]] = ("u", "v")
+    states: ClassVar[tuple[StateVar, ...]] = (
+        StateVar("u", overflow="wrap", role="current"),
+        StateVar("v", overflow="saturate", role="voltage"),
+    )
+    readout: ClassVar[str] = "v"
     rule: ClassVar[SpikeRule] = SpikeRule(
         comparator=">",
         reset="subtract",
         reset_step="next",
         order="decay, then input and reset",
         decay_rounding="toward zero",
-        overflow={"u": "wrap", "v": "saturate"},
         refractory_steps=0,
-        initial_state=0,
     )
 
     def step(self, state: NeuronState, current: Any, a: Arith) -> tuple[NeuronState, Any]:

@@ -1,7 +1,7 @@
 """What is in a network, in numbers that a person can check: every parameter as float, integer and float again. For reports."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -103,7 +103,7 @@ def inspect(net: Network, against: Network | None = None) -> Inspection:
         parameter_connectivity(net),
         synapse_connectivity(net),
         _populations(net),
-        {p.neuron.model(): asdict(p.neuron.rule) for p in net.populations if p.neuron},
+        {p.neuron.model(): p.neuron.answers() for p in net.populations if p.neuron},
         tuple(_connection(c, net, floats.get(c.name)) for c in net.connections),
         tuple(_parameter(p, name, net, floats.get(f"{p.name}.{name}")) for p in net.populations for name in _names(p)),
         net.done,

@@ -11,13 +11,13 @@ from snnc.errors import DataError
 from snnc.network.delays import Part, parts
 from snnc.network.model import Network, Population
 from snnc.network.neuron import NeuronState
-from snnc.simulation.run import Rasters, Run
+from snnc.simulation.run import Rasters, Run, models
 
 
 def simulate(net: Network, inputs: Rasters, *, record: bool = False) -> Run:
     """Run a network on input rasters, one (samples, steps, n) array of integers for each input population.
 
-    ``record`` keeps the states (u, v) of every step; those of readouts, which never fire, are always kept. Raises DataError
+    ``record`` keeps the states of every step; those of readouts, which never fire, are always kept. Raises DataError
     if an input is missing, has the wrong shape, or holds messages that its population cannot send.
     """
     samples, steps = check_inputs(net, inputs)
@@ -41,13 +41,12 @@ def simulate(net: Network, inputs: Rasters, *, record: bool = False) -> Run:
             state[p.name], spikes[p.name][:, step] = p.neuron.step(state[p.name], current, net.numeric)
             for variable in trace.get(p.name, ()):
                 trace[p.name][variable][:, step] = state[p.name][variable]
-    readouts = frozenset(p.name for p in kept if p.neuron and not p.neuron.rule.fires)
-    return Run("reference", net.dt_s, spikes, trace, {p.name: 0 for p in net.populations}, readouts)
+    return Run("reference", net.dt_s, spikes, trace, {p.name: 0 for p in net.populations}, models(net))
 
 
 def _initial(p: Population, samples: int, net: Network) -> NeuronState:
     assert p.neuron is not None  # noqa: S101 - for the type checker; callers ask for neurons only
-    return {k: np.full((samples, p.size), p.neuron.rule.initial_state, net.numeric.dtype) for k in p.neuron.state}
+    return {s.name: np.full((samples, p.size), s.initial, net.numeric.dtype) for s in p.neuron.states}
 
 
 def _current(part: Part, spikes: NDArray[Any], step: int, net: Network) -> NDArray[Any]:

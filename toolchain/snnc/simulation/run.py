@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.network.model import Population
+from snnc.network.model import Network, Population
+from snnc.network.neuron import Neuron
 
 Rasters = Mapping[str, NDArray[Any]]  # population -> (samples, steps, n) integers
 States = Mapping[str, Mapping[str, NDArray[Any]]]  # population -> variable -> (samples, steps, n), after the reset
@@ -22,14 +23,26 @@ class Run:
     spikes: Rasters
     states: States  # of readouts, and of all populations if they were recorded
     latency: Mapping[str, int]  # steps by which a population runs late; its arrays are already moved back by them
-    readouts: frozenset[str] = frozenset()  # populations that never fire, by their model
+    models: Mapping[str, type[Neuron]] = field(default_factory=dict)  # of populations of neurons, where what ran knows them
     measured: Mapping[str, float] = field(default_factory=dict)  # by a simulator of chips, of all samples: energy_j, time_s, ...
+
+    @property
+    def readouts(self) -> Mapping[str, str]:
+        """The populations that never fire, and the state that each is judged by."""
+        return {name: model.readout for name, model in self.models.items() if not model.rule.fires}
+
+
+def models(net: Network) -> dict[str, type[Neuron]]:
+    """Return the model of each population of neurons."""
+    return {p.name: type(p.neuron) for p in net.populations if p.neuron}
 
 
 def classes(run: Run, output: Population) -> NDArray[np.int64]:
     """The class of each sample, (samples,): the output neuron with most spikes, or, of a readout that never fires, with the
-    largest sum of v over all steps; the first of equals.
+    largest sum of its `readout` over all steps; the first of equals.
     """
-    fires = output.neuron is None or output.neuron.rule.fires
-    votes = run.spikes[output.name].sum(axis=1, dtype=np.int64) if fires else run.states[output.name]["v"].sum(axis=1)
+    if output.neuron is None or output.neuron.rule.fires:
+        votes = run.spikes[output.name].sum(axis=1, dtype=np.int64)
+    else:
+        votes = run.states[output.name][output.neuron.readout].sum(axis=1)
     return np.asarray(votes.argmax(axis=1), np.int64)

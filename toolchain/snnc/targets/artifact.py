@@ -51,7 +51,7 @@ def export(
         files = {path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
         manifest = _manifest(target, net, mapping, latency, files)
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
-    return Artifact(target, out, files, net.hash, latency, net.dt_s, net.numeric.kind)
+    return Artifact(target, out, files, net.hash, latency, net.dt_s, net.numeric.kind, _states(net))
 
 
 def must_be_exportable(out: Path, force: bool) -> None:
@@ -80,10 +80,15 @@ def _manifest(
         "encoding": asdict(net.encoding) if net.encoding else None,
         "profile": mapping.profile if mapping else None,
         "latency": dict(latency),
+        "states": _states(net),
         "files": dict(files),
         "range_proof": prove_ranges(net).to_json() if isinstance(net.numeric, Fixed) else None,
         "done": [asdict(stage) for stage in net.done],
     }
+
+
+def _states(net: Network) -> dict[str, tuple[str, ...]]:
+    return {p.name: p.neuron.variables() for p in net.ordered if p.neuron}
 
 
 def read_artifact(path: Path) -> Artifact:
@@ -101,6 +106,7 @@ def read_artifact(path: Path) -> Artifact:
             latency={str(k): int(v) for k, v in manifest["latency"].items()},
             dt_s=float(manifest["dt_s"]),
             numeric=str(manifest["numeric"]),
+            states={str(k): tuple(map(str, v)) for k, v in manifest.get("states", {}).items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise FileError(f"is damaged: {error!r}", where=str(path / MANIFEST), fix="export again") from error
@@ -133,6 +139,8 @@ def _manifest_problems(artifact: Artifact) -> Iterator[str]:
             yield f"gives population {population!r} a latency of {steps} steps"
     if not artifact.latency:
         yield "names no population"
+    if not artifact.states.keys() <= artifact.latency.keys():
+        yield "gives states to a population that it does not name"
     if artifact.numeric not in ("fixed", "float"):
         yield f"gives numbers of kind {artifact.numeric!r}"
 

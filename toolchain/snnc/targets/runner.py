@@ -191,7 +191,7 @@ def _result(artifact: Artifact, inputs: Rasters, record: bool, outputs: Path) ->
                 raise ValueError(f"{total} bytes")
             spikes = {name: file[name] for name in artifact.latency}
             neurons = [name for name in artifact.latency if record and name not in inputs]
-            states = {name: {v: file[f"{name}.{v}"] for v in _states(name, file.files)} for name in neurons}
+            states = {name: {v: file[f"{name}.{v}"] for v in _states(artifact, name, file.files)} for name in neurons}
             by = str(file["_by"])
             measured = {name.removeprefix(MEASURED): float(file[name]) for name in file.files if name.startswith(MEASURED)}
     except (OSError, EOFError, KeyError, TypeError, ValueError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
@@ -202,10 +202,10 @@ def _result(artifact: Artifact, inputs: Rasters, record: bool, outputs: Path) ->
     return Run(by, artifact.dt_s, spikes, states, artifact.latency, measured=measured)
 
 
-def _states(population: str, names: list[str]) -> list[str]:
-    """The state variables in the outputs: u and v, which must be there, and any other."""
-    others = {name.partition(".")[2] for name in names if name.startswith(f"{population}.")}
-    return sorted({"u", "v"} | others)
+def _states(artifact: Artifact, population: str, names: list[str]) -> list[str]:
+    """The state variables in the outputs: those of the manifest, which must be there, and any other."""
+    there = {name.partition(".")[2] for name in names if name.startswith(f"{population}.")}
+    return sorted({*artifact.states.get(population, ()), *there} or {"state"})
 
 
 def _must_be_numbers(arrays: dict[str, Any], population: str, samples_and_steps: tuple[int, ...], numeric: str) -> None:

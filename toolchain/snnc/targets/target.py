@@ -1,7 +1,7 @@
 """What a target offers: the contract of a file in exporters/, and the targets by name."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeGuard, cast
 
@@ -27,6 +27,7 @@ class Artifact:
     latency: Mapping[str, int]  # population, in the order of computation -> steps by which it runs late
     dt_s: float
     numeric: str = "fixed"  # the numbers of the network: "fixed" or "float"
+    states: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by population; earlier versions named none
 
 
 class Target(Protocol):

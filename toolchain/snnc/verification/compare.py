@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from snnc.errors import DataError
 from snnc.network.html import block
+from snnc.network.neuron import Neuron
 from snnc.simulation.run import Run
 
 
@@ -22,7 +23,7 @@ class Divergence:
     neuron: int
     cause: str  # the arithmetic step that differs
     spike: tuple[int, int]  # reference, candidate
-    states: Mapping[str, tuple[float, float]]  # u and v, after the reset: reference, candidate
+    states: Mapping[str, tuple[float, float]]  # after the reset: reference, candidate
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Verdict:
     candidate: str
     spikes: Mapping[str, tuple[int, int]]
     states: Mapping[str, tuple[int, int]]
-    fired: Mapping[str, int]  # spikes in the reference; of readouts, slots in which v is not 0
+    fired: Mapping[str, int]  # spikes in the reference; of readouts, slots in which what is read is not 0
     first: Divergence | None
 
     @property
@@ -92,8 +93,9 @@ def compare(reference: Run, candidate: Run) -> Verdict:
 
 
 def _signs_of_life(run: Run, name: str, compared: Mapping[str, Any]) -> int:
-    """Spikes of a population; of a readout, whose v was compared, the slots in which v is not 0."""
-    life = run.states[name]["v"] if name in run.readouts and f"{name}.v" in compared else run.spikes[name]
+    """Spikes of a population; of a readout whose judged state was compared, the slots in which that is not 0."""
+    read = run.readouts.get(name)
+    life = run.states[name][read] if read and f"{name}.{read}" in compared else run.spikes[name]
     return int(np.count_nonzero(life))
 
 
@@ -144,7 +146,8 @@ def _first(reference: Run, candidate: Run, differing: Mapping[str, NDArray[np.bo
         v: (_value(reference, name, v, at3), _value(candidate, name, v, at3))
         for v in _recorded_in_both(reference, candidate, name)
     }
-    return Divergence(sample, name, step, neuron, _cause(spike, states), spike, states)
+    model = reference.models.get(name) or candidate.models.get(name)
+    return Divergence(sample, name, step, neuron, _cause(spike, states, model), spike, states)
 
 
 def _value(run: Run, name: str, variable: str, at: tuple[int, int, int]) -> float:
@@ -152,12 +155,17 @@ def _value(run: Run, name: str, variable: str, at: tuple[int, int, int]) -> floa
     return value  # type: ignore[no-any-return]
 
 
-def _cause(spike: tuple[int, int], states: Mapping[str, tuple[float, float]]) -> str:
+def _cause(spike: tuple[int, int], states: Mapping[str, tuple[float, float]], model: type[Neuron] | None) -> str:
     """Everything before this slot is equal, so the first variable that differs names the arithmetic step."""
     if not states:
         return "unknown: the states were not recorded"
-    if "u" in states and states["u"][0] != states["u"][1]:
-        return "the current u: its decay, or the sum of the weights"
+    roles = {state.name: state.role for state in model.states} if model else {}
+    differing = [name for name, (wanted, got) in states.items() if wanted != got]
+    if currents := [name for name in differing if roles.get(name) == "current"]:
+        return f"the current {currents[0]}: its decay, or the sum of the weights"
+    voltage = next((name for name, role in roles.items() if role == "voltage"), "")
     if spike[0] != spike[1]:
-        return "the voltage v before the reset, or the comparison with the threshold"
-    return "the voltage v: its decay, its bias, or its reset"
+        return f"the voltage {voltage} before the reset, or the comparison with the threshold".replace("  ", " ")
+    if differing[0] == voltage:
+        return f"the voltage {voltage}: its decay, its bias, or its reset"
+    return f"the state {differing[0]}"

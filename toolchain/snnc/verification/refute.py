@@ -15,6 +15,7 @@ from snnc.analysis.range_proof import Certificate, RangeProof, ends
 from snnc.network.arithmetic import Fixed
 from snnc.network.delays import parts
 from snnc.network.model import Connection, Network, Population
+from snnc.network.neuron import StateVar
 from snnc.network.synapses import Synapses
 from snnc.ops.dense import Dense
 from snnc.simulation.reference import simulate
@@ -39,7 +40,7 @@ class RegisterEnd:
 
     population: str
     neuron: int
-    overflow: str  # wrap, saturate
+    state: str  # whose register it is
     upward: bool
 
 
@@ -48,6 +49,7 @@ class Driven:
     """How far an input drove a register; ``value`` is what it was given to hold in ``step``, in the reference."""
 
     target: RegisterEnd
+    overflow: str  # what the register does beyond its ends: wrap, saturate
     value: int
     step: int
     inputs: Rasters  # (1, steps, n)
@@ -90,10 +92,15 @@ def _latest(net: Network, target: RegisterEnd, proof: RangeProof) -> int:
 def _targets(net: Network, proof: RangeProof, c: Certificate) -> Iterator[RegisterEnd]:
     if c.endless:
         neuron = int(np.flatnonzero(~proof.reaches[c.population].found)[0])
-        yield from (RegisterEnd(c.population, neuron, "wrap", upward) for upward in (True, False))
+        registers = [state.name for state in _states(net[c.population]) if state.overflow != "none"]
+        yield from (RegisterEnd(c.population, neuron, name, upward) for name in registers for upward in (True, False))
     for r in c.registers:
         if r.margin < 0:
-            yield RegisterEnd(c.population, r.neuron, r.overflow, r.upward)
+            yield RegisterEnd(c.population, r.neuron, r.state, r.upward)
+
+
+def _states(p: Population) -> tuple[StateVar, ...]:
+    return p.neuron.states if p.neuron else ()
 
 
 def drive(net: Network, target: RegisterEnd, steps: int, max_spikes_per_step: int | None = None) -> Driven | None:
@@ -120,25 +127,27 @@ def drive(net: Network, target: RegisterEnd, steps: int, max_spikes_per_step: in
 def _farthest(net: Network, target: RegisterEnd, tried: Rasters) -> Driven:
     held = _held(net, target, tried)
     sample, at = np.unravel_index(int(held.argmax()), held.shape)
-    value, (least, most) = int(held[sample, at]) * (1 if target.upward else -1), ends(target.overflow, fixed(net))
+    overflow = next(state.overflow for state in _states(net[target.population]) if state.name == target.state)
+    value, (least, most) = int(held[sample, at]) * (1 if target.upward else -1), ends(overflow, fixed(net))
     inputs = {name: raster[sample : sample + 1] for name, raster in tried.items()}
-    return Driven(target, value, int(at), inputs, not least <= value <= most)
+    return Driven(target, overflow, value, int(at), inputs, not least <= value <= most)
 
 
 def _held(net: Network, target: RegisterEnd, tried: Rasters) -> NDArray[Any]:
     """What the target's register is given in the reference, upward, in each try and step."""
     run = simulate(net, tried, record=True)
-    held = confirmed(net, run, target.population)[target.overflow][:, :, target.neuron]
+    held = confirmed(net, run, target.population)[target.state][:, :, target.neuron]
     return held if target.upward else -held
 
 
 def _climbs_to_a_reset(p: Population, target: RegisterEnd) -> bool:
+    voltages = [state.name for state in _states(p) if state.role == "voltage"]
     resets = p.neuron is not None and p.neuron.rule.reset != "none"
-    return target.overflow == "saturate" and target.upward and resets
+    return target.state in voltages and target.upward and resets
 
 
 def confirmed(net: Network, run: Run, population: str) -> dict[str, NDArray[Any]]:
-    """What each kind of register ("wrap", "saturate") was given to hold in every step of a recorded run: (samples, steps, n).
+    """What the register of each state was given to hold in every step of a recorded run: (samples, steps, n).
 
     Each step is made once more from the states before it, and its result is held against the run's. Raises RuntimeError
     if one differs.
@@ -153,13 +162,13 @@ def confirmed(net: Network, run: Run, population: str) -> dict[str, NDArray[Any]
             current[:, part.delay_steps :] += arrived
     assert p.neuron is not None  # noqa: S101 - for the type checker; inputs have no registers
     states = run.states[population]
-    first = np.full((samples, 1, p.size), p.neuron.rule.initial_state)
-    before = {name: span(np.concatenate([first, x[:, :-1]], 1)) for name, x in states.items()}
+    first = {state.name: np.full((samples, 1, p.size), state.initial) for state in p.neuron.states}
+    before = {name: span(np.concatenate([first[name], x[:, :-1]], 1)) for name, x in states.items()}
     again = step(p.neuron, before, span(current), numeric)
     for name, x in again.after.items():
         if (x.low != states[name]).any() or (x.high != states[name]).any():
             raise RuntimeError(f"{run.by} and the arithmetic of intervals differ in {name} of {population}")
-    return {kind: x.low for kind, x in again.held.items()}
+    return {name: x.low for name, x in again.held.items()}
 
 
 def _alone(net: Network, p: Population, neuron: int) -> Network:
@@ -216,7 +225,7 @@ def _plans(p: Population, target: RegisterEnd, steps: int, numeric: Fixed, holds
     A voltage that is reset goes highest from just below its threshold. So there it is held back for most of the time, or
     fed a little, and then driven at once, for a few steps.
     """
-    sign, weight = 1.0 if target.upward else -1.0, _response(p, target.overflow, steps, numeric)
+    sign, weight = 1.0 if target.upward else -1.0, _response(p, target.state, steps, numeric)
     yield sign * weight
     if not _climbs_to_a_reset(p, target):
         return
@@ -226,13 +235,13 @@ def _plans(p: Population, target: RegisterEnd, steps: int, numeric: Fixed, holds
         yield np.where((np.arange(steps) >= steps - 1 - waiting) & (np.arange(steps) != steps - 2), sign, 0) * weight
 
 
-def _response(p: Population, overflow: str, steps: int, numeric: Fixed) -> NDArray[np.float64]:
+def _response(p: Population, state: str, steps: int, numeric: Fixed) -> NDArray[np.float64]:
     """How much of an input of each step is left in the register at the end, in a neuron that neither rounds nor fires."""
     kept = {name: 1 - _share(p, name, numeric) for name in ("decay_u", "decay_v")}
     u = v = 1.0
     left = np.empty(steps)
     for i in range(steps):
-        left[steps - 1 - i] = u if overflow == "wrap" else v
+        left[steps - 1 - i] = u if state == "u" else v
         u *= kept["decay_u"]
         v = v * kept["decay_v"] + u
     return np.maximum(left, 1e-200)

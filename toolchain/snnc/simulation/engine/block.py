@@ -109,8 +109,7 @@ class _Lanes:
     def __post_init__(self) -> None:
         self.count = self.samples.stop - self.samples.start
         self.states = aligned((len(self.layer.step.states), self.layer.n, LANES), self.layer.state_type)
-        if self.layer.initial:
-            self.states += self.layer.initial
+        self.states += self.layer.initial.astype(self.states.dtype)[:, None, None]
         for k, values in enumerate(self.job.states.get(self.layer.name, {}).values()):
             self.states[k][:, _PLACES[: self.count]] = values[self.samples].T
         steps = self.board.shape[1]
@@ -171,8 +170,7 @@ class _Events:
     def __post_init__(self) -> None:
         layer, padded = self.layer, self.layer.parameters.shape[1]
         self.states = aligned((self.samples.stop - self.samples.start, len(layer.step.states), padded), layer.state_type)
-        if layer.initial:
-            self.states += layer.initial
+        self.states += layer.initial.astype(self.states.dtype)[:, None]
         for k, values in enumerate(self.job.states.get(layer.name, {}).values()):
             self.states[:, k, : layer.n] = values[self.samples]
         self.spikes, self.current = aligned((padded,), np.uint8), aligned((0,), layer.current_type)  # of a piece, 0 between two

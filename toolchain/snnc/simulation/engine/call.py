@@ -17,7 +17,7 @@ from snnc.simulation.engine.choice import choose, measured
 from snnc.simulation.engine.plan import Program, plan
 from snnc.simulation.engine.vector import LANES
 from snnc.simulation.reference import check_inputs, check_messages
-from snnc.simulation.run import Rasters, Run
+from snnc.simulation.run import Rasters, Run, models
 
 Choice = Kernel | Literal["auto"]
 CHOICES = ("auto", "lanes", "events")
@@ -83,7 +83,9 @@ def first_state(net: Network, inputs: Rasters) -> StreamState:
     """Before the first step, for as many samples as ``inputs`` has."""
     samples, _ = check_inputs(net, inputs)
     neurons = {
-        layer.name: {v: np.full((samples, layer.n), layer.initial, np.int64) for v in layer.step.states}
+        layer.name: {
+            v: np.full((samples, layer.n), first, np.int64) for v, first in zip(layer.step.states, layer.initial, strict=True)
+        }
         for layer in plan(net).layers
     }
     return StreamState(0, neurons, {}, net.hash)
@@ -202,8 +204,7 @@ def _run(job: Job) -> Run:
         layer.name: dict(zip(layer.step.states, job.traces[layer.name], strict=True))
         for layer in job.plan.layers if layer.name in job.traces
     }  # fmt: skip
-    readouts = frozenset(layer.name for layer in job.plan.layers if not layer.fires)
-    return Run("engine", net.dt_s, spikes, states, {p.name: 0 for p in net.populations}, readouts)
+    return Run("engine", net.dt_s, spikes, states, {p.name: 0 for p in net.populations}, models(net))
 
 
 def _state(job: Job, steps: int) -> StreamState:

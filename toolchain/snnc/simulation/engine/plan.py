@@ -66,10 +66,10 @@ class Layer:
         return self.population.neuron.rule.fires
 
     @property
-    def initial(self) -> int:
-        """What its states start at."""
+    def initial(self) -> NDArray[np.int64]:
+        """Return what each of its states starts at, (states,)."""
         assert self.population.neuron is not None  # noqa: S101 - for the type checker; a layer has neurons
-        return self.population.neuron.rule.initial_state
+        return np.array([state.initial for state in self.population.neuron.states], np.int64)
 
     @cached_property
     def current(self) -> tuple[int, int]:

@@ -177,7 +177,7 @@ def trace(neuron: Neuron, current: Range, numeric: Fixed, scale: int = 0) -> Ste
     ends = " ".join(str(s.line) for s in (*after.values(), spikes))
     text = "\n".join((*tape.lines, f"return {ends}"))
     names = tuple(neuron.parameters())
-    return Step(text, 64 if form == "wide" else 32, neuron.state, names, ranges, tuple(tape.numbers))
+    return Step(text, 64 if form == "wide" else 32, neuron.variables(), names, ranges, tuple(tape.numbers))
 
 
 def _tape(
@@ -185,7 +185,7 @@ def _tape(
 ) -> tuple[_Tape, dict[str, _Symbol], _Symbol]:
     """(what was written, the new states, the spikes) when the neuron's step is called with symbols."""
     tape = _Tape(form)
-    state = {name: tape.write(f"state {i}", *ranges[name]) for i, name in enumerate(neuron.state)}
+    state = {name: tape.write(f"state {i}", *ranges[name]) for i, name in enumerate(neuron.variables())}
     summed = tape.write("current", *current)
     summed = tape.write(f"scale {summed.line} {tape.number(scale)}", *current)
     own = {}
@@ -194,7 +194,7 @@ def _tape(
         own[name] = tape.write(f"parameter {i}", int(value.min()), int(value.max()))
         tape.zeros[own[name].line] = _zeros(value, numeric.decay_bits)
     after, spikes = type(neuron).step(SimpleNamespace(**own), state, summed, _Traced(numeric))  # type: ignore[arg-type]
-    return tape, {name: after[name] for name in neuron.state}, spikes
+    return tape, {name: after[name] for name in neuron.variables()}, spikes
 
 
 def _reachable(neuron: Neuron, current: Range, numeric: Fixed) -> dict[str, Range]:
@@ -205,7 +205,7 @@ def _reachable(neuron: Neuron, current: Range, numeric: Fixed) -> dict[str, Rang
     n = max([1, *(getattr(neuron, name).size for name in neuron.parameters())])
     found = reach(neuron, Span(np.full(n, current[0], np.int64), np.full(n, current[1], np.int64)), numeric, None)
     if not found.found.all():
-        return dict.fromkeys(neuron.state, ANY)
+        return dict.fromkeys(neuron.variables(), ANY)
     return {name: (int(s.low.min()), int(s.high.max())) for name, s in found.states.items()}
 
 

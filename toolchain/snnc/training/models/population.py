@@ -64,7 +64,7 @@ class TorchPopulation(nn.Module):
 
     def initial(self, like: Tensor) -> NeuronState:
         """The state before the first step, for currents ``like``, (batch, n)."""
-        return {name: torch.full_like(like, self.model.rule.initial_state) for name in self.model.state}
+        return {state.name: torch.full_like(like, state.initial) for state in self.model.states}
 
     def forward(self, currents: Tensor, steps: int) -> tuple[Tensor, Tensor | None]:
         """Return (spikes, voltages), both (batch, steps, n); voltages of readouts only.
