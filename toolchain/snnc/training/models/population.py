@@ -83,7 +83,7 @@ class TorchPopulation(nn.Module):
 
     def voltage(self, state: NeuronState) -> Tensor:
         """What a readout is judged by."""
-        voltage: Tensor = state["v"]
+        voltage: Tensor = state[self.model.readout]
         return voltage
 
     @property
