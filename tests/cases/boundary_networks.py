@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from cases.memory import words_by_format
 from snnc import neurons
-from snnc.chips.memory import Axons, words_by_format
+from snnc.chips.memory import Axons
 from snnc.network.encoding import Encoding
 from snnc.network.model import Connection, Network, Population
 from snnc.network.synapses import Synapses

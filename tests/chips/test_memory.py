@@ -7,13 +7,14 @@ import pytest
 from cases.boundary_networks import full, joined, only_sparse
 from cases.convolutions import convolutional
 from cases.mappings import STRATEGIES, must_be_the_longest
+from cases.memory import words_by_format
 from cases.networks import LOIHI, fixed_chain, fixed_loops, fixed_neuron
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snnc import chips
 from snnc.budget.check import check
-from snnc.chips.memory import Axons, words_by_core, words_by_format
+from snnc.chips.memory import Axons, words_by_core
 from snnc.chips.schema import LONGEST
 from snnc.mapping import strategies
 from snnc.mapping.census import census

@@ -5,10 +5,11 @@ from copy import deepcopy
 
 import numpy as np
 import pytest
+from cases.memory import words_by_format
 from click.testing import CliRunner
 
 from snnc import chips
-from snnc.chips.memory import Axons, Storage, words_by_format
+from snnc.chips.memory import Axons, Storage
 from snnc.chips.schema import CONFIDENCES, DISTINCT, KEYS
 from snnc.cli import main
 from snnc.errors import ProfileError

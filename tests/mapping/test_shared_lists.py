@@ -221,7 +221,7 @@ def test_check_says_what_map_says_of_the_same_cores(monkeypatch, tmp_path):
     path = tmp_path / "net.snnc"
     store.save(net, path)
     assert "with shared lists" in CliRunner().invoke(main, ["check", str(path), "--hw", "loihi1"]).stdout
-    monkeypatch.setattr("snnc.budget.check.PLANNED_SYNAPSES", sum(c.op.synapse_count for c in net.connections) - 1)
+    monkeypatch.setattr("snnc.budget.check.LISTED_SYNAPSES", sum(c.op.synapse_count for c in net.connections) - 1)
     assert {s.shared for s in check(net, LOIHI1).storage} == {None}
 
 

@@ -14,10 +14,12 @@ from snnc.budget.check import check
 from snnc.chips.schema import DISTINCT, RESOURCES
 from snnc.cli import main
 from snnc.errors import DoesNotFitError
+from snnc.mapping.chip_network import ChipNetwork
 from snnc.mapping.chip_totals import totals
 from snnc.mapping.choose import map_by
 from snnc.mapping.legality import must_be_legal
 from snnc.mapping.lower_bounds import lower_bounds
+from snnc.mapping.meter import CoreMeter
 from snnc.mapping.place import fill, place
 from snnc.mapping.repair import repaired
 from snnc.mapping.soft_reset import compartments, with_resets
@@ -114,6 +116,15 @@ def test_only_what_is_missing_is_added_and_only_once():
     assert fill(net, split(net, LOIHI1), LOIHI1) == fill(once, split(once, LOIHI1), LOIHI1)
     plain = fixed_chain(0, (12, 20, 5))
     assert with_resets(plain, LOIHI1) is plain
+
+
+@pytest.mark.parametrize("make", [ChipNetwork, CoreMeter, lambda net, chip: Task(net, chip, {}, 0)])
+def test_no_network_on_a_chip_is_without_them(make):
+    net = fixed_chain(0, (12, 20, 5), model="cuba_subtract")
+    on_chip = make(net, LOIHI1)
+    assert [c.name for c in on_chip.net.connections] == ["fc1", "fc2", "reset1_hidden1", "reset2_output"]
+    assert make(net, LOIHI2).net is net
+    assert replace(on_chip, profile=replace(LOIHI1, name="other")).net is on_chip.net
 
 
 def test_totals_count_them():

@@ -11,12 +11,12 @@ from snnc.chips.profile import Profile
 from snnc.chips.schema import DISTINCT, RESOURCES
 from snnc.errors import UnsupportedError
 from snnc.mapping.capabilities import lacking
+from snnc.mapping.chip_network import ChipNetwork
 from snnc.mapping.chip_totals import totals
-from snnc.mapping.configurations import needed_by_population
 from snnc.mapping.model import Core
 from snnc.mapping.place import fill
 from snnc.mapping.shared_lists import Saved, saved
-from snnc.mapping.soft_reset import is_built, with_resets
+from snnc.mapping.soft_reset import is_built
 from snnc.mapping.split import TooLargeError, split
 from snnc.mapping.task import Task, of_slices
 from snnc.mapping.usage import Usage, words_for
@@ -219,7 +219,7 @@ def _unknown(net: Network, profile: Profile) -> tuple[str, ...]:
     found = [f"{words_for(r)}: the limit of {profile.name} is not public" for r in RESOURCES if r not in profile.limits]
     if profile.storage is None:
         found.append(f"synapse words: how {profile.name} stores synapses is not public; only the bits of the weights are checked")
-    found += _unlimited(with_resets(net, profile), profile)
+    found += _unlimited(ChipNetwork(net, profile))
     found += [
         f"neurons: what a neuron with soft reset, as in population {p.name!r}, takes of {profile.name} is not public"
         for p in net.populations
@@ -239,9 +239,10 @@ def _unknown(net: Network, profile: Profile) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _unlimited(net: Network, profile: Profile) -> Iterator[str]:
+def _unlimited(on_chip: ChipNetwork) -> Iterator[str]:
     """Populations that need several configurations of a kind of which the profile does not say how many a core holds."""
-    for resource, counts in needed_by_population(net).items():
+    profile = on_chip.profile
+    for resource, counts in on_chip.needed_by_population().items():
         for name, n in counts.items() if resource not in profile.limits else ():
             if n > 1:
                 yield (

@@ -16,11 +16,11 @@ from snnc.chips.profile import Profile
 from snnc.chips.schema import DISTINCT
 from snnc.errors import DoesNotFitError, NetworkError, UnsupportedError, UsageError
 from snnc.mapping.capabilities import lacking
+from snnc.mapping.chip_network import ChipNetwork
 from snnc.mapping.chip_totals import within_totals
 from snnc.mapping.choose import map_by
-from snnc.mapping.configurations import SYNAPSES, needed_by_population
-from snnc.mapping.meter import CoreMeter, stored_weight_bits
-from snnc.mapping.soft_reset import with_resets
+from snnc.mapping.configurations import SYNAPSES
+from snnc.mapping.meter import CoreMeter
 from snnc.mapping.split import AXONS, COUNTED, counted_up_to, split
 from snnc.mapping.task import Task
 from snnc.mapping.usage import words_for
@@ -101,7 +101,7 @@ def _alike(net: Network, profile: Profile) -> Iterator[str]:
     most = {r: profile.limits[r] // (formats if r == SYNAPSES else 1) for r in DISTINCT if r in profile.limits}
     over = [
         f"{name} needs at most {most[resource]} {words_for(resource)}{' in each format' * (resource == SYNAPSES)} (now {n:,})"
-        for resource, counts in needed_by_population(with_resets(net, profile)).items()
+        for resource, counts in ChipNetwork(net, profile).needed_by_population().items()
         for name, n in counts.items()
         if n > most.get(resource, n)
     ]
@@ -149,7 +149,7 @@ def _extendable(profile: Profile) -> str:
 
 def _weight_bits(net: Network, profile: Profile) -> int | None:
     try:
-        return stored_weight_bits(net, profile) or None
+        return ChipNetwork(net, profile).weight_bits or None
     except UnsupportedError:
         return None
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from snnc.analysis.current_bounds import must_not_wrap
 from snnc.chips.profile import Profile
 from snnc.errors import DoesNotFitError, UnsupportedError
-from snnc.mapping.meter import stored_weight_bits
+from snnc.mapping.chip_network import ChipNetwork
 from snnc.mapping.soft_reset import compartments
 from snnc.network.arithmetic import Fixed, bias_parts
 from snnc.network.latency import chip_delays
@@ -38,7 +38,7 @@ def _numeric_problems(net: Network, profile: Profile) -> Iterator[str]:
         differing = ", ".join(f"{f} {getattr(need, f)} (chip: {getattr(have, f)})" for f in wrong)
         yield f"the network was quantised for {need.profile!r} with {differing}; quantise it for {profile.name}"
     try:
-        stored_weight_bits(net, profile)
+        _ = ChipNetwork(net, profile).weight_bits
     except UnsupportedError as error:
         yield str(error)
 

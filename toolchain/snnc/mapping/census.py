@@ -2,28 +2,26 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.chips.memory import INEXPRESSIBLE, Axons, Format, words_by_core
-from snnc.chips.schema import DISTINCT, LONGEST
-from snnc.mapping.configurations import SYNAPSES, distinct
+from snnc.chips.memory import Format
+from snnc.mapping.core_use import InputAxons, Load, stored, use
 from snnc.mapping.output_axons import chips, hang_on_chips, slots
 from snnc.mapping.task import Assignment, Task, cores_in
 from snnc.network.model import Connection
 
-_Ways = Mapping[str, tuple[tuple[Format, int] | None, ...]]  # connection -> (format, step) of each core, None: it has none
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Census:
     """An assignment, measured. Packets and operations are those of one inference, by the task's rates."""
 
-    used: Mapping[str, NDArray[np.int64]]  # resource (a key of Profile.limits) -> (cores,)
+    used: Mapping[str, Ints]  # resource (a key of Profile.limits) -> (cores,)
     formats: Mapping[str, tuple[Format | None, ...]]  # connection -> how each core stores its synapses, None: it has none
-    links: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]  # from core, to another core, packets
+    links: tuple[Ints, Ints, NDArray[np.float64]]  # from core, to another core, packets
     local_packets: float  # that stay on their core
     input_packets: float  # from off chip
     operations: NDArray[np.float64]  # (cores,) synaptic operations
@@ -37,7 +35,7 @@ class Census:
         """All that arrive at cores: one for each spike and core (and connection) that it goes to."""
         return float(self.links[2].sum()) + self.local_packets + self.input_packets
 
-    def renumbered(self, number: NDArray[np.int64]) -> "Census":
+    def renumbered(self, number: Ints) -> "Census":
         """What the census of the same assignment is with core i as core ``number[i]``."""
         old = np.argsort(number)
         formats = {name: tuple(forms[i] for i in old) for name, forms in self.formats.items()}
@@ -52,45 +50,27 @@ class Census:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class _Axons(Axons):
-    """The input axons of one connection, sorted by core and source."""
+def census(task: Task, core_of: Assignment, *, full_cores: bool = False, places: Ints | None = None) -> Census:
+    """Measure an assignment, in O(synapses log synapses).
 
-    source: NDArray[np.int64]  # (axons,)
-
-
-def census(task: Task, core_of: Assignment, *, full_cores: bool = False, places: NDArray[np.int64] | None = None) -> Census:
-    """Measure an assignment, in O(synapses log synapses). ``full_cores``: with indices as wide as on a core without room.
-
-    ``places``, shape (cores,): where each lies, None: all on one chip.
+    ``full_cores``: with indices as wide as on a core without room. ``places``, shape (cores,): where each core lies, None
+    for all on one chip.
     """
     n = cores_in(core_of)
-    held = {name: np.bincount(cores, minlength=n) for name, cores in core_of.items()}
-    neurons = np.sum(list(held.values()), axis=0)
+    neurons = {name: (slice(len(cores)), cores) for name, cores in core_of.items()}
     axons = {c.name: _axons(task, c, core_of[c.dst], n) for c in task.net.connections}
+    load = Load(n, neurons, axons)
     most = task.profile.limits.get("neurons_per_core", sum(len(cores) for cores in core_of.values()))
-    words, longest, ways = _words(task, axons, core_of, np.full(n, most) if full_cores else neurons)
-    synapses = _sum(n, [(a.core, a.synapses) for a in axons.values()])
+    words = stored(task, load, np.full(n, most) if full_cores else None, only_best=True)
+    used, ways = use(task, load, words)
     chip = chips(task.profile, np.zeros(n, np.int64) if places is None else places)
-    outgoing = [_sent(task, core_of[c.src], axons[c.name], chip) for c in task.net.connections if c.src in core_of]
-    used = {
-        "neurons_per_core": np.sum([task.compartments[name] * count for name, count in held.items()], axis=0),
-        "input_axons_per_core": _sum(n, [(a.core, 1) for a in axons.values()]),
-        "output_axons_per_core": _sum(n, outgoing),
-        **({"synapse_words_per_core": words} if task.profile.storage else {}),
-    }
-    counted = {
-        "synapses_per_core": synapses,
-        "weight_bytes_per_core": -(-synapses * task.weight_bits // 8),
-        LONGEST: longest,
-        **_configurations(task, axons, core_of, ways, n),
-    }
-    used |= {resource: amount for resource, amount in counted.items() if resource in task.profile.limits}
+    sent = [_sent(task, core_of[c.src], axons[c.name], chip) for c in task.net.connections if c.src in core_of]
+    used["output_axons_per_core"] = np.sum([np.zeros(n, np.int64), *sent], axis=0)
     formats = {name: tuple(way and way[0] for way in by_core) for name, by_core in ways.items()}
     return Census(used, formats, *_traffic(task, axons, core_of, n), _operations(task, axons, n))
 
 
-def _axons(task: Task, c: Connection, core_of: NDArray[np.int64], n_cores: int) -> _Axons:
+def _axons(task: Task, c: Connection, core_of: Ints, n_cores: int) -> InputAxons:
     rows, columns = task.patterns[c.name]
     key = core_of[rows] * c.op.n_src + columns
     if n_cores * c.op.n_src <= 4 * len(key) + 1024:  # few axons for so many synapses: counting is faster than sorting
@@ -99,10 +79,10 @@ def _axons(task: Task, c: Connection, core_of: NDArray[np.int64], n_cores: int) 
         counts = counts[found]
     else:
         found, counts = np.unique(key, return_counts=True)
-    return _Axons(found // c.op.n_src, counts, lambda: _targets(task, c, core_of, n_cores), found % c.op.n_src)
+    return InputAxons(found // c.op.n_src, counts, lambda: _targets(task, c, core_of, n_cores), found % c.op.n_src)
 
 
-def _targets(task: Task, c: Connection, core_of: NDArray[np.int64], n_cores: int) -> NDArray[np.int64]:
+def _targets(task: Task, c: Connection, core_of: Ints, n_cores: int) -> Ints:
     """`Axons.targets`: core after core, source after source."""
     rows = task.by_source[c.name]
     core = core_of.astype(np.uint16 if n_cores <= 1 << 16 else np.int64)  # numbers of 16 bits are sorted in linear time
@@ -112,60 +92,16 @@ def _targets(task: Task, c: Connection, core_of: NDArray[np.int64], n_cores: int
     return places[rows[np.argsort(core[rows], kind="stable")]]
 
 
-def _sent(task: Task, core_of: NDArray[np.int64], axons: _Axons, chip: NDArray[np.int64]) -> tuple[NDArray[np.int64], Any]:
-    """(the core where each axon starts, the slots that it takes there)."""
+def _sent(task: Task, core_of: Ints, axons: InputAxons, chip: Ints) -> Ints:
+    """Return the slots that the output axons of a connection take on the cores where they start: (cores,)."""
     core = core_of[axons.source]
-    return core, slots(task.profile, chip[core], chip[axons.core]) if hang_on_chips(task.profile) else 1
-
-
-def _sum(n_cores: int, parts: list[tuple[NDArray[np.int64], Any]]) -> NDArray[np.int64]:
-    total = np.zeros(n_cores, np.int64)
-    for core, amount in parts:
-        np.add.at(total, core, amount)
-    return total
-
-
-def _words(
-    task: Task, axons: Mapping[str, _Axons], core_of: Assignment, neurons: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], _Ways]:
-    """On each core: words, those of the longest axon, and how each connection is stored, the cheapest; of equals the first."""
-    total, longest, chosen = np.zeros(len(neurons), np.int64), np.zeros(len(neurons), np.int64), {}
-    for c in task.net.connections if task.profile.storage else ():
-        a, targets = axons[c.name], np.bincount(core_of[c.dst], minlength=len(neurons))
-        bits, most = task.delays[c.name].bit_length(), task.profile.limits.get(LONGEST, INEXPRESSIBLE)
-        by_format = words_by_core(task.profile.storage, a, neurons, targets, task.weight_bits, bits, most)  # type: ignore[arg-type]
-        table = np.array(list(by_format.values()))  # (formats, 3, cores)
-        best = table[:, 0].argmin(axis=0)
-        here = np.bincount(a.core, minlength=len(neurons)) > 0
-        words, most_of_one, steps = np.where(here, np.take_along_axis(table, best[None, None], axis=0)[0], 0)
-        total, longest = np.minimum(total + words, INEXPRESSIBLE), np.maximum(longest, most_of_one)
-        names = tuple(by_format)
-        ways = zip(best.tolist(), steps.tolist(), here, strict=True)
-        chosen[c.name] = tuple((names[i], step) if used else None for i, step, used in ways)
-    return total, longest, chosen
-
-
-def _configurations(
-    task: Task, axons: Mapping[str, _Axons], core_of: Assignment, ways: _Ways, n_cores: int
-) -> dict[str, NDArray[np.int64]]:
-    """How many different ones of each kind each core needs, if the chip limits any."""
-    if not {*DISTINCT} & set(task.profile.limits):
-        return {}
-    every = np.concatenate(list(core_of.values()))
-    used = {
-        resource: distinct(every, np.concatenate([numbers[name] for name in core_of]), n_cores)
-        for resource, numbers in task.neuron_configurations.items()
-    }
-    wires: list[set[Any]] = [set() for _ in range(n_cores)]
-    for name, one in task.synapse_configurations.items():
-        for core in np.flatnonzero(np.bincount(axons[name].core)).tolist():
-            wires[core].add((one, ways[name][core] if ways else None))
-    return {**used, SYNAPSES: np.array([len(found) for found in wires])}
+    taken = slots(task.profile, chip[core], chip[axons.core]) if hang_on_chips(task.profile) else None
+    return np.bincount(core, taken, minlength=len(chip)).astype(np.int64)
 
 
 def _traffic(
-    task: Task, axons: Mapping[str, _Axons], core_of: Assignment, n_cores: int
-) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]], float, float]:
+    task: Task, axons: Mapping[str, InputAxons], core_of: Assignment, n_cores: int
+) -> tuple[tuple[Ints, Ints, NDArray[np.float64]], float, float]:
     keys, packets, from_inputs = [np.zeros(0, np.int64)], [np.zeros(0)], 0.0
     for c in task.net.connections:
         a, sent = axons[c.name], task.rates[c.src][axons[c.name].source]
@@ -181,7 +117,7 @@ def _traffic(
     return (src[away], dst[away], amount[away]), float(amount[~away].sum()), from_inputs
 
 
-def _operations(task: Task, axons: Mapping[str, _Axons], n_cores: int) -> NDArray[np.float64]:
+def _operations(task: Task, axons: Mapping[str, InputAxons], n_cores: int) -> NDArray[np.float64]:
     total = np.zeros(n_cores)
     for c in task.net.connections:
         a = axons[c.name]

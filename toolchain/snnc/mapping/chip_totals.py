@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.chips.profile import Profile
-from snnc.mapping.soft_reset import compartments, with_resets
+from snnc.mapping.chip_network import ChipNetwork
 from snnc.mapping.usage import Usage
 from snnc.network.model import Connection, Network
 
@@ -14,9 +14,9 @@ Count = Callable[[Connection], NDArray[np.int64]]
 
 
 def totals(net: Network, profile: Profile) -> tuple[Usage, ...]:
-    """One Usage for each of the profile's ``totals``."""
-    net = with_resets(net, profile)
-    return tuple(_usage(net, profile, resource, limit) for resource, limit in profile.totals.items())
+    """Return one Usage for each of the profile's ``totals``."""
+    on_chip = ChipNetwork(net, profile)
+    return tuple(_usage(on_chip, resource, limit) for resource, limit in profile.totals.items())
 
 
 def within_totals(net: Network, profile: Profile) -> bool:
@@ -24,11 +24,12 @@ def within_totals(net: Network, profile: Profile) -> bool:
     return all(usage.status != "over" for usage in totals(net, profile))
 
 
-def _usage(net: Network, profile: Profile, resource: str, limit: int) -> Usage:
+def _usage(on_chip: ChipNetwork, resource: str, limit: int) -> Usage:
+    net = on_chip.net
     whole = f"network {net.name!r}"
     match resource:
         case "neurons_per_chip":
-            return Usage(resource, whole, sum(p.size * compartments(p, profile) for p in net.populations if p.neuron), limit)
+            return Usage(resource, whole, sum(net[name].size * n for name, n in on_chip.compartments.items()), limit)
         case "synapses_per_chip":
             return Usage(resource, whole, sum(c.op.synapse_count for c in net.connections), limit)
         case "inputs_per_chip":

@@ -7,15 +7,12 @@ hardware/nxsdk_objects.py (CompartmentConfig, VthConfig), hardware/allocators.py
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
 
 from snnc.chips.schema import DISTINCT
-from snnc.errors import UnsupportedError
 from snnc.network.arithmetic import Fixed
-from snnc.network.latency import chip_delays
 from snnc.network.model import Connection, Network, Population
 
 Ints = NDArray[np.int64]
@@ -63,18 +60,6 @@ def synapse_configurations(net: Network, delays: Mapping[str, int]) -> SynapseCo
         return scaled, delays[c.name].bit_length()
 
     return {c.name: configuration(c) for c in net.connections}
-
-
-def needed_by_population(net: Network) -> dict[str, dict[str, int]]:
-    """Resource -> population -> how many configurations it needs, each of its connections in one format.
-
-    None of synapses if the chip cannot hold the delays.
-    """
-    found = {resource: {name: len(np.unique(n)) for name, n in by.items()} for resource, by in neuron_configurations(net).items()}
-    with suppress(UnsupportedError):
-        wires = synapse_configurations(net, chip_delays(net))
-        found[SYNAPSES] = {p.name: len({wires[c.name] for c in net.into(p.name)}) for p in net.populations}
-    return found
 
 
 def at_most(synapses: SynapseConfigurations, ways: Sequence[Hashable]) -> dict[str, frozenset[Hashable]]:

@@ -10,16 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.chips.profile import Profile
-from snnc.mapping.configurations import (
-    NeuronConfigurations,
-    SynapseConfigurations,
-    at_most,
-    neuron_configurations,
-    synapse_configurations,
-)
-from snnc.mapping.meter import stored_delays, stored_weight_bits
+from snnc.mapping.chip_network import ChipNetwork
+from snnc.mapping.configurations import at_most
 from snnc.mapping.model import Slice
-from snnc.mapping.soft_reset import compartments, with_resets
 from snnc.mapping.split import split
 from snnc.network.model import Connection, Network
 from snnc.ops.dense import Dense
@@ -30,22 +23,21 @@ Pattern = tuple[NDArray[Any], NDArray[Any]]  # (destination neurons, source neur
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
-    """A network to be put on a chip."""
+class Task(ChipNetwork):
+    """A network to be put on a chip, how often its neurons fire, and a seed."""
 
-    net: Network
-    profile: Profile
     rates: Rates
     seed: int
-    weight_bits: int
-    delays: Mapping[str, int]  # connection -> steps of delay on the chip
 
     @classmethod
     def of(cls, net: Network, profile: Profile, rates: Rates | None = None, seed: int = 0) -> Self:
-        """Without ``rates`` every neuron counts as firing once. Raises UnsupportedError if no number of cores will do."""
-        net = with_resets(net, profile)
-        once = {p.name: np.ones(p.size) for p in net.populations}
-        return cls(net, profile, rates or once, seed, stored_weight_bits(net, profile), stored_delays(net, profile))
+        """Return the task; without ``rates`` every neuron counts as firing once.
+
+        Raises UnsupportedError if no number of cores will do.
+        """
+        task = cls(net, profile, rates or {p.name: np.ones(p.size) for p in net.populations}, seed)
+        task.must_be_storable()
+        return task
 
     @cached_property
     def unrolled(self) -> Network:
@@ -63,16 +55,6 @@ class Task:
         return {name: (s.rows.astype(np.int32), s.indices) for name, s in synapses.items()}
 
     @cached_property
-    def neuron_configurations(self) -> NeuronConfigurations:
-        """Which neurons need the same parameters of a core."""
-        return neuron_configurations(self.net)
-
-    @cached_property
-    def synapse_configurations(self) -> SynapseConfigurations:
-        """Which connections do."""
-        return synapse_configurations(self.net, self.delays)
-
-    @cached_property
     def synapses_at_most(self) -> Mapping[str, frozenset[Any]]:
         """Connection -> names, of which connections have together no fewer than they need configurations on any core."""
         storage = self.profile.storage
@@ -87,11 +69,6 @@ class Task:
     def slices(self) -> tuple[Slice, ...]:
         """The contiguous slices of `split`."""
         return split(self.unrolled, self.profile)
-
-    @cached_property
-    def compartments(self) -> Mapping[str, int]:
-        """Of one neuron of each population that lies on cores."""
-        return {name: compartments(self.net[name], self.profile) for name in self.neurons}
 
     @cached_property
     def neurons(self) -> tuple[str, ...]:

@@ -2,8 +2,8 @@
 
 A rule is a file in this folder; adding one adds a rule. The synapses that one axon has on a core are cut into entries, each with
 a header; how entries become memory words, and in which formats synapses can be stored, is the rule's. Every number comes from
-the chip's profile. Words are counted in three ways that agree to the last one: of a connection on one core, on all cores at
-once, and on a core that takes one neuron after the other.
+the chip's profile. `words_by_core` counts words on any number of cores; `words_by_length` says the same, to the last word, of a
+core that takes one neuron after the other, for all numbers of neurons at once.
 """
 
 from collections.abc import Iterator
@@ -49,19 +49,6 @@ def rule(name: str) -> Rule:
     return cast(Rule, registry.module(__name__, name.replace("-", "_"), ProfileError, "storage model"))
 
 
-def words_by_format(
-    storage: Storage, axons: Axons, n_neurons: int, weight_bits: int, delay_bits: int = 0, most: int = INEXPRESSIBLE
-) -> dict[Format, Words]:
-    """Words that one connection takes on one core, in each format that the chip has and that can express it.
-
-    ``n_neurons``: neurons on the core, which an index must tell apart and a dense axon may have a weight for. ``most``: words
-    that an axon may have; a format in which one has more is there only if that is so in all.
-    """
-    neurons = np.array([n_neurons])
-    found = words_by_core(storage, axons, neurons, neurons, weight_bits, delay_bits, most, only_best=False)
-    return {form: Words(*(int(a[0]) for a in w)) for form, w in found.items() if w.total[0] < INEXPRESSIBLE}
-
-
 def words_by_core(
     storage: Storage, axons: Axons, n_neurons: Ints, n_targets: Ints, weight_bits: int, delay_bits: int = 0,
     most: int = INEXPRESSIBLE, only_best: bool = True,
@@ -69,7 +56,8 @@ def words_by_core(
     """Words that one connection takes on each core, by format, each of shape (cores,); `INEXPRESSIBLE` where it cannot.
 
     ``n_neurons``, shape (cores,): all neurons on the core, which an index must tell apart; ``n_targets``: those of the
-    connection's destination. ``most`` as for `words_by_format`. With ``only_best`` a format that is not the cheapest on a core
+    connection's destination. ``most``: words that an axon may have; a format in which one has
+    more is there only if that is so in all. With ``only_best`` a format that is not the cheapest on a core
     may have more words there than it could.
     """
     bits = storage.synapse_bits(weight_bits, delay_bits)
@@ -120,7 +108,7 @@ def words_by_length(
     """Words that one connection takes on a core with its first neurons, as many as ``lengths`` says, in the cheapest format.
 
     Of each synapse, axon after axon, ``rows``: its neuron, ascending; ``nth``: that it is the nth of its axon, from 1 on.
-    ``lengths`` as of `lengths_by_index`. `words_by_format` of every length at once; `INEXPRESSIBLE` where there is no format
+    ``lengths`` as of `lengths_by_index`. `words_by_core` of every length at once; `INEXPRESSIBLE` where there is no format
     or each has an axon of over ``most`` words.
     """
     bits = storage.synapse_bits(weight_bits, delay_bits)

@@ -38,7 +38,7 @@ def renumbered(task: Task) -> tuple[Task, dict[str, NDArray[np.int64]]]:
         task.net, populations=populations, connections=tuple(_moved(task, c, orders) for c in task.unrolled.connections)
     )
     rates = {name: rate[orders[name]] for name, rate in task.rates.items()}
-    return Task(net, task.profile, rates, task.seed, task.weight_bits, task.delays), orders
+    return Task(net, task.profile, rates, task.seed), orders
 
 
 def _ordered(p: Population, order: NDArray[np.int64]) -> Neuron | None:
