@@ -297,7 +297,7 @@ def test_the_narrow_network_of_the_publication_trains_on_colour_images(tmp_path)
         "noise", "train", rng.integers(0, 256, (12, 3072), dtype=np.uint8), (3, 32, 32), np.arange(12) % 10
     )  # fmt: skip
     config = PruneConfig(connectivity=0.05, epochs=2, batch_size=4, loss="rate", augment="crop_flip", lr=1e-3)
-    report = prune_own(model, images, config)
+    report = prune_own(model, images, config).report
     weights = 3 * 16 * 9 + 5 * 16 * 16 * 9 + 1024 * 128 + 128 * 100
     assert sum(layer["weights"] for layer in report["layers"].values()) == weights
     assert sum(layer["existing_weights"] for layer in report["layers"].values()) == round(0.05 * weights)

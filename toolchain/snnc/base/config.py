@@ -50,6 +50,13 @@ def from_table(cls: type[T], table: Mapping[str, Any], where: str) -> T:
         raise ConfigError(error.what, where=where, fix=error.fix) from error
 
 
+def config_of(cls: type[T], config: T | None, given: Mapping[str, Any]) -> T:
+    """Return ``config``, or one made of keywords. Raises ConfigError for an unknown or impossible one, or if both are given."""
+    if config is not None and given:
+        raise ConfigError(f"{', '.join(given)} given beside config", fix=f"put them into the {cls.__name__}")
+    return config if config is not None else from_table(cls, given, "")
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file as a dict. Raises FileError if it is missing or too large, ConfigError if it is not TOML."""
     try:

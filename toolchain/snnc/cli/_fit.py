@@ -6,24 +6,20 @@ import time
 from pathlib import Path
 from typing import Any
 
-from snnc import data, store
+from snnc import store
 from snnc.base.factory import Factory
 from snnc.base.files import must_be_free, write_bytes
 from snnc.budget.goal import Goal
 from snnc.cli._common import print_json, print_table, say
 from snnc.cli._own import PruneOptions
-from snnc.cli._training import interruptible
 from snnc.errors import ConfigError
-from snnc.mapping.choose import map_by
 from snnc.mapping.model import CoreMap
-from snnc.mapping.task import Task
 from snnc.network.connectivity import parameter_connectivity
 from snnc.network.model import Network
+from snnc.pipeline.train import prune_to_fit
 from snnc.training.settings import PruneConfig
-from snnc.verification.evaluate import evaluate
 
 ASKED = ("connectivity", "sparsity", "layer")
-STRATEGY = "greedy"  # what `measure` counts
 
 
 def goal_of(text: str, model: Path, options: dict[str, Any]) -> Goal:
@@ -42,61 +38,35 @@ def goal_of(text: str, model: Path, options: dict[str, Any]) -> Goal:
 def fit_network(model: Path, goal: Goal, config: PruneConfig, run: PruneOptions) -> int:
     """Write the float network to ``out``, and beside it the quantised one (.fixed.snnc), its mapping (.mapping.json), metrics and
     checkpoints. Returns the exit code: 3 if it does not fit, after all that could be done."""
-    from snnc.training.pruning.prune_to_fit import ROUNDS, Files, prune_to_fit
-
     fixed_path, mapping_path = (run.out.with_name(_stem(run.out) + ending) for ending in (".fixed.snnc", ".mapping.json"))
-    files = Files(run.out, run.resume is not None, run.quiet, run.tensorboard)
-    _must_be_free(files, ROUNDS, (run.out, fixed_path, mapping_path), run)
+    for path in (run.out, fixed_path, mapping_path):
+        must_be_free(path, run.force)
     net = store.load(model)
     started = time.perf_counter()
-    with interruptible(files.record(1).checkpoint):
-        images, test = (data.load(run.data_name, split, run.data_dir) for split in ("train", "test"))
-        rounds = prune_to_fit(
-            net, images, config, goal, test=test, files=files, say=lambda line: say(line, run.quiet)
-        )  # fmt: skip
-        last = rounds[-1]
-        accuracy = evaluate(last.fixed, test).accuracy
-    fits = goal.is_met(last.uses)
-    store.save(last.net, run.out, force=run.force)
-    store.save(last.fixed, fixed_path, force=run.force)
-    if fits:
-        mapping = map_by(Task.of(last.fixed, goal.profile, last.rates), STRATEGY).mapping
-        write_bytes(mapping_path, _json(mapping), force=run.force)
-    for number in range(1, ROUNDS + 1):
-        files.network(number).unlink(missing_ok=True)  # type: ignore[union-attr]
-    _report(run, goal, last.net, {
-        "fits": fits, "goal": str(goal), "rounds": len(rounds), "uses": {k: v for k, v in last.uses.items() if k != "share"},
-        "limits": {**goal.profile.totals, **goal.limits},
-        "test_accuracy_before": _reached(net), "test_accuracy": _reached(last.net), "test_accuracy_fixed": accuracy,
-        "parameter_connectivity": parameter_connectivity(last.net),
-        "connectivity": {c.name: parameter_connectivity(c) for c in last.net.connections},
-        "network": str(run.out), "fixed": str(fixed_path), "mapping": str(mapping_path) if fits else None,
+    fitted = prune_to_fit(
+        net, goal, run.data_name, folder=run.data_dir, keep=run.out, resume=run.resume, tensorboard=run.tensorboard,
+        force=run.force, quiet=run.quiet, say=lambda line: say(line, run.quiet), config=config,
+    )  # fmt: skip
+    store.save(fitted.network, run.out, force=run.force)
+    store.save(fitted.fixed, fixed_path, force=run.force)
+    if fitted.core_map:
+        write_bytes(mapping_path, _json(fitted.core_map), force=run.force)
+    for path in fitted.kept:
+        path.unlink(missing_ok=True)
+    _report(run, goal, fitted.network, {
+        "fits": fitted.fits, "goal": str(goal), "rounds": fitted.rounds,
+        "uses": {k: v for k, v in fitted.uses.items() if k != "share"}, "limits": {**goal.profile.totals, **goal.limits},
+        "test_accuracy_before": _reached(net), "test_accuracy": _reached(fitted.network), "test_accuracy_fixed": fitted.accuracy,
+        "parameter_connectivity": parameter_connectivity(fitted.network),
+        "connectivity": {c.name: parameter_connectivity(c) for c in fitted.network.connections},
+        "network": str(run.out), "fixed": str(fixed_path), "mapping": str(mapping_path) if fitted.fits else None,
         "seconds": round(time.perf_counter() - started, 1),
     })  # fmt: skip
-    return 0 if fits else 3
+    return 0 if fitted.fits else 3
 
 
 def _stem(out: Path) -> str:
     return out.name.removesuffix(".snnc")
-
-
-def _must_be_free(files: Any, rounds: int, paths: tuple[Path, ...], run: PruneOptions) -> None:
-    """Of a run that goes on, what it wrote itself may be replaced. Raises FileError, ConfigError for another checkpoint."""
-    first = files.record(1)
-    if run.resume is not None and run.resume.absolute() != first.checkpoint.absolute():
-        raise ConfigError(f"--fit goes on from {first.checkpoint}", where=str(run.resume), fix="name that file, or another --out")
-    for path in paths:
-        must_be_free(path, run.force)
-    first.must_be_free(run.force, run.resume)
-    for number in range(1, rounds + 1):
-        path = files.network(number)
-        must_be_free(path, run.force or run.resume is not None)
-        for old in (path, *_kept(files.record(number))) if run.force and run.resume is None else ():
-            old.unlink(missing_ok=True)
-
-
-def _kept(record: Any) -> tuple[Path, ...]:
-    return record.checkpoint, record.best, record.metrics
 
 
 def _json(mapping: CoreMap) -> bytes:

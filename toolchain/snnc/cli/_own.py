@@ -3,18 +3,21 @@
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from snnc import data, store
+from snnc import store
 from snnc.base.factory import Factory
 from snnc.base.files import must_be_free, write_bytes
-from snnc.cli._training import interruptible, is_first, show
+from snnc.cli._common import say
+from snnc.cli._training import show
 from snnc.errors import ConfigError
 from snnc.network.model import Stage
+from snnc.pipeline.train import prune
 from snnc.training.pruning.own_settings import OwnConfig
-from snnc.training.settings import PruneConfig
+from snnc.training.settings import PruneConfig, is_first, must_have_torch
 
 REPORT = "snnc.pruned-model/1"
 
@@ -54,21 +57,19 @@ class PruneOptions:
 def prune_file(factory: Factory, own: OwnConfig, config: PruneConfig, run: PruneOptions) -> None:
     """Write the pruned state dict to ``out``, and beside it report (.json), metrics (.metrics.jsonl), checkpoint (.ckpt), and
     the network (.snnc) if the model makes one."""
+    must_have_torch()
     from safetensors.torch import save
 
-    from snnc.training.loop.ranks import joined
-    from snnc.training.loop.record import Record
-    from snnc.training.pruning.own import make, prune_own
+    from snnc.training.pruning.own import make
 
-    record = Record.beside(run.out, run.quiet, run.tensorboard)
-    record.must_be_free(run.force or not is_first(), run.resume)
     for path in (run.out, run.report, run.network):
         must_be_free(path, run.force or not is_first())
     started = time.perf_counter()
-    with interruptible(record.checkpoint), joined(config):
-        images, test = (data.load(run.data_name, split, run.data_dir) for split in ("train", "test"))
-        model = make(factory, config.seed, own.weights)
-        found = prune_own(model, images, config, own, test, record, run.resume)
+    model = make(factory, config.seed, own.weights)
+    found = prune(
+        model, run.data_name, folder=run.data_dir, keep=run.out, resume=run.resume, tensorboard=run.tensorboard, force=run.force,
+        quiet=run.quiet, say=say, config=config, own=own,
+    ).report  # fmt: skip
     if not is_first():
         return
     state = {key: value.detach().cpu().clone().contiguous() for key, value in model.state_dict().items()}
@@ -92,7 +93,7 @@ def _named(path: Path) -> dict[str, Any]:
     return {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
-def _body(run: PruneOptions, found: dict[str, Any], seconds: float) -> dict[str, Any]:
+def _body(run: PruneOptions, found: Mapping[str, Any], seconds: float) -> dict[str, Any]:
     reached = found["reached"]
     return {
         "weights": str(run.out),

@@ -1,35 +1,16 @@
-"""What the verbs that train share: interruption, and the report at the end."""
+"""What the verbs that train share: options, and the report at the end."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from snnc.cli._common import PATH, print_json, print_table, say
+from snnc.cli._common import PATH, print_json, print_table
 from snnc.network.connectivity import parameter_connectivity, synapse_connectivity
 from snnc.network.model import Network
 
 resume_option = click.option("--resume", type=PATH, help="Continue from this checkpoint, with the same settings.")
 tensorboard_option = click.option("--tensorboard", type=PATH, help="Folder for a TensorBoard log of the metrics.")
-
-
-def is_first() -> bool:
-    """Whether this process writes files and results: of those that torchrun started, only the first."""
-    return os.environ.get("RANK", "0") == "0" or "MASTER_ADDR" not in os.environ
-
-
-@contextmanager
-def interruptible(checkpoint: Path | None) -> Iterator[None]:
-    """Says after Ctrl-C where training can go on; the exit code stays that of an interruption."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if checkpoint and checkpoint.exists():
-            say(f"stopped; continue with the same options and --resume {checkpoint}")
-        raise
 
 
 def report(as_json: bool, out: Path, net: Network, seconds: float) -> None:

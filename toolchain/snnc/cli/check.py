@@ -9,8 +9,8 @@ import snnc.chips as chips
 from snnc import store
 from snnc.analysis.reachability import MOST_STEPS
 from snnc.base.files import must_be_free
-from snnc.budget.check import Budget, CoreBudget, LayerBudget, check
-from snnc.budget.remedies import Remedy, remedies
+from snnc.budget.check import Budget, CoreBudget, LayerBudget
+from snnc.budget.remedies import Remedy
 from snnc.chips.profile import Profile
 from snnc.chips.schema import DISTINCT
 from snnc.cli._common import PATH, Styled, force_option, json_option, output_width, print_json, print_table
@@ -19,6 +19,7 @@ from snnc.errors import UsageError
 from snnc.mapping.usage import Usage, words_for
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Network
+from snnc.pipeline.chip import check, remedies
 
 BAR = 5  # characters of a full bar
 BAR_WIDTH = 100  # columns from which there is room for bars

@@ -6,12 +6,7 @@ from typing import Any
 import click
 
 import snnc.targets as targets
-from snnc.analysis.current_bounds import must_not_wrap
 from snnc.cli._common import PATH, json_option, out_option, print_json
-from snnc.errors import ProfileError, UnsupportedError, UsageError
-from snnc.mapping.model import CoreMap
-from snnc.network.arithmetic import Fixed
-from snnc.network.model import Network
 from snnc.network.op import MAX_SYNAPSES
 
 
@@ -37,20 +32,14 @@ def command(
 ) -> None:  # fmt: skip
     """Write MODEL as a program for a target, into a new folder."""
     from snnc import store
+    from snnc.pipeline.chip import core_map_of
 
     targets.must_be_exportable(out, force)
-    chosen = targets.load(target)
-    maps = chosen.NEEDS_MAPPING or bool(profile or mapped)
-    for option, value in (("--hw", profile), ("--mapping", mapped)):
-        if value and not targets.takes_mapping(chosen):
-            raise UsageError(f"target {target!r} maps to no chip", where=option, fix=f"leave {option} out, or see snnc targets")
-    net = store.load(model)
-    if not maps and isinstance(net.numeric, Fixed):  # of a chip, `_mapping` asks this too
-        must_not_wrap(net)
-    mapping = _mapping(net, profile, mapped, seed) if maps else None
-    artifact = targets.export(target, net, mapping, out, force=force, max_synapses=max_synapses)
+    net, chosen = store.load(model), targets.load(target)
+    core_map = core_map_of(net, target, chip=profile, mapping=mapped, seed=seed)
+    artifact = targets.export(target, net, core_map, out, force=force, max_synapses=max_synapses)
     size = sum((out / name).stat().st_size for name in artifact.files)
-    cores = {"profile": mapping.profile, "cores": len(mapping.cores)} if mapping else {}
+    cores = {"profile": core_map.profile, "cores": len(core_map.cores)} if core_map else {}
     if as_json:
         files = dict(artifact.files)
         print_json("export/1", target=target, path=str(out), network_hash=net.hash, bytes=size, files=files, **cores)
@@ -61,24 +50,3 @@ def command(
         click.echo(f"prove it with: snnc verify {out} --against {model}")
     else:
         click.echo(f"it cannot be run here: {targets.reason_not_run(chosen)}")
-
-
-def _mapping(net: Network, profile: str | None, mapped: Path | None, seed: int) -> CoreMap:
-    import snnc.chips as chips
-    from snnc.mapping.capabilities import lacking
-    from snnc.mapping.mapping_file import read_mapping
-    from snnc.mapping.place import place
-    from snnc.mapping.split import split
-
-    if not isinstance(net.numeric, Fixed):
-        raise UnsupportedError("is a float network", where=f"network {net.name!r}", fix="quantise it first (snnc quantise)")
-    if profile is None and net.numeric.profile not in chips.names():
-        raise ProfileError(
-            f"was quantised for {net.numeric.profile!r}, which is no profile of snnc's own",
-            where=f"network {net.name!r}",
-            fix="name its file with --hw",
-        )
-    chip = chips.load(profile or net.numeric.profile)
-    if found := lacking(net, chip):
-        raise UnsupportedError("; ".join(found), where=f"network {net.name!r} on {chip.name}")
-    return read_mapping(mapped, net, chip) if mapped else place(net, split(net, chip), chip, seed)

@@ -19,7 +19,7 @@ from snnc.cli._common import (
     quiet_option,
     say,
 )
-from snnc.importers._shared.settings import ImportConfig, Imported
+from snnc.importers import ImportConfig, Imported
 
 
 @click.command("import", short_help="Turn a snnTorch module, a NIR file or a netx file into a network.")
@@ -42,7 +42,7 @@ def command(model: str, importer: str | None, out: Path, force: bool, as_json: b
     must_be_free(out, force)
     name = importer or importers.guess(model)
     say(f"reading {model} ({importers.load(name).SUMMARY})", quiet)
-    found = importers.read(model, config, name)
+    found = importers.import_network(model, name, config=config)
     store.save(found.network, out, force=force)
     if as_json:
         print_json("import/1", **_body(found, name, out))

@@ -12,17 +12,15 @@ import snnc.chips as chips
 from snnc import store
 from snnc.base.files import must_be_free, write_bytes
 from snnc.cli._common import PATH, force_option, json_option, print_json, print_table
-from snnc.errors import UnsupportedError
 from snnc.mapping import strategies
-from snnc.mapping.capabilities import lacking
-from snnc.mapping.choose import Mapped, map_by, map_by_all
+from snnc.mapping.choose import Mapped
 from snnc.mapping.lower_bounds import LowerBounds, lower_bounds
 from snnc.mapping.neurobench import measures
 from snnc.mapping.picture import picture
-from snnc.mapping.rates import read_rates
 from snnc.mapping.shared_lists import Saved, saved
-from snnc.mapping.task import Task, of_slices
+from snnc.mapping.task import of_slices
 from snnc.network.model import Network
+from snnc.pipeline.chip import map_with
 
 
 @click.command("map", short_help="Put a network on the cores of a chip.")
@@ -48,11 +46,8 @@ def command(
         if path:
             must_be_free(path, force)
     net, profile = store.load(model), chips.load(profile_name)
-    if found := lacking(net, profile):
-        raise UnsupportedError("; ".join(found), where=f"network {net.name!r} on {profile.name}")
-    rates, steps = read_rates(recorded, net) if recorded else (None, None)
-    task = Task.of(net, profile, rates, seed)
-    made, failed = map_by_all(task) if strategy is None else ([map_by(task, strategy)], {})
+    mappings = map_with(net, profile, strategy=strategy, rates=recorded, seed=seed)
+    task, made, failed, steps = mappings.task, list(mappings.made), mappings.failed, mappings.steps
     _write(made[0], profile, out, svg, force)
     bounds = lower_bounds(task)
     told = measures(task, made[0].found, steps)

@@ -6,16 +6,17 @@ from typing import Any
 
 import click
 
-from snnc import data, store
+from snnc import store
 from snnc.base.factory import Factory
 from snnc.base.files import must_be_free
-from snnc.cli._common import PATH, config_from, config_options, force_option, json_option, out_option, quiet_option
+from snnc.cli._common import PATH, config_from, config_options, force_option, json_option, out_option, quiet_option, say
 from snnc.cli._data import data_options
 from snnc.cli._fit import fit_network, goal_of
 from snnc.cli._own import PruneOptions, must_not_be_given, prune_file
-from snnc.cli._training import interruptible, is_first, report, resume_option, tensorboard_option
+from snnc.cli._training import report, resume_option, tensorboard_option
+from snnc.pipeline.train import prune
 from snnc.training.pruning.own_settings import OwnConfig
-from snnc.training.settings import PruneConfig, must_have_torch
+from snnc.training.settings import PruneConfig, is_first
 
 
 @click.command("prune", short_help="Prune a network to the connectivity asked for.")
@@ -59,7 +60,6 @@ def command(
     config: PruneConfig = config_from(PruneConfig, options)
     own: OwnConfig = config_from(OwnConfig, options)
     run = PruneOptions(data_name, data_dir, resume, tensorboard, out, force, as_json, quiet)
-    must_have_torch()
     if factory := Factory.parse(str(model)):
         prune_file(factory, own, config, run)
         return 0
@@ -68,20 +68,14 @@ def command(
 
 
 def _prune_network(model: Path, config: PruneConfig, run: PruneOptions) -> int:
-    from snnc.training.loop.ranks import joined
-    from snnc.training.loop.record import Record
-    from snnc.training.pruning.prune import prune
-
     net = store.load(model)
-    record = Record.beside(run.out, run.quiet, run.tensorboard)
-    record.must_be_free(run.force or not is_first(), run.resume)
     must_be_free(run.out, run.force or not is_first())
     started = time.perf_counter()
-    with interruptible(record.checkpoint), joined(config):
-        images, test = (data.load(run.data_name, split, run.data_dir) for split in ("train", "test"))
-        pruned = prune(net, images, config, test, record, run.resume)
-    if not is_first():
-        return 0
-    store.save(pruned, run.out, force=run.force)
-    report(run.as_json, run.out, pruned, time.perf_counter() - started)
+    pruned = prune(
+        net, run.data_name, folder=run.data_dir, keep=run.out, resume=run.resume, tensorboard=run.tensorboard, force=run.force,
+        quiet=run.quiet, say=say, config=config,
+    )  # fmt: skip
+    if is_first():
+        store.save(pruned, run.out, force=run.force)
+        report(run.as_json, run.out, pruned, time.perf_counter() - started)
     return 0

@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-import snnc.chips as chips
-from snnc import data, store
+from snnc import store
 from snnc.base.files import must_be_free
 from snnc.cli._common import (
     PATH,
@@ -23,11 +22,11 @@ from snnc.cli._common import (
 from snnc.cli._data import data_options
 from snnc.cli._inspection import print_connections, print_parameters, print_populations
 from snnc.cli.simplify import print_saved
-from snnc.network.model import Network
-from snnc.passes.quantise import QuantiseConfig, quantise
+from snnc.passes.quantise import QuantiseConfig
 from snnc.passes.simplify import simplify
+from snnc.pipeline.quantise import quantise
 from snnc.report.inspection import inspect
-from snnc.training.settings import FinetuneConfig, must_have_torch
+from snnc.training.settings import FinetuneConfig
 
 _DEFAULT = FinetuneConfig()
 
@@ -58,6 +57,7 @@ def command(
     force: bool,
     fewer: bool,
     as_json: bool,
+    quiet: bool,
     **options: Any,
 ) -> None:
     """Round MODEL to the integers of a chip, and show what that cost each parameter.
@@ -68,9 +68,9 @@ def command(
     config = config_from(QuantiseConfig, options)
     must_be_free(out, force)
     net = store.load(model)
-    fixed = quantise(net, chips.load(profile), config)
-    if options["finetune_epochs"]:
-        fixed = _finetuned(net, fixed, data_name, data_dir, options)
+    fixed = quantise(
+        net, profile, data=data_name, folder=data_dir, quiet=quiet, say=lambda line: say(line, quiet), config=config, **options
+    )  # fmt: skip
     simplified = simplify(fixed) if fewer else None
     written = simplified.network if simplified else fixed
     store.save(written, out, force=force)
@@ -85,21 +85,3 @@ def command(
     print_parameters(found)
     if simplified:
         print_saved(simplified)
-
-
-def _finetuned(net: Network, fixed: Network, data_name: str, data_dir: Path | None, options: dict[str, Any]) -> Network:
-    must_have_torch()
-    from snnc.training.loop.record import Record
-    from snnc.training.quantised.finetune import finetune
-
-    config = FinetuneConfig(
-        epochs=options["finetune_epochs"], lr=options["finetune_lr"], seed=options["seed"], threads=options["threads"]
-    )
-    tuned = finetune(net, fixed, data.load(data_name, "train", data_dir), config, Record(quiet=options["quiet"]))
-    kept = tuned.done[-1].settings
-    say(
-        f"kept epoch {kept['kept_epoch']} of {config.epochs}: validation accuracy {100 * kept['validation_accuracy']:.2f} %, "
-        f"before {100 * kept['validation_accuracy_before']:.2f} %",
-        options["quiet"],
-    )
-    return tuned

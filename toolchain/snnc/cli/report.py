@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from snnc.base.files import must_be_free, write_bytes
 from snnc.cli._common import PATH, force_option, json_option, print_json
 from snnc.errors import UsageError
+from snnc.report import write_report
 
 
 @click.command("report", short_help="Write a page about a run or a sweep.")
@@ -22,25 +22,18 @@ def command(folder: Path, out: Path | None, as_markdown: bool, chip: str | None,
 
     The page is one file, asks no network, and needs nothing but a browser.
     """
-    from snnc.report.compose import not_recorded, report_of
-    from snnc.report.markdown import markdown
-    from snnc.report.page import page
-
     if out is None and not as_markdown:
         raise UsageError("the page needs a name", where="snnc report", fix="add -o report.html, or --md to print Markdown")
     if out is None and as_json:
         raise UsageError("Markdown and JSON cannot both be printed", where="snnc report --md --json", fix="add -o report.md")
-    if out:
-        must_be_free(out, force)
-    report = report_of(folder, chip)
-    text = (markdown if as_markdown else page)(report)
+    page = write_report(folder, out, markdown=as_markdown, chip=chip, force=force)
     if out is None:
-        click.echo(text, nl=False)
+        click.echo(page.text, nl=False)
         return
-    write_bytes(out, text.encode(), force=force)
+    size = len(page.text.encode())
     if as_json:
-        print_json("report/1", folder=str(folder), out=str(out), bytes=len(text.encode()), title=report.title,
-                   sections=[s.key for s in report.sections], not_recorded=not_recorded(report))  # fmt: skip
+        print_json("report/1", folder=str(folder), out=str(out), bytes=size, title=page.title, sections=list(page.sections),
+                   not_recorded=list(page.not_recorded))  # fmt: skip
         return
-    lacking = f"; not recorded: {', '.join(found)}" if (found := not_recorded(report)) else ""
-    click.echo(f"wrote {out}: {len(text.encode()):,} bytes, {len(report.sections)} sections{lacking}")
+    lacking = f"; not recorded: {', '.join(page.not_recorded)}" if page.not_recorded else ""
+    click.echo(f"wrote {out}: {size:,} bytes, {len(page.sections)} sections{lacking}")

@@ -18,8 +18,9 @@ from snnc.cli._engine import engine_option
 from snnc.cli._split import Collected, Split, collect, run_split
 from snnc.errors import UsageError
 from snnc.network.model import Network
+from snnc.pipeline.simulate import contrast, evaluate
 from snnc.simulation.run import Run
-from snnc.verification.evaluate import Contrast, Evaluation, Watch, contrast, evaluate
+from snnc.verification.evaluate import Contrast, Evaluation, Watch
 
 MAX_RASTER_BYTES = 4 << 30
 
@@ -83,8 +84,8 @@ def _simulated(
     net: Network, other: Network | None, images: data.Dataset, samples: int, watch: Watch, by: str | None
 ) -> tuple[Evaluation, Contrast | None]:
     if other is None:
-        return evaluate(net, images, samples, watch=watch, by=by), None
-    comparison = contrast(other, net, images, samples, watch=watch, by=by)
+        return evaluate(net, images, samples=samples, watch=watch, by=by or "auto"), None
+    comparison = contrast(other, net, images, samples=samples, watch=watch, by=by or "auto")
     return comparison.candidate, comparison
 
 

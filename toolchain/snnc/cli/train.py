@@ -8,11 +8,13 @@ import click
 
 from snnc import data, store
 from snnc.base.files import must_be_free, write_bytes
-from snnc.cli._common import PATH, config_from, config_options, force_option, json_option, out_option, quiet_option
+from snnc.cli._common import PATH, config_from, config_options, force_option, json_option, out_option, quiet_option, say
 from snnc.cli._data import data_options, download_option
-from snnc.cli._training import interruptible, is_first, report, resume_option, tensorboard_option
+from snnc.cli._training import report, resume_option, tensorboard_option
 from snnc.errors import UsageError
-from snnc.training.settings import TrainConfig, must_have_torch
+from snnc.network.model import Network
+from snnc.pipeline.train import train
+from snnc.training.settings import TrainConfig, is_first
 
 
 @click.command("train")
@@ -44,16 +46,6 @@ def command(
     Writes the network (--out), and beside it the metrics of every epoch (.metrics.jsonl) and a checkpoint (.ckpt).
     """
     config: TrainConfig = config_from(TrainConfig, options)
-    must_have_torch()
-    from safetensors.torch import save as pack
-
-    from snnc.training.loop.ranks import joined
-    from snnc.training.loop.record import Record
-    from snnc.training.models.feedforward import from_network
-    from snnc.training.train import train
-
-    record = Record.beside(out, quiet, tensorboard)
-    record.must_be_free(force or not is_first(), resume)
     if state_dict and state_dict.absolute() == out.absolute():
         raise UsageError("--out and --state-dict name the same file", where=str(out), fix="give them two names")
     for path in filter(None, (out, state_dict)):
@@ -61,13 +53,22 @@ def command(
     if download:
         data.download(data_name, data_dir)
     started = time.perf_counter()
-    with interruptible(record.checkpoint), joined(config):
-        images, test = (data.load(data_name, split, data_dir) for split in ("train", "test"))
-        net = train(images, test, config, record, resume)
+    net = train(
+        data_name, folder=data_dir, keep=out, resume=resume, tensorboard=tensorboard, force=force, quiet=quiet, say=say,
+        config=config,
+    )  # fmt: skip
     if not is_first():
         return
     store.save(net, out, force=force)
     if state_dict:
-        tensors = {k: v.contiguous() for k, v in from_network(net).state_dict().items()}
-        write_bytes(state_dict, pack(tensors), force=force)
+        write_bytes(state_dict, _packed(net), force=force)
     report(as_json, out, net, time.perf_counter() - started)
+
+
+def _packed(net: Network) -> bytes:
+    """The state dict of the network's torch model, as safetensors."""
+    from safetensors.torch import save as pack
+
+    from snnc.training.models.feedforward import from_network
+
+    return pack({k: v.contiguous() for k, v in from_network(net).state_dict().items()})

@@ -70,7 +70,7 @@ def command(
     total = min(samples or len(dataset), len(dataset)) if dataset else samples or 1
     with progress(total, quiet, "verifying") as watch:
         found = verify(
-            candidate, against, data=dataset, noise=rate, split=split, samples=samples, steps=steps, seed=seed, by=by,
+            candidate, against, data=dataset, noise=rate, split=split, samples=samples, steps=steps, seed=seed, by=by or "auto",
             timeout_s=timeout_s, resume=kept, counterexample=smallest, chip=chip, as_it_is=as_it_is, watch=watch,
             say=lambda line: say(line, quiet),
         )  # fmt: skip

@@ -1,17 +1,22 @@
 """From the files of other tools to a `Network`: one file an importer, found by name. Beside training, before quantising."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from snnc.base import registry
+from snnc.base.config import config_of
 from snnc.errors import FileError, UnsupportedError, UsageError
 from snnc.importers._shared.encoding import with_encoding
 from snnc.importers._shared.settings import ENCODING_FIELDS, ImportConfig, Imported
 from snnc.network.model import Stage
 
+__all__ = ["ImportConfig", "Imported", "Importer", "guess", "import_network", "load", "names", "read"]
+
 MAX_SOURCE_BYTES = 4 << 30
+MODULES = "snntorch"  # the importer of torch modules
 
 
 class Importer(Protocol):
@@ -53,6 +58,61 @@ def _path(source: str) -> Path:
     return Path(file if file.endswith(".py") else source)
 
 
+def import_network(source: Any, format: str | None = None, *, config: ImportConfig | None = None, **settings: Any) -> Imported:
+    """Turn what another tool made into a network: a NIR or netx file, or a torch module with snnTorch's neurons.
+
+    Args:
+        source: Path of a file; FILE.py:FACTORY, whose function makes a torch module (the file is executed); or the module.
+        format: "nir", "netx" or "snntorch" (default: guessed from the name of the file).
+        config: All settings at once, instead of keywords.
+        **settings: Fields of `ImportConfig`: ``input_shape`` ("1x28x28" or a tuple), ``time_axis``, ``dt_s``, ``discretise``,
+            ``weights``, and the encoding: ``encoding``, ``steps``, ``seed``.
+
+    Returns:
+        The network (``network``), what became of each part of the source (``parts``), and ``notes``.
+
+    Raises:
+        FileError: The file cannot be read, or is damaged.
+        UnsupportedError: A network cannot express the source; the message lists everything in one go.
+        UsageError: The name does not say what the source is, or a setting is not for this format.
+        ConfigError: A setting is unknown or impossible, or the module fails on its input.
+        MissingDependencyError: A package that reads the format is not installed.
+
+    Example:
+        >>> import snnc, snntorch, torch
+        >>> class Net(torch.nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.fc, self.out = torch.nn.Linear(4, 2, bias=False), snntorch.Leaky(0.9, reset_mechanism="zero")
+        ...     def forward(self, steps):
+        ...         v, spikes = self.out.init_leaky(), []
+        ...         for frame in steps:
+        ...             fired, v = self.out(self.fc(frame), v)
+        ...             spikes.append(fired)
+        ...         return torch.stack(spikes)
+        >>> imported = snnc.read(Net(), time_axis="first")
+        >>> [p.size for p in imported.network.populations]
+        [4, 2]
+    """
+    if isinstance(shape := settings.get("input_shape"), tuple):
+        settings["input_shape"] = "x".join(map(str, shape))
+    config = config_of(ImportConfig, config, settings)
+    if isinstance(source, str | Path):
+        return read(str(source), config, format)
+    if format not in (None, MODULES):
+        raise UsageError(f"is no file but {type(source).__name__}", where=f"import from {format!r}", fix="pass a path")
+    return _read_module(source, config)
+
+
+def _read_module(module: Any, config: ImportConfig) -> Imported:
+    """Import a torch module."""
+    from snnc.importers.snntorch import read_module
+
+    _must_take(load(MODULES), MODULES, config)
+    name = type(module).__name__
+    return _remembered(read_module(module, config, name), {"from": MODULES, "module": name}, config)
+
+
 def read(source: str, config: ImportConfig = ImportConfig(), importer: str | None = None) -> Imported:
     """Import a network; it remembers where it came from (stage "import") and takes the encoding of ``config``.
 
@@ -62,9 +122,13 @@ def read(source: str, config: ImportConfig = ImportConfig(), importer: str | Non
     name = importer or guess(source)
     chosen = load(name)
     _must_take(chosen, name, config)
-    found = chosen.read(source, config)
+    return _remembered(chosen.read(source, config), {"from": name, **_origin(source)}, config)
+
+
+def _remembered(found: Imported, origin: Mapping[str, Any], config: ImportConfig) -> Imported:
+    """Return what was imported with its encoding, and the stage "import"."""
     network = with_encoding(found.network, config.encoding_or_none)
-    stage = Stage("import", {"from": name, **_origin(source), **_given(config), **found.settings})
+    stage = Stage("import", {**origin, **_given(config), **found.settings})
     return Imported(network.after(stage), found.parts, found.notes, found.settings)
 
 

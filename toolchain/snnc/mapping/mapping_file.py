@@ -1,5 +1,6 @@
 """A mapping from its file, which anyone may have written: only who lies where is believed. Part of mapper; read by export."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,19 @@ def read_mapping(path: Path, net: Network, profile: Profile) -> CoreMap:
         raise FileError(f"is damaged ({error!r})", where=str(path), fix="write it again with snnc map") from error
     if chip != profile.name:
         raise FileError(f"is for {chip!r}, not for {profile.name!r}", where=str(path), fix=f"map with --hw {profile.name}")
+    return placed_on(profile, net, placed, seed, strategy, where=str(path))
+
+
+def placed_on(
+    profile: Profile, net: Network, placed: Mapping[int, Sequence[Slice]], seed: int, strategy: str, where: str = "mapping"
+) -> CoreMap:
+    """Return the mapping of slices by core, measured anew. Raises FileError, NetworkError, DoesNotFitError as `read_mapping`."""
     places = np.array(sorted(placed))
     must_be_a_partition(net, [piece for pieces in placed.values() for piece in pieces])
     if not len(places) or places[0] < 0 or places[-1] >= profile.cores:
-        raise FileError(f"names cores that {profile.name} has not, 0 .. {profile.cores - 1}", where=str(path), fix="map again")
+        raise FileError(f"names cores that {profile.name} has not, 0 .. {profile.cores - 1}", where=where, fix="map again")
     task = Task.of(net, profile, seed=seed)
-    core_of = of_slices(task, tuple(placed[int(place)] for place in places))
+    core_of = of_slices(task, tuple(tuple(placed[int(place)]) for place in places))
     cores = cores_of(core_of, census(task, core_of, places=places), places)
     must_be_legal(net, cores, profile)
     return CoreMap(profile, seed, cores, strategy)

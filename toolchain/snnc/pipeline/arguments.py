@@ -2,24 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import snnc.chips as chips
 from snnc import data
-from snnc.base.config import from_table
 from snnc.chips.profile import Profile
 from snnc.data.dataset import Dataset, Split
-from snnc.errors import ConfigError, DataError
+from snnc.errors import DataError
 from snnc.network.model import Network, Population
 from snnc.simulation.run import Rasters
 
 Chip = str | Path | Profile  # a name of `snnc profiles`, the path of a .toml file, or the profile itself
 Data = str | Dataset  # a name, or the split itself
 Inputs = Mapping[str, ArrayLike] | NDArray[Any]  # rasters (samples, steps, n) by input population; one array for a single input
-Settings = TypeVar("Settings")
 
 
 def silent(*_: Any) -> None:
@@ -35,6 +33,11 @@ def path_of(path: Path | str | None) -> Path | None:
     return None if path is None else Path(path)
 
 
+def simulator_name(by: str | None) -> str | None:
+    """Return the name of a simulator, None for "auto"."""
+    return None if by == "auto" else by
+
+
 def profile_of(chip: Chip) -> Profile:
     """Return the profile of a chip. Raises ProfileError as `snnc.chips.load` does."""
     return chip if isinstance(chip, Profile) else chips.load(chip)
@@ -43,13 +46,6 @@ def profile_of(chip: Chip) -> Profile:
 def dataset_of(name_or_data: Data, split: Split, folder: Path | str | None = None) -> Dataset:
     """Return a split by the name of its data set, or the data set itself. Raises DataError as `snnc.data.load` does."""
     return name_or_data if isinstance(name_or_data, Dataset) else data.load(name_or_data, split, path_of(folder))
-
-
-def settings_of(cls: type[Settings], config: Settings | None, given: Mapping[str, Any]) -> Settings:
-    """Return ``config``, or one made of keywords. Raises ConfigError for an unknown or impossible one, or if both are given."""
-    if config is not None and given:
-        raise ConfigError(f"{', '.join(given)} given beside config", fix=f"put them into the {cls.__name__}")
-    return config if config is not None else from_table(cls, given, "")
 
 
 def rasters_of(net: Network, inputs: Inputs) -> Rasters:

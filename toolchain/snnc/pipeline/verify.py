@@ -10,12 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 import snnc.targets as targets
-from snnc import chips
 from snnc.data.dataset import Split
 from snnc.errors import UsageError
 from snnc.network.html import block
 from snnc.network.model import Network
-from snnc.pipeline.arguments import Data, Inputs, Say, Watch, dataset_of, path_of, rasters_of, silent
+from snnc.pipeline.arguments import (
+    Chip,
+    Data,
+    Inputs,
+    Say,
+    Watch,
+    dataset_of,
+    path_of,
+    profile_of,
+    rasters_of,
+    silent,
+    simulator_name,
+)
 from snnc.pipeline.contest import Contest, contest, shrink, where_to_shrink
 from snnc.targets.target import Artifact
 from snnc.verification import ledger
@@ -97,11 +108,11 @@ def verify(
     samples: int | None = 100,
     steps: int | None = None,
     seed: int = 0,
-    by: str | None = None,
+    by: str = "auto",
     timeout_s: float = 600,
     resume: Path | str | None = None,
     counterexample: Path | str | None = None,
-    chip: str | None = None,
+    chip: Chip | None = None,
     as_it_is: bool = False,
     watch: Watch = silent,
     say: Say = silent,
@@ -122,11 +133,11 @@ def verify(
         samples: How many samples are compared, from the first on; None for all.
         steps: Time steps of random rasters (default: those of the network's encoding, or 16).
         seed: Seed of random rasters.
-        by: Simulator of the network: "engine", "lanes", "events" or "reference" (default: the engine where it suits).
+        by: Simulator of the network: "engine", "lanes", "events", "reference", or "auto": the engine where it suits.
         timeout_s: Seconds that each run of a program may take.
         resume: A file that keeps what was compared, and from which a verification that was stopped goes on.
         counterexample: Where to write the smallest case that differs, as a test.
-        chip: Name or file of the profile that the artifact is mapped to, where it is none of snnc's own.
+        chip: Name, path or profile of the chip that the artifact is mapped to, where it is none of snnc's own.
         as_it_is: Whether an artifact that is not what an export writes is run all the same; the verdict says so.
         watch: Called with the number of samples done.
         say: Called with a line of progress.
@@ -153,7 +164,8 @@ def verify(
     if not isinstance(candidate, Network | Artifact):
         candidate = targets.read_artifact(Path(candidate))
     where_to_shrink(candidate, against, test_folder := path_of(counterexample))
-    chosen = contest(candidate, against, by, timeout_s, as_it_is=as_it_is, chip=chips.load(chip) if chip else None)
+    profile = None if chip is None else profile_of(chip)
+    chosen = contest(candidate, against, simulator_name(by), timeout_s, as_it_is=as_it_is, chip=profile)
     given = _samples(chosen.net, data, inputs, noise, split, folder, samples, steps, seed)
     say(f"running {_name(candidate)} on {given.count:,} samples")
     comparison = chosen.remarked(joined(_compared(chosen, given, path_of(resume), watch)))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from snnc import chips
+import snnc.chips as chips
 from snnc.chips.profile import Profile
 from snnc.errors import AlteredError, FileError, SnncError
 from snnc.mapping.mapping_file import read_mapping

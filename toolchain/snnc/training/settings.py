@@ -1,5 +1,6 @@
 """The settings of training and pruning: without torch, so that the command line can show them without loading it."""
 
+import os
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -160,3 +161,8 @@ def must_have_torch() -> None:
         import torch  # noqa: F401
     except ImportError as error:
         raise MissingDependencyError(f"training needs {error.name or 'torch'}", fix="pip install 'snnc[train]'") from error
+
+
+def is_first() -> bool:
+    """Return whether this process writes files and results: of those that torchrun started, only the first."""
+    return os.environ.get("RANK", "0") == "0" or "MASTER_ADDR" not in os.environ

@@ -119,7 +119,7 @@ class _Loop:
         size = self.config.batch_size * ranks.count()
         for i in range(point.batch, self.batches):
             started = time.perf_counter()
-            _set_lr(self.optimizer, self.config, point.epoch + i / self.batches)
+            set_lr(self.optimizer, self.config, point.epoch + i / self.batches)
             at, chosen, weight = ranks.share(order[i * size : (i + 1) * size])
             loss, right = self._step(noise, images(chosen), self.data.labels[chosen], i * size + at, weight)
             point = replace(
@@ -133,7 +133,7 @@ class _Loop:
         device = _device(self.model)
         wanted = torch.from_numpy(labels).to(device)
         spikes = self.replica(_messages(noise, images, first_sample, device))
-        loss = _LOSSES[self.config.loss](spikes, wanted)
+        loss = LOSSES[self.config.loss](spikes, wanted)
         self.optimizer.zero_grad()
         (loss if weight == 1 else loss * weight).backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -210,7 +210,8 @@ def _derived(seed: int, epoch: int) -> int:
     return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _set_lr(optimizer: torch.optim.Optimizer, config: FitConfig, epochs_done: float) -> None:
+def set_lr(optimizer: torch.optim.Optimizer, config: FitConfig, epochs_done: float) -> None:
+    """Set the learning rate, which falls as a cosine to 0."""
     for group in optimizer.param_groups:
         group["lr"] = config.lr * (1 + math.cos(math.pi * epochs_done / config.epochs)) / 2
 
@@ -224,7 +225,7 @@ def _counts_loss(spikes: Tensor, labels: Tensor) -> Tensor:
     return nn.functional.cross_entropy(spikes.sum(1), labels)
 
 
-_LOSSES = {"rate": _rate_loss, "counts": _counts_loss}
+LOSSES = {"rate": _rate_loss, "counts": _counts_loss}
 
 
 @contextmanager

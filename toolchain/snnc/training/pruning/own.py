@@ -21,9 +21,10 @@ from snnc.errors import ConfigError, FileError, NetworkError, nearest
 from snnc.training.loop import ranks
 from snnc.training.loop.fit import fit, provenance, steps_in_epoch
 from snnc.training.loop.record import Record
-from snnc.training.models.weights import all_synapses, connectivity, others, prunable, synapse_count, synapses_per_weight
+from snnc.training.models.weights import others, prunable, synapses_per_weight
 from snnc.training.pruning.own_settings import OwnConfig
 from snnc.training.pruning.prune import changes, pruner
+from snnc.training.pruning.pruned import PrunedModule, layers_report
 from snnc.training.settings import PruneConfig
 
 SHOWN = 5  # problems of one kind that a message lists
@@ -105,8 +106,8 @@ def prune_own(
     test: Dataset | None = None,
     record: Record | None = None,
     resume: Path | None = None,
-) -> dict[str, Any]:
-    """Prune ``model`` in place to exactly round(target * weights) weights and report what became of which layer.
+) -> PrunedModule:
+    """Prune ``model`` in place to exactly round(target * weights) weights.
 
     Raises ConfigError, before training starts, for a model that breaks the contract and for a connectivity that cannot be.
     """
@@ -121,25 +122,13 @@ def prune_own(
         test=test, optimizer=optimizer, after_epoch=lambda: changes(weights, optimizer), record=record, resume=resume,
     )  # fmt: skip
     masks = {name: optimizer.exists(weight).cpu() for name, weight in weights.items()}
-    parameters, synapses = connectivity(masks, per_weight)
-    return {
+    report = {
         **provenance(config, data, metrics),
         "own": {key: value for key, value in asdict(own).items() if key != "weights"},
-        "parameter_connectivity": parameters,
-        "synapse_connectivity": synapses,
-        "layers": {name: _layer(mask, per_weight[name]) for name, mask in masks.items()},
+        **layers_report(masks, per_weight),
         "not_pruned": list(rest),
     }
-
-
-def _layer(mask: Tensor, per_weight: Tensor) -> dict[str, Any]:
-    return {
-        "shape": list(mask.shape),
-        "weights": mask.numel(),
-        "existing_weights": int(mask.sum()),
-        "synapses": all_synapses(per_weight, mask.shape),
-        "existing_synapses": synapse_count(per_weight, mask),
-    }
+    return PrunedModule(model, masks, metrics, report)
 
 
 class _Fed(nn.Module):

@@ -1,0 +1,77 @@
+"""Quantise: the stage behind `snnc quantise` and `snnc.quantise`."""
+
+from pathlib import Path
+from typing import Any
+
+from snnc.base.config import config_of
+from snnc.network.model import Network
+from snnc.passes.quantise import QuantiseConfig
+from snnc.passes.quantise import quantise as rounded
+from snnc.pipeline.arguments import Chip, Data, Say, dataset_of, profile_of, silent
+from snnc.training.settings import FinetuneConfig, must_have_torch
+
+_DEFAULT = FinetuneConfig()
+
+
+def quantise(
+    net: Network,
+    chip: Chip,
+    *,
+    finetune_epochs: int = 0,
+    finetune_lr: float = _DEFAULT.lr,
+    seed: int = _DEFAULT.seed,
+    threads: int = _DEFAULT.threads,
+    data: Data = "digits",
+    folder: Path | str | None = None,
+    quiet: bool = True,
+    say: Say = silent,
+    config: QuantiseConfig | None = None,
+    **settings: Any,
+) -> Network:
+    """Round a float network to the integers of a chip; nothing is clipped.
+
+    Args:
+        net: A float network.
+        chip: Name of a chip, path of its profile, or the profile.
+        finetune_epochs: Then train so often over the data in the chip's integers, and keep the best epoch.
+        finetune_lr: Learning rate of that training, in the unit of the float weights.
+        seed: Seed of that training.
+        threads: Threads of torch.
+        data: Name of the data set for that training, or its training split.
+        folder: Where the files of the data set are (default: the environment variable SNNC_DATA).
+        quiet: Show no progress on stderr.
+        say: Called with a line about the epoch that was kept.
+        config: All settings at once, instead of keywords.
+        **settings: Fields of `QuantiseConfig`: ``sign_mode``, ``drop_zeros``, ``negative_exponents``.
+
+    Returns:
+        A fixed-point network with the same populations and synapses.
+
+    Raises:
+        NetworkError: The network is fixed already, or a parameter is out of the chip's range or rounds to zero.
+        ProfileError: There is no such chip, or its profile is damaged.
+        ConfigError: A setting is unknown or impossible.
+        DataError: The data does not suit the network.
+        MissingDependencyError: Fine-tuning needs torch, which is not installed.
+
+    Example:
+        >>> import snnc
+        >>> fixed = snnc.quantise(snnc.train("digits", hidden=(16,), epochs=1), "loihi1")
+        >>> fixed.numeric.kind, fixed.numeric.profile
+        ('fixed', 'loihi1')
+    """
+    fixed = rounded(net, profile_of(chip), config_of(QuantiseConfig, config, settings))
+    if not finetune_epochs:
+        return fixed
+    must_have_torch()
+    from snnc.training.loop.record import Record
+    from snnc.training.quantised.finetune import finetune
+
+    tuning = FinetuneConfig(epochs=finetune_epochs, lr=finetune_lr, seed=seed, threads=threads)
+    tuned = finetune(net, fixed, dataset_of(data, "train", folder), tuning, Record(quiet=quiet))
+    kept = tuned.done[-1].settings
+    say(
+        f"kept epoch {kept['kept_epoch']} of {finetune_epochs}: validation accuracy {100 * kept['validation_accuracy']:.2f} %, "
+        f"before {100 * kept['validation_accuracy_before']:.2f} %"
+    )
+    return tuned

@@ -1,0 +1,334 @@
+"""Train and prune: the stages behind `snnc train` and `snnc prune`, and `snnc.train`, `snnc.prune`, `snnc.prune_to_fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from snnc import data as data_sets
+from snnc.base.config import config_of
+from snnc.base.files import must_be_free
+from snnc.budget.goal import Goal
+from snnc.data.dataset import Dataset
+from snnc.errors import ConfigError, UsageError
+from snnc.mapping.choose import map_by
+from snnc.mapping.model import CoreMap
+from snnc.mapping.task import Task
+from snnc.network.model import Network
+from snnc.pipeline.arguments import Data, Say, dataset_of, path_of, silent
+from snnc.training.pruning.own_settings import OwnConfig
+from snnc.training.settings import PruneConfig, TrainConfig, is_first, must_have_torch
+from snnc.verification.evaluate import evaluate
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from snnc.training.loop.record import Record
+    from snnc.training.pruning.loader import Batches
+    from snnc.training.pruning.pruned import PrunedModule
+
+STRATEGY = "greedy"  # what the budget of `prune_to_fit` counts
+
+
+def train(
+    data: Data = "digits",
+    *,
+    test: Dataset | None = None,
+    folder: Path | str | None = None,
+    keep: Path | str | None = None,
+    resume: Path | str | None = None,
+    tensorboard: Path | str | None = None,
+    force: bool = False,
+    quiet: bool = True,
+    say: Say = silent,
+    config: TrainConfig | None = None,
+    **settings: Any,
+) -> Network:
+    """Train a fully connected spiking network in floats.
+
+    Equal data, settings and threads give an equal network on one processor.
+
+    Args:
+        data: Name of a data set, or its training split.
+        test: Test split, on which accuracy is measured after every epoch (default: that of a data set given by its name).
+        folder: Where the files of the data set are (default: the environment variable SNNC_DATA).
+        keep: Keep a checkpoint (.ckpt, .best.ckpt) and the metrics of every epoch (.metrics.jsonl) beside this path.
+        resume: Checkpoint to go on from, with the same settings.
+        tensorboard: Folder for a TensorBoard log.
+        force: Replace the files beside ``keep``.
+        quiet: Show no progress on stderr.
+        say: Called with a line of progress.
+        config: All settings at once, instead of keywords.
+        **settings: Fields of `TrainConfig`: ``hidden``, ``epochs``, ``lr``, ``neuron``, ``encoding``, ``steps``, ...
+
+    Returns:
+        The network. Its last stage in ``done`` has the settings and the accuracies that were reached.
+
+    Raises:
+        ConfigError: A setting is unknown or impossible, or the checkpoint belongs to other settings.
+        DataError: There is no such data set, or its files are missing or damaged.
+        FileError: A file beside ``keep`` exists, or the checkpoint cannot be read.
+        RunError: The loss became NaN.
+        MissingDependencyError: torch or snnTorch is not installed.
+
+    Example:
+        >>> import snnc
+        >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
+        >>> [p.size for p in net.populations]
+        [64, 16, 10]
+    """
+    chosen = config_of(TrainConfig, config, settings)
+    must_have_torch()
+    from snnc.training.loop.ranks import joined
+    from snnc.training.train import train as trained
+
+    record = _record(keep, resume, tensorboard, force, quiet)
+    with _interruptible(record, say), joined(chosen):
+        return trained(*_splits(data, test, folder), chosen, record, path_of(resume))
+
+
+@overload
+def prune(
+    model: Network, data: Data = ..., *, test: Dataset | None = ..., folder: Path | str | None = ...,
+    keep: Path | str | None = ..., resume: Path | str | None = ..., tensorboard: Path | str | None = ..., force: bool = ...,
+    quiet: bool = ..., say: Say = ..., config: PruneConfig | None = ..., **settings: Any,
+) -> Network: ...  # fmt: skip
+@overload
+def prune(
+    model: nn.Module, data: Data | Batches = ..., *, test: Dataset | Batches | None = ..., folder: Path | str | None = ...,
+    keep: Path | str | None = ..., resume: Path | str | None = ..., tensorboard: Path | str | None = ..., force: bool = ...,
+    quiet: bool = ..., say: Say = ..., config: PruneConfig | None = ..., own: OwnConfig | None = ..., **settings: Any,
+) -> PrunedModule: ...  # fmt: skip
+def prune(
+    model: Network | nn.Module,
+    data: Data | Batches = "digits",
+    *,
+    test: Any = None,
+    folder: Path | str | None = None,
+    keep: Path | str | None = None,
+    resume: Path | str | None = None,
+    tensorboard: Path | str | None = None,
+    force: bool = False,
+    quiet: bool = True,
+    say: Say = silent,
+    config: PruneConfig | None = None,
+    own: OwnConfig | None = None,
+    **settings: Any,
+) -> Network | PrunedModule:
+    """Train a network or a torch module on while a method takes its synapses away, until exactly so many are left.
+
+    Args:
+        model: A float network; or a torch module, which is pruned in place. Of a module, ``forward`` returns spikes
+            (batch, steps, classes), and all linear layers and convolutions are pruned.
+        data: Name of a data set, or its training split; for a module also a DataLoader of (inputs, labels).
+        test: Test split, or a DataLoader (default: that of a data set given by its name).
+        folder: Where the files of the data set are (default: the environment variable SNNC_DATA).
+        keep: Keep a checkpoint and the metrics of every epoch beside this path; not with a DataLoader.
+        resume: Checkpoint to go on from, with the same settings; not with a DataLoader.
+        tensorboard: Folder for a TensorBoard log; not with a DataLoader.
+        force: Replace the files beside ``keep``.
+        quiet: Show no progress on stderr.
+        say: Called with a line of progress.
+        config: All settings at once, instead of keywords.
+        own: What a module takes from a data set, instead of the keywords ``input`` and ``steps``.
+        **settings: Fields of `PruneConfig`: ``connectivity`` or ``sparsity``, ``method``, ``epochs``, ``lr``, ``layer``, ...;
+            for a module on a data set also ``input`` ("image", "rate", "latency" or "constant") and ``steps``.
+
+    Returns:
+        The pruned network, or a `PrunedModule` with the module, its masks and metrics.
+
+    Raises:
+        ConfigError: A setting is unknown or impossible, the module breaks the contract, or a layer would lose all synapses.
+        DataError: The data does not suit the network.
+        FileError: A file beside ``keep`` exists, or the checkpoint cannot be read.
+        RunError: The loss became NaN.
+        UnsupportedError: The network cannot be trained.
+        MissingDependencyError: torch or snnTorch is not installed.
+
+    Example:
+        >>> import snnc
+        >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
+        >>> sparse = snnc.prune(net, "digits", connectivity=0.25, epochs=1)
+        >>> sum(c.op.synapse_count for c in net.connections), sum(c.op.synapse_count for c in sparse.connections)
+        (1184, 296)
+    """
+    of_module = {f.name for f in fields(OwnConfig)} & settings.keys() if not isinstance(model, Network) else set()
+    owned = config_of(OwnConfig, own, {key: settings.pop(key) for key in of_module})
+    files = keep, resume, tensorboard
+    if not isinstance(model, Network) and not isinstance(data, str | Dataset):
+        return _over_batches(model, data, test, files, own is not None or bool(of_module), config, settings)
+    if not isinstance(data, str | Dataset):
+        raise UsageError(f"a network is not pruned over {type(data).__name__}", where="prune", fix="name a data set")
+    chosen = config_of(PruneConfig, config, settings)
+    must_have_torch()
+    from snnc.training.loop.ranks import joined
+
+    record = _record(*files, force, quiet)
+    with _interruptible(record, say), joined(chosen):
+        images, held_out = _splits(data, test, folder)
+        if isinstance(model, Network):
+            from snnc.training.pruning.prune import prune as pruned
+
+            return pruned(model, images, chosen, held_out, record, path_of(resume))
+        from snnc.training.pruning.own import prune_own
+
+        return prune_own(model, images, chosen, owned, held_out, record, path_of(resume))
+
+
+def _over_batches(
+    model: nn.Module, batches: Batches, test: Batches | None, files: tuple[Any, ...], given: bool, config: PruneConfig | None,
+    settings: Mapping[str, Any],
+) -> PrunedModule:  # fmt: skip
+    """Prune a module over a DataLoader. Raises ConfigError for what goes with data sets only."""
+    from snnc.training.pruning.loader import prune_over
+
+    if any(files):
+        fix = "leave out keep, resume and tensorboard, or pass a data set"
+        raise ConfigError("the order of a DataLoader is not known, so that training could not be resumed", fix=fix)
+    if given or "batch_size" in settings or settings.get("augment", "none") != "none":
+        fix = "leave out input, steps, batch_size and augment: the loader decides that"
+        raise ConfigError("a DataLoader gives its own batches", fix=fix)
+    return prune_over(model, batches, config_of(PruneConfig, config, settings), test)
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """The answer of `prune_to_fit`.
+
+    Attributes:
+        network: The float network of the last round.
+        fixed: The same, quantised for the chip.
+        core_map: Where its neurons lie; None if it does not fit.
+        fits: Whether it fits, after all that could be done.
+        goal: What it was to fit.
+        uses: What ``fixed`` needs of what is limited.
+        rounds: Times that it was trained.
+        accuracy: Of ``fixed`` on the test split; None without one.
+        kept: Networks of the rounds, beside ``keep``: what a run that was stopped goes on from.
+    """
+
+    network: Network
+    fixed: Network
+    core_map: CoreMap | None
+    fits: bool
+    goal: Goal
+    uses: Mapping[str, Any]
+    rounds: int
+    accuracy: float | None
+    kept: tuple[Path, ...]
+
+
+def prune_to_fit(
+    net: Network,
+    goal: Goal | str,
+    data: Data = "digits",
+    *,
+    test: Dataset | None = None,
+    folder: Path | str | None = None,
+    keep: Path | str | None = None,
+    resume: Path | str | None = None,
+    tensorboard: Path | str | None = None,
+    force: bool = False,
+    quiet: bool = True,
+    say: Say = silent,
+    config: PruneConfig | None = None,
+    **settings: Any,
+) -> Fitted:
+    """Prune a network until it fits a chip: find the connectivity of each layer, train to it, quantise, map, and again.
+
+    Args:
+        net: A float network.
+        goal: What it is to fit: "loihi1:cores=8", "loihi1:chips=1,packets=500".
+        data: Name of a data set, or its training split.
+        test: Test split (default: that of a data set given by its name).
+        folder: Where the files of the data set are (default: the environment variable SNNC_DATA).
+        keep: Keep checkpoints and metrics of every round beside this path.
+        resume: The first checkpoint beside ``keep``, to go on from.
+        tensorboard: Folder for a TensorBoard log of the first round.
+        force: Replace the files beside ``keep``.
+        quiet: Show no progress on stderr.
+        say: Called with a line of progress.
+        config: All settings at once, instead of keywords.
+        **settings: Fields of `PruneConfig` but ``connectivity``, ``sparsity`` and ``layer``, which are found.
+
+    Returns:
+        The float and the quantised network, and the mapping if it fits.
+
+    Raises:
+        UsageError: The network fits already, or the goal cannot be read.
+        DoesNotFitError: One synapse a neuron is too much.
+        UnsupportedError: The chip cannot express the network.
+        ConfigError: A setting is unknown or impossible, or files are of another run.
+        MissingDependencyError: torch or snnTorch is not installed.
+
+    Example:
+        >>> import snnc
+        >>> net = snnc.train("digits", hidden=(1200,), epochs=1, steps=2)
+        >>> fitted = snnc.prune_to_fit(net, "loihi1:cores=3", epochs=1)
+        >>> fitted.fits, len(fitted.core_map.cores) <= 3
+        (True, True)
+    """
+    goal = Goal.parse(goal) if isinstance(goal, str) else goal
+    chosen = config_of(PruneConfig, config, {"connectivity": 1.0, **settings} if config is None else settings)
+    must_have_torch()
+    from snnc.training.pruning.prune_to_fit import ROUNDS, Files
+    from snnc.training.pruning.prune_to_fit import prune_to_fit as rounds_of
+
+    files = Files(path_of(keep), resume is not None, quiet, path_of(tensorboard))
+    first = files.record(1)
+    _must_be_free(files, ROUNDS, first, force, path_of(resume))
+    with _interruptible(first, say):
+        images, held_out = _splits(data, test, folder)
+        rounds = rounds_of(net, images, chosen, goal, test=held_out, files=files, say=say)
+        accuracy = evaluate(rounds[-1].fixed, held_out).accuracy if held_out else None
+    last, fits = rounds[-1], goal.is_met(rounds[-1].uses)
+    core_map = map_by(Task.of(last.fixed, goal.profile, last.rates), STRATEGY).mapping if fits else None
+    kept = tuple(filter(None, map(files.network, range(1, ROUNDS + 1))))
+    return Fitted(last.net, last.fixed, core_map, fits, goal, last.uses, len(rounds), accuracy, kept)
+
+
+def _must_be_free(files: Any, rounds: int, first: Record, force: bool, resume: Path | None) -> None:
+    """Of a run that goes on, what it wrote itself may be replaced. Raises FileError, ConfigError for another checkpoint."""
+    if resume is not None and (first.checkpoint is None or resume.absolute() != first.checkpoint.absolute()):
+        raise ConfigError(f"--fit goes on from {first.checkpoint}", where=str(resume), fix="name that file, or another --out")
+    first.must_be_free(force, resume)
+    for number in range(1, rounds + 1):
+        if path := files.network(number):
+            must_be_free(path, force or resume is not None)
+            record = files.record(number)
+            for old in (path, record.checkpoint, record.best, record.metrics) if force and resume is None else ():
+                old.unlink(missing_ok=True)
+
+
+def _splits(data: Data, test: Dataset | None, folder: Path | str | None) -> tuple[Dataset, Dataset | None]:
+    """Return the training and the test split; the latter is None for data that was passed without one."""
+    if test is None and isinstance(data, str):
+        test = data_sets.load(data, "test", path_of(folder))
+    return dataset_of(data, "train", folder), test
+
+
+def _record(
+    keep: Path | str | None, resume: Path | str | None, tensorboard: Path | str | None, force: bool, quiet: bool
+) -> Record:
+    """Return where checkpoints and metrics go. Raises FileError if one is there, without ``force``, and may not be replaced."""
+    from snnc.training.loop.record import Record
+
+    if keep is None:
+        return Record(quiet=quiet, tensorboard=path_of(tensorboard))
+    record = Record.beside(Path(keep), quiet, path_of(tensorboard))
+    record.must_be_free(force or not is_first(), path_of(resume))
+    return record
+
+
+@contextmanager
+def _interruptible(record: Record, say: Callable[[str], None]) -> Iterator[None]:
+    """Say after Ctrl-C where training can go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if record.checkpoint and record.checkpoint.exists():
+            say(f"stopped; continue with the same options and --resume {record.checkpoint}")
+        raise
