@@ -24,11 +24,9 @@ from snnc.training.settings import PruneConfig, TrainConfig, is_first, must_have
 from snnc.verification.evaluate import evaluate
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from snnc.training.loop.record import Record
     from snnc.training.pruning.loader import Batches
-    from snnc.training.pruning.pruned import PrunedModule
+    from snnc.training.pruning.pruned import Module, PrunedModule
 
 STRATEGY = "greedy"  # what the budget of `prune_to_fit` counts
 
@@ -98,12 +96,12 @@ def prune(
 ) -> Network: ...  # fmt: skip
 @overload
 def prune(
-    model: nn.Module, data: Data | Batches = ..., *, test: Dataset | Batches | None = ..., folder: Path | str | None = ...,
+    model: Module, data: Data | Batches = ..., *, test: Dataset | Batches | None = ..., folder: Path | str | None = ...,
     keep: Path | str | None = ..., resume: Path | str | None = ..., tensorboard: Path | str | None = ..., force: bool = ...,
     quiet: bool = ..., say: Say = ..., config: PruneConfig | None = ..., own: OwnConfig | None = ..., **settings: Any,
 ) -> PrunedModule: ...  # fmt: skip
 def prune(
-    model: Network | nn.Module,
+    model: Network | Module,
     data: Data | Batches = "digits",
     *,
     test: Any = None,
@@ -179,7 +177,7 @@ def prune(
 
 
 def _over_batches(
-    model: nn.Module, batches: Batches, test: Batches | None, files: tuple[Any, ...], given: bool, config: PruneConfig | None,
+    model: Module, batches: Batches, test: Batches | None, files: tuple[Any, ...], given: bool, config: PruneConfig | None,
     settings: Mapping[str, Any],
 ) -> PrunedModule:  # fmt: skip
     """Prune a module over a DataLoader. Raises ConfigError for what goes with data sets only."""

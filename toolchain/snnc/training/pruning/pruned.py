@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from snnc.training.loop.record import Metrics
 from snnc.training.models.weights import all_synapses, connectivity, synapse_count
 
+Module = nn.Module  # for who must not import torch
+
 
 @dataclass(frozen=True, eq=False)
 class PrunedModule:
