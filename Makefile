@@ -52,10 +52,11 @@ test: venv browser ## Run the tests (peers are run for real)
 test-slow: venv peers ## Run the tests that take minutes
 	$(BIN)/python -m pytest -q -m slow
 
-check: venv ## Lint, format, types
+check: venv ## Lint, format, types, and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 
 clean: ## Remove .venv and out/
 	rm -rf $(VENV) out

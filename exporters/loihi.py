@@ -10,8 +10,8 @@ from snnc.mapping.coverage import gaps
 from snnc.mapping.model import CoreMap
 from snnc.network.model import Network
 
-from .lava import files, refusals
-from .lava.run import LAVA, run
+from ._shared.lava import files, refusals
+from ._shared.lava.run import LAVA, run
 
 __all__ = ["NEEDS_MAPPING", "SUMMARY", "VERIFIED_BY", "export", "neuron_problem", "operator_problem", "problems", "run"]
 

@@ -12,7 +12,7 @@ from conftest import ROOT
 
 from snnc.cli import VERBS, main
 from snnc.neurons.cuba import Cuba
-from snnc.verification.compare import _cause
+from snnc.verification.compare import cause
 
 
 def name(path):
@@ -68,7 +68,7 @@ def test_the_table_of_divergences_has_what_verify_says():
     page, same = (ROOT / "docs" / "how-to" / "read-a-divergence.md").read_text(), {"u": (1, 1), "v": (0, 0)}
     rows = re.findall(r"^\| (?!the verdict says)([^|]*) \|[^|]*\|[^|]*\|$", page, re.MULTILINE)
     found = [((0, 0), {**same, "u": (1, 2)}), ((0, 1), same), ((0, 0), {**same, "v": (0, 1)}), ((0, 1), {})]
-    assert rows == [_cause(*differing, Cuba) for differing in found]
+    assert rows == [cause(*differing, Cuba) for differing in found]
     assert f"look at {rows[0]}" in page
 
 

@@ -2,8 +2,7 @@
 
 from case import read, say, timed
 
-from snnc import store
-from snnc._version import __version__
+from snnc import __version__, store
 from snnc.simulation import engine
 from snnc.simulation.reference import simulate
 

@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from snnc.exporters.lava.run import LAVA
+from snnc.exporters.lava import LAVA
 
 from cases import lava_networks
 from cases.networks import LOIHI

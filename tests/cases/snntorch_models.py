@@ -5,7 +5,7 @@ import torch
 from snntorch import SpikingNeuron
 from torch import nn
 
-from snnc.importers._shared.settings import ImportConfig
+from snnc.importers import ImportConfig
 from snnc.importers.snntorch import read_module
 from snnc.simulation.reference import simulate
 

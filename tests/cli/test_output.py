@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from snnc import store
 from snnc.cli import main
-from snnc.cli._common import print_table
+from snnc.report.terminal import print_table
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from snnc import data
-from snnc.data.sets import _plain_pickle, cifar10
+from snnc.data import plain_pickle
+from snnc.data.sets import cifar10
 from snnc.errors import DataError
 
 NAMES = [name for names in cifar10.FILES.values() for name in names]
@@ -86,7 +87,7 @@ def test_the_original_layout_is_a_pickle_that_the_pickle_module_reads_alike():
     raw = python2("test_batch")
     if tuple(map(int, np.__version__.split(".")[:2])) >= (2, 0):
         raw = raw.replace(b"numpy.core.multiarray", b"numpy._core.multiarray")
-    theirs, ours = pickle.loads(raw, encoding="bytes"), _plain_pickle.read(raw, "")
+    theirs, ours = pickle.loads(raw, encoding="bytes"), plain_pickle.read(raw, "")
     assert theirs.keys() == ours.keys() == {b"batch_label", b"labels", b"data", b"filenames"}
     assert all(theirs[key] == ours[key] for key in (b"batch_label", b"labels", b"filenames"))
     assert (theirs[b"data"] == np.frombuffer(ours[b"data"].content, np.uint8).reshape(ours[b"data"].shape)).all()

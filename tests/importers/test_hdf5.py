@@ -7,11 +7,11 @@ import time
 import numpy as np
 import pytest
 
+from snnc.base import hdf5
 from snnc.errors import FileError, MissingDependencyError
-from snnc.importers._shared import hdf5
 
 h5py = pytest.importorskip("h5py", reason="reading HDF5 needs h5py: pip install 'snnc[exchange]'")
-_hdf5_child = pytest.importorskip("snnc.importers._shared.hdf5_child", reason="needs h5py")
+hdf5_child = pytest.importorskip("snnc.base.hdf5_child", reason="needs h5py")
 
 
 @pytest.fixture
@@ -141,9 +141,9 @@ def test_what_is_hostile_is_refused_in_one_sentence(case, path):
 
 
 def test_too_many_objects_are_refused(path, monkeypatch):
-    monkeypatch.setattr(_hdf5_child, "MAX_OBJECTS", 5)
+    monkeypatch.setattr(hdf5_child, "MAX_OBJECTS", 5)
     with h5py.File(written(path, sound)) as file, pytest.raises(SystemExit, match="holds more than 5 objects"):
-        _hdf5_child.read_group(file, "", 0, _hdf5_child.Content())
+        hdf5_child.read_group(file, "", 0, hdf5_child.Content())
 
 
 @pytest.mark.parametrize("name", ["nothing.h5", "folder", "text.h5", "empty.h5", "picture.h5"])

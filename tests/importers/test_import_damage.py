@@ -16,9 +16,9 @@ from cases.nir_graphs import branches, norse, potentials, settled, sinabs, snnto
 from tests.importers.test_netx_files import planes, spiking, written
 
 from snnc import targets
+from snnc.base import hdf5
 from snnc.errors import SnncError
 from snnc.importers import ImportConfig, load
-from snnc.importers._shared import hdf5
 
 ODD = [
     None, {}, "text", "", [], [["a"]], [["a", "b", "c"]], np.zeros(0), np.zeros((0, 3)), np.array(0), np.array(-1), np.array(0.5),

@@ -5,7 +5,7 @@ import pytest
 
 from snnc import chips, targets
 from snnc.errors import UnsupportedError
-from snnc.importers._shared.settings import ImportConfig
+from snnc.importers import ImportConfig
 from snnc.passes.quantise import quantise
 from snnc.simulation.reference import simulate
 from snnc.verification.prove import from_noise, verify_artifact

@@ -16,7 +16,7 @@ from click.testing import CliRunner  # noqa: E402
 from snnc.cli import main  # noqa: E402
 from snnc.errors import ConfigError, FileError, UnsupportedError  # noqa: E402
 from snnc.importers import ImportConfig, read  # noqa: E402
-from snnc.importers._shared.names import legal  # noqa: E402
+from snnc.importers.nir.build import legal  # noqa: E402
 from snnc.simulation.reference import simulate  # noqa: E402
 
 STEPS = 120

@@ -7,7 +7,7 @@ from conftest import snnc
 
 from snnc import store
 from snnc.errors import ConfigError, UnsupportedError
-from snnc.importers._shared.settings import ImportConfig
+from snnc.importers import ImportConfig
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
 import snntorch as snn  # noqa: E402

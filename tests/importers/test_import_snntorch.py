@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from snnc.errors import UnsupportedError
-from snnc.importers._shared.settings import ImportConfig
+from snnc.importers import ImportConfig
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
 import snntorch as snn  # noqa: E402

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from snnc.errors import DoesNotFitError
 from snnc.mapping.census import census
 from snnc.mapping.choose import map_by
+from snnc.mapping.cutting import emptied as emptied_module
+from snnc.mapping.cutting.emptied import emptied
+from snnc.mapping.cutting.first_fit import first_fit
 from snnc.mapping.lower_bounds import cores_at_least
-from snnc.mapping.strategies import _emptied
-from snnc.mapping.strategies._emptied import emptied
-from snnc.mapping.strategies._shared import first_fit
 from snnc.mapping.task import Task, cores_in
 
 FULL = fixed_chain(0, (8, 17, 32), density=0.3), chip(neurons=16, axons_out=16)  # 8 sources of 2 axons, 16 neurons: both full
@@ -54,7 +54,7 @@ def test_no_core_is_emptied_where_there_are_not_too_many(monkeypatch):
     task = Task.of(*FULL)
     first = first_fit(task, task.slices)
     assert emptied(task, first, 5) is first
-    monkeypatch.setattr(_emptied, "WORK", 0)
+    monkeypatch.setattr(emptied_module, "WORK", 0)
     assert emptied(task, first, 1) is first
 
 

@@ -8,7 +8,7 @@ from cases.mappings import LOIHI1
 from cases.networks import fixed_chain, spikes
 
 from snnc import chips
-from snnc.importers._shared.settings import ImportConfig
+from snnc.importers import ImportConfig
 from snnc.mapping.choose import map_by
 from snnc.mapping.neurobench import measures
 from snnc.mapping.task import Task

@@ -7,12 +7,12 @@ from cases.networks import fixed_chain
 from conftest import snnc
 
 from snnc import store
-from snnc.cli import _split
+from snnc.pipeline import distributed
 
 
 @pytest.fixture
 def words(tmp_path, monkeypatch):
-    monkeypatch.setattr(_split, "AT_ONCE", 70)
+    monkeypatch.setattr(distributed, "AT_ONCE", 70)
     store.save(fixed_chain(sizes=(64, 20, 10)), tmp_path / "net.snnc")
     return ["simulate", tmp_path / "net.snnc", "--samples", 200, "--json", "-q", "-o", tmp_path / "out.npz", "--force"]
 
@@ -33,7 +33,7 @@ def test_the_bytes_do_not_depend_on_who_ran_it(executor, words, tmp_path, capsys
 
 
 def test_an_interrupt_keeps_the_first_samples(words, tmp_path, monkeypatch, capsys):
-    whole, calls = _split.some_samples, []
+    whole, calls = distributed.some_samples, []
 
     def stopped(split, first, count):
         calls.append(first)
@@ -41,7 +41,7 @@ def test_an_interrupt_keeps_the_first_samples(words, tmp_path, monkeypatch, caps
             raise KeyboardInterrupt
         return whole(split, first, count)
 
-    monkeypatch.setattr(_split, "some_samples", stopped)
+    monkeypatch.setattr(distributed, "some_samples", stopped)
     assert snnc(*words, "--executor", "local") == 130
     assert json.loads(capsys.readouterr().out)["samples"] == 140
 

@@ -14,8 +14,8 @@ from cases.regression import TOTAL, Regression  # noqa: E402
 from torch import nn  # noqa: E402
 
 from snnc.training.methods import deep_r  # noqa: E402
-from snnc.training.methods._budget import highest  # noqa: E402
 from snnc.training.pruning.prune import changes, pruner  # noqa: E402
+from snnc.training.pruning.quota import highest  # noqa: E402
 
 PRUNING = [name for name in methods.names() if name != "none"]
 FINAL = 200  # steps of a Regression

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from snnc.cli._common import print_table
 from snnc.report.inspection import Inspection
+from snnc.report.terminal import print_table
 
 
 def print_populations(found: Inspection) -> None:

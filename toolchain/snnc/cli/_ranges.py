@@ -10,8 +10,8 @@ import numpy as np
 
 from snnc.analysis.range_proof import Certificate, RangeProof, Register, prove_ranges
 from snnc.base.files import write_bytes
-from snnc.cli._common import print_table
 from snnc.network.model import Network
+from snnc.report.terminal import print_table
 from snnc.verification.refute import Driven, refute
 
 DOES = {"wrap": "wraps around", "saturate": "saturates"}

@@ -15,9 +15,9 @@ from snnc.base.files import must_be_free, write_bytes
 from snnc.cli._common import PATH, force_option, json_option, print_json, print_table, progress, quiet_option, say
 from snnc.cli._data import data_options, number_or_all
 from snnc.cli._engine import engine_option
-from snnc.cli._split import Collected, Split, collect, run_split
 from snnc.errors import UsageError
 from snnc.network.model import Network
+from snnc.pipeline.distributed import Collected, Split, collect, run_split
 from snnc.pipeline.simulate import contrast, evaluate
 from snnc.simulation.run import Run
 from snnc.verification.evaluate import Contrast, Evaluation, Watch

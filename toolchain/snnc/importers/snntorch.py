@@ -4,7 +4,7 @@ from typing import Any
 
 from snnc.base.factory import Factory
 from snnc.errors import UsageError
-from snnc.importers._shared.settings import ImportConfig, Imported, Part
+from snnc.importers._settings import ImportConfig, Imported, Part
 
 SUMMARY = "a torch module with snnTorch neurons: FILE.py:FACTORY and a safetensors file of weights"
 SUFFIXES = (".py",)

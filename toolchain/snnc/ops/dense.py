@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.network._largest import largest_sums
+from snnc.network.largest import largest_sums
 from snnc.network.op import Ints, Op
 
 

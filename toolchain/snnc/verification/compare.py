@@ -147,7 +147,7 @@ def _first(reference: Run, candidate: Run, differing: Mapping[str, NDArray[np.bo
         for v in _recorded_in_both(reference, candidate, name)
     }
     model = reference.models.get(name) or candidate.models.get(name)
-    return Divergence(sample, name, step, neuron, _cause(spike, states, model), spike, states)
+    return Divergence(sample, name, step, neuron, cause(spike, states, model), spike, states)
 
 
 def _value(run: Run, name: str, variable: str, at: tuple[int, int, int]) -> float:
@@ -155,7 +155,7 @@ def _value(run: Run, name: str, variable: str, at: tuple[int, int, int]) -> floa
     return value  # type: ignore[no-any-return]
 
 
-def _cause(spike: tuple[int, int], states: Mapping[str, tuple[float, float]], model: type[Neuron] | None) -> str:
+def cause(spike: tuple[int, int], states: Mapping[str, tuple[float, float]], model: type[Neuron] | None) -> str:
     """Everything before this slot is equal, so the first variable that differs names the arithmetic step."""
     if not states:
         return "unknown: the states were not recorded"

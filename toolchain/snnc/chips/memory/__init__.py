@@ -13,7 +13,7 @@ from typing import Protocol, cast
 import numpy as np
 
 from snnc.base import registry
-from snnc.chips.memory._rule import INEXPRESSIBLE, Axons, Format, Ints, Storage, Words, field
+from snnc.chips.storage import INEXPRESSIBLE, Axons, Format, Ints, Storage, Words, field
 from snnc.errors import ProfileError
 
 __all__ = ["INEXPRESSIBLE", "Axons", "Format", "Rule", "Storage", "Words", "field", "names", "rule"]

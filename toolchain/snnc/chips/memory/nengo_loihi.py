@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.chips.memory._rule import INEXPRESSIBLE, Axons, Format, Ints, Storage, over_from, totals
+from snnc.chips.storage import INEXPRESSIBLE, Axons, Format, Ints, Storage, over_from, totals
 
 FORMATS: tuple[Format, ...] = ("sparse", "dense")
 UNINDEXED: tuple[Format, ...] = ("dense",)

@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.chips.memory._rule import INEXPRESSIBLE, Axons, Format, Ints, Storage, over_from, totals
+from snnc.chips.storage import INEXPRESSIBLE, Axons, Format, Ints, Storage, over_from, totals
 
 FORMATS: tuple[Format, ...] = ("sparse", "run-length", "dense")
 UNINDEXED: tuple[Format, ...] = ()

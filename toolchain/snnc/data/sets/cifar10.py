@@ -9,9 +9,9 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
+from snnc.data import plain_pickle
 from snnc.data.dataset import FOLDER_VARIABLE, Dataset, Split
-from snnc.data.sets import _plain_pickle
-from snnc.data.sets._files import named_folder, read_at_most
+from snnc.data.files import named_folder, read_at_most
 from snnc.errors import DataError
 
 RECORDS = 10_000  # in a file
@@ -75,7 +75,7 @@ def _read_pickle(path: Path) -> _Records:
     raw = read_at_most(path, MAX_PICKLE_BYTES + 1)
     if len(raw) > MAX_PICKLE_BYTES:
         raise DataError(f"has more than {MAX_PICKLE_BYTES} bytes", where=str(path), fix="get the original file")
-    batch = _plain_pickle.read(raw, str(path))
+    batch = plain_pickle.read(raw, str(path))
     data, labels = (batch.get(key) if isinstance(batch, dict) else None for key in (b"data", b"labels"))
     if not _are_images(data) or not _are_labels(labels):
         raise DataError(
@@ -86,8 +86,8 @@ def _read_pickle(path: Path) -> _Records:
     return np.frombuffer(data.content, np.uint8).reshape(data.shape), np.array(labels, np.int64)
 
 
-def _are_images(data: Any) -> TypeGuard[_plain_pickle.Bytes]:
-    whole = isinstance(data, _plain_pickle.Bytes) and data.shape == (RECORDS, PIXELS)
+def _are_images(data: Any) -> TypeGuard[plain_pickle.Bytes]:
+    whole = isinstance(data, plain_pickle.Bytes) and data.shape == (RECORDS, PIXELS)
     return whole and len(data.content) == RECORDS * PIXELS
 
 

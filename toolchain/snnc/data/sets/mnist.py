@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from snnc.base.files import write_bytes
 from snnc.data.dataset import FOLDER_VARIABLE, Dataset, Split
-from snnc.data.sets._files import named_folder, read_at_most
+from snnc.data.files import named_folder, read_at_most
 from snnc.errors import DataError
 
 MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 import snnc.chips as chips
+from snnc.base import hdf5
 from snnc.errors import FileError, NetworkError, refuse
-from snnc.importers._shared import hdf5
-from snnc.importers._shared.settings import ImportConfig, Imported, Part
+from snnc.importers._settings import ImportConfig, Imported, Part
 from snnc.importers.netx.layers import KINDS, Ints, Layer, delays, layers, neuron, on_grid
 from snnc.importers.netx.record import left_out, record
 from snnc.network.arithmetic import Fixed

@@ -6,8 +6,8 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from snnc.base.hdf5 import Group
 from snnc.errors import FileError
-from snnc.importers._shared.hdf5 import Group
 from snnc.network.arithmetic import Fixed
 from snnc.network.neuron import Neuron
 from snnc.network.op import SignMode, weight_grid

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from snnc.base import hdf5
 from snnc.errors import ConfigError, FileError, NetworkError, refuse
-from snnc.importers._shared import hdf5
-from snnc.importers._shared.settings import ImportConfig, Imported, Part
+from snnc.importers._settings import ImportConfig, Imported, Part
 from snnc.importers.nir.build import Built, build
 from snnc.importers.nir.exact import header, restored
 from snnc.importers.nir.graph import Graph, graph

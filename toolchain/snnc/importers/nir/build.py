@@ -1,13 +1,13 @@
 """Populations and connections out of the nodes of a NIR graph. Last step of the NIR importer."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 
 import numpy as np
 
 from snnc.errors import FileError
-from snnc.importers._shared.names import legal, unique
 from snnc.importers.nir.flow import Flow, connection, scaled
 from snnc.importers.nir.graph import NEURONS, Graph, Node
 from snnc.importers.nir.neurons import Clock, Discrete, discrete, readout, with_weights_kept
@@ -19,6 +19,7 @@ from snnc.neurons.lif import LIF
 from snnc.ops.dense import Dense
 
 MAX_STORED = 1 << 27
+MAX_CHARACTERS = 64  # of a name
 
 
 @dataclass(eq=False)
@@ -142,3 +143,29 @@ def closing(connections: Sequence[Connection], populations: Sequence[str]) -> It
             elif wire.dst not in done:
                 way.append((wire.dst, iter(out[wire.dst])))
                 on_way.add(wire.dst)
+
+
+def legal(names: Iterable[str]) -> dict[str, str]:
+    """Each name -> a legal one of its own: letters, digits and _, beginning with a letter. Legal names stay as they are."""
+    given = dict.fromkeys(names)
+    found = {name: name for name in given if _tidied(name) == name}
+    taken = set(found)
+    for name in given:
+        if name not in found:
+            found[name] = unique(_tidied(name), taken)
+            taken.add(found[name])
+    return {name: found[name] for name in given}
+
+
+def unique(name: str, taken: Container[str]) -> str:
+    """The legal name itself, or with a number where it is taken."""
+    number, found = 1, name
+    while found in taken:
+        number += 1
+        found = f"{name[: MAX_CHARACTERS - 8]}_{number}"
+    return found
+
+
+def _tidied(name: str) -> str:
+    plain = re.sub(r"[^A-Za-z0-9_]", "_", name)
+    return (plain if re.match("[A-Za-z]", plain) else f"n{plain}")[:MAX_CHARACTERS]

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import snnc.neurons as neurons
+from snnc.base.hdf5 import Group
 from snnc.errors import FileError, SnncError
-from snnc.importers._shared.hdf5 import Group
 from snnc.importers.nir.build import Built
 from snnc.importers.nir.graph import Graph
 from snnc.network.arithmetic import Fixed, Numeric, numeric_of

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from snnc.base.hdf5 import Group
 from snnc.errors import FileError
-from snnc.importers._shared.hdf5 import Group
 
 Edge = tuple[str, str]
 NEURONS = ("LIF", "IF", "CubaLIF", "LI", "CubaLI", "I", "Threshold")

@@ -1,6 +1,6 @@
 """Strategy `greedy`: the contiguous slices of `sequential`, of which small ones share a core, first fit by what they use."""
 
-from snnc.mapping.strategies._shared import first_fit
+from snnc.mapping.cutting.first_fit import first_fit
 from snnc.mapping.task import Assignment, Task
 
 SUMMARY = "contiguous slices, small ones share a core"

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from snnc.errors import MissingDependencyError
 from snnc.mapping.census import census
+from snnc.mapping.cutting.poured import packed
+from snnc.mapping.cutting.spatial import renumbered, restored
 from snnc.mapping.repair import repaired
-from snnc.mapping.strategies._poured import packed
-from snnc.mapping.strategies._spatial import renumbered, restored
 from snnc.mapping.task import Assignment, Task, cores_in
 from snnc.network.model import Connection, Population
 

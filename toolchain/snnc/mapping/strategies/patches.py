@@ -1,7 +1,7 @@
 """Strategy `patches`: neurons of feature maps cut into patches of all channels, small slices sharing a core."""
 
-from snnc.mapping.strategies._poured import packed
-from snnc.mapping.strategies._spatial import renumbered, restored
+from snnc.mapping.cutting.poured import packed
+from snnc.mapping.cutting.spatial import renumbered, restored
 from snnc.mapping.task import Assignment, Task
 
 SUMMARY = "patches of feature maps with all channels, small slices share a core"

@@ -74,6 +74,23 @@ def _compiled(notice: Notice) -> AbstractContextManager[Any]:
     if find_spec("numba") is None:
         fix = "pip install 'snnc[engine]', or use the reference: --engine reference"
         raise MissingDependencyError("the engine needs numba, which is not installed", fix=fix)
-    from snnc.simulation.engine.notice import announcing
+    return _announcing(notice)
 
-    return announcing(notice)
+
+def _announcing(notice: Notice) -> AbstractContextManager[Any]:
+    """While it lasts, ``notice`` hears of the first compilation, which takes seconds."""
+    from numba.core import event
+
+    class Listener(event.Listener):
+        announced = False
+
+        def on_start(self, _: Any) -> None:
+            if not self.announced:
+                self.announced = True
+                notice("compiling the engine for this kind of network (once, if it can be kept on disk)")
+
+        def on_end(self, _: Any) -> None:
+            return
+
+    listening: AbstractContextManager[Any] = event.install_listener("numba:compile", Listener())
+    return listening

@@ -1,12 +1,16 @@
 """The supervised training loop that train, prune and fine-tuning share, and what `snnc train` does with it."""
 
 import math
+import signal
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -22,7 +26,6 @@ from snnc.training.loop import ranks
 from snnc.training.loop.augment import augmented
 from snnc.training.loop.checkpoint import Checkpoints, Point
 from snnc.training.loop.record import Metrics, Record, board, progress
-from snnc.training.loop.stopping import between_batches
 from snnc.training.settings import FitConfig
 
 EVALUATION_BATCH = 500
@@ -72,7 +75,7 @@ def fit(
     with (
         threads(config.threads),
         board(record.tensorboard, point.epoch) as note,
-        between_batches(record.quiet) as stopped,
+        _between_batches(record.quiet) as stopped,
         progress(loop.left(point), record.quiet) as shown,
     ):
         kept.keep(point, metrics)
@@ -237,3 +240,30 @@ def threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def _between_batches(quiet: bool) -> Iterator[Callable[[], bool]]:
+    """Yield a function that says whether Ctrl-C was pressed; a second one interrupts at once, without a checkpoint.
+
+    What was asked for too late for the loop to see is raised at the end.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False  # only the main thread gets signals
+        return
+    asked: list[int] = []
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+        if not quiet:
+            print("stopping after this batch; Ctrl-C again stops at once", file=sys.stderr, flush=True)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield lambda: bool(asked)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if asked:
+        raise KeyboardInterrupt

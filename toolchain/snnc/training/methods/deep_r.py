@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import Parameter
 
-from snnc.training.methods._base import PruningOptimizer
-from snnc.training.methods._budget import Budget, highest
+from snnc.training.pruning.optimizer import PruningOptimizer
+from snnc.training.pruning.quota import Budget, highest
 
 
 class DeepR(PruningOptimizer):

@@ -31,8 +31,8 @@ from torch.nn import Parameter
 
 from snnc.errors import ConfigError
 from snnc.training.kernels import fused_adam
-from snnc.training.methods._base import FAINT, PruningOptimizer
-from snnc.training.methods._budget import Budget, cut, highest
+from snnc.training.pruning.optimizer import FAINT, PruningOptimizer
+from snnc.training.pruning.quota import Budget, cut, highest
 from snnc.training.settings import Prior
 
 REACH = 1.5  # times the largest theta * r that is to go: up to this the prior pulls

@@ -10,8 +10,8 @@ from typing import Any
 from torch import Tensor
 from torch.nn import Parameter
 
-from snnc.training.methods._base import FAINT, PruningOptimizer
-from snnc.training.methods._budget import highest
+from snnc.training.pruning.optimizer import FAINT, PruningOptimizer
+from snnc.training.pruning.quota import highest
 
 
 class Magnitude(PruningOptimizer):

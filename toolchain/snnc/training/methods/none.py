@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn import Parameter
 
-from snnc.training.methods._base import PruningOptimizer
+from snnc.training.pruning.optimizer import PruningOptimizer
 
 
 class Unpruned(PruningOptimizer):

@@ -11,19 +11,24 @@ count drifts away from that, so it is made exact at the end: those of largest th
 """
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from snnc.training.methods._base import FAINT
-from snnc.training.methods._budget import highest
-from snnc.training.methods.deep_r import DeepR
+from snnc.training.pruning.optimizer import FAINT, PruningOptimizer
+from snnc.training.pruning.quota import highest
 
 
-class SoftDeepR(DeepR):
+class SoftDeepR(PruningOptimizer):
     """Soft Deep R on Adam. ``alpha`` is the L1 pull, ``temperature`` the T of the noise."""
+
+    OPTIONS: ClassVar[tuple[str, ...]] = ("alpha", "temperature")
+
+    def __init__(self, *args: Any, alpha: float = 1e-4, temperature: float = 1e-9, **common: Any) -> None:
+        self._alpha, self._temperature = alpha, temperature
+        super().__init__(*args, **common)
 
     def _begin(self) -> None:
         """The largest weights are active, the others dormant, at random places below 0."""
@@ -54,9 +59,6 @@ class SoftDeepR(DeepR):
         if not (theta >= 0).any():
             theta.view(-1)[theta.argmax()] = 0
         p.copy_(state["sign"] * theta.clamp(min=0))
-
-    def _after(self) -> None:
-        """The count is free until the synapses settle."""
 
 
 METHOD = SoftDeepR

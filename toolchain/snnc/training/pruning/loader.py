@@ -14,8 +14,8 @@ from snnc.errors import ConfigError, RunError
 from snnc.training.loop import ranks
 from snnc.training.loop.fit import LOSSES, set_lr, threads
 from snnc.training.loop.record import Metrics
-from snnc.training.methods._base import PruningOptimizer
 from snnc.training.models.weights import others, prunable, synapses_per_weight
+from snnc.training.pruning.optimizer import PruningOptimizer
 from snnc.training.pruning.prune import changes, pruner
 from snnc.training.pruning.pruned import PrunedModule, layers_report
 from snnc.training.settings import PruneConfig

@@ -14,8 +14,8 @@ from snnc.training import methods
 from snnc.training.loop import ranks
 from snnc.training.loop.fit import fit, provenance, steps_in_epoch
 from snnc.training.loop.record import Metrics, Record
-from snnc.training.methods._base import PruningOptimizer
 from snnc.training.models.trainable import trainable
+from snnc.training.pruning.optimizer import PruningOptimizer
 from snnc.training.settings import PruneConfig
 
 

@@ -1,6 +1,6 @@
-"""Reads an HDF5 file in a process of its own, so that no file can crash or exhaust the importer. Started by `_hdf5`.
+"""Reads an HDF5 file in a process of its own, so that no file can crash or exhaust the importer. Started by `hdf5`.
 
-    python -P _hdf5_child.py FILE     safetensors on stdout, or one line on stderr and exit code 2
+    python -P hdf5_child.py FILE     safetensors on stdout, or one line on stderr and exit code 2
 
 Only plain numbers and text in groups are read. A file that reaches outside (external and soft links, virtual and external
 data sets), that needs a filter plug-in, that nests deeply, or that declares more than it could hold is refused before

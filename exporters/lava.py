@@ -5,10 +5,10 @@ from pathlib import Path
 from snnc.mapping.model import CoreMap
 from snnc.network.model import Network
 
-from . import files, refusals
-from .run import LAVA, run
+from ._shared.lava import files, refusals
+from ._shared.lava.run import LAVA, run
 
-__all__ = ["NEEDS_MAPPING", "SUMMARY", "VERIFIED_BY", "export", "neuron_problem", "operator_problem", "problems", "run"]
+__all__ = ["LAVA", "NEEDS_MAPPING", "SUMMARY", "VERIFIED_BY", "export", "neuron_problem", "operator_problem", "problems", "run"]
 
 SUMMARY = "Lava 0.10.0 processes and a program that runs them on the CPU"
 NEEDS_MAPPING = False

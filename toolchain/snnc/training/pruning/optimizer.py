@@ -13,7 +13,7 @@ from torch.nn import Parameter
 
 from snnc.errors import ConfigError
 from snnc.training.kernels import fused_adam
-from snnc.training.methods._budget import Budget, highest
+from snnc.training.pruning.quota import Budget, highest
 
 FAINT = 1e-6  # of a layer's scale: the weight of a synapse that is kept although its parameter says otherwise
 LOOKS = 50  # times at least during rewiring that a method steers and that synapses are counted

@@ -12,7 +12,7 @@ from snnc.network.model import Connection, Network, Population
 from snnc.network.op import MAX_SYNAPSES
 from snnc.targets.runner import PROGRAM
 
-from .._shared.arrays import npz
+from ..arrays import npz
 from .processes import Process, hops, processes, reason_to_unroll
 from .refusals import of_lava
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from snnc.errors import DoesNotFitError
 from snnc.mapping.census import census
+from snnc.mapping.cutting.emptied import emptied
+from snnc.mapping.cutting.first_fit import first_fit
 from snnc.mapping.lower_bounds import most_cores
 from snnc.mapping.model import Slice
 from snnc.mapping.repair import repaired
 from snnc.mapping.split import split
-from snnc.mapping.strategies._emptied import emptied
-from snnc.mapping.strategies._shared import first_fit
 from snnc.mapping.task import Assignment, Task, cores_in, numbered
 
 RESERVES = (0, 1 / 32)  # of everything but neurons, kept free when slices are cut; tried one after the other

@@ -1,1 +1,0 @@
-"""What several importers need: HDF5 files, encodings, names, settings."""

@@ -1,0 +1,1 @@
+"""How neurons are put on cores: the parts that strategies are made of."""
