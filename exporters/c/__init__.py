@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-import snnc.neurons as neurons
 from snnc.analysis.current_bounds import arriving, step_input
 from snnc.errors import FileError, MissingDependencyError, RunError
 from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Network, Population
 from snnc.simulation.run import Rasters, Run
-from snnc.targets import runner
+from snnc.targets import runner, step_writer
 from snnc.targets.target import Artifact
 
 from . import files as _c_files
+from .source import CArith
 
 __all__ = ["NEEDS_MAPPING", "SUMMARY", "VERIFIED_BY", "export", "neuron_problem", "operator_problem", "problems", "run"]
 
@@ -35,7 +35,7 @@ FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-pedantic")
 
 def neuron_problem(model: str) -> str:
     """Why the target cannot compute a neuron model; empty if it can. The code is written by the model's own step."""
-    return "" if model in neurons.names() else f"no neuron model {model!r} is known"
+    return step_writer.neuron_problem(model, step_writer.operations_of(CArith), "the C source")
 
 
 def operator_problem(kind: str) -> str:

@@ -141,6 +141,14 @@ class CArith(Writer):
         kept = (1 << self.numeric.decay_bits) - decay
         return self._call("decay", x, self.derived(kept, "kept", decay))
 
+    def _floor_decay(self, x: Symbol, decay: NDArray[Any]) -> str:
+        one = 1 << self.numeric.decay_bits
+        kept = self.derived(one - decay, "kept", decay)
+        return f"{self.source.function('floored')}({x.name} * {self.operand(kept)}, {literal(one)})"
+
+    def _multiply(self, x: Symbol, fraction: NDArray[Any]) -> str:
+        return self._call("decay", x, fraction)
+
     def _wrap(self, x: Symbol) -> str:
         return self._call("wrap", x)
 
@@ -149,6 +157,12 @@ class CArith(Writer):
 
     def _above(self, v: Symbol, threshold: Any) -> str:
         return f"{v.name} > {self.operand(threshold)}"
+
+    def _at_least(self, v: Symbol, threshold: Any) -> str:
+        return f"{v.name} >= {self.operand(threshold)}"
+
+    def _reset_to(self, v: Symbol, spikes: Symbol, value: Any) -> str:
+        return f"{spikes.name} ? {self.operand(value)} : {v.name}"
 
     def _clear(self, v: Symbol, spikes: Symbol) -> str:
         return f"{spikes.name} ? 0 : {v.name}"

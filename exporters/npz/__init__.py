@@ -27,7 +27,7 @@ from snnc.network.arithmetic import Fixed
 from snnc.network.model import Connection, Network, Population, arrays, structure
 from snnc.passes.quantise import scales
 from snnc.simulation.run import Rasters, Run
-from snnc.targets import runner
+from snnc.targets import runner, step_writer
 from snnc.targets.target import Artifact
 
 from .._shared.arrays import npz
@@ -60,7 +60,7 @@ ROWS_AND_COLUMNS = {
 
 def neuron_problem(model: str) -> str:
     """Why the target cannot hold a neuron model; empty if it can."""
-    return "" if model in neurons.names() else f"no neuron model {model!r} is known"
+    return step_writer.neuron_problem(model, _npz_steps.OPERATIONS, "the description")
 
 
 def operator_problem(kind: str) -> str:

@@ -24,19 +24,24 @@ def operations(numeric: dict[str, Any]) -> dict[str, Any]:
         "sub": np.subtract,
         "mul": np.multiply,
         "above": lambda x, y: (x > y).astype(np.int64),
+        "at_least": lambda x, y: (x >= y).astype(np.int64),
         "clear": lambda x, y: np.where(y, 0, x),
+        "reset_to": lambda x, y, z: np.where(y, z, x),
         "subtract": lambda x, y, z: np.where(y, x - z, x),
         "positive": lambda x: (x > 0).astype(np.int64),
         "silent": lambda x: np.zeros(x.shape, np.int64),
     }
     if numeric["kind"] == "float":
         same = {name: lambda x: x for name in ("lift", "wrap", "saturate")}
-        return {**found, **same, "decay": lambda x, y: x * (1 - y)}
+        leaking = {name: lambda x, y: x * (1 - y) for name in ("decay", "floor_decay")}
+        return {**found, **same, **leaking, "multiply": np.multiply}
     one, limit = 1 << numeric["decay_bits"], 1 << (numeric["state_bits"] - 1)
     return {
         **found,
         "lift": lambda x: x << numeric["state_shift"],
         "decay": lambda x, y: np.sign(x) * (np.abs(x) * (one - y) // one),
+        "floor_decay": lambda x, y: x * (one - y) // one,
+        "multiply": lambda x, y: np.sign(x) * np.sign(y) * (np.abs(x) * np.abs(y) // one),
         "wrap": lambda x: np.where(x > limit, x - 2 * limit, np.where(x <= -limit, x + 2 * limit, x)),
         "saturate": lambda x: np.clip(x, 1 - limit, limit - 1),
     }

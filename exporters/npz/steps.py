@@ -13,10 +13,14 @@ OPERATIONS = {  # what the words mean; whole numbers are those of a fixed networ
     "mul": "x * y",
     "lift": "fixed: x * 2**state_shift; float: x",
     "decay": "fixed: x * (2**decay_bits - y) / 2**decay_bits, truncated toward zero; float: x * (1 - y)",
+    "floor_decay": "fixed: x * (2**decay_bits - y) / 2**decay_bits, rounded down; float: x * (1 - y)",
+    "multiply": "fixed: x * y / 2**decay_bits, truncated toward zero; float: x * y",
     "wrap": "fixed: with L = 2**(state_bits - 1), x - 2 L where x > L, x + 2 L where x <= -L, else x; float: x",
     "saturate": "fixed: with L = 2**(state_bits - 1), x cut to 1 - L .. L - 1; float: x",
     "above": "1 where x > y, else 0",
+    "at_least": "1 where x >= y, else 0",
     "clear": "0 where y is not 0, else x",
+    "reset_to": "z where y is not 0, else x",
     "subtract": "x - z where y is not 0, else x",
     "positive": "1 where x > 0, else 0",
     "silent": "0",
@@ -30,7 +34,7 @@ class _Words(Writer):
         super().__init__(population, Float())
         self.lines: list[list[str]] = []
 
-    def _do(self, operation: str, *operands: Any) -> Symbol:
+    def apply(self, operation: str, *operands: Any) -> Symbol:
         return self.write(operation, *operands)
 
     def write(self, operation: str, *operands: Any) -> Symbol:

@@ -5,18 +5,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import snnc.neurons as neurons
 from snnc.errors import MissingDependencyError
 from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed
 from snnc.network.delays import Part, parts
 from snnc.network.model import Connection, Network
 from snnc.simulation.run import Rasters, Run
-from snnc.targets import runner
+from snnc.targets import runner, step_writer
 from snnc.targets.target import Artifact
 
 from . import models as _onnx
 from . import sums as _onnx_sums
+from .graph import OnnxArith
 
 __all__ = ["NEEDS_MAPPING", "SUMMARY", "VERIFIED_BY", "export", "neuron_problem", "operator_problem", "problems", "run"]
 
@@ -32,7 +32,7 @@ VERIFIED_BY = RUNTIME.name
 
 def neuron_problem(model: str) -> str:
     """Why the target cannot compute a neuron model; empty if it can. The graph is written by the model's own step."""
-    return "" if model in neurons.names() else f"no neuron model {model!r} is known"
+    return step_writer.neuron_problem(model, step_writer.operations_of(OnnxArith), "the ONNX graph")
 
 
 def operator_problem(kind: str) -> str:

@@ -95,6 +95,12 @@ class OnnxArith(Writer):
     def _decay(self, x: Symbol, decay: NDArray[Any]) -> str:
         return self._node("Mul", x, self.derived(1 - decay, "kept", decay))
 
+    def _floor_decay(self, x: Symbol, decay: NDArray[Any]) -> str:
+        return self._decay(x, decay)
+
+    def _multiply(self, x: Symbol, fraction: NDArray[Any]) -> str:
+        return self._node("Mul", x, fraction)
+
     def _wrap(self, x: Symbol) -> str:
         return x.name
 
@@ -104,8 +110,14 @@ class OnnxArith(Writer):
     def _above(self, v: Symbol, threshold: Any) -> str:
         return self._truth("Greater", v, threshold)
 
+    def _at_least(self, v: Symbol, threshold: Any) -> str:
+        return self._truth("GreaterOrEqual", v, threshold)
+
     def _clear(self, v: Symbol, spikes: Symbol) -> str:
-        return self._node("Where", self.graph.cast(spikes.name, np.bool_), 0, v)
+        return self._reset_to(v, spikes, 0)
+
+    def _reset_to(self, v: Symbol, spikes: Symbol, value: Any) -> str:
+        return self._node("Where", self.graph.cast(spikes.name, np.bool_), value, v)
 
     def _subtract(self, v: Symbol, spikes: Symbol, amount: Any) -> str:
         return self._node("Sub", v, self._node("Mul", spikes, amount))
@@ -131,6 +143,16 @@ class OnnxFixed(OnnxArith):
         one = 1 << self.numeric.decay_bits
         product = self._node("Mul", self._node("Abs", x), self.derived(one - decay, "kept", decay))
         return self._node("Mul", self._node("Sign", x), self._node("Div", product, one))
+
+    def _floor_decay(self, x: Symbol, decay: NDArray[Any]) -> str:
+        one = 1 << self.numeric.decay_bits
+        product = self._node("Mul", x, self.derived(one - decay, "kept", decay))
+        return self._node("Div", self._node("Sub", product, self._node("Mod", product, one)), one)
+
+    def _multiply(self, x: Symbol, fraction: NDArray[Any]) -> str:
+        size, sign = self.derived(np.abs(fraction), "size", fraction), self.derived(np.sign(fraction), "sign", fraction)
+        left = self._node("Div", self._node("Mul", self._node("Abs", x), size), 1 << self.numeric.decay_bits)
+        return self._node("Mul", self._node("Mul", self._node("Sign", x), sign), left)
 
     def _wrap(self, x: Symbol) -> str:
         limit = self.numeric.state_limit

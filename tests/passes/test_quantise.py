@@ -12,20 +12,19 @@ from hypothesis.extra import numpy as arrays
 from snnc import chips, neurons
 from snnc.analysis.current_bounds import current_bound, must_not_wrap
 from snnc.errors import ConfigError, DoesNotFitError, NetworkError
-from snnc.network.arithmetic import bias_parts
+from snnc.network.arithmetic import bias_exponent, bias_parts
 from snnc.network.op import weight_grid
 from snnc.network.synapses import Synapses
+from snnc.network.units import BIAS, DECAY, THRESHOLD
 from snnc.neurons.cuba import Cuba
 from snnc.neurons.lif import LIF
 from snnc.ops.dense import Dense
 from snnc.passes.quantise import QuantiseConfig, quantise, scales
 from snnc.passes.scaling import (
-    bias_exponent,
     decode_parameter,
     decode_weights,
     encode_parameter,
     encode_weights,
-    unit_scale,
 )
 from snnc.simulation.reference import simulate
 from snnc.simulation.run import classes
@@ -72,9 +71,9 @@ def test_a_decay_comes_back_within_half_a_step_or_is_refused(values, scale, offs
     low, high = offset, 4095 + offset
     if (np.rint(values * 4096) < low).any() or (np.rint(values * 4096) > high).any():
         with pytest.raises(NetworkError, match=f"holds {low} .. {high}"):
-            encode_parameter(values, "decay", offset, scale, LOIHI)
+            encode_parameter(values, DECAY, offset, scale, LOIHI)
         return
-    again = decode_parameter(encode_parameter(values, "decay", offset, scale, LOIHI), "decay", scale, LOIHI)
+    again = decode_parameter(encode_parameter(values, DECAY, offset, scale, LOIHI), DECAY, scale, LOIHI)
     assert np.abs(again - values).max() <= 0.5 / 4096
 
 
@@ -82,9 +81,9 @@ def test_a_decay_comes_back_within_half_a_step_or_is_refused(values, scale, offs
 def test_a_threshold_comes_back_within_half_a_unit_or_is_refused(values, scale):
     if np.rint(values * scale).max() > 131071:
         with pytest.raises(NetworkError, match=r"holds 0 .. 131071"):
-            encode_parameter(values, "threshold", 0, scale, LOIHI)
+            encode_parameter(values, THRESHOLD, 0, scale, LOIHI)
         return
-    again = decode_parameter(encode_parameter(values, "threshold", 0, scale, LOIHI), "threshold", scale, LOIHI)
+    again = decode_parameter(encode_parameter(values, THRESHOLD, 0, scale, LOIHI), THRESHOLD, scale, LOIHI)
     assert np.abs(again - values).max() <= 0.5000001 / scale
 
 
@@ -92,19 +91,17 @@ def test_a_threshold_comes_back_within_half_a_unit_or_is_refused(values, scale):
 def test_a_bias_comes_back_within_half_a_mantissa_step_or_is_refused(values, scale):
     if np.abs(values).max() * scale * 64 > 4096.5 * 128:
         with pytest.raises(NetworkError, match="holds"):
-            encode_parameter(values, "bias", 0, scale, LOIHI)
+            encode_parameter(values, BIAS, 0, scale, LOIHI)
         return
     if np.abs(values).max() * scale * 64 > 4095 * 128:
         return
-    encoded = encode_parameter(values, "bias", 0, scale, LOIHI)
+    encoded = encode_parameter(values, BIAS, 0, scale, LOIHI)
     mantissa, exponent = bias_parts(encoded, LOIHI)
     assert (mantissa << exponent == encoded).all()
     assert np.abs(mantissa).max() <= 4096
     assert ((exponent >= 0) & (exponent <= 7)).all()
-    error = np.abs(decode_parameter(encoded, "bias", scale, LOIHI) - values).max()
-    assert error <= (0.5 + 1e-9) * 2 ** bias_exponent(values * unit_scale("bias", scale, LOIHI), LOIHI) / unit_scale(
-        "bias", scale, LOIHI
-    )
+    error = np.abs(decode_parameter(encoded, BIAS, scale, LOIHI) - values).max()
+    assert error <= (0.5 + 1e-9) * 2 ** bias_exponent(values * BIAS.per_float(scale, LOIHI), LOIHI) / BIAS.per_float(scale, LOIHI)
 
 
 @pytest.mark.parametrize("model", neurons.names())

@@ -29,8 +29,8 @@ from snnc.simulation.reference import simulate
 pytest.importorskip("numba", reason="numba is not installed: pip install 'snnc[engine]'")
 from snnc.simulation import engine
 from snnc.simulation.engine import saved
+from snnc.simulation.engine.symbolic_step import trace
 from snnc.simulation.engine.taps import narrowest
-from snnc.simulation.engine.trace import trace
 
 KERNELS = ("lanes", "events")
 

@@ -21,7 +21,7 @@ def neuron_of(name, rng, **values):
     """An instance with a value of its own for each neuron."""
     model = neurons.get(name)
     example = {p: np.asarray(getattr(model.example(), p)) for p in model.parameters()}
-    whole = {p: f.metadata["unit"] == "steps" for p, f in model.parameters().items()}
+    whole = {p: f.metadata["unit"].whole for p, f in model.parameters().items()}
     drawn = {p: np.broadcast_to(v, N) if whole[p] else v * rng.uniform(0.5, 1.0, N) for p, v in example.items()}
     return model(**{**drawn, **values})
 

@@ -11,10 +11,11 @@ import numpy as np
 from snnc.analysis.current_bounds import Ints
 from snnc.network.arithmetic import Fixed
 from snnc.network.neuron import Neuron
+from snnc.network.symbols import Symbol
 
 
 @dataclass(frozen=True, eq=False)
-class Span:
+class Span(Symbol):
     """All integers from ``low`` to ``high``, (n,) each: one interval a neuron."""
 
     low: Ints
@@ -22,25 +23,13 @@ class Span:
     asked: "tuple[Span, Span] | None" = None  # of spikes: which v was held against which threshold
     register: int | None = None  # the register that it was read from, in the order of the step; a reset leaves it there
 
-    __array_ufunc__ = None  # so that an array on the left leaves the operation to us
-
-    def __add__(self, other: Any) -> "Span":
-        b = span(other)
-        return Span(self.low + b.low, self.high + b.high)
-
-    def __sub__(self, other: Any) -> "Span":
-        b = span(other)
-        return Span(self.low - b.high, self.high - b.low)
-
-    def __mul__(self, other: Any) -> "Span":
-        b = span(other)
-        corners = [x * y for x in (self.low, self.high) for y in (b.low, b.high)]
-        return Span(np.minimum.reduce(corners), np.maximum.reduce(corners))
-
-    __radd__, __rmul__ = __add__, __mul__
-
-    def __rsub__(self, other: Any) -> "Span":
-        return span(other) - self
+    def operate(self, operation: str, left: Any, right: Any) -> "Span":
+        a, b = span(left), span(right)
+        if operation == "add":
+            return Span(a.low + b.low, a.high + b.high)
+        if operation == "sub":
+            return Span(a.low - b.high, a.high - b.low)
+        return _between([x * y for x in (a.low, a.high) for y in (b.low, b.high)])
 
     def within(self, other: "Span") -> Any:
         """Where it is part of ``other``: (n,)."""
@@ -62,6 +51,10 @@ class Stepped(NamedTuple):
 def span(x: Any) -> Span:
     """An interval, or numbers as intervals of one."""
     return x if isinstance(x, Span) else Span(np.asarray(x), np.asarray(x))
+
+
+def _between(corners: list[Ints]) -> Span:
+    return Span(np.minimum.reduce(corners), np.maximum.reduce(corners))
 
 
 def step(neuron: Neuron, box: Mapping[str, Span], current: Span, numeric: Fixed) -> Stepped:
@@ -128,6 +121,14 @@ class _Intervals:
         """Truncation toward zero keeps the order of numbers, so the ends stay ends."""
         return Span(self.numeric.decay(x.low, decay), self.numeric.decay(x.high, decay))
 
+    def floor_decay(self, x: Span, decay: Any) -> Span:
+        """Rounding down keeps the order of numbers, too."""
+        return Span(self.numeric.floor_decay(x.low, decay), self.numeric.floor_decay(x.high, decay))
+
+    def multiply(self, x: Span, fraction: Any) -> Span:
+        """A negative fraction turns the order round."""
+        return _between([self.numeric.multiply(end, fraction) for end in (x.low, x.high)])
+
     def wrap(self, x: Span) -> Span:
         """Beyond the register, anything in it; if one turn may not be enough, anything as large as what went in."""
         number = self._hold("wrap", x)
@@ -152,18 +153,25 @@ class _Intervals:
         self.asked.append((v, threshold))
         return Span((v.low > threshold.high).astype(int), (v.high > threshold.low).astype(int), (v, threshold))
 
+    def at_least(self, v: Any, threshold: Any) -> Span:
+        """Of whole numbers, as many as are above the number before the threshold."""
+        return self.above(v, span(threshold) - 1)
+
     def clear(self, v: Span, spikes: Span) -> Span:
+        return self.reset_to(v, spikes, np.int64(0))
+
+    def reset_to(self, v: Span, spikes: Span, value: Any) -> Span:
         """Where the spikes say whether v itself is above a threshold, what is left of v is not above it."""
-        kept = v
+        kept, to = v, span(value)
         if spikes.asked and spikes.asked[0] is v:
             kept = Span(v.low, np.minimum(v.high, spikes.asked[1].high))
-        low, high = np.minimum(kept.low, 0), np.maximum(kept.high, 0)
-        low = np.where(spikes.low > 0, 0, np.where(spikes.high > 0, low, v.low))
-        return Span(low, np.where(spikes.low > 0, 0, np.where(spikes.high > 0, high, v.high)), register=v.register)
+        low, high = np.minimum(kept.low, to.low), np.maximum(kept.high, to.high)
+        low = np.where(spikes.low > 0, to.low, np.where(spikes.high > 0, low, v.low))
+        high = np.where(spikes.low > 0, to.high, np.where(spikes.high > 0, high, v.high))
+        return Span(low, high, register=v.register)
 
     def subtract(self, v: Span, spikes: Span, amount: Any) -> Span:
-        taken: Span = spikes * amount
-        return v - taken
+        return v.operate("sub", v, spikes * amount)
 
     def positive(self, x: Any) -> Span:
         return self.above(x, np.int64(0))

@@ -34,18 +34,18 @@ def neuron_configurations(net: Network) -> NeuronConfigurations:
     numbers: dict[Hashable, int] = {}
     for p in net.populations:
         if p.neuron:
-            found[DECAYS][p.name] = _numbered(p, ("decay", "steps"), p.neuron.model(), numbers)
-            found[THRESHOLDS][p.name] = _numbered(p, ("threshold",), p.name if apart else None, numbers)
+            found[DECAYS][p.name] = _numbered(p, "decays", p.neuron.model(), numbers)
+            found[THRESHOLDS][p.name] = _numbered(p, "thresholds", p.name if apart else None, numbers)
     return found
 
 
-def _numbered(p: Population, units: tuple[str, ...], whose: str | None, numbers: dict[Hashable, int]) -> Ints:
-    """The number of each neuron's values of the parameters in those units; new ones get the next in ``numbers``."""
+def _numbered(p: Population, configured: str, whose: str | None, numbers: dict[Hashable, int]) -> Ints:
+    """The number of each neuron's values of the parameters that a core so configures; new ones get the next in ``numbers``."""
     named = p.neuron.parameters().items() if p.neuron else ()
-    values = [getattr(p.neuron, name) for name, f in named if f.metadata["unit"] in units]
+    values = [getattr(p.neuron, name) for name, f in named if f.metadata["unit"].configured == configured]
     each = np.stack(np.broadcast_arrays(np.zeros(1), *values))  # (values, 1) where all neurons are alike
     rows, inverse = np.unique(each.T, axis=0, return_inverse=True)
-    found = np.array([numbers.setdefault((units, whose, *row), len(numbers)) for row in rows.tolist()], np.int64)
+    found = np.array([numbers.setdefault((configured, whose, *row), len(numbers)) for row in rows.tolist()], np.int64)
     return np.broadcast_to(found[inverse.ravel()], (p.size,))
 
 

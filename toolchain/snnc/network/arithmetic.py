@@ -5,6 +5,7 @@ integers cannot drift apart.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil, log2
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -34,6 +35,12 @@ class Arith(Protocol):
     def decay(self, x: Any, decay: Any) -> Any:
         """What is left of state ``x`` after one step in which the fraction ``decay`` leaks."""
 
+    def floor_decay(self, x: Any, decay: Any) -> Any:
+        """As `decay`, but integers round to minus infinity: what a shift to the right leaves."""
+
+    def multiply(self, x: Any, fraction: Any) -> Any:
+        """``x`` times a fraction of either sign; integers round toward zero, as in `decay`."""
+
     def wrap(self, x: Any) -> Any:
         """``x`` in a register that wraps around."""
 
@@ -43,8 +50,14 @@ class Arith(Protocol):
     def above(self, v: Any, threshold: Any) -> Any:
         """Spikes: 1 where v > threshold, else 0."""
 
+    def at_least(self, v: Any, threshold: Any) -> Any:
+        """Spikes: 1 where v >= threshold, else 0."""
+
     def clear(self, v: Any, spikes: Any) -> Any:
         """0 where a spike was fired, else v."""
+
+    def reset_to(self, v: Any, spikes: Any, value: Any) -> Any:
+        """``value`` where a spike was fired, else v."""
 
     def subtract(self, v: Any, spikes: Any, amount: Any) -> Any:
         """v - amount where a spike was fired, else v."""
@@ -59,8 +72,17 @@ class Arith(Protocol):
 class _Arrays:
     """What floats and integers have in common as arrays of NumPy."""
 
+    def above(self, v: Any, threshold: Any) -> Any:
+        return (v > threshold).astype(np.uint8)
+
+    def at_least(self, v: Any, threshold: Any) -> Any:
+        return (v >= threshold).astype(np.uint8)
+
     def clear(self, v: Any, spikes: Any) -> Any:
         return np.where(spikes, 0, v)
+
+    def reset_to(self, v: Any, spikes: Any, value: Any) -> Any:
+        return np.where(spikes, value, v)
 
     def subtract(self, v: Any, spikes: Any, amount: Any) -> Any:
         return v - spikes * amount
@@ -85,14 +107,17 @@ class Float(_Arrays):
     def decay(self, x: Any, decay: Any) -> Any:
         return x * (1 - decay)
 
+    def floor_decay(self, x: Any, decay: Any) -> Any:
+        return x * (1 - decay)
+
+    def multiply(self, x: Any, fraction: Any) -> Any:
+        return x * fraction
+
     def wrap(self, x: Any) -> Any:
         return x
 
     def saturate(self, x: Any) -> Any:
         return x
-
-    def above(self, v: Any, threshold: Any) -> Any:
-        return (v > threshold).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -136,6 +161,12 @@ class Fixed(_Arrays):
         kept = np.abs(x) * ((1 << self.decay_bits) - decay)
         return np.sign(x) * (kept >> self.decay_bits)
 
+    def floor_decay(self, x: Any, decay: Any) -> Any:
+        return (x * ((1 << self.decay_bits) - decay)) >> self.decay_bits
+
+    def multiply(self, x: Any, fraction: Any) -> Any:
+        return np.sign(x) * np.sign(fraction) * ((np.abs(x) * np.abs(fraction)) >> self.decay_bits)
+
     def wrap(self, x: Any) -> Any:
         """Wraps once. The range is -limit + 1 .. +limit: Lava keeps +limit and turns -limit into +limit."""
         limit = self.state_limit
@@ -143,9 +174,6 @@ class Fixed(_Arrays):
 
     def saturate(self, x: Any) -> Any:
         return np.clip(x, 1 - self.state_limit, self.state_limit - 1)
-
-    def above(self, v: Any, threshold: Any) -> Any:
-        return (v > threshold).astype(np.uint8)
 
     def shift(self, total: Any, exponent: int) -> Any:
         """The weight exponent, applied to the sum of a step's weights: negative exponents round to minus infinity
@@ -163,6 +191,14 @@ def numeric_of(fields: Mapping[str, Any]) -> Numeric:
     """
     kinds: dict[str, type[Numeric]] = {Float.kind: Float, Fixed.kind: Fixed}
     return kinds[fields["kind"]](**{name: value for name, value in fields.items() if name != "kind"})
+
+
+def bias_exponent(bias: Any, numeric: Fixed) -> int:
+    """The smallest exponent, shared by a population, at which every bias (in state units) has a mantissa that fits."""
+    most = (1 << (numeric.bias_mantissa_bits - 1)) - 1
+    largest = float(np.abs(bias).max())
+    needed = 0 if largest <= most else ceil(log2(largest / most) - 1e-12)
+    return min(needed, numeric.bias_exponent_max)
 
 
 def bias_parts(bias: Any, numeric: Fixed) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

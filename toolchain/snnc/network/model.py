@@ -23,7 +23,6 @@ from snnc.network.synapses import MAX_DELAY_STEPS
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 MAX_NEURONS = 1 << 24  # of a population
-_FLOAT_RANGES = {"decay": (0.0, 1.0), "threshold": (0.0, np.inf), "steps": (0.0, float(MAX_DELAY_STEPS))}
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,26 +265,12 @@ def _parameter_problems(p: Population, name: str, meta: Any, numeric: Numeric) -
         return [f"has a {name} that is NaN or infinite"]
     if value.dtype not in ((np.int64,) if isinstance(numeric, Fixed) else (np.float64, np.int64)):
         return [f"has {name} = {value.flat[0]} of type {value.dtype} in a {numeric.kind} network"]
-    if meta["unit"] == "steps" and (value != np.floor(value)).any():
+    if meta["unit"].whole and (value != np.floor(value)).any():
         return [f"has a {name} of {value[value != np.floor(value)].flat[0]} steps, expected whole numbers"]
-    low, high = parameter_range(meta["unit"], meta["offset"], numeric)
+    low, high = meta["unit"].range(numeric, meta["offset"])
     if value.min() < low or value.max() > high:
         return [f"has {name} in {value.min()} .. {value.max()}, allowed is {low} .. {high}"]
     return []
-
-
-def parameter_range(unit: str, offset: int, numeric: Numeric) -> tuple[float, float]:
-    """The smallest and the largest value of a neuron parameter of this unit."""
-    if isinstance(numeric, Float):
-        return _FLOAT_RANGES.get(unit, (-np.inf, np.inf))
-    if unit == "decay":
-        return offset, (1 << numeric.decay_bits) - 1 + offset
-    if unit == "threshold":
-        return 0, (1 << numeric.threshold_bits) - 1
-    if unit == "steps":
-        return _FLOAT_RANGES[unit]
-    mantissa = 1 << (numeric.bias_mantissa_bits - 1)
-    return -mantissa << numeric.bias_exponent_max, (mantissa - 1) << numeric.bias_exponent_max
 
 
 def _connection_problems(c: Connection, net: Network) -> list[str]:

@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.network.arithmetic import Arith
+from snnc.network.units import Unit
 
 NeuronState = dict[str, Any]
 Parameter = NDArray[Any]  # shape () for one value that all neurons share, (n,) for one value a neuron
-
-Unit = Literal["decay", "threshold", "bias", "steps"]
-SCALED: tuple[Unit, ...] = ("threshold", "bias")  # what grows with the weights when a network is quantised
 
 
 Overflow = Literal["wrap", "saturate", "none"]
@@ -51,12 +49,7 @@ class SpikeRule:
 
 
 def parameter(unit: Unit, default: float, *, offset: int = 0) -> Any:
-    """A field of a neuron model.
-
-    ``decay``: fraction lost per step; an integer network holds it in units of 2**-decay_bits, and a chip's register
-    holds that minus ``offset``. ``threshold``: same unit as the weights. ``bias``: added to v in every step; float in the
-    unit of the weights, in integers in state units. ``steps``: a whole number of time steps.
-    """
+    """Return a field of a neuron model, in a `snnc.network.units.Unit`; a chip's register holds its integer minus ``offset``."""
     return field(default=default, metadata={"unit": unit, "offset": offset})
 
 
@@ -78,6 +71,12 @@ class Neuron(ABC):
     def parameters(cls) -> dict[str, Field[Any]]:
         """The parameters by name; ``metadata`` holds unit and offset."""
         return {f.name: f for f in fields(cls)}
+
+    @classmethod
+    def unit(cls, parameter: str) -> Unit:
+        """Return the unit of a parameter."""
+        unit: Unit = cls.parameters()[parameter].metadata["unit"]
+        return unit
 
     @classmethod
     def model(cls) -> str:

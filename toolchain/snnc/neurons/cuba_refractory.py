@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Self, final
 
 from snnc.network.arithmetic import Arith
 from snnc.network.neuron import Neuron, NeuronState, Parameter, SpikeRule, StateVar, parameter
+from snnc.network.units import BIAS, DECAY, STEPS, THRESHOLD
 
 
 @final
@@ -24,11 +25,11 @@ from snnc.network.neuron import Neuron, NeuronState, Parameter, SpikeRule, State
 class CubaRefractory(Neuron):
     """CUBA-LIF with a refractory period; its equations are in the docstring of the module."""
 
-    threshold: Parameter = parameter("threshold", 1.0)
-    decay_u: Parameter = parameter("decay", 0.5, offset=1)
-    decay_v: Parameter = parameter("decay", 0.125)
-    bias: Parameter = parameter("bias", 0)
-    period: Parameter = parameter("steps", 1)
+    threshold: Parameter = parameter(THRESHOLD, 1.0)
+    decay_u: Parameter = parameter(DECAY, 0.5, offset=1)
+    decay_v: Parameter = parameter(DECAY, 0.125)
+    bias: Parameter = parameter(BIAS, 0)
+    period: Parameter = parameter(STEPS, 1)
 
     states: ClassVar[tuple[StateVar, ...]] = (
         StateVar("u", overflow="wrap", role="current"),

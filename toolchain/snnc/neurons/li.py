@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Self, final
 
 from snnc.network.arithmetic import Arith
 from snnc.network.neuron import Neuron, NeuronState, Parameter, SpikeRule, StateVar, parameter
+from snnc.network.units import BIAS, DECAY
 
 
 @final
@@ -23,9 +24,9 @@ from snnc.network.neuron import Neuron, NeuronState, Parameter, SpikeRule, State
 class LI(Neuron):
     """Leaky integrator; its equations are in the docstring of the module."""
 
-    decay_u: Parameter = parameter("decay", 1.0, offset=1)
-    decay_v: Parameter = parameter("decay", 0.125)
-    bias: Parameter = parameter("bias", 0)
+    decay_u: Parameter = parameter(DECAY, 1.0, offset=1)
+    decay_v: Parameter = parameter(DECAY, 0.125)
+    bias: Parameter = parameter(BIAS, 0)
 
     states: ClassVar[tuple[StateVar, ...]] = (
         StateVar("u", overflow="wrap", role="current"),

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Self, final
 
 from snnc.network.arithmetic import Arith
 from snnc.network.neuron import Neuron, NeuronState, Parameter, SpikeRule, StateVar, parameter
+from snnc.network.units import BIAS, DECAY, THRESHOLD
 
 
 @final
@@ -22,9 +23,9 @@ from snnc.network.neuron import Neuron, NeuronState, Parameter, SpikeRule, State
 class LIF(Neuron):
     """LIF; its equations are in the docstring of the module."""
 
-    threshold: Parameter = parameter("threshold", 1.0)
-    decay_v: Parameter = parameter("decay", 0.125)
-    bias: Parameter = parameter("bias", 0)
+    threshold: Parameter = parameter(THRESHOLD, 1.0)
+    decay_v: Parameter = parameter(DECAY, 0.125)
+    bias: Parameter = parameter(BIAS, 0)
 
     states: ClassVar[tuple[StateVar, ...]] = (
         StateVar("u", overflow="wrap", role="current"),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from snnc.network.arithmetic import Fixed, Float
 from snnc.network.model import Connection, Network
 from snnc.network.neuron import Neuron
+from snnc.network.units import Unit
 
 
 def dequantised(net: Network) -> Network:
@@ -31,11 +32,9 @@ def dequantised_neuron(neuron: Neuron, numeric: Fixed) -> Neuron:
     )
 
 
-def _real(value: NDArray[Any], unit: str, numeric: Fixed) -> NDArray[Any]:
-    if unit == "steps":
-        return value
-    shift = {"decay": numeric.decay_bits, "bias": numeric.state_shift}.get(unit, 0)
-    return np.ldexp(value.astype(np.float64), -shift)
+def _real(value: NDArray[Any], unit: Unit, numeric: Fixed) -> NDArray[Any]:
+    """The floats that integers are where a weight of 1 is one of 1: exact, as units are powers of two apart."""
+    return value if unit.whole else np.asarray(value.astype(np.float64) / unit.per_float(1.0, numeric))
 
 
 def _real_weights(c: Connection) -> Connection:

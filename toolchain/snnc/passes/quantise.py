@@ -18,10 +18,10 @@ from snnc.base.config import Config, setting
 from snnc.chips.profile import Profile
 from snnc.errors import NetworkError
 from snnc.network.arithmetic import Fixed
-from snnc.network.model import Connection, Network, Population, Stage, parameter_range
-from snnc.network.neuron import SCALED, Neuron
+from snnc.network.model import Connection, Network, Population, Stage
+from snnc.network.neuron import Neuron
 from snnc.network.op import Op, SignMode, weight_grid
-from snnc.passes.scaling import decode_weights, encode_parameter, encode_weights, unit_scale
+from snnc.passes.scaling import decode_weights, encode_parameter, encode_weights
 
 OCTAVES = 4  # powers of two tried beyond the scale at which the finest connection fills its grid
 WORTHWHILE = 0.9  # higher exponents are taken only if they bring the error below this fraction
@@ -137,7 +137,7 @@ def _encoded(p: Population, name: str, scale: float, numeric: Fixed) -> NDArray[
         encoded = encode_parameter(value, meta["unit"], meta["offset"], scale, numeric)
     except NetworkError as error:
         raise NetworkError(f"{name} {error.what}", where=f"population {p.name!r}", fix=error.fix) from error
-    if meta["unit"] == "threshold" and (lost := (encoded == 0) & (value > 0)).any():
+    if meta["unit"].must_stay and (lost := (encoded == 0) & (value > 0)).any():
         raise NetworkError(
             f"{name} {value[lost].min():.3g} rounds to 0 at a scale of {scale:.3g}",
             where=f"population {p.name!r}",
@@ -190,8 +190,9 @@ def _caps(p: Population, grids: Mapping[str, _Grid], numeric: Fixed) -> list[tup
     caps = [(grid.full * 2.0**numeric.weight_exponent_max, f"the weights of {name!r}") for name, grid in grids.items()]
     for name, field in p.neuron.parameters().items():  # type: ignore[union-attr]
         unit, largest = field.metadata["unit"], float(np.abs(getattr(p.neuron, name)).max())
-        if unit in SCALED and largest > 0:
-            caps.append((parameter_range(unit, 0, numeric)[1] / unit_scale(unit, 1.0, numeric) / largest, f"the {name}"))
+        if unit.scaled and largest > 0:
+            most = unit.integers(numeric, field.metadata["offset"])[1]
+            caps.append((most / unit.per_float(1.0, numeric) / largest, f"the {name}"))
     return caps or [(1.0, "nothing")]
 
 
@@ -217,7 +218,7 @@ def _at(p: Population, into: tuple[Connection, ...], grids: Mapping[str, _Grid],
     ops = {c.name: encode_weights(c.op, scale, grids[c.name].exponent(scale), grids[c.name].sign_mode, numeric) for c in into}
     error = sum(_relative(decode_weights(ops[c.name], scale), c.op.synapses.values) for c in into)
     for name, field in p.neuron.parameters().items():  # type: ignore[union-attr]
-        if field.metadata["unit"] == "threshold":
+        if field.metadata["unit"].must_stay:
             exact = getattr(p.neuron, name)
             error += _relative(np.rint(exact * scale) / scale, exact)
     return _Choice(scale, ops, error)

@@ -5,7 +5,6 @@ bias is s * bias * 2**state_shift, and a decay is in units of 2**-decay_bits wha
 """
 
 from dataclasses import replace
-from math import ceil, log2
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,8 @@ from numpy.typing import NDArray
 
 from snnc.errors import NetworkError
 from snnc.network.arithmetic import Fixed
-from snnc.network.model import parameter_range
-from snnc.network.neuron import SCALED
 from snnc.network.op import Op, SignMode, weight_grid
+from snnc.network.units import Unit
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -49,23 +47,14 @@ def decode_weights(op: Op, scale: float) -> Floats:
     return np.asarray(op.synapses.values * (2.0**op.exponent / scale))
 
 
-def unit_scale(unit: str, scale: float, numeric: Fixed) -> float:
-    """Integers per float for a parameter of this unit."""
-    if unit == "decay":
-        return float(1 << numeric.decay_bits)
-    if unit == "bias":
-        return scale * (1 << numeric.state_shift)
-    return scale if unit in SCALED else 1.0
-
-
-def encode_parameter(value: Any, unit: str, offset: int, scale: float, numeric: Fixed) -> Ints:
+def encode_parameter(value: Any, unit: Unit, offset: int, scale: float, numeric: Fixed) -> Ints:
     """The nearest integers. Raises NetworkError if one is out of the chip's range."""
-    exact = np.asarray(value, np.float64) * unit_scale(unit, scale, numeric)
-    step = 1 << bias_exponent(exact, numeric) if unit == "bias" else 1
+    one = unit.per_float(scale, numeric)
+    exact = np.asarray(value, np.float64) * one
+    step = unit.grid(exact, numeric)
     rounded = np.rint(exact / step) * step
-    low, high = parameter_range(unit, offset, numeric)
+    low, high = unit.integers(numeric, offset)
     if rounded.min() < low or rounded.max() > high:
-        one = unit_scale(unit, scale, numeric)
         raise NetworkError(
             f"{np.min(value):.6g} .. {np.max(value):.6g} becomes {rounded.min():.0f} .. {rounded.max():.0f}, "
             f"{numeric.profile} holds {low} .. {high}",
@@ -74,14 +63,6 @@ def encode_parameter(value: Any, unit: str, offset: int, scale: float, numeric: 
     return rounded.astype(np.int64)
 
 
-def decode_parameter(value: Ints, unit: str, scale: float, numeric: Fixed) -> Floats:
+def decode_parameter(value: Ints, unit: Unit, scale: float, numeric: Fixed) -> Floats:
     """The floats that integers stand for."""
-    return np.asarray(value / unit_scale(unit, scale, numeric))
-
-
-def bias_exponent(bias: Any, numeric: Fixed) -> int:
-    """The smallest exponent, shared by a population, at which every bias (in state units) has a mantissa that fits."""
-    most = (1 << (numeric.bias_mantissa_bits - 1)) - 1
-    largest = float(np.abs(bias).max())
-    needed = 0 if largest <= most else ceil(log2(largest / most) - 1e-12)
-    return min(needed, numeric.bias_exponent_max)
+    return np.asarray(value / unit.per_float(scale, numeric))

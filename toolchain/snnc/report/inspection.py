@@ -13,10 +13,9 @@ from snnc.network.arithmetic import Fixed
 from snnc.network.connectivity import parameter_connectivity, synapse_connectivity
 from snnc.network.latency import latency
 from snnc.network.model import Connection, Network, Population, Stage
-from snnc.network.neuron import SCALED
 from snnc.network.op import weight_grid
 from snnc.passes.quantise import recorded, scales
-from snnc.passes.scaling import bias_exponent, decode_parameter, decode_weights, unit_scale
+from snnc.passes.scaling import decode_parameter, decode_weights
 
 Range = tuple[float, float]  # least and most over all neurons or synapses
 
@@ -185,16 +184,15 @@ def _weight_step(c: Connection, numeric: Fixed, scale: float) -> float:
 
 
 def _parameter(p: Population, name: str, net: Network, before: NDArray[Any] | None) -> ParameterFacts:
-    value, unit = getattr(p.neuron, name), p.neuron.parameters()[name].metadata["unit"]  # type: ignore[union-attr]
-    scale = scales(net).get(p.name, None if unit in SCALED else 1.0)
+    value, unit = getattr(p.neuron, name), p.neuron.unit(name)  # type: ignore[union-attr]
+    scale = scales(net).get(p.name, None if unit.scaled else 1.0)
     decoded = half_step = None
     if isinstance(net.numeric, Fixed) and scale:
         decoded = decode_parameter(value, unit, scale, net.numeric)
-        step = 1 << bias_exponent(value, net.numeric) if unit == "bias" else 1
-        half_step = step / 2 / unit_scale(unit, scale, net.numeric)
+        half_step = unit.grid(value, net.numeric) / 2 / unit.per_float(scale, net.numeric)
     known = decoded is not None and before is not None
     return ParameterFacts(
-        p.name, name, unit,
+        p.name, name, unit.name,
         before=_range(before) if before is not None else None,
         value=_range(value),
         decoded=_range(decoded) if decoded is not None else None,

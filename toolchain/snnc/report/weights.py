@@ -42,7 +42,7 @@ def _of_population(p: Population, before: Network, after: Network) -> Block | No
     if threshold is None or scale is None or after.numeric.kind != "fixed" or np.ptp(threshold) == 0:
         return None
     numeric: Any = after.numeric
-    unit = p.neuron.parameters()["threshold"].metadata["unit"]  # type: ignore[union-attr]
+    unit = p.neuron.unit("threshold")  # type: ignore[union-attr]
     series = [("before, float", getattr(before[p.name].neuron, "threshold")),  # noqa: B009
               ("after, in the same unit", decode_parameter(threshold, unit, scale, numeric))]  # fmt: skip
     said = "; ".join(f"{name}: {_spread(values)}" for name, values in series)

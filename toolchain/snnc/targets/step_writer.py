@@ -2,45 +2,34 @@
 
 So a neuron model is written once, and a model that is added in neurons/ is exported without another word.
 
-`simulation.engine.trace` does the same for the engine, and apart: its symbols carry ranges of integers, from which the width
-of every number follows; these carry names, of floats, too, and where constants come from. Only the operations are common.
+`simulation.engine.symbolic_step` does the same for the engine, and apart: its symbols carry ranges of integers, from which
+the width of every number follows; these carry names, of floats, too, and where constants come from. What both have in common
+is in `network.symbols`.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from snnc.network.arithmetic import Numeric
+import snnc.neurons as neurons
+from snnc.network import symbols
+from snnc.network.arithmetic import Float, Numeric
 from snnc.network.model import Population
 
 
 @dataclass(frozen=True, eq=False)
-class Symbol:
+class Symbol(symbols.Symbol):
     """A number in the program that is being written, by its name there."""
 
     name: str
     writer: "Writer"
 
-    __array_ufunc__ = None  # so that array + symbol is left to the symbol
-
-    def __add__(self, other: Any) -> "Symbol":
-        return self.writer.write("add", self, other)
-
-    __radd__ = __add__
-
-    def __sub__(self, other: Any) -> "Symbol":
-        return self.writer.write("sub", self, other)
-
-    def __rsub__(self, other: Any) -> "Symbol":
-        return self.writer.write("sub", other, self)
-
-    def __mul__(self, other: Any) -> "Symbol":
-        return self.writer.write("mul", self, other)
-
-    __rmul__ = __mul__
+    def operate(self, operation: str, left: Any, right: Any) -> "Symbol":
+        return self.writer.write(operation, left, right)
 
 
-class Writer(ABC):
+class Writer(symbols.Operations):
     """An `Arith` whose operations are written down. Those on constants alone are done at once, by ``numeric``.
 
     It remembers which parameter of the population's neurons a constant comes from, so that the program can say it.
@@ -64,34 +53,46 @@ class Writer(ABC):
     def write(self, operation: str, *operands: Any) -> Symbol:
         """Write an operation of `Arith`, or add, sub, mul; the operands are symbols and arrays."""
 
-    def _do(self, operation: str, *operands: Any) -> Any:
+    def apply(self, operation: str, *operands: Any) -> Any:
         if any(isinstance(x, Symbol) for x in operands):
             return self.write(operation, *operands)
         return self.derived(getattr(self.numeric, operation)(*operands), operation, operands[0])
 
-    def lift(self, x: Any) -> Any:
-        return self._do("lift", x)
 
-    def decay(self, x: Any, decay: Any) -> Any:
-        return self._do("decay", x, decay)
+class _Names(Writer):
+    """Remembers which operations a step asks for."""
 
-    def wrap(self, x: Any) -> Any:
-        return self._do("wrap", x)
+    def __init__(self, population: Population) -> None:
+        super().__init__(population, Float())
+        self.used: set[str] = set()
 
-    def saturate(self, x: Any) -> Any:
-        return self._do("saturate", x)
+    def apply(self, operation: str, *operands: Any) -> Symbol:
+        return self.write(operation, *operands)
 
-    def above(self, v: Any, threshold: Any) -> Any:
-        return self._do("above", v, threshold)
+    def write(self, operation: str, *operands: Any) -> Symbol:
+        self.used.add(operation)
+        return Symbol(operation, self)
 
-    def clear(self, v: Any, spikes: Any) -> Any:
-        return self._do("clear", v, spikes)
 
-    def subtract(self, v: Any, spikes: Any, amount: Any) -> Any:
-        return self._do("subtract", v, spikes, amount)
+def operations(model: str) -> frozenset[str]:
+    """Return the operations of `Arith`, and of add, sub and mul, that the step of a neuron model asks for."""
+    neuron = neurons.get(model).example()
+    names = _Names(Population("any", (1,), neuron))
+    neuron.step({name: Symbol(name, names) for name in neuron.variables()}, Symbol("current", names), names)
+    return frozenset(names.used)
 
-    def positive(self, x: Any) -> Any:
-        return self._do("positive", x)
 
-    def silent(self, v: Any) -> Any:
-        return self._do("silent", v)
+def neuron_problem(model: str, known: Collection[str], target: str) -> str:
+    """Return why a target whose code is written by a model's step cannot compute the model; empty if it can.
+
+    ``known``: the operations that it writes, see `operations_of`.
+    """
+    if model not in neurons.names():
+        return f"no neuron model {model!r} is known"
+    unknown = sorted(operations(model) - {*known})
+    return f"{target} has no {', '.join(unknown)}, of which the step of {model!r} is made" if unknown else ""
+
+
+def operations_of(writer: type[Writer]) -> frozenset[str]:
+    """Return the operations that a writer writes by methods of its own: ``_decay`` for "decay", and so on."""
+    return frozenset(name for name in (*symbols.OPERATIONS, "add", "sub", "mul") if hasattr(writer, f"_{name}"))

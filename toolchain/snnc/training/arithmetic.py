@@ -34,17 +34,17 @@ class _Straight(torch.autograd.Function):
 
 
 class _Spike(torch.autograd.Function):
-    """1 where the distance to the threshold is above 0; backwards 1 / (width + pi**2 distance**2 / width)."""
+    """1 where the distance to the threshold is above 0, or at least 0; backwards 1 / (width + pi**2 distance**2 / width)."""
 
     @staticmethod
-    def forward(ctx: Any, distance: Tensor, width: Tensor) -> Tensor:
+    def forward(ctx: Any, distance: Tensor, width: Tensor, strict: bool) -> Tensor:
         ctx.save_for_backward(distance, width)
-        return (distance > 0).to(distance.dtype)
+        return (distance > 0 if strict else distance >= 0).to(distance.dtype)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
         distance, width = ctx.saved_tensors
-        return gradient / (width * (1 + (math.pi * distance / width).square())), None
+        return gradient / (width * (1 + (math.pi * distance / width).square())), None, None
 
 
 def straight(x: Tensor, rounding: Callable[[Tensor], Tensor]) -> Tensor:
@@ -53,8 +53,8 @@ def straight(x: Tensor, rounding: Callable[[Tensor], Tensor]) -> Tensor:
     return rounded
 
 
-def _spike(distance: Tensor, width: Tensor) -> Tensor:
-    spikes: Tensor = _Spike.apply(distance, width)  # type: ignore[no-untyped-call]
+def _spike(distance: Tensor, width: Tensor, *, strict: bool) -> Tensor:
+    spikes: Tensor = _Spike.apply(distance, width, strict)  # type: ignore[no-untyped-call]
     return spikes
 
 
@@ -70,6 +70,10 @@ class _Tensors:
 
     def clear(self, v: Any, spikes: Any) -> Any:
         return v - spikes * v if self.attached else v.masked_fill(spikes.detach() > 0, 0)
+
+    def reset_to(self, v: Any, spikes: Any, value: Any) -> Any:
+        reset = torch.where(spikes.detach() > 0, value, v)
+        return reset + (spikes - spikes.detach()) * (value - v).detach() if self.attached else reset
 
     def subtract(self, v: Any, spikes: Any, amount: Any) -> Any:
         return v - (spikes if self.attached else spikes.detach()) * amount
@@ -91,6 +95,12 @@ class TorchFloat(_Tensors):
     def decay(self, x: Any, decay: Any) -> Any:
         return x * (1 - decay)
 
+    def floor_decay(self, x: Any, decay: Any) -> Any:
+        return x * (1 - decay)
+
+    def multiply(self, x: Any, fraction: Any) -> Any:
+        return x * fraction
+
     def wrap(self, x: Any) -> Any:
         return x
 
@@ -98,7 +108,10 @@ class TorchFloat(_Tensors):
         return x
 
     def above(self, v: Any, threshold: Any) -> Any:
-        return _spike(v - threshold, torch.ones((), dtype=v.dtype, device=v.device))
+        return _spike(v - threshold, torch.ones((), dtype=v.dtype, device=v.device), strict=True)
+
+    def at_least(self, v: Any, threshold: Any) -> Any:
+        return _spike(v - threshold, torch.ones((), dtype=v.dtype, device=v.device), strict=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +129,12 @@ class TorchFixed(_Tensors):
     def decay(self, x: Any, decay: Any) -> Any:
         return straight(x * (1 - decay / (1 << self.fixed.decay_bits)), torch.trunc)
 
+    def floor_decay(self, x: Any, decay: Any) -> Any:
+        return straight(x * (1 - decay / (1 << self.fixed.decay_bits)), torch.floor)
+
+    def multiply(self, x: Any, fraction: Any) -> Any:
+        return straight(x * (fraction / (1 << self.fixed.decay_bits)), torch.trunc)
+
     def wrap(self, x: Any) -> Any:
         limit = self.fixed.state_limit
         turns = (x > limit).to(DTYPE) - (x <= -limit).to(DTYPE)
@@ -125,7 +144,13 @@ class TorchFixed(_Tensors):
         return x.clamp(1 - self.fixed.state_limit, self.fixed.state_limit - 1)
 
     def above(self, v: Any, threshold: Any) -> Any:
-        return _spike(v - threshold, torch.as_tensor(threshold, dtype=DTYPE, device=v.device).clamp(min=1))
+        return _spike(v - threshold, self._width(v, threshold), strict=True)
+
+    def at_least(self, v: Any, threshold: Any) -> Any:
+        return _spike(v - threshold, self._width(v, threshold), strict=False)
+
+    def _width(self, v: Any, threshold: Any) -> Tensor:
+        return torch.as_tensor(threshold, dtype=DTYPE, device=v.device).detach().clamp(min=1)
 
     def shift(self, total: Any, exponent: int) -> Any:
         """The weight exponent: a sum of weights times 2**exponent, rounded to minus infinity."""

@@ -1,4 +1,4 @@
-"""A traced step as instructions on vectors: `trace` wrote the program, here LLVM gets it. Called when numba
+"""A traced step as instructions on vectors: `symbolic_step` wrote the program, here LLVM gets it. Called when numba
 compiles a kernel, to which the program's text is a constant.
 """
 
@@ -80,6 +80,33 @@ def _wide(b: Any, vector: Any, x: list[Any], at: int, kept: int, bits: int) -> A
     return _decay(b, vector, x[at], lambda size: b.ashr(b.mul(size, x[kept]), splat(bits, vector)))
 
 
+def _bare_floor(b: Any, vector: Any, x: list[Any], at: int, kept: int, shared: int, shift: int) -> Any:
+    return b.ashr(b.mul(x[at], b.ashr(x[kept], x[shared])), x[shift])
+
+
+def _registers_floor(b: Any, vector: Any, x: list[Any], at: int, kept: int, bits: int) -> Any:
+    """In two parts, of which the lower is never negative."""
+    down, mask = splat(bits, vector), splat((1 << bits) - 1, vector)
+    low = b.lshr(b.mul(b.and_(x[at], mask), x[kept]), down)
+    return b.add(b.mul(b.ashr(x[at], down), x[kept]), low)
+
+
+def _wide_floor(b: Any, vector: Any, x: list[Any], at: int, kept: int, bits: int) -> Any:
+    return b.ashr(b.mul(x[at], x[kept]), splat(bits, vector))
+
+
+def _signed(unsigned: Callable[..., Any]) -> Callable[..., Any]:
+    """The same by a factor of either sign: that of its magnitude, turned round where the factor is below 0."""
+
+    def product(b: Any, vector: Any, x: list[Any], at: int, factor: int, bits: int) -> Any:
+        sign = _negative(b, vector, x[factor])
+        size = b.sub(b.xor(x[factor], sign), sign)
+        found = unsigned(b, vector, [x[at], size], 0, 1, bits)
+        return b.sub(b.xor(found, sign), sign)
+
+    return product
+
+
 def _wrap(b: Any, vector: Any, x: list[Any], at: int, limit: int) -> Any:
     value, turn = x[at], splat(2 * limit, vector)
     above, below = b.icmp_signed(">", value, splat(limit, vector)), b.icmp_signed("<=", value, splat(-limit, vector))
@@ -96,6 +123,14 @@ def _above(b: Any, vector: Any, x: list[Any], at: int, threshold: int) -> Any:
     return b.zext(b.icmp_signed(">", x[at], x[threshold]), vector)
 
 
+def _at_least(b: Any, vector: Any, x: list[Any], at: int, threshold: int) -> Any:
+    return b.zext(b.icmp_signed(">=", x[at], x[threshold]), vector)
+
+
+def _reset_to(b: Any, vector: Any, x: list[Any], at: int, spikes: int, value: int) -> Any:
+    return b.select(b.icmp_signed("!=", x[spikes], splat(0, vector)), x[value], x[at])
+
+
 def _clear(b: Any, vector: Any, x: list[Any], at: int, spikes: int) -> Any:
     return b.select(b.icmp_signed("!=", x[spikes], splat(0, vector)), splat(0, vector), x[at])
 
@@ -109,9 +144,17 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "bare": _bare,
     "registers": _registers,
     "wide": _wide,
+    "bare_floor": _bare_floor,
+    "registers_floor": _registers_floor,
+    "wide_floor": _wide_floor,
+    "bare_signed": _bare,
+    "registers_signed": _signed(_registers),
+    "wide_signed": _signed(_wide),
     "wrap": _wrap,
     "saturate": _saturate,
     "above": _above,
+    "at_least": _at_least,
+    "reset_to": _reset_to,
     "clear": _clear,
     "positive": lambda b, v, x, i: b.zext(b.icmp_signed(">", x[i], splat(0, v)), v),
 }

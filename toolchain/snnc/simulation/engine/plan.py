@@ -21,8 +21,8 @@ from snnc.simulation.engine.emit import AT_ONCE
 from snnc.simulation.engine.events import Fanout, fanout
 from snnc.simulation.engine.lanes import OWN, START
 from snnc.simulation.engine.sums import Feed, Summed, summed, table
+from snnc.simulation.engine.symbolic_step import Step, trace
 from snnc.simulation.engine.taps import Ints, narrowest, reach
-from snnc.simulation.engine.trace import Step, trace
 
 Key = tuple[str, int, bytes | None]
 

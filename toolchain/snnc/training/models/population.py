@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from snnc.errors import UnsupportedError
 from snnc.network.model import Population
 from snnc.network.neuron import Neuron, NeuronState
+from snnc.network.units import BIAS
 from snnc.neurons.cuba import Cuba
 from snnc.neurons.lif import LIF
 from snnc.training.arithmetic import TorchArith, TorchFixed, TorchFloat, with_tensors
@@ -43,7 +44,7 @@ class TorchPopulation(nn.Module):
         """Biases of floats that are not one 0 for all."""
         if isinstance(self.arith, TorchFixed):
             return ()
-        biases = [name for name, f in self.model.parameters().items() if f.metadata["unit"] == "bias"]
+        biases = [name for name, f in self.model.parameters().items() if f.metadata["unit"] is BIAS]
         return tuple(name for name in biases if getattr(self.model, name).shape or getattr(self.model, name).any())
 
     @property

@@ -3,7 +3,7 @@ instead of arrays, so it stays written once. Each symbol knows the range of what
 three programs is right: bare, where no register can wrap or saturate and 32 bits do; with registers in 32 bits; or in 64.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import SimpleNamespace
@@ -16,6 +16,7 @@ from snnc.analysis.intervals import Span
 from snnc.analysis.reachability import reach
 from snnc.network.arithmetic import Fixed
 from snnc.network.neuron import Neuron
+from snnc.network.symbols import Symbol
 
 Range = tuple[int, int]
 Form = Literal["bare", "registers", "wide"]
@@ -68,6 +69,10 @@ class _Tape:
         self.numbers.append(value)
         return self.write(f"number {len(self.numbers) - 1}", value).line
 
+    def symbol(self, x: Any) -> "_Symbol":
+        """A symbol, or the line of a number that the model itself holds."""
+        return x if isinstance(x, _Symbol) else self.write(f"constant {int(x)}", int(x))
+
     def write(self, line: str, *corners: int) -> "_Symbol":
         """Append an operation whose result lies between the least and the greatest of ``corners``."""
         self.lines.append(line)
@@ -76,7 +81,7 @@ class _Tape:
 
 
 @dataclass(frozen=True, eq=False)
-class _Symbol:
+class _Symbol(Symbol):
     """What a line of the tape computes. Behaves as the arrays that a neuron's step adds and multiplies."""
 
     tape: _Tape
@@ -90,25 +95,12 @@ class _Symbol:
     def range(self) -> Range:
         return self.tape.ranges[self.line]
 
-    def __add__(self, other: Any) -> "_Symbol":
-        b = self._lifted(other)
-        return self.tape.write(f"add {self.line} {b.line}", self.range[0] + b.range[0], self.range[1] + b.range[1])
-
-    def __sub__(self, other: Any) -> "_Symbol":
-        b = self._lifted(other)
-        return self.tape.write(f"sub {self.line} {b.line}", self.range[0] - b.range[1], self.range[1] - b.range[0])
-
-    def __mul__(self, other: Any) -> "_Symbol":
-        b = self._lifted(other)
-        return self.tape.write(f"mul {self.line} {b.line}", *(x * y for x in self.range for y in b.range))
-
-    __radd__, __rmul__ = __add__, __mul__
-
-    def __rsub__(self, other: Any) -> "_Symbol":
-        return self._lifted(other) - self
-
-    def _lifted(self, other: Any) -> "_Symbol":
-        return other if isinstance(other, _Symbol) else self.tape.write(f"constant {int(other)}", int(other))
+    def operate(self, operation: str, left: Any, right: Any) -> "_Symbol":
+        a, b = self.tape.symbol(left), self.tape.symbol(right)
+        (low, high), (least, most) = a.range, b.range
+        products = [x * y for x in a.range for y in b.range]
+        ends = {"add": (low + least, high + most), "sub": (low - most, high - least), "mul": products}[operation]
+        return self.tape.write(f"{operation} {a.line} {b.line}", *ends)
 
 
 @dataclass(frozen=True)
@@ -122,17 +114,30 @@ class _Traced:
         return x.tape.write(f"lift {x.line} {shift}", x.range[0] << shift, x.range[1] << shift)
 
     def decay(self, x: _Symbol, decay: _Symbol) -> _Symbol:
-        """In the bare form, powers of two that all factors share are left out, so that the product fits in 32 bits."""
+        kept = (1 << self.numeric.decay_bits) - decay
+        return self._product("", x, kept, decay, _truncated)
+
+    def floor_decay(self, x: _Symbol, decay: _Symbol) -> _Symbol:
+        kept = (1 << self.numeric.decay_bits) - decay
+        return self._product("_floor", x, kept, decay, lambda product, bits: product >> bits)
+
+    def multiply(self, x: _Symbol, fraction: _Symbol) -> _Symbol:
+        return self._product("_signed", x, fraction, fraction, _truncated)
+
+    def _product(self, kind: str, x: _Symbol, factor: _Symbol, parameter: _Symbol, rounded: Callable[[int, int], int]) -> _Symbol:
+        """Times ``factor``, which shares its powers of two with ``parameter``, and rounded to 2**-decay_bits of that.
+
+        In the bare form, powers of two that all factors share are left out, so that the product fits in 32 bits.
+        """
         bits, tape = self.numeric.decay_bits, x.tape
-        kept = (1 << bits) - decay
-        most = max(kept.range)
-        ends = (*(_truncated(end * most, bits) for end in x.range), 0)
+        most = max(factor.range, key=abs)
+        ends = (*(rounded(end * size, bits) for end in x.range for size in factor.range), 0)
         if tape.form == "bare":
-            shared = tape.zeros.get(decay.line, 0)
-            tape.fits &= x.largest * (most >> shared) <= INT32
-            return tape.write(f"bare {x.line} {kept.line} {tape.number(shared)} {tape.number(bits - shared)}", *ends)
+            shared = tape.zeros.get(parameter.line, 0)
+            tape.fits &= x.largest * (abs(most) >> shared) <= INT32
+            return tape.write(f"bare{kind} {x.line} {factor.line} {tape.number(shared)} {tape.number(bits - shared)}", *ends)
         tape.fits &= tape.form == "wide" or bits <= 15
-        return tape.write(f"{tape.form} {x.line} {kept.line} {bits}", *ends)
+        return tape.write(f"{tape.form}{kind} {x.line} {factor.line} {bits}", *ends)
 
     def wrap(self, x: _Symbol) -> _Symbol:
         limit = self.numeric.state_limit
@@ -154,11 +159,19 @@ class _Traced:
     def above(self, v: _Symbol, threshold: _Symbol) -> _Symbol:
         return v.tape.write(f"above {v.line} {threshold.line}", 0, 1)
 
+    def at_least(self, v: _Symbol, threshold: _Symbol) -> _Symbol:
+        return v.tape.write(f"at_least {v.line} {v.tape.symbol(threshold).line}", 0, 1)
+
+    def reset_to(self, v: _Symbol, spikes: _Symbol, value: Any) -> _Symbol:
+        to = v.tape.symbol(value)
+        return v.tape.write(f"reset_to {v.line} {spikes.line} {to.line}", *v.range, *to.range)
+
     def clear(self, v: _Symbol, spikes: _Symbol) -> _Symbol:
         return v.tape.write(f"clear {v.line} {spikes.line}", *v.range, 0)
 
     def subtract(self, v: _Symbol, spikes: _Symbol, amount: _Symbol) -> _Symbol:
-        return v - spikes * amount
+        left: _Symbol = v - spikes * amount
+        return left
 
     def positive(self, x: _Symbol) -> _Symbol:
         return x.tape.write(f"positive {x.line}", 0, 1)
