@@ -23,7 +23,7 @@ def stages(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
     cores, words = chip["cores"], chip["synapse_words_per_core"]
     return [
         ("train", f"{made['trained']['test_accuracy_torch']:.2%} accuracy", "all synapses"),
-        ("prune (Grad R)", f"{made['pruned']['test_accuracy']:.2%} accuracy", f"{made['pruned']['synapse_connectivity']:.0%} of them"),
+        ("prune (Grad R)", f"{made['pruned']['test_accuracy']:.2%} accuracy", f"{made['pruned']['synapse_connectivity']:.2%} of them"),
         ("quantise", f"{made['fixed']['test_accuracy']:.2%} accuracy", f"integers of {summary['profile']}"),
         ("check, map", f"{cores['used']} of {cores['limit']} cores", f"{words['percent']:.1f}% of core memory"),
         ("export", "a Lava program", "runs without snnc"),

@@ -25,6 +25,8 @@ def on_files(files, config):
 def on_page_markdown(markdown, page, config, files):
     """Links to what is no page (results, constraints) become plain words; those between documents lead to their pages."""
     here = page.file.src_uri
+    if here in REPOSITORY.values():
+        markdown = markdown.replace("](docs/images/", "](images/")
     return re.sub(r"(?<!!)\[([^\]]*)\]\(([^)#:\s]+)(#[^)]*)?\)", lambda found: _link(found, here), markdown)
 
 

@@ -21,8 +21,22 @@ def name(path):
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_named_tests_exist(page):
-    for file, test in re.findall(r"`(tests/\w+\.py)::(\w+)`", page.read_text()):
+    for file, test in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text()):
         assert f"def {test}(" in (ROOT / file).read_text(), f"{file}::{test}"
+
+
+def test_pages_name_many_tests():
+    """The pattern of the test above sees them."""
+    assert sum(len(re.findall(r"`tests/[\w/]+\.py::\w+`", page.read_text())) for page in PAGES) > 40
+
+
+def test_the_picture_of_the_readme_has_the_numbers_of_its_tables():
+    picture, readme = (ROOT / "docs" / "images" / "chain.svg").read_text(), (ROOT / "README.md").read_text()
+    tables = readme.split("```text\n")[1]
+    numbers = re.findall(r">(\d[\d,.]*%?)", picture)
+    assert len(numbers) == 8
+    for number in numbers:
+        assert re.search(rf"(?<![\d.,]){re.escape(number)}(?![\d.,])", tables), number
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
