@@ -23,12 +23,12 @@ def neuron(rng, model, n):
     return type(example)(**values)
 
 
-def connection(rng, name, src, dst, *, shortest):
-    """A connection with random delays of a random kind, at least ``shortest`` steps."""
+def connection(rng, name, src, dst, *, shortest, kind=None):
+    """A connection with random delays of a random ``kind``, at least ``shortest`` steps; 1: of axons, 2: of synapses."""
     mask = rng.random((dst.size, src.size)) < 0.5
     mask[:, 0] = True
     op = Dense(Synapses.from_dense(rng.normal(0.1, 1.2 / np.sqrt(src.size), mask.shape), mask))
-    kind, steps = rng.integers(4), int(shortest + rng.integers(3))
+    kind, steps = rng.integers(4) if kind is None else kind, int(shortest + rng.integers(3))
     if kind == 1:
         return Connection(name, src.name, dst.name, op, steps, rng.integers(0, 4, src.size).astype(np.int32))
     if kind == 2:

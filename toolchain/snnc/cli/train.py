@@ -21,7 +21,7 @@ from snnc.training.settings import TrainConfig, is_first
 @data_options
 @download_option
 @config_options(TrainConfig)
-@click.option("--state-dict", type=PATH, help="Also write the torch state dict, as safetensors.")
+@click.option("--state-dict", type=PATH, help="Also write the state dict of snnTorch's layers, as safetensors.")
 @resume_option
 @tensorboard_option
 @out_option
@@ -41,11 +41,13 @@ def command(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Train a fully connected spiking network.
+    """Train a fully connected or recurrent spiking network, of any neuron model.
 
     Writes the network (--out), and beside it the metrics of every epoch (.metrics.jsonl) and a checkpoint (.ckpt).
     """
     config: TrainConfig = config_from(TrainConfig, options)
+    if state_dict and config.is_own:
+        raise UsageError("--state-dict is of snnTorch's layers", fix="use --neuron leaky or synaptic, or leave it out")
     if state_dict and state_dict.absolute() == out.absolute():
         raise UsageError("--out and --state-dict name the same file", where=str(out), fix="give them two names")
     for path in filter(None, (out, state_dict)):

@@ -1,19 +1,21 @@
 """The settings of training and pruning: without torch, so that the command line can show them without loading it."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import Field, dataclass, fields
 from itertools import pairwise
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
+from snnc import neurons
 from snnc.base.config import Config, setting
 from snnc.errors import ConfigError, MissingDependencyError, nearest
 from snnc.training import methods
 
-Loss = Literal["counts", "rate"]
+Loss = Literal["counts", "rate", "first_spike", "membrane", "membrane_mse"]
 Prior = Literal["schedule", "paper"]
 Kernel = Literal["auto", "fused", "snntorch"]
 Device = Literal["auto", "cpu", "cuda"]
 Augment = Literal["none", "affine", "crop_flip"]
+SNNTORCH = {"leaky": "lif", "synaptic": "cuba"}  # its neurons, and the models that fire as they do
 MAX_WEIGHTS = 1 << 28  # of a network to train: with gradients and averages 4 GB
 
 
@@ -25,7 +27,10 @@ class FitConfig(Config):
     batch_size: int = setting(128, "Samples in a step of the optimizer.", low=1, high=1_000_000)
     lr: float = setting(3e-3, "Learning rate at the start.", low=0, high=1000)
     loss: Loss = setting(
-        "counts", "counts: cross-entropy over the spike counts; rate: squared error of the firing rates against one-hot."
+        "counts",
+        "counts: cross-entropy over the spike counts; rate: squared error of the firing rates against one-hot; first_spike: "
+        "cross-entropy over the steps before the first spike; of a readout that never fires membrane: cross-entropy over its "
+        "voltages in each step; membrane_mse: squared error of its mean voltages against one-hot.",
     )
     augment: Augment = setting(
         "none",
@@ -34,6 +39,16 @@ class FitConfig(Config):
     )
     seed: int = setting(0, "Seed of initial weights, order of samples and training noise.", low=0, high=2**32 - 1)
     threads: int = setting(1, "Threads of torch; equal threads give equal results.", low=1, high=256)
+
+    ADDED: ClassVar[tuple[str, ...]] = ()  # fields that files of earlier versions lack, and whose default is what was done then
+
+    def stated(self) -> dict[str, Any]:
+        """Return the settings as JSON values; fields of `ADDED` only if they say something."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if not self._is_silent(f)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+    def _is_silent(self, f: Field[Any]) -> bool:
+        return f.name in self.ADDED and getattr(self, f.name) == f.default
 
 
 @dataclass(frozen=True)
@@ -53,14 +68,21 @@ class TorchConfig(FitConfig):
 
 @dataclass(frozen=True)
 class TrainConfig(TorchConfig):
-    """A fully connected network, how its input is encoded, and how it is trained."""
+    """A fully connected or recurrent network, how its input is encoded, and how it is trained."""
 
     hidden: tuple[int, ...] = setting((128,), "Neurons of a hidden layer; once for each layer.", low=1, high=100_000)
-    neuron: Literal["leaky", "synaptic"] = setting("leaky", "snnTorch neuron: leaky, or synaptic with a decaying current.")
-    beta: float = setting(0.875, "Part of the voltage that is left after a step; rounded to 1/4096.", low=0, high=1)
-    alpha: float = setting(0.5, "Part of a synaptic current that is left after a step; rounded to 1/4096.", low=0, high=1)
+    neuron: str = setting(
+        "leaky",
+        "Neuron: leaky or synaptic, which are snnTorch's for lif and cuba, or a model of snnc's, which trains by its own step: "
+        f"{', '.join(neurons.names())}.",
+    )
+    beta: float = setting(0.875, "Part of the voltage (decay_v) that is left after a step; rounded to 1/4096.", low=0, high=1)
+    alpha: float = setting(0.5, "Part of a current (decay_u) that is left after a step; rounded to 1/4096.", low=0, high=1)
     threshold: float = setting(1.0, "Voltage above which a neuron fires.", low=1e-3, high=1000)
-    bias: bool = setting(False, "A constant that each leaky neuron adds to its voltage in every step.")
+    bias: bool = setting(False, "A constant that each neuron adds to its voltage in every step.")
+    parameter: tuple[str, ...] = setting((), "Another parameter of --neuron, period=2 say; once for each.")
+    readout: str | None = setting(None, "Model of the output neurons, if it is another: li, which is read by its voltage, say.")
+    recurrent: bool = setting(False, "Each hidden layer listens to its own spikes of the step before, too.")
     dt_s: float = setting(1e-3, "Duration of a time step in seconds.", low=1e-12, high=1000)
     encoding: Literal["rate", "latency", "constant"] = setting(
         "rate", "rate: random spikes; latency: one spike a pixel; constant: the pixel as an integer in every step."
@@ -68,18 +90,72 @@ class TrainConfig(TorchConfig):
     steps: int = setting(16, "Time steps a sample.", flags=("-T", "--timesteps"), low=1, high=100_000)
     encoding_seed: int = setting(0, "Seed of the spikes into which rate coding turns test samples.", low=0, high=2**32 - 1)
 
+    ADDED: ClassVar[tuple[str, ...]] = ("parameter", "readout", "recurrent")
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        if (weights := sum(a * b for a, b in pairwise(self.hidden))) > MAX_WEIGHTS:
+        weights = sum(a * b for a, b in pairwise(self.hidden)) + self.recurrent * sum(n * n for n in self.hidden)
+        if weights > MAX_WEIGHTS:
             raise ConfigError(
                 f"hidden = {self.hidden} has {weights:,} weights between hidden layers",
                 fix=f"use smaller layers, with at most {MAX_WEIGHTS:,} together",
             )
-        if self.bias and self.neuron == "synaptic":
+        self._check_neurons()
+        if self.bias and self.neuron == "synaptic" and not self.is_own:
             raise ConfigError(
                 "synaptic neurons with a bias: snnTorch adds it to the current, the chip to the voltage",
-                fix="leave out the bias or use leaky neurons",
+                fix="leave out the bias, or use --neuron cuba or leaky",
             )
+
+    def _check_neurons(self) -> None:
+        known = (*SNNTORCH, *neurons.names())
+        if self.neuron not in known:
+            raise ConfigError(f"no neuron {self.neuron!r}", fix=nearest(self.neuron, list(known)))
+        if self.readout not in (None, *neurons.names()):
+            raise ConfigError(f"no neuron model {self.readout!r}", fix=nearest(str(self.readout), list(neurons.names())))
+        if not neurons.get(self.model).rule.fires:
+            raise ConfigError(
+                f"{self.neuron} never fires, so that nothing would reach the output",
+                fix=f"use --readout {self.neuron}, and a neuron that fires for --neuron",
+            )
+        if self.parameter and not self.is_own:
+            raise ConfigError(
+                f"{self.neuron} is snnTorch's and has no parameter but beta, alpha and threshold",
+                fix=f"use --neuron {self.model}",
+            )
+        self.parameters  # noqa: B018 - says what is wrong with them
+
+    @property
+    def model(self) -> str:
+        """The neuron model of snnc's that the neurons are."""
+        return SNNTORCH.get(self.neuron, self.neuron)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the neurons train by their own step; else snnTorch's layers do."""
+        return self.neuron not in SNNTORCH or self.recurrent or self.readout is not None
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """What `parameter` says. Raises ConfigError for what is no NAME=NUMBER or no parameter of the neuron."""
+        values = _numbers("parameter", self.parameter, "period=2")
+        known = list(neurons.get(self.model).parameters())
+        for name in values:
+            if name not in known:
+                raise ConfigError(f"{self.model} has no parameter {name!r}", fix=nearest(name, known))
+        return values
+
+
+def _numbers(field: str, texts: tuple[str, ...], example: str) -> dict[str, float]:
+    """Each NAME=NUMBER. Raises ConfigError for anything else."""
+    values = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            values[name] = float(value)
+        except ValueError as error:
+            raise ConfigError(f"{field} = {text!r} is no NAME=NUMBER", fix=f"write {example}, say") from error
+    return values
 
 
 @dataclass(frozen=True)
@@ -133,14 +209,7 @@ class PruneConfig(TorchConfig):
     @property
     def layers(self) -> dict[str, float]:
         """The connectivity of layers that have their own. Raises ConfigError for what is no NAME=NUMBER."""
-        found = {}
-        for text in self.layer:
-            name, _, value = text.partition("=")
-            try:
-                found[name] = float(value)
-            except ValueError as error:
-                raise ConfigError(f"layer = {text!r} is no NAME=CONNECTIVITY", fix="write fc1=0.03, say") from error
-        return found
+        return _numbers("layer", self.layer, "fc1=0.03")
 
 
 @dataclass(frozen=True)

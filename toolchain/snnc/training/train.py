@@ -1,40 +1,58 @@
 """What `snnc train` does: a float network from a data set."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import nn
 
+from snnc import neurons
 from snnc.data.dataset import Dataset
 from snnc.network.encoding import Encoding
-from snnc.network.model import Network, Stage
-from snnc.training.loop import ranks
+from snnc.network.model import Network, Population, Stage
+from snnc.training.loop import losses, ranks
 from snnc.training.loop.fit import fit, provenance, threads
 from snnc.training.loop.record import Record
 from snnc.training.models.feedforward import build, to_network
+from snnc.training.models.graph import FloatGraph
+from snnc.training.models.untrained import untrained
 from snnc.training.settings import TrainConfig
 
 
 def train(
     data: Dataset, test: Dataset | None, config: TrainConfig, record: Record | None = None, resume: Path | None = None
 ) -> Network:
-    """A trained float network, of which `from_network` makes the snnTorch model again.
+    """Return a trained float network.
 
     Equal data, configuration and threads give an equal network. Raises RunError if the loss diverges, FileError if the
-    checkpoint ``resume`` cannot be used.
+    checkpoint ``resume`` cannot be used, UnsupportedError for a loss that does not suit the output.
     """
     config = ranks.placed(config)
+    losses.must_suit(config.loss, Population("output", (1,), neurons.get(config.readout or config.model).example()))
     encoding = Encoding(config.encoding, config.steps, config.encoding_seed)
     with threads(config.threads):
         torch.manual_seed(config.seed)
-        model = build(
-            (data.images.shape[1], *config.hidden, data.classes),
-            neuron=config.neuron,
-            beta=config.beta,
-            alpha=config.alpha,
-            threshold=config.threshold,
-            bias=config.bias,
-            kernel=config.kernel,
-        ).to(config.device)
+        model, to_network = (_own if config.is_own else _layers)(data, encoding, config)
         metrics = fit(model, data, encoding, config, test=test, record=record, resume=resume)
-    stage = Stage("train", provenance(config, data, metrics))
-    return to_network(model, encoding, data.name, config.dt_s, (stage,))
+    return to_network(Stage("train", provenance(config, data, metrics)))
+
+
+def _own(data: Dataset, encoding: Encoding, config: TrainConfig) -> tuple[nn.Module, Callable[[Stage], Network]]:
+    """Neurons that train by their own step."""
+    net = untrained(config, data.name, data.images.shape[1], data.classes, encoding)
+    graph = FloatGraph(net, config.kernel).to(config.device)
+    return graph, lambda stage: graph.to_network((stage,))
+
+
+def _layers(data: Dataset, encoding: Encoding, config: TrainConfig) -> tuple[nn.Module, Callable[[Stage], Network]]:
+    """snnTorch's neurons, of which `from_network` makes the model again."""
+    model = build(
+        (data.images.shape[1], *config.hidden, data.classes),
+        neuron="synaptic" if config.neuron == "synaptic" else "leaky",
+        beta=config.beta,
+        alpha=config.alpha,
+        threshold=config.threshold,
+        bias=config.bias,
+        kernel=config.kernel,
+    ).to(config.device)
+    return model, lambda stage: to_network(model, encoding, data.name, config.dt_s, (stage,))

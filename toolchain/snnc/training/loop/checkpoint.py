@@ -47,9 +47,8 @@ class Checkpoints:
         record: Record,
     ) -> None:
         self._model, self._optimizer, self._record = model, optimizer, record
-        settings = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(config).items()}
         self._of: dict[str, Any] = {
-            "settings": {**settings, "processes": ranks.count()},
+            "settings": {**config.stated(), "processes": ranks.count()},
             "data": data.sha256, "encoding": asdict(encoding), "network": _fingerprint(model),
         }  # fmt: skip
         self._written = time.monotonic()
@@ -94,7 +93,7 @@ class Checkpoints:
 
     def _must_belong(self, of: dict[str, Any], path: Path) -> None:
         ours, theirs = self._of["settings"], of.get("settings", {})
-        if unlike := sorted(k for k in ours if k not in theirs or ours[k] != theirs[k]):
+        if unlike := sorted(k for k in {**ours, **theirs} if (k in ours) != (k in theirs) or ours[k] != theirs[k]):
             raise ConfigError(
                 f"was made with other settings: {', '.join(unlike)}", where=str(path), fix="use the same settings or start anew"
             )

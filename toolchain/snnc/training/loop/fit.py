@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -22,7 +22,7 @@ from snnc.data.dataset import Dataset
 from snnc.errors import DataError, RunError
 from snnc.network.encoding import Encoding, encode
 from snnc.training.kernels import heap
-from snnc.training.loop import ranks
+from snnc.training.loop import losses, ranks
 from snnc.training.loop.augment import augmented
 from snnc.training.loop.checkpoint import Checkpoints, Point
 from snnc.training.loop.record import Metrics, Record, board, progress
@@ -33,11 +33,10 @@ EVALUATION_BATCH = 500
 
 def provenance(config: FitConfig, data: Dataset, metrics: list[Metrics]) -> dict[str, Any]:
     """What decided the result of a training: settings, data, versions; and what it reached."""
-    settings = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(config).items()}
     reached = {k: v for k, v in metrics[-1].items() if k != "seconds"}
     versions = {"snnc": __version__, "torch": str(torch.__version__)}
     return {
-        **settings,
+        **config.stated(),
         "processes": ranks.count(),
         "data": data.name,
         "data_sha256": data.sha256,
@@ -58,7 +57,7 @@ def fit(
     record: Record | None = None,
     resume: Path | None = None,
 ) -> list[Metrics]:
-    """Train ``model``, which maps (batch, steps, n) messages to (batch, steps, classes) spikes, in place.
+    """Train ``model``, which maps (batch, steps, n) messages to (batch, steps, classes) spikes or voltages, in place.
 
     Rate coding takes fresh noise in every epoch; evaluation takes the encoding's own, so that it sees the rasters that every
     later stage sees. ``after_epoch`` adds to the line of metrics. ``record`` keeps a checkpoint an epoch, every five minutes
@@ -136,7 +135,7 @@ class _Loop:
         device = _device(self.model)
         wanted = torch.from_numpy(labels).to(device)
         spikes = self.replica(_messages(noise, images, first_sample, device))
-        loss = LOSSES[self.config.loss](spikes, wanted)
+        loss = losses.get(self.config.loss)(spikes, wanted)
         self.optimizer.zero_grad()
         (loss if weight == 1 else loss * weight).backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -217,18 +216,6 @@ def set_lr(optimizer: torch.optim.Optimizer, config: FitConfig, epochs_done: flo
     """Set the learning rate, which falls as a cosine to 0."""
     for group in optimizer.param_groups:
         group["lr"] = config.lr * (1 + math.cos(math.pi * epochs_done / config.epochs)) / 2
-
-
-def _rate_loss(spikes: Tensor, labels: Tensor) -> Tensor:
-    wanted = nn.functional.one_hot(labels, spikes.shape[2]).to(spikes.dtype)
-    return nn.functional.mse_loss(spikes.mean(1), wanted)
-
-
-def _counts_loss(spikes: Tensor, labels: Tensor) -> Tensor:
-    return nn.functional.cross_entropy(spikes.sum(1), labels)
-
-
-LOSSES = {"rate": _rate_loss, "counts": _counts_loss}
 
 
 @contextmanager

@@ -94,7 +94,7 @@ def build(
     for linear in linears:
         if bias:
             nn.init.zeros_(linear.bias)
-    neurons = [_neuron(neuron, _snap(beta), _snap(alpha), threshold, reset_delay) for _ in linears]
+    neurons = [_neuron(neuron, snapped(beta), snapped(alpha), threshold, reset_delay) for _ in linears]
     return Feedforward(linears, neurons, kernel)
 
 
@@ -105,7 +105,8 @@ def _neuron(kind: NeuronKind, beta: Any, alpha: Any, threshold: Any, reset_delay
     return snntorch.Leaky(beta, reset_delay=reset_delay, **common)  # type: ignore[no-any-return]
 
 
-def _snap(kept: float) -> float:
+def snapped(kept: float) -> float:
+    """Return the nearest multiple of 1/4096, which a register of 12 bits holds exactly."""
     return round(kept * DECAY_STEPS) / DECAY_STEPS
 
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sized
-from dataclasses import asdict
 from typing import Any, Protocol
 
 import torch
@@ -11,8 +10,8 @@ from torch.nn import Parameter
 
 from snnc._version import __version__
 from snnc.errors import ConfigError, RunError
-from snnc.training.loop import ranks
-from snnc.training.loop.fit import LOSSES, set_lr, threads
+from snnc.training.loop import losses, ranks
+from snnc.training.loop.fit import set_lr, threads
 from snnc.training.loop.record import Metrics
 from snnc.training.models.weights import others, prunable, synapses_per_weight
 from snnc.training.pruning.optimizer import PruningOptimizer
@@ -47,7 +46,7 @@ def prune_over(module: nn.Module, batches: Batches, config: PruneConfig, test: B
 
 
 def _settings(config: PruneConfig) -> dict[str, Any]:
-    settings = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(config).items() if k != "batch_size"}
+    settings = {k: v for k, v in config.stated().items() if k != "batch_size"}
     return {**settings, "versions": {"snnc": __version__, "torch": str(torch.__version__)}}
 
 
@@ -72,7 +71,7 @@ def _epoch(
     for i, (inputs, labels) in enumerate(batches):
         set_lr(optimizer, config, epoch + i / count)
         spikes, wanted = module(inputs.to(config.device)), labels.to(config.device)
-        loss = LOSSES[config.loss](spikes, wanted)
+        loss = losses.get(config.loss)(spikes, wanted)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -11,7 +11,7 @@ from snnc.errors import ConfigError, nearest
 from snnc.network.connectivity import parameter_connectivity
 from snnc.network.model import Network, Stage
 from snnc.training import methods
-from snnc.training.loop import ranks
+from snnc.training.loop import losses, ranks
 from snnc.training.loop.fit import fit, provenance, steps_in_epoch
 from snnc.training.loop.record import Metrics, Record
 from snnc.training.models.trainable import trainable
@@ -37,6 +37,7 @@ def prune(
     if encoding is None:
         raise ConfigError("does not say how samples are encoded", where=f"network {net.name!r}", fix="train it with snnc train")
     must_suit(net, data)
+    losses.must_suit(config.loss, net.output)
     config = ranks.placed(config)
     trained = trainable(net, config.kernel, config.device)
     weights = trained.weights

@@ -6,7 +6,7 @@ until what is left fits, and trains on with those that stay.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +135,7 @@ class _Trainer:
         """From its file, if there is one, or trained."""
         path = self.files.network(number)
         origin = {"goal": str(self.goal), "round": number, "spread": self.spread.__name__, "start": start.hash}
-        origin["asked"] = _settings(self.config)
+        origin["asked"] = self.config.stated()
         if self.files.resume and path and path.exists():
             self.say(f"round {number}: taken from {path}")
             return _belonging(store.load(path), origin, path)
@@ -168,11 +168,6 @@ def further(config: PruneConfig) -> PruneConfig:
         config, method="none", connectivity=None, sparsity=None, layer=(), alpha=None, reach=None, temperature=None,
         epochs=max(1, config.epochs // SHORT), lr=config.lr / SHORT,
     )  # fmt: skip
-
-
-def _settings(config: PruneConfig) -> dict[str, Any]:
-    """As JSON values, as a network's file holds them."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config).items()}
 
 
 def _belonging(made: Network, origin: dict[str, Any], path: Path) -> Network:

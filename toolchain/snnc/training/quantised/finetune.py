@@ -1,6 +1,6 @@
 """Short quantisation-aware fine-tuning: fixed network -> better fixed network. An option of quantising."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from snnc.analysis.current_bounds import current_bound
 from snnc.data.dataset import Dataset, must_suit
 from snnc.errors import DataError, NetworkError
 from snnc.network.model import Network, Stage
+from snnc.training.loop import losses
 from snnc.training.loop.fit import accuracy, fit
 from snnc.training.loop.record import Metrics, Record
 from snnc.training.quantised.integer import IntegerModel
@@ -23,12 +24,13 @@ def finetune(
     Training starts from the weights of ``float_net``. The epoch is kept whose integers classify most of the validation
     samples, 0 being ``fixed`` itself; epochs after which a current could wrap are not eligible. ``data`` is a training
     split; training and pruning have seen its validation samples, too, so their accuracy says which epoch is best, and
-    nothing of unseen samples. Raises NetworkError if the networks do not belong together, UnsupportedError for loops,
-    DataError for a split that is too small or of another size.
+    nothing of unseen samples. Raises NetworkError if the networks do not belong together, UnsupportedError for a loss that
+    does not suit the output, DataError for a split that is too small or of another size.
     """
     if fixed.encoding is None:
         raise NetworkError("says no encoding, so that images cannot enter", where=f"network {fixed.name!r}")
     must_suit(fixed, data)
+    losses.must_suit(config.loss, fixed.output)
     training, validation = _parted(data, config.validation)
     model = IntegerModel(fixed, latent_weights(float_net, fixed))
     kept = _Best(model, validation, fixed)
@@ -38,7 +40,7 @@ def finetune(
         model, training, fixed.encoding, config, optimizer=optimizer, after_epoch=kept.look, record=record or Record(quiet=True)
     )
     settings = {
-        **asdict(config), "data": data.name, "data_sha256": data.sha256, "kept_epoch": kept.epoch,
+        **config.stated(), "data": data.name, "data_sha256": data.sha256, "kept_epoch": kept.epoch,
         "validation_accuracy": kept.score, "validation_accuracy_before": kept.before,
         "epochs_that_could_wrap": sum(line["could_wrap"] for line in metrics),
     }  # fmt: skip

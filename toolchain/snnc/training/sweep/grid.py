@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -233,14 +233,12 @@ def _data(grid: Grid, folder: Path | None) -> tuple[data.Dataset, data.Dataset]:
 def _settings(grid: Grid, row: Row) -> dict[str, Any]:
     """As JSON gives them back."""
     shared = {"data": grid.goal.data, "samples": grid.goal.samples}
-    train = asdict(replace(grid.train, seed=row.seed))
-    found: dict[str, Any] = json.loads(json.dumps({**shared, "train": train, "prune": asdict(row.prune)}))
-    return found
+    return {**shared, "train": replace(grid.train, seed=row.seed).stated(), "prune": row.prune.stated()}
 
 
 def _trained_path(grid: Grid, config: TrainConfig, out: Path) -> Path:
     """Named by its settings, so that no other training is taken for it."""
-    settings = json.dumps([grid.goal.data, grid.goal.samples, asdict(config)], sort_keys=True)
+    settings = json.dumps([grid.goal.data, grid.goal.samples, config.stated()], sort_keys=True)
     return out / f"trained-{config.seed}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}.snnc"
 
 
