@@ -125,7 +125,7 @@ def measured(net: Network, chips: list[Profile]) -> Iterator[Row]:
             continue
         yield {
             "network": net.name, "profile": profile.name, "strategy": name, "cores": mapped.cores,
-            "packets": mapped.found.packets, "packet_hops": mapped.packet_hops, "busiest_operations": mapped.busiest_operations,
+            "packets": mapped.census.packets, "packet_hops": mapped.packet_hops, "busiest_operations": mapped.busiest_operations,
             "clock_s": perf_counter() - clock, "cpu_s": process_time() - cpu,
             "synapses": sum(c.op.synapse_count for c in net.connections), "lower_bounds": asdict(lower_bounds(task)),
             "random_masks_cores": random,

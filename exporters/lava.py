@@ -18,7 +18,7 @@ operator_problem = refusals.operator_problem
 
 
 def problems(net: Network, mapping: CoreMap | None) -> list[str]:
-    """Everything that cannot be exported, each as a sentence. Lava's synapses take graded messages."""
+    """Return everything that cannot be exported, each as a sentence. Lava's synapses take graded messages."""
     return refusals.problems(net, neuron_problem, operator_problem)
 
 

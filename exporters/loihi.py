@@ -23,12 +23,12 @@ READOUT = "every threshold that its 17-bit register holds can be exceeded, so th
 
 
 def neuron_problem(model: str) -> str:
-    """Why the target cannot compute a neuron model, for any name; empty if it can."""
+    """Return why the target cannot compute a neuron model, for any name; empty if it can."""
     return READOUT if model == "li" else refusals.neuron_problem(model)
 
 
 def problems(net: Network, mapping: CoreMap | None) -> list[str]:
-    """Everything that cannot be exported, each as a sentence: what Lava cannot express, and what the mapping leaves out.
+    """Return everything that cannot be exported, each as a sentence: what Lava cannot express, and what the mapping leaves out.
 
     What the chip itself cannot express is said by `snnc.mapping.capabilities.lacking`, before a network is mapped to it.
     """

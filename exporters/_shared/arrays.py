@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 def npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """The file; np.load(..., allow_pickle=False) reads it."""
+    """Return the bytes of the file; np.load(..., allow_pickle=False) reads it."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as file:
         for name, array in arrays.items():

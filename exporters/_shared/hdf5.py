@@ -13,7 +13,7 @@ COMPRESSED_FROM = 1024  # bytes
 
 
 def write(tree: Mapping[str, Any], path: Path) -> None:
-    """``tree``: name -> another tree, an array, a number, a text (or bytes, stored at fixed length), or pairs of texts.
+    """Write a tree: name -> another tree, an array, a number, a text (or bytes, stored at fixed length), or pairs of texts.
 
     Raises MissingDependencyError without h5py.
     """

@@ -10,7 +10,7 @@ from snnc.network.op import Op, weight_grid
 
 
 def in_bytes(op: Op, numeric: Fixed) -> tuple[NDArray[Any], int]:
-    """(stored weights as int8 or uint8, factor): a weight is ``factor`` times its byte. Every grid of weights has 256 places."""
+    """Return (stored weights as int8 or uint8, factor): a weight is ``factor`` times its byte. Every grid has 256 places."""
     assert op.sign_mode  # noqa: S101 - for the type checker; a fixed network states it
     step = weight_grid(numeric, op.sign_mode).step
     factor = -step if op.sign_mode == "inhibitory" else step

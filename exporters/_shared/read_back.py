@@ -17,7 +17,7 @@ READER = "snnc import"
 
 
 def remark(file: str) -> str:
-    """What a verdict on the file does not say."""
+    """Return what a verdict on the file does not say."""
     return f"{file} was read back by {READER} and simulated; docs/targets.md says what other tools make of such files"
 
 
@@ -31,17 +31,17 @@ def run(artifact: Artifact, file: str, inputs: Rasters, record: bool, *, names_k
     net = read(str(artifact.root / file)).network
     ours = _names(artifact, artifact.root / file, net, names_kept)
     theirs = {name: inputs[ours[name]] for name in (p.name for p in net.inputs) if ours[name] in inputs}
-    found = simulate(net, theirs, record=record)
+    computed = simulate(net, theirs, record=record)
     return Run(
         f"{READER} of {file}", artifact.dt_s,
-        {name: found.spikes[back] for back, name in ours.items()},
-        {name: found.states[back] for back, name in ours.items() if back in found.states},
-        artifact.latency, {ours[name]: model for name, model in found.models.items()},
+        {name: computed.spikes[back] for back, name in ours.items()},
+        {name: computed.states[back] for back, name in ours.items() if back in computed.states},
+        artifact.latency, {ours[name]: model for name, model in computed.models.items()},
     )  # fmt: skip
 
 
 def _names(artifact: Artifact, path: Path, net: Network, names_kept: bool) -> dict[str, str]:
-    """Names in the file -> names in the manifest."""
+    """Return names in the file -> names in the manifest."""
     theirs = [p.name for p in net.populations]
     if len(theirs) != len(artifact.latency) or (names_kept and set(theirs) != set(artifact.latency)):
         what = f"holds populations {', '.join(theirs)}, the manifest names {', '.join(artifact.latency)}"

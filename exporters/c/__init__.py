@@ -34,32 +34,32 @@ FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-pedantic")
 
 
 def neuron_problem(model: str) -> str:
-    """Why the target cannot compute a neuron model; empty if it can. The code is written by the model's own step."""
+    """Return why the target cannot compute a neuron model; empty if it can. The code is written by the model's own step."""
     return step_writer.neuron_problem(model, step_writer.operations_of(CArith), "the C source")
 
 
 def operator_problem(kind: str) -> str:
-    """Why the target cannot compute a kind of operators; empty if it can."""
+    """Return why the target cannot compute a kind of operators; empty if it can."""
     return "" if kind in OPERATORS else f"no C code is known to compute {kind!r}"
 
 
 def problems(net: Network, mapping: CoreMap | None) -> list[str]:
-    """Everything that cannot be exported, each as a sentence."""
+    """Return everything that cannot be exported, each as a sentence."""
     if not isinstance(net.numeric, Fixed):
         return ["it is a float network; quantise it first (snnc quantise)"]
-    found = [
+    reasons = [
         f"connection {c.name!r} has operator {c.op.kind!r}: {why}"
         for c in net.connections
         if (why := operator_problem(c.op.kind))
     ]
     if (stored := sum(c.op.synapses.count for c in net.connections)) > MAX_STORED:
-        found.append(f"it has {stored:,} weights, at most {MAX_STORED:,} are written as C tables; prune it")
-    found += [problem for p in net.populations for problem in _overflow_problems(net, p)]
-    return found
+        reasons.append(f"it has {stored:,} weights, at most {MAX_STORED:,} are written as C tables; prune it")
+    reasons += [problem for p in net.populations for problem in _overflow_problems(net, p)]
+    return reasons
 
 
 def _overflow_problems(net: Network, p: Population) -> Iterator[str]:
-    """A register wraps around once a step: enough only while a step adds less than one turn."""
+    """Yield where a step may add a turn or more to a register, which wraps around once a step."""
     assert isinstance(net.numeric, Fixed)  # noqa: S101 - for the type checker; callers have a fixed network
     low, high = step_input(p, arriving(net, p.name), net.numeric)
     added, turn = max(int(high.max()), -int(low.min())), 2 * net.numeric.state_limit
@@ -108,17 +108,17 @@ def run(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> 
 
 
 def _sizes(artifact: Artifact) -> dict[str, Any]:
-    """The order of the populations, checked against the manifest."""
+    """Return the order of the populations, checked against the manifest."""
     path = artifact.root / "network.json"
     try:
-        found = json.loads(path.read_text())
-        names = [name for name, _ in found["inputs"]] + [name for name, _, _ in found["neurons"]]
-        sound = sorted(names) == sorted(artifact.latency) and all(int(n) > 0 for _, n, *_ in found["neurons"])
+        sizes = json.loads(path.read_text())
+        names = [name for name, _ in sizes["inputs"]] + [name for name, _, _ in sizes["neurons"]]
+        sound = sorted(names) == sorted(artifact.latency) and all(int(n) > 0 for _, n, *_ in sizes["neurons"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise FileError(f"is damaged: {error!r}", where=str(path), fix="export again") from error
     if not sound:
         raise FileError(f"names populations {sorted(names)}, the manifest {sorted(artifact.latency)}", where=str(path))
-    return dict(found)
+    return dict(sizes)
 
 
 def _in_steps(inputs: Rasters, order: list[str]) -> Any:

@@ -36,7 +36,7 @@ class Member:
         return SIZES[self.kind] * int(np.prod(self.shape))
 
     def declared(self) -> str:
-        """As C declares it; of shape () it is a number."""
+        """Return the declaration in C; of shape () it is a number."""
         return f"{self.kind} {self.name}{''.join(f'[{n}]' for n in self.shape)};"
 
 
@@ -50,26 +50,26 @@ class Files:
 
 
 def largest_message(p: Population) -> int:
-    """That a population can send in a step."""
+    """Return the largest message that a population can send in a step."""
     return int(2 ** max(p.message_bits, 1) - 1)
 
 
 def largest_sum(net: Network) -> int:
-    """The largest magnitude that any sum of a step can reach on its way."""
-    found = [0]
+    """Return the largest magnitude that any sum of a step can reach on its way."""
+    sums = [0]
     for p in net.populations:
         total = np.zeros(p.size)  # floats, so that it cannot overflow
         for c in net.into(p.name):
             for part in parts(c):
                 message = largest_message(net[c.src]) * (part.op.pool.taps if part.op.pool else 1)
                 total += part.sums(np.abs(part.op.synapses.values)) * float(message << max(c.op.exponent, 0))
-                found.append(message)
-        found.append(int(total.max()))
-    return max(found)
+                sums.append(message)
+        sums.append(int(total.max()))
+    return max(sums)
 
 
 def write(net: Network) -> Files:
-    """All files of a fixed network."""
+    """Return all files of a fixed network."""
     assert isinstance(net.numeric, Fixed)  # noqa: S101 - for the type checker; `problems` refuses float networks
     source = Source(net.numeric)
     members = sorted(_members(net), key=lambda m: -SIZES[m.kind])  # so that nothing is padded between them
@@ -95,17 +95,17 @@ def _longest(net: Network, population: str) -> int:
 
 
 def _members(net: Network) -> list[Member]:
-    found, sums = [], _sum_type(net)
+    members, sums = [], _sum_type(net)
     for p in net.populations:
         kind = message_type(largest_message(p))
         if p.neuron:
-            found += [Member(_state_type(net), f"{p.name}_{v}", (p.size,)) for v in p.neuron.variables()]
-            found.append(Member(kind, f"{p.name}_spikes", (p.size,)))
+            members += [Member(_state_type(net), f"{p.name}_{v}", (p.size,)) for v in p.neuron.variables()]
+            members.append(Member(kind, f"{p.name}_spikes", (p.size,)))
         if longest := _longest(net, p.name):
-            found += [Member(kind, f"{p.name}_past", (longest, p.size)), Member("uint32_t", f"{p.name}_at", ())]
+            members += [Member(kind, f"{p.name}_past", (longest, p.size)), Member("uint32_t", f"{p.name}_at", ())]
     all_parts = [part for c in net.connections for part in parts(c)]
-    found.append(Member(sums, "current", (max(p.size for p in net.populations),)))
-    return [*found, *(Member(sums, name, (n,)) for name, n in scratch(all_parts).items())]
+    members.append(Member(sums, "current", (max(p.size for p in net.populations),)))
+    return [*members, *(Member(sums, name, (n,)) for name, n in scratch(all_parts).items())]
 
 
 def _header(net: Network, members: list[Member], table_bytes: int, state_bytes: int) -> str:
@@ -138,7 +138,7 @@ void snn_reset(snn_state *s);
 
 
 def _in_comment(text: str) -> str:
-    """Text of the user's own, from which no comment ends or begins and which no preprocessor joins with the next line."""
+    """Return a user's own text so that no comment ends or begins in it and no preprocessor joins it with the next line."""
     return re.sub(r"[^A-Za-z0-9 _.,:()+-]", "_", text)
 
 
@@ -152,8 +152,8 @@ def _code(net: Network, source: Source) -> str:
     for p in net.ordered:
         if p.neuron:
             for c in net.into(p.name):
-                found = [(f"{c.name}_{number}", part) for number, part in enumerate(parts(c))]
-                functions += [part_function(source, name, part, largest_message(net[c.src])) for name, part in found]
+                named_parts = [(f"{c.name}_{number}", part) for number, part in enumerate(parts(c))]
+                functions += [part_function(source, name, part, largest_message(net[c.src])) for name, part in named_parts]
             functions.append(_neurons(source, p, _state_type(net)))
             calls += _calls(net, p)
     calls += [_remember(net, p) for p in net.ordered if _longest(net, p.name)]
@@ -162,12 +162,12 @@ def _code(net: Network, source: Source) -> str:
 
 
 def _calls(net: Network, p: Population) -> list[str]:
-    """What `snn_step` does for a population."""
-    found = [f"for (i = 0; i < {p.size}; i++)\n    s->current[i] = 0;"]
+    """Return what `snn_step` does for a population."""
+    calls = [f"for (i = 0; i < {p.size}; i++)\n    s->current[i] = 0;"]
     for c in net.into(p.name):
         for number, part in enumerate(parts(c)):
-            found.append(f"add_{c.name}_{number}(s, {_messages(net, c.src, part)});")
-    return [*found, f"neurons_{p.name}(s);"]
+            calls.append(f"add_{c.name}_{number}(s, {_messages(net, c.src, part)});")
+    return [*calls, f"neurons_{p.name}(s);"]
 
 
 def _messages(net: Network, src: str, part: Part) -> str:
@@ -186,7 +186,7 @@ def _remember(net: Network, p: Population) -> str:
 
 
 def _neurons(source: Source, p: Population, state_type: str) -> str:
-    """The step of the model itself, written down operation by operation."""
+    """Write the step of the model itself down, operation by operation."""
     assert p.neuron is not None  # noqa: S101 - for the type checker; callers ask for neurons only
     a = CArith(source, p)
     before = {v: Symbol(f"old_{v}", a) for v in p.neuron.variables()}
@@ -202,7 +202,7 @@ def _neurons(source: Source, p: Population, state_type: str) -> str:
 
 
 def _needed(before: dict[str, Symbol], lines: list[str]) -> list[str]:
-    """The old states that the step reads; a compiler that is strict refuses the others."""
+    """Return the old states that the step reads; a compiler that is strict refuses the others."""
     return [v for v, symbol in before.items() if any(symbol.name in line for line in lines)]
 
 
@@ -222,7 +222,7 @@ def _reset(net: Network) -> str:
 
 
 def _program(net: Network) -> str:
-    """A program that reads int32 messages and writes, as int64, the spikes and states of each step."""
+    """Return a program that reads int32 messages and writes, as int64, the spikes and states of each step."""
     reads = [f"read_{message_type(largest_message(p))}(in_{p.name}, {p.size}, in);" for p in net.inputs]
     kinds = sorted({message_type(largest_message(p)) for p in net.inputs})
     arrays = [f"static {message_type(largest_message(p))} in_{p.name}[{p.size}];" for p in net.inputs]

@@ -48,12 +48,12 @@ class Source:
         self.used: set[str] = set()
 
     def table(self, name: str, array: NDArray[Any], comment: str) -> str:
-        """A constant array under this name, in the smallest type that holds it."""
+        """Add a constant array under this name, in the smallest type that holds it."""
         self.tables[name], self.comments[name] = smallest(array), comment
         return name
 
     def function(self, name: str) -> str:
-        """The name of one of `FUNCTIONS`, which is then written."""
+        """Return the name of one of `FUNCTIONS`, which is then written."""
         self.used.add(name)
         return name
 
@@ -62,7 +62,7 @@ class Source:
         return sum(array.nbytes for array in self.tables.values())
 
     def text(self) -> str:
-        """The functions and tables."""
+        """Return the functions and tables."""
         macros = [f"#define ONE INT64_C({1 << self.numeric.decay_bits})", f"#define LIMIT INT64_C({self.numeric.state_limit})"]
         wanted = [m for m, names in zip(macros, ({"decay"}, {"wrap", "saturate"}), strict=True) if names & self.used]
         functions = [text for name, text in FUNCTIONS.items() if name in self.used]
@@ -71,7 +71,7 @@ class Source:
 
 
 def smallest(array: NDArray[Any]) -> NDArray[Any]:
-    """Integers in the smallest type that holds them, unsigned where one does; arrays of bytes stay."""
+    """Return integers in the smallest type that holds them, unsigned where one does; arrays of bytes stay."""
     if array.dtype.itemsize == 1:
         return array
     low, high = int(array.min()), int(array.max())
@@ -80,7 +80,7 @@ def smallest(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def literal(value: int) -> str:
-    """A 64-bit number."""
+    """Return a 64-bit number in C."""
     return f"INT64_C({value})" if value >= 0 else f"-INT64_C({-value})"
 
 
@@ -114,7 +114,7 @@ class CArith(Writer):
         return Symbol(name, self)
 
     def operand(self, x: Any) -> str:
-        """A symbol's name, a number, or the entry of a table with one number for each neuron."""
+        """Return a symbol's name, a number, or the entry of a table with one number for each neuron."""
         if isinstance(x, Symbol):
             return x.name
         if not x.shape:

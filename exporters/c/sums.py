@@ -21,7 +21,7 @@ from .source import Source, literal
 
 
 def part_function(source: Source, name: str, part: Part, message: int) -> str:
-    """The function ``add_NAME(s, message)`` that adds to ``s->current`` what a part of a connection brings.
+    """Return the function ``add_NAME(s, message)`` that adds to ``s->current`` what a part of a connection brings.
 
     ``message``: the largest that there can be.
     """
@@ -39,12 +39,12 @@ def part_function(source: Source, name: str, part: Part, message: int) -> str:
 
 
 def message_type(message: int) -> str:
-    """The type of messages up to this one."""
+    """Return the type of messages up to this one."""
     return "uint8_t" if message < 256 else "int32_t"
 
 
 def scratch(parts: Iterable[Part]) -> dict[str, int]:
-    """How many numbers each scratch array of the state has to hold."""
+    """Return how many numbers each scratch array of the state has to hold."""
     parts = list(parts)
     widest = max((part.op.n_dst for part in parts), default=1)
     pooled = max((int(np.prod(part.op.input_shape)) for part in parts if part.op.pool), default=0)
@@ -56,7 +56,7 @@ def _clear(array: str, count: int) -> str:
 
 
 def _scaled(source: Source, op: Op, factor: int) -> str:
-    """Sums become currents: by the factor of the weights and the exponent of the sum, which rounds to minus infinity."""
+    """Turn sums into currents: by the factor of the weights and the exponent of the sum, which rounds to minus infinity."""
     if op.exponent >= 0:
         scale = factor << op.exponent
         term = "s->sums[i]" if scale == 1 else f"s->sums[i] * {scale}"
@@ -66,7 +66,7 @@ def _scaled(source: Source, op: Op, factor: int) -> str:
 
 
 def _weigh(source: Source, name: str, op: Op, at: str, message: int) -> tuple[str, int]:
-    """(the loops, by what the sums are still to be multiplied)."""
+    """Return (the loops, by what the sums are still to be multiplied)."""
     if isinstance(op, SumPool2d):
         return _pooled(op.window, "sums", at), int(op.synapses.values.sum())
     values, factor = in_bytes(op, source.numeric)
@@ -95,7 +95,7 @@ def _dense(source: Source, name: str, op: Op, values: Any, at: str, message: int
 
 
 def _convolved(source: Source, name: str, op: Conv2d, values: Any, at: str) -> str:
-    """Weight by weight over all places."""
+    """Add weight by weight over all places."""
     s, taps, per_group = op.synapses, op.window.taps, op.synapses.shape[0] // op.groups
     channels = s.rows // per_group * op.kernel_shape[1] + s.indices // taps
     out = source.table(f"c_{name}_out", s.rows, f"{name}: destination channel of each weight")
@@ -107,14 +107,14 @@ def _convolved(source: Source, name: str, op: Conv2d, values: Any, at: str) -> s
 
 
 def _pooled(window: Window, array: str, at: str) -> str:
-    """Sums of what lies under the window, channel by channel, position by position of the kernel."""
+    """Sum what lies under the window, channel by channel, position by position of the kernel."""
     rows, columns = window.grid
     inner = f"s->{array}[(i / {window.taps} * {rows} + y) * {columns} + x] += {{}};"
     return _places(window, window.src_shape[0] * window.taps, inner, f"i / {window.taps}", f"i % {window.taps}", at)
 
 
 def _places(window: Window, count: int, inner: str, channel: str, tap: str, at: str) -> str:
-    """Loops over i = 0 .. count - 1 (a channel and a position of the kernel) and over all places x, y of the window."""
+    """Loop over i = 0 .. count - 1 (a channel and a position of the kernel) and over all places x, y of the window."""
     _, height, width = window.src_shape
     rows, columns = window.grid
     source = at.format(*[f"({channel} * {height} + sy) * {width} + sx"] * 2)

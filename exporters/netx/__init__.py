@@ -46,26 +46,26 @@ class _Layer:
 
 
 def neuron_problem(model: str) -> str:
-    """Why netx has no such neuron; empty if it has."""
+    """Return why netx has no such neuron; empty if it has."""
     return "" if model in _NEURONS else f"netx has no neuron {model!r}; CUBA with reset to zero is its only spiking one"
 
 
 def operator_problem(kind: str) -> str:
-    """Why netx has no such operator; empty if it has."""
+    """Return why netx has no such operator; empty if it has."""
     return "" if kind in _OPERATORS else f"netx runs no {kind!r}; it has dense and convolutional layers"
 
 
 def problems(net: Network, mapping: CoreMap | None) -> list[str]:
-    """Everything that a netx file cannot hold, each as a sentence."""
+    """Return everything that a netx file cannot hold, each as a sentence."""
     if not isinstance(net.numeric, Fixed):
         return ["is a float network; quantise it first (snnc quantise)"]
-    found = list(_numeric_problems(net.numeric)) + list(_chain_problems(net))
-    if found:
-        return found
+    reasons = list(_numeric_problems(net.numeric)) + list(_chain_problems(net))
+    if reasons:
+        return reasons
     layers = _layers(net)
     apart = {p.name for p in net.populations} - {net.inputs[0].name, *(layer.population.name for layer in layers)}
-    found += [f"population {name!r} is not behind {net.inputs[0].name!r}; netx holds one chain" for name in sorted(apart)]
-    return found + [problem for layer in layers for problem in _layer_problems(layer, net.numeric)]
+    reasons += [f"population {name!r} is not behind {net.inputs[0].name!r}; netx holds one chain" for name in sorted(apart)]
+    return reasons + [problem for layer in layers for problem in _layer_problems(layer, net.numeric)]
 
 
 def _numeric_problems(numeric: Fixed) -> Iterator[str]:
@@ -88,12 +88,12 @@ def _chain_problems(net: Network) -> Iterator[str]:
 
 
 def _layers(net: Network) -> list[_Layer]:
-    """From the input on; not in the order of computation, in which what comes late may be first."""
-    found, at = [], net.inputs[0].name
+    """Return the layers from the input on; not in the order of computation, in which what comes later may be first."""
+    layers, at = [], net.inputs[0].name
     while forward := next((c for c in net.out_of(at) if c.dst != at), None):
         at = forward.dst
-        found.append(_Layer(net[at], forward, next((c for c in net.into(at) if c.src == at), None)))
-    return found
+        layers.append(_Layer(net[at], forward, next((c for c in net.into(at) if c.src == at), None)))
+    return layers
 
 
 def _layer_problems(layer: _Layer, numeric: Fixed) -> Iterator[str]:
@@ -136,14 +136,14 @@ def _wire_problems(c: Connection) -> Iterator[str]:
 
 
 def _weights(c: Connection) -> NDArray[np.int64] | None:
-    """Stored weights times 2**exponent, if those are integers. Those of pixels are left as they are."""
+    """Return stored weights times 2**exponent, if those are integers. Those of pixels are left as they are."""
     exponent = c.op.exponent + (PIXEL_BITS if _is_image(c) else 0)
     weights = np.ldexp(c.op.synapses.values.astype(np.float64), exponent)
     return weights.astype(np.int64) if (weights == np.rint(weights)).all() else None
 
 
 def _is_image(c: Connection) -> bool:
-    """Whether each pixel enters a neuron of its own with the same weight: the input layer of netx."""
+    """Tell whether each pixel enters a neuron of its own with the same weight: the input layer of netx."""
     s = c.op.synapses
     diagonal = isinstance(c.op, Dense) and s.shape[0] == s.shape[1] == s.count and (s.indices == np.arange(s.count)).all()
     return bool(
@@ -152,16 +152,18 @@ def _is_image(c: Connection) -> bool:
 
 
 def _delays(c: Connection) -> NDArray[np.float32]:
-    """Delays of the destination neurons (n_dst,), or, where they differ within one, of every synapse (n_dst, n_src)."""
+    """Return the delays of the destination neurons (n_dst,), or, where they differ within one, of each synapse (n_dst, n_src)."""
     synapses = c.op.synapses
-    late = synapses.with_values(np.asarray(synapses.delays, np.int64)).to_dense()
-    rows = late.max(axis=1, initial=0)
-    return (rows if (rows[synapses.rows] == synapses.delays).all() else late).astype(np.float32)
+    delays = synapses.with_values(np.asarray(synapses.delays, np.int64)).to_dense()
+    rows = delays.max(axis=1, initial=0)
+    return (rows if (rows[synapses.rows] == synapses.delays).all() else delays).astype(np.float32)
 
 
 def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: int) -> dict[str, int]:
-    """Writes ``network.net`` into ``folder``; returns the latency of each population in steps: none, in the order of the chain.
-    Nothing is unrolled."""
+    """Write ``network.net`` into ``folder``; return the latency of each population in steps: none, in the order of the chain.
+
+    Nothing is unrolled.
+    """
     kept: dict[str, Any] = next((s.settings["netx"] for s in reversed(net.done) if isinstance(s.settings.get("netx"), dict)), {})
     for c in net.connections:
         if isinstance(c.op, Dense) and c.op.possible_synapses > max_synapses and not _is_image(c):
@@ -183,7 +185,7 @@ def run(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> 
 
 
 def _tree(net: Network) -> Iterator[dict[str, Any]]:
-    """The layers of the network, each a tree."""
+    """Yield the layers of the network, each a tree."""
     first, source = True, net.inputs[0]
     for layer in _layers(net):
         if layer.forward.src == source.name and source.message_bits == PIXEL_BITS and _is_image(layer.forward):
@@ -199,7 +201,7 @@ def _tree(net: Network) -> Iterator[dict[str, Any]]:
 
 
 def _is_spatial(p: Population, net: Network) -> bool:
-    """Whether netx sees channels, rows and columns, which a dense layer takes flattened only."""
+    """Tell whether netx sees channels, rows and columns, which a dense layer takes flattened only."""
     return len(p.shape) == 3 and all(isinstance(c.op, Conv2d) or _is_image(c) for c in net.into(p.name))
 
 
@@ -239,7 +241,7 @@ def _weighted(layer: _Layer) -> dict[str, Any]:
 
 
 def _neuron(layer: _Layer) -> dict[str, Any]:
-    """The neuron and its bias; none at all for a readout that adds up."""
+    """Return the neuron and its bias; none at all for a readout that adds up."""
     neuron: Any = layer.population.neuron
     u, v, threshold = (
         _one(getattr(neuron, name, default)) for name, default in (("decay_u", FULL), ("decay_v", 0), ("threshold", NEVER))
@@ -258,7 +260,7 @@ def _one(value: Any) -> int:
 
 
 def _biases(bias: NDArray[Any], layer: _Layer) -> NDArray[Any]:
-    """One for an input layer; else one for each channel where that says it all, or one for each neuron."""
+    """Return one bias for an input layer; else one for each channel where that says it all, or one for each neuron."""
     p = layer.population
     if _is_image(layer.forward):
         return bias.reshape(-1)[:1]

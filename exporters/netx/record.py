@@ -18,12 +18,12 @@ Tree = dict[str, Any]
 
 
 def kind(name: str) -> NDArray[np.bytes_]:
-    """The type of a layer as netx stores it."""
+    """Return the type of a layer as netx stores it."""
     return np.array([name.encode()], "S10")
 
 
 def restored(made: list[Tree], kept: Any) -> list[Tree]:
-    """The layers ``made`` of a network, with what the record ``kept`` adds; as they are if its layers are other ones."""
+    """Return the layers ``made`` of a network, with what the record ``kept`` adds; as they are if its layers are other ones."""
     records = [r for r in kept if isinstance(r, dict)] if isinstance(kept, list) else []
     weighted = [layer for layer in made if _kind(layer) not in TRACELESS]
     if [_plain_kind(r.get("type")) for r in records if r.get("type") not in TRACELESS] != [_kind(layer) for layer in weighted]:
@@ -33,7 +33,7 @@ def restored(made: list[Tree], kept: Any) -> list[Tree]:
 
 
 def small(fields: Any) -> Tree:
-    """The numbers and texts of a record."""
+    """Return the numbers and texts of a record."""
     items = fields.items() if isinstance(fields, dict) else ()
     sound = {k: v for k, v in items if isinstance(k, str) and k.isidentifier() and _is_small(v)}
     return {k: np.asarray(v) if isinstance(v, list) else v for k, v in sound.items()}
@@ -44,7 +44,7 @@ def _kind(layer: Tree) -> str:
 
 
 def _plain_kind(name: Any) -> str:
-    """A recurrence of nothing but zeros is none in the network."""
+    """Return the kind of a layer; a recurrence of nothing but zeros is none in the network."""
     return str(name).removesuffix("_rec")
 
 
@@ -53,8 +53,8 @@ def _traceless(record: Tree) -> Tree:
 
 
 def _as_written(layer: Tree, record: Tree) -> Tree:
-    forms = record.get("forms")
-    layer = dict(layer) | dict(_arrays(layer, forms if isinstance(forms, dict) else {}))
+    formats = record.get("forms")
+    layer = dict(layer) | dict(_arrays(layer, formats if isinstance(formats, dict) else {}))
     if "weight_rec" in layer:
         layer["type"] = kind("dense_rec")
     if isinstance(record.get("neuron"), dict):
@@ -62,13 +62,13 @@ def _as_written(layer: Tree, record: Tree) -> Tree:
     return {**small(record.get("others")), **layer}
 
 
-def _arrays(layer: Tree, forms: Tree) -> Iterator[tuple[str, Any]]:
-    """Those of ``layer`` in the shapes that they had, and zeros for those that said nothing."""
+def _arrays(layer: Tree, formats: Tree) -> Iterator[tuple[str, Any]]:
+    """Yield the arrays of ``layer`` in the shapes that they had, and zeros for those that held nothing else."""
     weight = layer.get("weight", np.zeros(1))
     n, n_src = weight.shape[:2] if weight.ndim > 1 else (1, 1)
     zeros = {"bias": prod(layer["shape"].tolist()), "weight_rec": n * n, "delay": n * n_src}
-    for name, form in forms.items():
-        shape = _shape(form)
+    for name, entry in formats.items():
+        shape = _shape(entry)
         if shape is None or name in ("type", "shape"):
             continue
         if name in layer:
@@ -77,13 +77,13 @@ def _arrays(layer: Tree, forms: Tree) -> Iterator[tuple[str, Any]]:
             yield name, np.zeros(shape, np.float32)
 
 
-def _shape(form: Any) -> list[int] | None:
-    sound = isinstance(form, list) and len(form) <= 8 and all(type(n) is int and 0 < n < 1 << 31 for n in form)
-    return form if sound else None
+def _shape(entry: Any) -> list[int] | None:
+    sound = isinstance(entry, list) and len(entry) <= 8 and all(type(n) is int and 0 < n < 1 << 31 for n in entry)
+    return entry if sound else None
 
 
 def _fitted(array: NDArray[Any], shape: list[int]) -> NDArray[Any]:
-    """The same numbers in another shape: each repeated, or one of each that repeat; else as they are."""
+    """Return the same numbers in another shape: each repeated, or one of each that repeat; else as they are."""
     size, flat = prod(shape), array.reshape(-1)
     if size % max(array.size, 1) == 0 and size <= 1 << 28:
         return np.repeat(flat, size // array.size).reshape(shape)
@@ -91,12 +91,12 @@ def _fitted(array: NDArray[Any], shape: list[int]) -> NDArray[Any]:
     return groups[:, 0].reshape(shape) if len(groups) == size and (groups == groups[:, :1]).all() else array
 
 
-def _neuron(made: Tree, said: Tree) -> Tree:
-    """Numbers of the network, and everything else that was said; one threshold that is never reached is as good as another."""
-    threshold = said.get("vThMant")
+def _neuron(made: Tree, settings: Tree) -> Tree:
+    """Return the numbers of the network, and all other settings; one threshold that is never reached is as good as another."""
+    threshold = settings.get("vThMant")
     never = made["vThMant"] >= NEVER and type(threshold) is int and NEVER <= threshold < 1 << 31
     own = {"iDecay": made["iDecay"], "vDecay": made["vDecay"], "vThMant": threshold if never else made["vThMant"]}
-    return {"type": "CUBA", **said, **own}
+    return {"type": "CUBA", **settings, **own}
 
 
 def _is_small(value: Any) -> bool:

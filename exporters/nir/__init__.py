@@ -30,12 +30,12 @@ operator_problem = _nir_nodes.operator_problem
 
 
 def problems(net: Network, mapping: CoreMap | None) -> list[str]:
-    """Everything that NIR cannot express, each as a sentence."""
+    """Return everything that NIR cannot express, each as a sentence."""
     return list(_nir_nodes.problems(dequantised(net)))
 
 
 def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: int) -> dict[str, int]:
-    """Writes ``network.nir`` into ``folder``; returns the latency of each population in steps: none. Nothing is unrolled."""
+    """Write ``network.nir`` into ``folder``; return the latency of each population in steps: none. Nothing is unrolled."""
     nodes, edges, where = _nir_nodes.graph(net, dequantised(net))
     graph = {"type": "NIRGraph", "nodes": nodes, "edges": edges, "metadata": {"dt": net.dt_s, "snnc": _header(net, where)}}
     hdf5.write({"version": VERSION, "node": graph}, folder / FILE)
@@ -48,12 +48,12 @@ def run(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> 
 
 
 def _header(net: Network, where: _nir_nodes.Where) -> str:
-    """All but the arrays, and which nodes hold those."""
-    said = structure(net)
-    for p in said["populations"]:
+    """Return all but the arrays, and which nodes hold those."""
+    header = structure(net)
+    for p in header["populations"]:
         p["node"] = where.populations[p["name"]]
-    for c, wire in zip(said["connections"], net.connections, strict=True):
-        c["nodes"] = where.connections[wire.name]
-        c["axon_delays"], c["synapse_delays"] = wire.axon_delays is not None, wire.op.synapses.delays is not None
-    body = {"schema": SCHEMA, "name": net.name, **said, "done": [asdict(stage) for stage in net.done]}
+    for c, connection in zip(header["connections"], net.connections, strict=True):
+        c["nodes"] = where.connections[connection.name]
+        c["axon_delays"], c["synapse_delays"] = connection.axon_delays is not None, connection.op.synapses.delays is not None
+    body = {"schema": SCHEMA, "name": net.name, **header, "done": [asdict(stage) for stage in net.done]}
     return json.dumps(body, sort_keys=True, separators=(",", ":"))

@@ -41,7 +41,7 @@ class _Graph:
     where: Where = field(default_factory=Where)
 
     def add(self, name: str, kind: str, fields: Tree, metadata: Tree | None = None) -> str:
-        """A node under a name of its own, which is returned."""
+        """Add a node under a name of its own, which is returned."""
         while name in self.nodes:
             name += "_"
         self.nodes[name] = {"type": kind, **fields, **({"metadata": {"snnc": metadata}} if metadata else {})}
@@ -49,19 +49,19 @@ class _Graph:
 
 
 def neuron_problem(model: str) -> str:
-    """Why NIR has no such neuron; empty if it has."""
+    """Return why NIR has no such neuron; empty if it has."""
     return (
         "" if model in _NEURONS else f"NIR has no neuron {model!r}; its neurons reset to a voltage and have no refractory period"
     )
 
 
 def operator_problem(kind: str) -> str:
-    """Why NIR has no such operator; empty if it has."""
+    """Return why NIR has no such operator; empty if it has."""
     return "" if kind in _OPERATORS else f"NIR has no operator {kind!r}"
 
 
 def problems(real: Network) -> Iterator[str]:
-    """Everything in a float network that NIR cannot express."""
+    """Yield everything in a float network that NIR cannot express."""
     yield from (f"connection {c.name!r}: {reason}" for c in real.connections if (reason := operator_problem(c.op.kind)))
     for p in real.populations:
         if p.neuron and (reason := neuron_problem(p.neuron.model())):
@@ -89,7 +89,7 @@ def _neuron_problems(p: Population, real: Network) -> Iterator[str]:
 
 
 def _is_spatial(c: Connection) -> bool:
-    """Whether a connection brings planes."""
+    """Tell whether a connection brings planes."""
     return not isinstance(c.op, Dense)
 
 
@@ -98,7 +98,7 @@ def _sees_planes(c: Connection) -> bool:
 
 
 def _carrier(p: Population, real: Network) -> Connection | None:
-    """The connection whose node carries the bias of a population: the first that can."""
+    """Return the connection whose node carries the bias of a population: the first that can."""
     neuron: Any = p.neuron
     if not np.any(neuron.bias) or np.min(getattr(neuron, "decay_u", 1.0)) < 1:
         return None
@@ -110,43 +110,45 @@ def _carrier(p: Population, real: Network) -> Connection | None:
 
 
 def graph(net: Network, real: Network) -> tuple[dict[str, Tree], list[list[str]], Where]:
-    """(nodes, edges, where what is)."""
-    found = _Graph(net, real, _names_in_the_file(net))
+    """Return (nodes, edges, where what is)."""
+    made = _Graph(net, real, _names_in_the_file(net))
     for own, p in zip(net.populations, real.populations, strict=True):
         shape = _shape(p, real)
         kind, fields = ("Input", {"shape": np.array(shape)}) if p.neuron is None else _neuron(p, shape, real)
         exact = {name: getattr(own.neuron, name) for name in own.neuron.parameters()} if own.neuron else None
-        found.where.populations[p.name] = found.add(found.names["populations"].get(p.name, p.name), kind, fields, exact)
-    for own_wire, wire in zip(net.connections, real.connections, strict=True):
-        found.where.connections[wire.name] = list(_connect(own_wire, wire, found))
-    last = found.where.populations[real.output.name]
-    output = found.add("output", "Output", {"shape": np.array(_shape(real.output, real))})
-    found.edges.append([last, output])
-    return found.nodes, found.edges, found.where
+        made.where.populations[p.name] = made.add(made.names["populations"].get(p.name, p.name), kind, fields, exact)
+    for own_connection, connection in zip(net.connections, real.connections, strict=True):
+        made.where.connections[connection.name] = list(_connect(own_connection, connection, made))
+    last = made.where.populations[real.output.name]
+    output = made.add("output", "Output", {"shape": np.array(_shape(real.output, real))})
+    made.edges.append([last, output])
+    return made.nodes, made.edges, made.where
 
 
 def _names_in_the_file(net: Network) -> dict[str, dict[str, str]]:
-    """Names that an import had to change, as they were."""
+    """Return names that an import had to change, as they were."""
     stages = (s.settings.get("names") for s in reversed(net.done) if s.name == "import")
     given = next((names for names in stages if isinstance(names, dict)), {})
     return {kind: _texts(given.get(kind)) for kind in ("populations", "connections")}
 
 
 def _texts(names: Any) -> dict[str, str]:
-    """Of a record, which may come from a stranger's file, what can be names of nodes."""
+    """Return what can be names of nodes in a record, which may come from a stranger's file."""
     items = names.items() if isinstance(names, dict) else ()
     return {own: name for own, name in items if isinstance(name, str) and re.fullmatch(r"[\w.\-]{1,200}", name)}
 
 
 def _shape(p: Population, real: Network) -> Shape:
-    """The shape in NIR: planes only where an operator brings or wants them."""
-    wires = real.into(p.name)
-    spatial = any(map(_is_spatial, wires)) if wires else any(map(_sees_planes, real.out_of(p.name))) or p.neuron is None
+    """Return the shape in NIR: planes only where an operator brings or wants them."""
+    connections = real.into(p.name)
+    spatial = (
+        any(map(_is_spatial, connections)) if connections else any(map(_sees_planes, real.out_of(p.name))) or p.neuron is None
+    )
     return p.shape if spatial else (p.size,)
 
 
 def _neuron(p: Population, shape: Shape, real: Network) -> tuple[str, Tree]:
-    """(kind, fields) of the node, so that a step of forward Euler computes the neuron."""
+    """Return (kind, fields) of the node, so that a step of forward Euler computes the neuron."""
     neuron: Any = p.neuron
     dt = real.dt_s
 
@@ -166,44 +168,44 @@ def _neuron(p: Population, shape: Shape, real: Network) -> tuple[str, Tree]:
     return ("CubaLIF" if fires else "CubaLI"), {"tau_mem": dt / v, "tau_syn": dt / u, "w_in": 1 / u, **leak}
 
 
-def _connect(own: Connection, c: Connection, found: _Graph) -> Iterator[str]:
-    """Adds the nodes of a connection; returns those with weights: one for each delay that its synapses have."""
-    dst = found.real[c.dst]
-    biased = dst if _carrier(dst, found.real) is c else None
-    name, late = found.names["connections"].get(c.name, c.name), own.op.synapses.delays
-    if late is None:
-        yield _chain(name, c, c.delay_steps + (0 if c.axon_delays is None else c.axon_delays), _zeros(own), biased, found)
+def _connect(own: Connection, c: Connection, made: _Graph) -> Iterator[str]:
+    """Add the nodes of a connection; yield those with weights: one for each delay that its synapses have."""
+    dst = made.real[c.dst]
+    biased = dst if _carrier(dst, made.real) is c else None
+    name, delays = made.names["connections"].get(c.name, c.name), own.op.synapses.delays
+    if delays is None:
+        yield _chain(name, c, c.delay_steps + (0 if c.axon_delays is None else c.axon_delays), _zeros(own), biased, made)
         return
-    for steps in np.unique(late).tolist():
-        part, mine = (replace(wire, op=wire.op.keep(late == steps)) for wire in (c, own))
-        yield _chain(f"{name}_delay{steps}", part, c.delay_steps + steps, _zeros(mine), biased, found)
+    for steps in np.unique(delays).tolist():
+        part, mine = (replace(connection, op=connection.op.keep(delays == steps)) for connection in (c, own))
+        yield _chain(f"{name}_delay{steps}", part, c.delay_steps + steps, _zeros(mine), biased, made)
         biased = None  # one node carries the bias
 
 
-def _chain(name: str, c: Connection, total: Any, exact: Tree | None, biased: Population | None, found: _Graph) -> str:
-    """Delay, flattening, pool and weights from one population to another; returns the node with the weights."""
-    src = found.real[c.src]
-    shape, first = _shape(src, found.real), found.where.populations[c.src]
-    weights = found.add(name, *_weights(c, biased), exact)
+def _chain(name: str, c: Connection, total: Any, exact: Tree | None, biased: Population | None, made: _Graph) -> str:
+    """Add delay, flattening, pool and weights from one population to another; return the node with the weights."""
+    src = made.real[c.src]
+    shape, first = _shape(src, made.real), made.where.populations[c.src]
+    weights = made.add(name, *_weights(c, biased), exact)
     way = []
     if np.any(total) and not (np.all(total == 1) and c.src == c.dst):  # a recurrence takes a step in NIR's tools anyway
-        delay = np.broadcast_to(np.asarray(total) * found.real.dt_s, src.size).reshape(shape)
-        way.append(found.add(f"{name}_delay", "Delay", {"delay": delay}))
+        delay = np.broadcast_to(np.asarray(total) * made.real.dt_s, src.size).reshape(shape)
+        way.append(made.add(f"{name}_delay", "Delay", {"delay": delay}))
     if c.op.pool is not None:
-        way.append(found.add(f"{name}_pool", "SumPool2d", _pool(c.op.pool)))
+        way.append(made.add(f"{name}_pool", "SumPool2d", _pool(c.op.pool)))
         shape = (c.op.pool.src_shape[0], *c.op.pool.grid)
     if isinstance(c.op, Dense) and len(shape) > 1:
-        way.append(found.add(f"{name}_flatten", "Flatten", {"input_type": np.array(shape), "start_dim": 0, "end_dim": -1}))
+        way.append(made.add(f"{name}_flatten", "Flatten", {"input_type": np.array(shape), "start_dim": 0, "end_dim": -1}))
     way.append(weights)
-    if found.nodes[weights]["type"] == "SumPool2d" and (factor := c.op.synapses.values[0]) != 1:
-        way.append(found.add(f"{name}_scale", "Scale", {"scale": np.full(c.op.dst_shape, factor)}))
-    way.append(found.where.populations[c.dst])
-    found.edges.extend([src_node, dst_node] for src_node, dst_node in zip([first, *way], way, strict=False))
+    if made.nodes[weights]["type"] == "SumPool2d" and (factor := c.op.synapses.values[0]) != 1:
+        way.append(made.add(f"{name}_scale", "Scale", {"scale": np.full(c.op.dst_shape, factor)}))
+    way.append(made.where.populations[c.dst])
+    made.edges.extend([src_node, dst_node] for src_node, dst_node in zip([first, *way], way, strict=False))
     return weights
 
 
 def _weights(c: Connection, biased: Population | None) -> tuple[str, Tree]:
-    """(kind, fields) of the node with the weights; ``biased``: the population whose bias it carries."""
+    """Return (kind, fields) of the node with the weights; ``biased``: the population whose bias it carries."""
     op = c.op
     if isinstance(op, SumPool2d):
         average = op.synapses.values[0] == 1 / op.window.taps
@@ -224,7 +226,7 @@ def _weights(c: Connection, biased: Population | None) -> tuple[str, Tree]:
 
 
 def _bias(p: Population, shape: Shape) -> Floats:
-    """Of each neuron, or of each channel."""
+    """Return the bias of each neuron, or of each channel."""
     neuron: Any = p.neuron
     return np.broadcast_to(np.asarray(neuron.bias, np.float64), p.size).reshape(shape[0], -1)[:, 0]
 
@@ -234,7 +236,7 @@ def _pool(window: Window) -> Tree:
 
 
 def _zeros(own: Connection) -> Tree | None:
-    """The places of synapses that exist with weight 0: NIR's matrices cannot tell them from pruned ones."""
+    """Return the places of synapses that exist with weight 0: NIR's matrices cannot tell them from pruned ones."""
     s = own.op.synapses
     places = s.rows[s.values == 0] * s.shape[1] + s.indices[s.values == 0]
     return {"zeros": places} if len(places) else None

@@ -59,17 +59,17 @@ ROWS_AND_COLUMNS = {
 
 
 def neuron_problem(model: str) -> str:
-    """Why the target cannot hold a neuron model; empty if it can."""
+    """Return why the target cannot hold a neuron model; empty if it can."""
     return step_writer.neuron_problem(model, _npz_steps.OPERATIONS, "the description")
 
 
 def operator_problem(kind: str) -> str:
-    """Why the target cannot hold a kind of operators; empty if it can."""
+    """Return why the target cannot hold a kind of operators; empty if it can."""
     return "" if kind in ROWS_AND_COLUMNS and kind in ops.kinds() else f"what rows and columns of {kind!r} are is not described"
 
 
 def problems(net: Network, mapping: CoreMap | None) -> list[str]:
-    """Everything that cannot be exported, each as a sentence."""
+    """Return everything that cannot be exported, each as a sentence."""
     return [
         f"connection {c.name!r} has operator {c.op.kind!r}: {why}"
         for c in net.connections
@@ -99,7 +99,7 @@ def run(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> 
 
 
 def _description(net: Network) -> dict[str, Any]:
-    found = structure(net)
+    described = structure(net)
     fixed = isinstance(net.numeric, Fixed)
     models = sorted({p.neuron.model() for p in net.populations if p.neuron})
     return {
@@ -107,7 +107,7 @@ def _description(net: Network) -> dict[str, Any]:
         "snnc": __version__,
         "name": net.name,
         "hash": net.hash,
-        **found,
+        **described,
         "order": [p.name for p in net.ordered],
         "output": net.output.name,
         "scales": dict(scales(net)) if fixed else {},  # integers per float, by population

@@ -44,8 +44,10 @@ class _Words(Writer):
 
 
 def described(model: str) -> dict[str, Any]:
-    """A step of a neuron model. ``do``: lines of result, operation, operands; an operand is the result of a line above, a
-    state variable, a parameter, or ``current``, the sum that arrives. ``state`` and ``spikes``: which results they become.
+    """Return a step of a neuron model as data.
+
+    ``do``: lines of result, operation, operands; an operand is the result of a line above, a state variable, a parameter, or
+    ``current``, the sum that arrives. ``state`` and ``spikes``: which results they become.
     """
     neuron = neurons.get(model).example()
     words = _Words(Population("any", (1,), neuron))

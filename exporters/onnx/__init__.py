@@ -31,21 +31,21 @@ VERIFIED_BY = RUNTIME.name
 
 
 def neuron_problem(model: str) -> str:
-    """Why the target cannot compute a neuron model; empty if it can. The graph is written by the model's own step."""
+    """Return why the target cannot compute a neuron model; empty if it can. The graph is written by the model's own step."""
     return step_writer.neuron_problem(model, step_writer.operations_of(OnnxArith), "the ONNX graph")
 
 
 def operator_problem(kind: str) -> str:
-    """Why the target cannot compute a kind of operators; empty if it can."""
+    """Return why the target cannot compute a kind of operators; empty if it can."""
     return "" if kind in OPERATORS else f"no ONNX nodes are known to compute {kind!r}"
 
 
 def problems(net: Network, mapping: CoreMap | None) -> list[str]:
-    """Everything that cannot be exported, each as a sentence."""
-    found = [f"connection {c.name!r} {problem}" for c in net.connections for problem in _connection_problems(c, net)]
-    if not found and isinstance(net.numeric, Fixed) and (size := sum(weight_bytes(net).values())) > MAX_FILE_BYTES:
-        found.append(f"its weights need {size:,} bytes, an ONNX file holds at most {MAX_FILE_BYTES:,}; prune it")
-    return found
+    """Return everything that cannot be exported, each as a sentence."""
+    reasons = [f"connection {c.name!r} {problem}" for c in net.connections for problem in _connection_problems(c, net)]
+    if not reasons and isinstance(net.numeric, Fixed) and (size := sum(weight_bytes(net).values())) > MAX_FILE_BYTES:
+        reasons.append(f"its weights need {size:,} bytes, an ONNX file holds at most {MAX_FILE_BYTES:,}; prune it")
+    return reasons
 
 
 def _connection_problems(c: Connection, net: Network) -> Iterator[str]:
@@ -65,7 +65,7 @@ def _part_problems(part: Part, net: Network, c: Connection) -> Iterator[str]:
 
 
 def weight_bytes(net: Network) -> dict[str, int]:
-    """Bytes of the weights of a fixed network in one of the two files, by connection."""
+    """Return the bytes of the weights of a fixed network in one of the two files, by connection."""
     assert isinstance(net.numeric, Fixed)  # noqa: S101 - for the type checker; callers ask for fixed networks only
     return {c.name: sum(_onnx_sums.weights(part.op, net.numeric).bytes for part in parts(c)) for c in net.connections}
 

@@ -20,7 +20,7 @@ class Graph:
         self.constants: dict[str, Any] = {}
 
     def name(self, name: str) -> str:
-        """A name as this graph has it."""
+        """Return a name as this graph has it."""
         return self.prefix + name
 
     def node(self, operator: str, *inputs: str, result: str = "", **attributes: Any) -> str:
@@ -32,7 +32,7 @@ class Graph:
         return output
 
     def constant(self, name: str, array: NDArray[Any]) -> str:
-        """A constant of that name, once however often it is asked for."""
+        """Add a constant of that name, once however often it is asked for."""
         from onnx import numpy_helper
 
         name = self.name(name)
@@ -41,15 +41,15 @@ class Graph:
         return name
 
     def number(self, value: int, dtype: Any = np.int64) -> str:
-        """A constant of shape ()."""
+        """Add a constant of shape ()."""
         return self.constant(f"{np.dtype(dtype).name}:{value}", np.array(value, dtype))
 
     def shape(self, *sizes: int) -> str:
-        """A constant shape; -1 stands for what is left."""
+        """Add a constant shape; -1 stands for what is left."""
         return self.constant("shape:" + "x".join(map(str, sizes)), np.array(sizes, np.int64))
 
     def cast(self, value: str, dtype: Any, result: str = "") -> str:
-        """The same numbers as another type."""
+        """Add the same numbers as another type."""
         from onnx import helper
 
         return self.node("Cast", value, result=result, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
@@ -165,6 +165,6 @@ class OnnxFixed(OnnxArith):
 
 
 def arith(graph: Graph, population: Population, numeric: Numeric) -> OnnxArith:
-    """The arithmetic of a population in nodes of ``graph``."""
+    """Return the arithmetic of a population in nodes of ``graph``."""
     kinds: Mapping[str, type[OnnxArith]] = {Float.kind: OnnxArith, Fixed.kind: OnnxFixed}
     return kinds[numeric.kind](graph, population, numeric)

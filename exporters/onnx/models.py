@@ -36,7 +36,7 @@ class Tensor:
     sizes: tuple[int, ...]
 
     def info(self, name: str, *free: str) -> Any:
-        """As ONNX declares it, with the free sizes before the others."""
+        """Return the declaration in ONNX, with the free sizes before the others."""
         from onnx import helper
 
         return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(self.dtype)), [*free, *self.sizes])
@@ -55,12 +55,12 @@ class Step:
 
 
 def largest_message(p: Population) -> int:
-    """That a population can send in a step."""
+    """Return the largest message that a population can send in a step."""
     return int(2 ** max(p.message_bits, 1) - 1)
 
 
 def step_graph(net: Network, max_synapses: int, prefix: str = "") -> Step:
-    """The graph of one step; every name in it begins with ``prefix``."""
+    """Return the graph of one step; every name in it begins with ``prefix``."""
     s = Step(net, Graph(prefix), max_synapses)
     for p in net.ordered:
         s.inputs |= {} if p.neuron else {p.name: Tensor(message_type(largest_message(p)), (p.size,))}
@@ -88,7 +88,7 @@ def _population(s: Step, p: Population) -> None:
 
 
 def _current(s: Step, p: Population) -> str:
-    """What all connections add, in the order of the reference, as floats are not added in any other."""
+    """Add what all connections bring, in the order of the reference, as floats are not added in any other."""
     assert p.neuron is not None  # noqa: S101 - for the type checker; callers ask for neurons only
     state = s.graph.name(f"{p.name}.{p.neuron.variables()[0]}")
     total = s.graph.node("Sub", state, state)
@@ -110,7 +110,7 @@ def _part(s: Step, c: Connection, name: str, part: Part) -> str:
 
 
 def _remember(s: Step, name: str) -> None:
-    """The past of the next step: what was sent now, then the past but for the oldest."""
+    """Add the past of the next step: what was sent now, then the past but for the oldest."""
     graph, steps = s.graph, s.states[f"{name}.past"].sizes[0]
     now = graph.node("Unsqueeze", graph.name(name), graph.shape(1))
     kept = graph.node("Slice", graph.name(f"{name}.past"), graph.shape(0), graph.shape(steps - 1), graph.shape(1))
@@ -118,7 +118,7 @@ def _remember(s: Step, name: str) -> None:
 
 
 def step_model(net: Network, max_synapses: int) -> Any:
-    """The model of one step. Raises DoesNotFitError as `float_sums` does."""
+    """Return the model of one step. Raises DoesNotFitError as `float_sums` does."""
     from onnx import helper
 
     s = step_graph(net, max_synapses)
@@ -129,7 +129,7 @@ def step_model(net: Network, max_synapses: int) -> Any:
 
 
 def _readouts(net: Network) -> dict[str, str]:
-    """The populations that never fire, and the state that is read of each."""
+    """Return the populations that never fire, and the state that is read of each."""
     return {p.name: p.neuron.readout for p in net.ordered if p.neuron and not p.neuron.rule.fires}
 
 
@@ -138,7 +138,7 @@ def _next(s: Step) -> list[Any]:
 
 
 def sequence_model(net: Network, max_synapses: int) -> Any:
-    """The model of a whole sequence. Raises DoesNotFitError as `float_sums` does."""
+    """Return the model of a whole sequence. Raises DoesNotFitError as `float_sums` does."""
     from onnx import helper
 
     s = step_graph(net, max_synapses, prefix="step/")
@@ -165,7 +165,7 @@ def sequence_model(net: Network, max_synapses: int) -> Any:
 
 
 def _model(net: Network, graph: Any) -> Any:
-    """With opset, versions and provenance; checked as strictly as the package onnx can."""
+    """Add opset, versions and provenance; the model is checked as strictly as the package onnx can."""
     from onnx import checker, helper
 
     model = helper.make_model(

@@ -46,7 +46,7 @@ class Weights:
 
 
 def weights(op: Op, numeric: Fixed) -> Weights:
-    """Of a dense operator as (inputs, n_dst), of the others as a kernel (C_out, C_in / groups, rows, columns)."""
+    """Return the weights of a dense operator as (inputs, n_dst), others' as a kernel (C_out, C_in / groups, rows, columns)."""
     values, factor = in_bytes(op, numeric)
     rows, columns = op.synapses.rows, op.synapses.indices.astype(np.int64)
     if isinstance(op, Conv2d):
@@ -61,14 +61,14 @@ def weights(op: Op, numeric: Fixed) -> Weights:
 
 
 def most(part: Part, message: int) -> int:
-    """The largest magnitude of a sum in the products' 32-bit registers, for messages up to ``message``."""
+    """Return the largest magnitude of a sum in the products' 32-bit registers, for messages up to ``message``."""
     largest = message * (int(part.op.pool.taps) if part.op.pool else 1)
     sums = part.op.sums(np.abs(part.op.synapses.values)) * min(largest, DIGIT - 1)
     return int(sums.max(initial=0))
 
 
 def fixed_sums(graph: Graph, name: str, part: Part, messages: str, message: int, numeric: Fixed) -> str:
-    """The currents that a part of a connection adds (int64). ``message``: the largest that there can be."""
+    """Return the currents that a part of a connection adds (int64). ``message``: the largest that there can be."""
     op, digits = part.op, _digits(graph, _masked(graph, name, part, messages, message), message)
     if op.pool:
         pooled = _weigh(graph, digits, _pool(op.pool), f"{name}.pool", op.pool)
@@ -84,12 +84,12 @@ def fixed_sums(graph: Graph, name: str, part: Part, messages: str, message: int,
 
 
 def message_type(message: int) -> Any:
-    """The type of messages up to this one."""
+    """Return the type of messages up to this one."""
     return np.uint8 if message < 256 else np.int32
 
 
 def _masked(graph: Graph, name: str, part: Part, messages: str, message: int) -> str:
-    """The messages of the part's sources."""
+    """Return the messages of the part's sources."""
     if part.sources is None:
         return messages
     mask, none = graph.constant(f"{name}.carried", part.sources), graph.number(0, message_type(message))
@@ -97,14 +97,14 @@ def _masked(graph: Graph, name: str, part: Part, messages: str, message: int) ->
 
 
 def _digits(graph: Graph, messages: str, message: int) -> list[tuple[int, str]]:
-    """Messages as [(what a digit counts, digits as uint8)]."""
+    """Return messages as [(what a digit counts, digits as uint8)]."""
     if message < DIGIT:
         return [(1, graph.cast(messages, np.uint8))]
-    found, left, unit = [], graph.cast(messages, np.int64), 1
+    digits, left, unit = [], graph.cast(messages, np.int64), 1
     while unit <= message:
-        found.append((unit, graph.cast(graph.node("Mod", left, graph.number(DIGIT)), np.uint8)))
+        digits.append((unit, graph.cast(graph.node("Mod", left, graph.number(DIGIT)), np.uint8)))
         left, unit = graph.node("Div", left, graph.number(DIGIT)), unit * DIGIT
-    return found
+    return digits
 
 
 def _pool(pool: Window) -> Weights:
@@ -115,7 +115,7 @@ def _pool(pool: Window) -> Weights:
 def _weigh(
     graph: Graph, digits: list[tuple[int, str]], w: Weights, name: str, window: Window | None, groups: int | None = None
 ) -> str:
-    """The sums (int64) of all digits; with a window as planes."""
+    """Return the sums (int64) of all digits; with a window as planes."""
     kernel, totals = _constant(graph, w, name), []
     for unit, digit in digits:
         if window is None:
@@ -140,7 +140,7 @@ def _total(graph: Graph, terms: list[str]) -> str:
 
 
 def _constant(graph: Graph, w: Weights, name: str) -> str:
-    """Sparse where that is smaller: the runtime unpacks it when it loads the file."""
+    """Add the weights, sparse where that is smaller: the runtime unpacks it when it loads the file."""
     from onnx import helper, numpy_helper
 
     if w.bytes == w.dense_bytes:
@@ -152,7 +152,7 @@ def _constant(graph: Graph, w: Weights, name: str) -> str:
 
 
 def _shifted(graph: Graph, total: str, exponent: int) -> str:
-    """The weight exponent; negative ones round to minus infinity, as what is left after the remainder divides evenly."""
+    """Apply the weight exponent; negative ones round to minus infinity, as what is left after the remainder divides evenly."""
     if exponent >= 0:
         return graph.node("Mul", total, graph.number(1 << exponent))
     one = graph.number(1 << -exponent)
@@ -160,26 +160,26 @@ def _shifted(graph: Graph, total: str, exponent: int) -> str:
 
 
 def float_sums(graph: Graph, name: str, part: Part, messages: str, message: int, max_synapses: int) -> str:
-    """The currents that a part of a connection adds (float64), bit for bit those of the reference.
+    """Return the currents that a part of a connection adds (float64), bit for bit those of the reference.
 
     Raises DoesNotFitError if an operator unrolls to more than ``max_synapses``.
     """
-    op, found = part.op, graph.cast(_masked(graph, name, part, messages, message), np.float64)
+    op, masked = part.op, graph.cast(_masked(graph, name, part, messages, message), np.float64)
     if op.pool:
-        found = _scattered(graph, f"{name}.pool", SumPool2d.of_weight(1.0, op.pool).unrolled(max_synapses), found)
+        masked = _scattered(graph, f"{name}.pool", SumPool2d.of_weight(1.0, op.pool).unrolled(max_synapses), masked)
         op = replace(op, pool=None)
     if isinstance(op, Conv2d):
         taps = op.synapses.indices % op.window.taps
         kernels = [(f"{name}.tap{tap}", op.keep(taps == tap).unrolled(max_synapses)) for tap in np.unique(taps)]
-        return _total(graph, [_scattered(graph, tap, kernel, found) for tap, kernel in kernels])
+        return _total(graph, [_scattered(graph, tap, kernel, masked) for tap, kernel in kernels])
     if isinstance(op, SumPool2d):
-        found = _scattered(graph, name, SumPool2d.of_weight(1.0, op.window).unrolled(max_synapses), found)
-        return graph.node("Mul", found, graph.constant(f"{name}.weight", op.synapses.values.sum()))
-    return _scattered(graph, name, op.unrolled(max_synapses), found)
+        masked = _scattered(graph, name, SumPool2d.of_weight(1.0, op.window).unrolled(max_synapses), masked)
+        return graph.node("Mul", masked, graph.constant(f"{name}.weight", op.synapses.values.sum()))
+    return _scattered(graph, name, op.unrolled(max_synapses), masked)
 
 
 def _scattered(graph: Graph, name: str, s: Synapses, inputs: str) -> str:
-    """Synapse by synapse, in the order in which they are stored."""
+    """Add synapse by synapse, in the order in which they are stored."""
     from onnx import numpy_helper
 
     at = graph.node("Gather", inputs, graph.constant(f"{name}.sources", s.indices), axis=1)

@@ -43,31 +43,31 @@ VERIFIED_BY = SIMULATOR.name
 
 
 def neuron_problem(model: str) -> str:
-    """Why the target cannot compute a neuron model exactly; empty if it can."""
+    """Return why the target cannot compute a neuron model exactly; empty if it can."""
     return NEURONS.get(model, f"no soma of SANA-FE 2.2.9 is known to compute {model!r} exactly")
 
 
 def operator_problem(kind: str) -> str:
-    """Why the target cannot run a kind of operators; empty if it can: every one is unrolled to edges."""
+    """Return why the target cannot run a kind of operators; empty if it can: every one is unrolled to edges."""
     return "" if kind in OPERATORS else f"no edges are known to compute {kind!r}"
 
 
 def problems(net: Network, mapping: CoreMap | None) -> list[str]:
-    """Everything that cannot be exported, each as a sentence."""
+    """Return everything that cannot be exported, each as a sentence."""
     if mapping is None:
         return ["it has no mapping to cores"]
     if not isinstance(net.numeric, Fixed):
         return ["it is a float network; quantise it first (snnc quantise)"]
-    found = [
+    reasons = [
         f"population {p.name!r} has neurons {p.neuron.model()!r}: {why}"
         for p in net.populations
         if p.neuron and (why := neuron_problem(p.neuron.model()))
     ]
-    found += [f"population {p.name!r} sends numbers, SANA-FE's spikes carry none" for p in net.populations if p.message_bits]
-    found += [f"connection {c.name!r} {problem}" for c in net.connections for problem in _connection_problems(c)]
+    reasons += [f"population {p.name!r} sends numbers, SANA-FE's spikes carry none" for p in net.populations if p.message_bits]
+    reasons += [f"connection {c.name!r} {problem}" for c in net.connections for problem in _connection_problems(c)]
     if net.numeric.state_shift != STATE_SHIFT:
-        found.append(f"its states have {net.numeric.state_shift} bits below a weight's, SANA-FE's {STATE_SHIFT}")
-    return found + _loop_problems(net)
+        reasons.append(f"its states have {net.numeric.state_shift} bits below a weight's, SANA-FE's {STATE_SHIFT}")
+    return reasons + _loop_problems(net)
 
 
 def _connection_problems(c: Connection) -> Iterator[str]:
@@ -95,28 +95,28 @@ def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: in
     """
     assert mapping is not None  # noqa: S101 - for the type checker; `problems` refuses it
     assert isinstance(net.numeric, Fixed)  # noqa: S101 - likewise
-    late = files.write(net, mapping, folder, max_synapses)
+    lags = files.write(net, mapping, folder, max_synapses)
     unit = 1 << net.numeric.state_shift
     facts = {
-        "latency": late,
-        "late_biases": _late_biases(net, late, unit),
+        "latency": lags,
+        "late_biases": _late_biases(net, lags, unit),
         "state_unit": unit,
         "costs_known": mapping.chip.costs is not None,
     }
     (folder / "network.json").write_text(json.dumps(facts, indent=1) + "\n")
     (folder / "mapping.json").write_text(json.dumps(mapping.to_json(), indent=1, sort_keys=True) + "\n")
     (folder / runner.PROGRAM).write_bytes(Path(__file__).with_name("program.py").read_bytes())
-    return late
+    return lags
 
 
-def _late_biases(net: Network, late: dict[str, int], unit: int) -> dict[str, Any]:
-    """The biases, in weight units, of the populations that have any and run late: they begin with their first input."""
-    found = {}
+def _late_biases(net: Network, lags: dict[str, int], unit: int) -> dict[str, Any]:
+    """Return the biases, in weight units, of the populations that have any and lag: they begin with their first input."""
+    biases = {}
     for p in net.populations:
         neuron: Any = p.neuron
-        if neuron and late[p.name] and np.any(neuron.bias):
-            found[p.name] = np.broadcast_to(neuron.bias / unit, p.size).tolist()
-    return found
+        if neuron and lags[p.name] and np.any(neuron.bias):
+            biases[p.name] = np.broadcast_to(neuron.bias / unit, p.size).tolist()
+    return biases
 
 
 def run(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> Run:

@@ -26,17 +26,19 @@ def write(net: Network, mapping: CoreMap, folder: Path, max_synapses: int) -> di
 
     Raises DoesNotFitError if a connection has to be unrolled to more than ``max_synapses`` synapses.
     """
-    late = latency(net)
+    lags = latency(net)
     (folder / "architecture.yaml").write_text("\n".join(_architecture(net, mapping)) + "\n")
     with (folder / "network.yaml").open("w") as file:
-        for block in _network(net, mapping, late, max_synapses):
+        for block in _network(net, mapping, lags, max_synapses):
             file.write(block + "\n")
-    return late
+    return lags
 
 
 def _architecture(net: Network, mapping: CoreMap) -> Iterator[str]:
-    """The mesh of the chip as far as it is used, which is what SANA-FE's run time goes by, and one column of tiles beside it
-    from which the inputs come: it knows no off-chip sources."""
+    """Yield the chip: its mesh as far as it is used, which is what SANA-FE's run time goes by, and a column for the inputs.
+
+    The inputs come from one column of tiles beside the mesh: SANA-FE knows no off-chip sources.
+    """
     chip = mapping.chip
     columns, rows = _grid(mapping)
     cost = chip.costs or Costs()
@@ -55,7 +57,7 @@ def _architecture(net: Network, mapping: CoreMap) -> Iterator[str]:
 
 
 def _grid(mapping: CoreMap) -> tuple[int, int]:
-    """Columns and rows of tiles, up to the last that holds a core of the mapping."""
+    """Return the columns and rows of tiles, up to the last that holds a core of the mapping."""
     column, row = tiles(mapping.chip, _places(mapping))
     return int(column.max()) + 1, int(row.max()) + 1
 
@@ -80,12 +82,12 @@ def _tile(name: str, count: int, cores: int, neurons: int, cost: Costs) -> Itera
 
 
 def _core(neurons: int, cost: Costs, inputs: int) -> Iterator[str]:
-    """A core that holds neurons, or input neurons, which lie off chip and cost nothing."""
+    """Yield a core that holds neurons, or input neurons, which lie off chip and cost nothing."""
     free = Costs() if inputs else cost
 
     def unit(kind: str, name: str, **attributes: Any) -> str:
-        said = ", ".join(f"{key}: {value}" for key, value in attributes.items())
-        return f"          {kind}:\n" * bool(kind) + f"            - name: {name}\n              attributes: {{{said}}}"
+        listed = ", ".join(f"{key}: {value}" for key, value in attributes.items())
+        return f"          {kind}:\n" * bool(kind) + f"            - name: {name}\n              attributes: {{{listed}}}"
 
     yield "          attributes:"
     yield "            buffer_position: dendrite\n            buffer_inside_unit: true"
@@ -109,14 +111,14 @@ def _cost(event: str, picojoules: float, nanoseconds: float) -> dict[str, str]:
     return {f"energy_{event}": f"{picojoules:.10g}e-12", f"latency_{event}": f"{nanoseconds:.10g}e-9"}
 
 
-def _network(net: Network, mapping: CoreMap, late: dict[str, int], max_synapses: int) -> Iterator[str]:
+def _network(net: Network, mapping: CoreMap, lags: dict[str, int], max_synapses: int) -> Iterator[str]:
     yield "network:\n  name: snnc\n  groups:"
     for p in net.populations:
         yield from _group(p, net.numeric)
     yield "  edges:"
     cores = _cores(net, mapping)
     for c in net.connections:
-        yield from _edges(c, late, cores[c.dst], mapping, max_synapses)
+        yield from _edges(c, lags, cores[c.dst], mapping, max_synapses)
     yield "mappings:"
     yield from _mappings(net, mapping)
 
@@ -130,22 +132,22 @@ def _group(p: Population, numeric: Any) -> Iterator[str]:
     yield "      neurons:"
     soma = _soma(p, numeric)
     for start, stop in _runs(np.stack([soma[name] for name in sorted(soma)])):
-        said = ", ".join(f"{name}: {values[start]:.17g}" for name, values in soma.items())
-        yield f"        - {start}..{stop - 1}: {{soma: {{{said}, reset_mode: {_reset_mode(p)}, log_u: true}}}}"
+        listed = ", ".join(f"{name}: {values[start]:.17g}" for name, values in soma.items())
+        yield f"        - {start}..{stop - 1}: {{soma: {{{listed}, reset_mode: {_reset_mode(p)}, log_u: true}}}}"
 
 
 def _soma(p: Population, numeric: Fixed) -> dict[str, NDArray[np.float64]]:
-    """The parameters of each neuron, in weight units: SANA-FE rounds potentials to 1/64 of them, as the chip's state does."""
+    """Return the parameters of each neuron in weight units: SANA-FE rounds potentials to 1/64 of them, as the chip does."""
     neuron: Any = p.neuron
     whole = 1 << numeric.decay_bits
-    found = {
+    values_of = {
         "threshold": getattr(neuron, "threshold", NEVER),
         "leak_decay": (whole - neuron.decay_v) / whole,
         "input_decay": (whole - getattr(neuron, "decay_u", whole)) / whole,
         "bias": neuron.bias / (1 << numeric.state_shift),
         "refractory_delay": getattr(neuron, "period", 0),
     }
-    return {name: np.broadcast_to(np.asarray(value, np.float64), p.size).copy() for name, value in found.items()}
+    return {name: np.broadcast_to(np.asarray(value, np.float64), p.size).copy() for name, value in values_of.items()}
 
 
 def _reset_mode(p: Population) -> str:
@@ -154,24 +156,24 @@ def _reset_mode(p: Population) -> str:
 
 
 def _runs(columns: NDArray[Any]) -> Iterator[tuple[int, int]]:
-    """(start, stop) of each stretch of equal columns."""
+    """Yield (start, stop) of each stretch of equal columns."""
     changed = np.flatnonzero((np.diff(columns, axis=1) != 0).any(axis=0)) + 1
     yield from pairwise([0, *changed.tolist(), columns.shape[1]])
 
 
 def _cores(net: Network, mapping: CoreMap) -> dict[str, NDArray[np.int64]]:
-    """Of each neuron the position of its core in the mapping."""
-    found = {p.name: np.zeros(p.size, np.int64) for p in net.populations if p.neuron}
+    """Return the position of each neuron's core in the mapping."""
+    core_of = {p.name: np.zeros(p.size, np.int64) for p in net.populations if p.neuron}
     for i, core in enumerate(mapping.cores):
-        for piece in core.slices:
-            found[piece.population][piece.start : piece.stop] = i
-    return found
+        for core_slice in core.slices:
+            core_of[core_slice.population][core_slice.start : core_slice.stop] = i
+    return core_of
 
 
-def _edges(c: Connection, late: dict[str, int], core_of: NDArray[np.int64], mapping: CoreMap, max_synapses: int) -> Iterator[str]:
+def _edges(c: Connection, lags: dict[str, int], core_of: NDArray[np.int64], mapping: CoreMap, max_synapses: int) -> Iterator[str]:
     formats = [core.formats.get(c.name, FORMATS[0]) for core in mapping.cores]
-    units = [READ_AS.get(form, form) for form in formats]
-    wait = late[c.dst] - late[c.src] - 1
+    units = [READ_AS.get(stored_as, stored_as) for stored_as in formats]
+    wait = lags[c.dst] - lags[c.src] - 1
     for part in parts(c):
         s = part.op.unrolled(max_synapses)
         kept = np.ones(s.count, bool) if part.sources is None else part.sources[s.indices]

@@ -74,7 +74,7 @@ def test_a_plan_is_mapped_within_the_goal_and_leaves_little_room(make, spread, c
     found = spread(net, asked, random_importance(net))
     mapped = map_by(Task.of(found.net, asked.profile), "greedy")
     assert mapped.cores == found.uses["cores"] <= cores
-    used = mapped.found.used["synapse_words_per_core"]
+    used = mapped.census.used["synapse_words_per_core"]
     assert used.max() <= 150
     assert used.sum() > 0.7 * 150 * cores
 

@@ -71,9 +71,9 @@ def test_packets_and_hops_are_those_of_the_census(chip, tmp_path):
     mapped = map_by(Task.of(net, profile, rates), "sequential")
     found = targets.load("sanafe").run(targets.export("sanafe", net, mapped.mapping, tmp_path / "a"), inputs, False, 100)
     assert compare(run, found).exact
-    assert found.measured["packets"] == mapped.found.packets
+    assert found.measured["packets"] == mapped.census.packets
     assert found.measured["packet_hops"] == mapped.packet_hops > 100
-    assert found.measured["synaptic_operations"] == mapped.found.operations.sum() == synaptic_operations(net, run.spikes)
+    assert found.measured["synaptic_operations"] == mapped.census.operations.sum() == synaptic_operations(net, run.spikes)
 
 
 def test_energy_and_time_are_made_of_the_costs_of_the_profile(tmp_path):

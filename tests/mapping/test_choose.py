@@ -40,7 +40,7 @@ def test_a_mapping_is_complete_legal_deterministic_and_measured_as_by_hand(name,
     must_be_measured(net, task, mapped)
     bounds = lower_bounds(task)
     assert bounds.cores <= mapped.cores
-    assert bounds.packets <= mapped.found.packets + 1e-9
+    assert bounds.packets <= mapped.census.packets + 1e-9
     assert bounds.packet_hops <= mapped.packet_hops + 1e-9
     assert bounds.busiest_operations <= mapped.busiest_operations + 1e-9
 
@@ -65,9 +65,9 @@ def must_be_measured(net, task, mapped):
                 packet_hops_ += far * (reaches * rate)[mine].sum()
         assert core.used["output_axons_per_core"] == out
         operations = sum((into[c.name].sum(axis=0) * task.rates[c.src]).sum() for c in net.connections)
-        assert operations == pytest.approx(mapped.found.operations[a])
+        assert operations == pytest.approx(mapped.census.operations[a])
         assert set(core.formats) == {name for name, m in into.items() if m.any()}
-    assert packets == pytest.approx(mapped.found.packets)
+    assert packets == pytest.approx(mapped.census.packets)
     assert packet_hops_ == pytest.approx(mapped.packet_hops)
 
 

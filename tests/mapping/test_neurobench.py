@@ -30,7 +30,7 @@ def told(net, run, chip="loihi2"):
     """Our measures of a network mapped with the rates of a run."""
     rates = {name: np.count_nonzero(raster, axis=1).mean(axis=0) for name, raster in run.spikes.items()}
     task = Task.of(net, chips.load(chip), rates)
-    return measures(task, map_by(task, "greedy").found, steps=next(iter(run.spikes.values())).shape[1])
+    return measures(task, map_by(task, "greedy").census, steps=next(iter(run.spikes.values())).shape[1])
 
 
 def leaky(**options):

@@ -120,7 +120,7 @@ def test_it_is_what_loops_over_axons_say(net, rule, neurons, strategy):
     mapped = map_by(task, strategy)
     found = saved(task, of_slices(task, tuple(core.slices for core in mapped.mapping.cores)))
     assert found == {c.name: saved_by_hand(task, mapped.mapping, c.name) for c in task.net.connections}
-    assert sum(s.words for s in found.values()) == mapped.found.used["synapse_words_per_core"].sum()
+    assert sum(s.words for s in found.values()) == mapped.census.used["synapse_words_per_core"].sum()
     assert all(s.shared <= s.words for s in found.values())
 
 
@@ -206,7 +206,7 @@ def test_lists_are_counted_by_the_rule_of_the_profile(make):
     net, profile = make(0), chips.load("loihi1_nxtf")
     mapped = map_by(Task.of(net, profile), "greedy")
     found = saved(Task.of(net, profile), of_slices(Task.of(net, profile), tuple(c.slices for c in mapped.mapping.cores)))
-    assert sum(s.words for s in found.values()) == mapped.found.used["synapse_words_per_core"].sum()
+    assert sum(s.words for s in found.values()) == mapped.census.used["synapse_words_per_core"].sum()
     assert sum(s.shared for s in found.values()) < sum(s.words for s in found.values())
 
 

@@ -28,55 +28,55 @@ def write(net: Network, folder: Path, max_synapses: int = MAX_SYNAPSES) -> dict[
     """
     assert isinstance(net.numeric, Fixed)  # noqa: S101 - for the type checker; `problems` refuses float networks
     needed = {c.name: hops(c) for c in net.connections}
-    late = latency(net, needed)
+    lags = latency(net, needed)
     made = {}
     for c in net.connections:
-        wait = late[c.dst] - late[c.src] - needed[c.name]
+        wait = lags[c.dst] - lags[c.src] - needed[c.name]
         made[c.name] = processes(c, net[c.src].message_bits, net.numeric, wait, max_synapses)
     program = Path(__file__).with_name("program.py").read_bytes()
     (folder / PROGRAM).write_bytes(program)
     network = {
         "schema": SCHEMA,
-        "pause_steps": pause_steps(net, late),
-        "populations": [_population(p, late[p.name], net.numeric) for p in net.ordered],
-        "connections": [_connection(c, made[c.name], late) for c in net.connections],
+        "pause_steps": pause_steps(net, lags),
+        "populations": [_population(p, lags[p.name], net.numeric) for p in net.ordered],
+        "connections": [_connection(c, made[c.name], lags) for c in net.connections],
     }
     (folder / "network.json").write_text(json.dumps(network, indent=1) + "\n")
     made_of = {f"{p.name}.{part}": array for chain in made.values() for p in chain for part, array in p.arrays.items()}
     (folder / "weights.npz").write_bytes(npz(made_of))
-    return late
+    return lags
 
 
-def pause_steps(net: Network, late: dict[str, int]) -> int:
-    """Silent steps after each sample: as many as a population runs late behind one from which a delay leads to it.
+def pause_steps(net: Network, lags: dict[str, int]) -> int:
+    """Return the silent steps after each sample: as many as a population lags behind one from which a delay leads to it.
 
     So it has finished a sample before what that connection still carries is dropped, see `_forget`.
     """
-    return max([0, *(late[c.dst] - late[c.src] for c in net.connections if c.longest_delay)])
+    return max([0, *(lags[c.dst] - lags[c.src] for c in net.connections if c.longest_delay)])
 
 
 def _forget(src_late: int, dst_late: int) -> dict[str, int]:
-    """When a connection with delay is emptied, so that no spike of one sample arrives in the next (steps, from 1).
+    """Return when a connection with delay is emptied, so that no spike of one sample arrives in the next (steps, from 1).
 
     From the step before its destination begins a sample (or before its source does, if that is earlier) until the step
-    before its source begins it: up to then it carries spikes of samples before only. Without delay none can arrive late.
+    before its source begins it: up to then it carries spikes of samples before only. Without delay none can arrive too late.
     """
     first = min(src_late, dst_late)
     return {"first": first, "count": src_late - first + 1}
 
 
-def _population(p: Population, late: int, numeric: Fixed) -> dict[str, Any]:
+def _population(p: Population, lag: int, numeric: Fixed) -> dict[str, Any]:
     return {
         "name": p.name,
         "n": p.size,
         "registers": None if p.neuron is None else _registers(p.neuron, numeric),
-        # Lava counts steps from 1, and the first input of a sample arrives `late` steps after the sample began.
-        "reset_offset": late + 1,
+        # Lava counts steps from 1, and the first input of a sample arrives `lag` steps after the sample began.
+        "reset_offset": lag + 1,
     }
 
 
 def _registers(neuron: Any, numeric: Fixed) -> dict[str, Any]:
-    """The registers of Lava's LIF: numbers where all neurons share one, else lists."""
+    """Return the registers of Lava's LIF: numbers where all neurons share one, else lists."""
     decay_u = neuron.parameters().get("decay_u")
     du = neuron.decay_u - decay_u.metadata["offset"] if decay_u else np.array(NO_MEMORY)
     mantissa, exponent = bias_parts(neuron.bias, of_lava(numeric))
@@ -89,7 +89,7 @@ def _registers(neuron: Any, numeric: Fixed) -> dict[str, Any]:
     }
 
 
-def _connection(c: Connection, chain: list[Process], late: dict[str, int]) -> dict[str, Any]:
+def _connection(c: Connection, chain: list[Process], lags: dict[str, int]) -> dict[str, Any]:
     return {
         "name": c.name,
         "src": c.src,
@@ -97,6 +97,6 @@ def _connection(c: Connection, chain: list[Process], late: dict[str, int]) -> di
         "operator": c.op.kind,
         "unrolled": reason_to_unroll(c) or None,
         # Only with a delay can a spike of one sample arrive in the next.
-        "forget": _forget(late[c.src], late[c.dst]) if c.longest_delay else None,
+        "forget": _forget(lags[c.src], lags[c.dst]) if c.longest_delay else None,
         "processes": [{"name": process.name, **process.settings} for process in chain],
     }

@@ -33,7 +33,7 @@ class Process:
 
 
 def hops(c: Connection) -> int:
-    """The processes, and so the steps, that a connection needs in Lava whatever it has to wait beyond them."""
+    """Return the processes, and so the steps, that a connection needs in Lava whatever it has to wait beyond them."""
     if reason_to_unroll(c):
         return 1
     shares = c.op.kind in SHARING
@@ -41,7 +41,7 @@ def hops(c: Connection) -> int:
 
 
 def reason_to_unroll(c: Connection) -> str:
-    """Why the weights that neurons share are written once for every synapse; empty if they are not."""
+    """Return why the weights that neurons share are written once for every synapse; empty if they are not."""
     if c.op.kind in SHARING and c.op.synapses.delays is not None:
         return "its weights have delays of their own"
     if c.op.kind in SHARING and _shifted(c.op) is None:
@@ -52,7 +52,7 @@ def reason_to_unroll(c: Connection) -> str:
 
 
 def _shifted(op: Op) -> NDArray[np.int64] | None:
-    """The stored weights with the exponent in them; None if shifting a sum of them rounds."""
+    """Return the stored weights with the exponent in them; None if shifting a sum of them rounds."""
     values = op.synapses.values
     if op.exponent >= 0:
         return np.asarray(values << op.exponent)
@@ -60,7 +60,7 @@ def _shifted(op: Op) -> NDArray[np.int64] | None:
 
 
 def processes(c: Connection, message_bits: int, numeric: Fixed, wait: int, max_synapses: int) -> list[Process]:
-    """The processes of a connection; all its messages wait ``wait`` steps beyond its `hops` and its delays.
+    """Return the processes of a connection; all its messages wait ``wait`` steps beyond its `hops` and its delays.
 
     Raises DoesNotFitError if it has to be unrolled to more than ``max_synapses`` synapses.
     """
@@ -105,7 +105,7 @@ def _sparse(name: str, s: Synapses, delays: NDArray[np.int64], settings: dict[st
 
 
 def _line(c: Connection, message_bits: int, wait: int) -> list[Process]:
-    """What hands on each message after a delay, of which its own hop is one step; none if nothing has to wait.
+    """Return what hands on each message after a delay, of which its own hop is one step; none if nothing has to wait.
 
     If messages wait differently, `hops` has counted that hop.
     """
@@ -121,7 +121,7 @@ def _line(c: Connection, message_bits: int, wait: int) -> list[Process]:
 
 
 def _pool(c: Connection, message_bits: int) -> tuple[list[Process], int]:
-    """The process that sums the messages under each place of a pool, and how many bits the sums have."""
+    """Return the process that sums the messages under each place of a pool, and how many bits the sums have."""
     if c.op.pool is None:
         return [], message_bits
     most = c.op.pool.taps * (2 ** max(message_bits, 1) - 1)
@@ -138,7 +138,7 @@ class _Kernel:
 
 
 def _planes(window: Window, weight: int) -> _Kernel:
-    """A pool: every plane has a kernel of its own, of equal weights."""
+    """Return the kernel of a pool: every plane has one of its own, of equal weights."""
     channels = window.src_shape[0]
     return _Kernel(window, channels, Synapses.from_dense(np.full((channels, window.taps), weight)))
 

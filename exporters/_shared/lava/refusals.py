@@ -29,34 +29,37 @@ FORMAT = {"decay_bits": 12, "state_bits": 24, "state_shift": 6}  # fixed in Lava
 
 
 def neuron_problem(model: str) -> str:
-    """Why Lava cannot run a neuron model; empty if it can."""
+    """Return why Lava cannot run a neuron model; empty if it can."""
     return NEURONS.get(model, f"no fixed-point process of Lava 0.10.0 is known to compute {model!r} exactly")
 
 
 def operator_problem(kind: str) -> str:
-    """Why Lava cannot run a kind of operators; empty if it can."""
+    """Return why Lava cannot run a kind of operators; empty if it can."""
     return "" if kind in OPERATORS else f"no fixed-point process of Lava 0.10.0 is known to compute {kind!r} exactly"
 
 
 def problems(net: Network, neuron_problem: Answer, operator_problem: Answer) -> list[str]:
-    """Everything in a network that the exported program could not do exactly, with a target's answers to its models and
-    operators. Lava's synapses take graded messages."""
+    """Return everything in a network that the exported program could not do exactly.
+
+    ``neuron_problem`` and ``operator_problem`` are a target's answers to models and operators. Lava's synapses take graded
+    messages.
+    """
     if not isinstance(net.numeric, Fixed):
         return ["it is a float network; quantise it first (snnc quantise)"]
-    found = [
+    reasons = [
         f"its numbers have {name} = {getattr(net.numeric, name)}, Lava's fixed-point neurons have {value}"
         for name, value in FORMAT.items()
         if getattr(net.numeric, name) != value
     ]
     for p in net.populations:
         why = neuron_problem(p.neuron.model()) if p.neuron else ""
-        found += [f"population {p.name!r} has neurons {p.neuron.model()!r}: {why}"] if p.neuron and why else []
-        found += [f"population {p.name!r} {problem}" for problem in _bias_problems(p, net.numeric)]
+        reasons += [f"population {p.name!r} has neurons {p.neuron.model()!r}: {why}"] if p.neuron and why else []
+        reasons += [f"population {p.name!r} {problem}" for problem in _bias_problems(p, net.numeric)]
     for c in net.connections:
         if why := operator_problem(c.op.kind):
-            found.append(f"connection {c.name!r} has operator {c.op.kind!r}: {why}")
-    found += _delay_problems(net)
-    return found or _overflow_problems(net)
+            reasons.append(f"connection {c.name!r} has operator {c.op.kind!r}: {why}")
+    reasons += _delay_problems(net)
+    return reasons or _overflow_problems(net)
 
 
 def _bias_problems(p: Population, numeric: Fixed) -> Iterator[str]:
@@ -68,7 +71,7 @@ def _bias_problems(p: Population, numeric: Fixed) -> Iterator[str]:
 
 
 def of_lava(numeric: Fixed) -> Fixed:
-    """With the biases that Lava's neurons take, whatever the chip does."""
+    """Return the numbers with the biases that Lava's neurons take, whatever the chip does."""
     return replace(numeric, bias_mantissa_bits=13, bias_exponent_max=7)
 
 
@@ -79,7 +82,10 @@ def _biases_off_grid(neuron: Any, numeric: Fixed) -> list[int]:
 
 
 def _delay_problems(net: Network) -> list[str]:
-    """Each hop costs one step in Lava; what a connection has to wait beyond that is written as delays of its synapses."""
+    """Return the delays that Lava cannot express.
+
+    Each hop costs one step in Lava; what a connection has to wait beyond that is written as delays of its synapses.
+    """
     try:
         delays = chip_delays(net, {c.name: hops(c) for c in net.connections})
     except UnsupportedError as error:
@@ -93,16 +99,16 @@ def _delay_problems(net: Network) -> list[str]:
 
 
 def _overflow_problems(net: Network) -> list[str]:
-    """Lava wraps the register u once a step, in 32-bit arithmetic: enough only while a step adds less than one turn."""
+    """Return where a step may add a turn or more to Lava's register u, which wraps once a step, in 32-bit arithmetic."""
     assert isinstance(net.numeric, Fixed)  # noqa: S101 - for the type checker; `problems` refuses float networks
     turn = 1 << FORMAT["state_bits"]
-    found = []
+    reasons = []
     for p in net.populations:
         low, high = step_input(p, arriving(net, p.name), net.numeric)
         added = max(int(high.max()), -int(low.min()))
         if added > turn:
-            found.append(
+            reasons.append(
                 f"population {p.name!r} can get a current of {added} in one step, "
                 f"the register u wraps around at most {turn}; use a smaller weight exponent"
             )
-    return found
+    return reasons

@@ -17,7 +17,7 @@ _WORDS = {int: "whole number", float: "number", bool: "switch (true or false)", 
 
 
 def setting(default: Any, help: str, *, flags: tuple[str, ...] = (), low: float | None = None, high: float | None = None) -> Any:
-    """A field of a configuration: its default, its help text, further flags, and the range of its numbers, in a list of each."""
+    """Declare a field of a configuration: its default, its help text, further flags, and the range of its numbers."""
     return field(default=default, metadata={"help": help, "flags": flags, "low": low, "high": high})
 
 
@@ -31,7 +31,7 @@ class Config:
 
 
 def kind(cls: type[Config], f: Field[Any]) -> Any:
-    """The type of a field without its ``| None``; a Literal stays one."""
+    """Return the type of a field without its ``| None``; a Literal stays one."""
     hint = get_type_hints(cls)[f.name]
     if get_origin(hint) in (Union, UnionType):
         return next(a for a in get_args(hint) if a is not NoneType)
@@ -39,7 +39,7 @@ def kind(cls: type[Config], f: Field[Any]) -> Any:
 
 
 def from_table(cls: type[T], table: Mapping[str, Any], where: str) -> T:
-    """A configuration from a TOML table. Raises ConfigError that names the key, with the nearest known one."""
+    """Return a configuration from a TOML table. Raises ConfigError that names the key, with the nearest known one."""
     known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
     for key in table:
         if key not in known:
@@ -58,13 +58,13 @@ def config_of(cls: type[T], config: T | None, given: Mapping[str, Any]) -> T:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file as a dict. Raises FileError if it is missing or too large, ConfigError if it is not TOML."""
+    """Read a TOML file as a dict. Raises FileError if it is missing or too large, ConfigError if it is not TOML."""
     try:
-        found = path.stat()
-        if not S_ISREG(found.st_mode):  # reading a pipe or a device may never end
+        status = path.stat()
+        if not S_ISREG(status.st_mode):  # reading a pipe or a device may never end
             raise FileError("is no regular file", where=str(path), fix="name a TOML file")
-        if found.st_size > MAX_CONFIG_BYTES:
-            raise FileError(f"has {found.st_size} bytes, a configuration has at most {MAX_CONFIG_BYTES}", where=str(path))
+        if status.st_size > MAX_CONFIG_BYTES:
+            raise FileError(f"has {status.st_size} bytes, a configuration has at most {MAX_CONFIG_BYTES}", where=str(path))
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FileError(f"cannot be read: {error.strerror}", where=str(path), fix="check the path") from error
@@ -86,7 +86,7 @@ def _check_value(f: Field[Any], hint: Any, value: Any) -> None:
 
 
 def _check_item(f: Field[Any], hint: Any, value: Any) -> None:
-    """A single value, or one of a list. Numbers are finite and within their range, and true is no number."""
+    """Check a single value, or one of a list. Numbers are finite and within their range, and true is no number."""
     if get_origin(hint) is Literal:
         if value not in get_args(hint):
             raise ConfigError(f"{f.name} = {value!r} is not possible", fix=f"use one of: {', '.join(map(str, get_args(hint)))}")

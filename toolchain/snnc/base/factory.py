@@ -15,7 +15,7 @@ class Factory:
 
     @classmethod
     def parse(cls, text: str) -> "Factory | None":
-        """``FILE.py:FACTORY``, or None for what is no Python file. Raises UsageError without the factory."""
+        """Read ``FILE.py:FACTORY``; return None for what is no Python file. Raises UsageError without the factory."""
         path, colon, name = text.rpartition(":")
         if text.endswith(".py"):
             raise UsageError("says no factory", where=text, fix=f"name the function that makes the model: {text}:FUNCTION")

@@ -16,7 +16,7 @@ from snnc.errors import FileError, WriteError
 
 
 def must_be_free(path: Path, force: bool, ours: Callable[[Path], bool] | None = None) -> None:
-    """Raises FileError if ``path`` exists and may not be overwritten. Called before long work, too.
+    """Raise FileError if ``path`` exists and may not be overwritten. Called before long work, too.
 
     ``ours`` is given for folders, which are replaced with all that they hold: only an empty one, or one of which it says
     that we wrote it.
@@ -35,7 +35,7 @@ def _is_replaceable(path: Path, ours: Callable[[Path], bool]) -> bool:
 
 
 def read_json(path: Path, what: str, max_bytes: int, fix: str) -> Any:
-    """The content of a JSON file from outside. Raises FileError if it cannot be read, is larger, or is no JSON (with ``fix``)."""
+    """Read a JSON file from outside. Raises FileError if it cannot be read, is larger, or is no JSON (with ``fix``)."""
     try:
         if (size := path.stat().st_size) > max_bytes:
             raise FileError(f"has {size:,} bytes, a {what} has at most {max_bytes:,}", where=str(path))
@@ -66,7 +66,7 @@ def write_bytes(path: Path, content: bytes, *, force: bool = False) -> None:
 
 @contextmanager
 def new_folder(path: Path, *, ours: Callable[[Path], bool], force: bool = False) -> Iterator[Path]:
-    """A folder to fill that appears under ``path`` when the block ends without an error, and not at all otherwise.
+    """Yield a folder to fill that appears under ``path`` when the block ends without an error, and not at all otherwise.
 
     Raises FileError as `must_be_free` does, and WriteError if it cannot be written; then what was there before is there again.
     """
@@ -111,7 +111,7 @@ def _file_errors(path: Path) -> Iterator[None]:
 
 
 def write_remedy(error: OSError) -> str:
-    """What to do about an error of writing."""
+    """Return what to do about an error of writing."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "free some space or pick another place"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

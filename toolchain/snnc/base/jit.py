@@ -8,7 +8,7 @@ FORM: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
 
 def compiled(function: Any) -> Any:
-    """A function compiled when it is first called, and kept on disk if there is a folder that may be written to."""
+    """Compile a function when it is first called, and keep it on disk if there is a folder that may be written to."""
     try:
         return njit(cache=True, **FORM)(function)
     except RuntimeError:  # numba found none

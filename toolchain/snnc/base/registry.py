@@ -10,13 +10,13 @@ from snnc.errors import SnncError, nearest
 
 @cache
 def names(package: str) -> tuple[str, ...]:
-    """The public modules of a package, sorted; none of them is imported."""
+    """Return the public modules of a package, sorted; none of them is imported."""
     path = importlib.import_module(package).__path__
     return tuple(sorted(m.name for m in pkgutil.iter_modules(path) if not m.name.startswith("_")))
 
 
 def module(package: str, name: str, unknown: type[SnncError], kind: str) -> ModuleType:
-    """The module of this name. Raises ``unknown`` if there is none, with what it was to be (``kind``) and the nearest name."""
+    """Import the module of this name. Raises ``unknown`` if there is none; the message suggests the closest name."""
     if name not in names(package):
         raise unknown(f"no {kind} {name!r}", fix=nearest(str(name), names(package)))
     return importlib.import_module(f"{package}.{name}")

@@ -114,7 +114,7 @@ class Budget:
         return block(repr(self), {"binding": self.binding and self.binding.place}, columns, rows, notes)
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
+        """Return JSON values."""
         return {
             **asdict(self),
             "binding": self.binding and self.binding.to_json(),
@@ -152,12 +152,12 @@ def check(net: Network, profile: Profile) -> Budget:
 
 
 def _can_bind(usage: Usage) -> bool:
-    """Of configurations, which do not grow with a network, only if there is no room for one more."""
+    """Tell whether a resource can bind: configurations, which do not grow with a network, only without room for one more."""
     return usage.share is not None and (usage.resource not in DISTINCT or usage.share >= 1)
 
 
 def _measure(net: Network, profile: Profile) -> tuple[tuple[Core, ...], dict[str, TooLargeError]]:
-    """The filled cores, and the populations that cannot be cut, each on one core.
+    """Return the filled cores, and the populations that cannot be cut, each on one core.
 
     No cores if the chip cannot express the network.
     """
@@ -169,9 +169,11 @@ def _measure(net: Network, profile: Profile) -> tuple[tuple[Core, ...], dict[str
 
 
 def _core(core: Core, profile: Profile) -> CoreBudget:
-    piece = core.slices[0]
-    place = f"core {core.index} ({piece.population} {piece.start} .. {piece.stop - 1})"
-    return CoreBudget(core.index, piece.population, piece.start, piece.stop, _uses(core.used, place, profile), dict(core.formats))
+    core_slice = core.slices[0]
+    place = f"core {core.index} ({core_slice.population} {core_slice.start} .. {core_slice.stop - 1})"
+    return CoreBudget(
+        core.index, core_slice.population, core_slice.start, core_slice.stop, _uses(core.used, place, profile), dict(core.formats)
+    )
 
 
 def _uses(used: Mapping[str, int], place: str, profile: Profile) -> tuple[Usage, ...]:
@@ -181,25 +183,25 @@ def _uses(used: Mapping[str, int], place: str, profile: Profile) -> tuple[Usage,
 def _layer(
     net: Network, name: str, cores: tuple[CoreBudget, ...], too_large: TooLargeError | None, profile: Profile
 ) -> LayerBudget:
-    wires = tuple(map(_connection, net.into(name)))
+    connections = tuple(map(_connection, net.into(name)))
     if too_large:
-        return LayerBudget(name, net[name].size, None, _uses(too_large.used, too_large.where, profile), wires)
+        return LayerBudget(name, net[name].size, None, _uses(too_large.used, too_large.where, profile), connections)
     mine = [core for core in cores if core.population == name]
     by_resource = zip(*(core.uses for core in mine), strict=True)
     worst = tuple(max(uses, key=lambda u: u.used or 0) for uses in by_resource)
-    return LayerBudget(name, net[name].size, len(mine) or None, worst, wires)
+    return LayerBudget(name, net[name].size, len(mine) or None, worst, connections)
 
 
 def _storage(net: Network, profile: Profile, cores: tuple[Core, ...]) -> tuple[StorageBudget, ...]:
-    found, lists = [], _shared(net, profile, cores)
+    budgets, lists = [], _shared(net, profile, cores)
     for name in {name: None for core in cores for name in core.words}:
         by_core = [words for core in cores if (words := core.words.get(name))]
-        everywhere = [form for form in (by_core[0] if by_core else ()) if all(form in words for words in by_core)]
-        totals = {form: sum(words[form] for words in by_core) for form in everywhere}
+        everywhere = [stored_as for stored_as in (by_core[0] if by_core else ()) if all(stored_as in words for words in by_core)]
+        totals = {stored_as: sum(words[stored_as] for words in by_core) for stored_as in everywhere}
         if by_core:
             least = sum(min(words.values()) for words in by_core)
-            found.append(StorageBudget(name, least, totals, lists[name].shared if name in lists else None))
-    return tuple(found)
+            budgets.append(StorageBudget(name, least, totals, lists[name].shared if name in lists else None))
+    return tuple(budgets)
 
 
 def _shared(net: Network, profile: Profile, cores: tuple[Core, ...]) -> dict[str, Saved]:
@@ -215,12 +217,14 @@ def _connection(c: Connection) -> ConnectionBudget:
 
 
 def _unknown(net: Network, profile: Profile) -> tuple[str, ...]:
-    """The checks that cannot be made, as their numbers are not public."""
-    found = [f"{words_for(r)}: the limit of {profile.name} is not public" for r in RESOURCES if r not in profile.limits]
+    """Return the checks that cannot be made, as their numbers are not public."""
+    unknown = [f"{words_for(r)}: the limit of {profile.name} is not public" for r in RESOURCES if r not in profile.limits]
     if profile.storage is None:
-        found.append(f"synapse words: how {profile.name} stores synapses is not public; only the bits of the weights are checked")
-    found += _unlimited(ChipNetwork(net, profile))
-    found += [
+        unknown.append(
+            f"synapse words: how {profile.name} stores synapses is not public; only the bits of the weights are checked"
+        )
+    unknown += _unlimited(ChipNetwork(net, profile))
+    unknown += [
         f"neurons: what a neuron with soft reset, as in population {p.name!r}, takes of {profile.name} is not public"
         for p in net.populations
         if is_built(p, profile) and profile.soft_reset_compartments is None
@@ -228,19 +232,19 @@ def _unknown(net: Network, profile: Profile) -> tuple[str, ...]:
     try:
         longest = max(chip_delays(net).values(), default=0)
     except UnsupportedError:
-        return tuple(found)
+        return tuple(unknown)
     if profile.delay_steps_max is None and longest:
-        found.append(f"delays: how long they can be on {profile.name} (here {longest} steps) is not public")
+        unknown.append(f"delays: how long they can be on {profile.name} (here {longest} steps) is not public")
     full = profile.full_core_delay_steps_max
     if full is not None and longest > full:
-        found.append(
+        unknown.append(
             f"neurons: how many a core of {profile.name} holds with delays over {full} steps (here {longest}) is not public"
         )
-    return tuple(found)
+    return tuple(unknown)
 
 
 def _unlimited(on_chip: ChipNetwork) -> Iterator[str]:
-    """Populations that need several configurations of a kind of which the profile does not say how many a core holds."""
+    """Yield the populations that need several configurations of a kind that the profile gives no limit for."""
     profile = on_chip.profile
     for resource, counts in on_chip.needed_by_population().items():
         for name, n in counts.items() if resource not in profile.limits else ():
@@ -254,7 +258,7 @@ def _unlimited(on_chip: ChipNetwork) -> Iterator[str]:
 def _assumptions(net: Network, profile: Profile) -> tuple[str, ...]:
     if isinstance(net.numeric, Fixed) or profile.weight_bits is None:
         return ()
-    found = f"the network is float: its weights are taken to be stored with the {profile.weight_bits} bits of {profile.name}"
+    assumption = f"the network is float: its weights are taken to be stored with the {profile.weight_bits} bits of {profile.name}"
     if not {*DISTINCT} & set(profile.limits):
-        return (found,)
-    return (found, "each connection counts for a configuration of its own, as do the thresholds of each population")
+        return (assumption,)
+    return (assumption, "each connection counts for a configuration of its own, as do the thresholds of each population")

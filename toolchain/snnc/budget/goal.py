@@ -1,4 +1,4 @@
-"""What a network may use of a chip, as a user writes it: "loihi1:cores=8,packets=20000". Part of planner."""
+"""What a network may use of a chip, as a user writes it: "loihi1:cores=8,packets=20000"."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Goal:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From CHIP:cores=N, CHIP:chips=N, CHIP:packets=N, or several of them with commas; CHIP as `chips.load` takes it.
+        """Read CHIP:cores=N, CHIP:chips=N, CHIP:packets=N, or several of them with commas; CHIP as `chips.load` takes it.
 
         Raises ProfileError for an unknown chip, ConfigError for an unknown word, an amount that is no whole number above 0,
         or more than the chip has.
@@ -39,15 +39,15 @@ class Goal:
         return cls(profile, _limits(profile, amounts))
 
     def is_met(self, uses: Mapping[str, float]) -> bool:
-        """Whether what a network uses, as `measure` counts it, is within every limit and every total of the chip."""
+        """Tell whether what a network uses, as `measure` counts it, is within every limit and every total of the chip."""
         return self.excess(uses) <= 1
 
     def excess(self, uses: Mapping[str, float]) -> float:
-        """The largest part of a limit that is used: above 1 the goal is not met."""
+        """Return the largest part of a limit that is used: above 1 the goal is not met."""
         return max(uses[key] / limit for key, limit in {**self.profile.totals, **self.limits}.items())
 
     def stricter(self, part: float) -> "Goal":
-        """With ``part`` of the packets: spikes change when a network is trained on, cores do not."""
+        """Return the goal with ``part`` of the packets: spikes change when a network is trained on, cores do not."""
         limits = {key: max(1, int(part * n)) if key == "packets" else n for key, n in self.limits.items()}
         return Goal(self.profile, limits)
 
@@ -57,7 +57,7 @@ class Goal:
 
 
 def _amount(part: str, text: str) -> tuple[str, int]:
-    word, equals, number = (piece.strip() for piece in part.partition("="))
+    word, equals, number = (token.strip() for token in part.partition("="))
     if word not in WORDS:
         raise ConfigError(f"fit = {text!r} limits {word!r}", fix=nearest(word, WORDS))
     if not equals or not (number.isascii() and number.isdigit()) or not 0 < int(number[:20]) < LARGEST:
@@ -66,7 +66,7 @@ def _amount(part: str, text: str) -> tuple[str, int]:
 
 
 def _limits(profile: Profile, amounts: dict[str, int]) -> dict[str, int]:
-    """Chips as cores; all cores of the chip where neither is limited."""
+    """Return the limits with chips as cores; all cores of the chip where neither is limited."""
     if amounts.get("chips", 1) > profile.chips:
         raise ConfigError(
             f"chips = {amounts['chips']}, {profile.name} has {profile.chips}", fix="ask for fewer, or name a larger system"

@@ -1,4 +1,4 @@
-"""What a network uses of a chip when small slices share cores, exactly, even where the chip is too small. Part of planner."""
+"""What a network uses of a chip when small slices share cores, exactly, even where the chip is too small."""
 
 import math
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ Uses = Mapping[str, float]  # "cores", "packets" and the keys of Profile.totals 
 
 
 def measure(net: Network, profile: Profile, rates: Rates | None = None) -> Uses:
-    """Of the mapping that strategy `greedy` makes; packets are those of one inference by ``rates`` (default: all fire once).
+    """Measure the mapping that strategy `greedy` makes; packets are those of one inference by ``rates`` (default: all fire once).
 
     Where axons to other chips take more slots, all count as such: on which chip a core will lie is not known here.
     ``share``, besides: the cores if they could be filled to the brim, with a fraction. Raises UnsupportedError if the chip
@@ -28,7 +28,7 @@ def measure(net: Network, profile: Profile, rates: Rates | None = None) -> Uses:
     whole = {usage.resource: float(usage.used or 0) for usage in totals(net, profile)}
     try:
         core_of = greedy.cut(task)
-        alone = census(task, of_slices(task, tuple((piece,) for piece in task.slices)))
+        alone = census(task, of_slices(task, tuple((core_slice,) for core_slice in task.slices)))
     except DoesNotFitError:
         return {"cores": math.inf, "share": math.inf, "packets": math.inf, **whole}
     packets = census(task, core_of).packets
@@ -36,6 +36,6 @@ def measure(net: Network, profile: Profile, rates: Rates | None = None) -> Uses:
 
 
 def _share(alone: Census, profile: Profile) -> float:
-    """How full its core is, by the resource that binds there, added up over all slices, each on a core of its own."""
+    """Return how full a core with one slice is, by the resource that binds there, summed over all slices."""
     shares = [alone.used[resource] / limit for resource, limit in profile.amounts.items() if resource in alone.used]
     return float(np.max(shares, axis=0).sum()) if shares else 0.0

@@ -48,7 +48,7 @@ class _Point:
 
 
 def plan(net: Network, goal: Goal, importance: Importance, rates: Rates | None = None) -> PruningPlan:
-    """The connectivity of each layer that the goal allows, spread by importance lost for what is saved.
+    """Return the connectivity of each layer that the goal allows, spread by importance lost for what is saved.
 
     Deterministic. Raises UsageError if the goal is met already, DoesNotFitError if one synapse a neuron exceeds it.
     """
@@ -63,7 +63,7 @@ def plan(net: Network, goal: Goal, importance: Importance, rates: Rates | None =
 
 
 def uniform(net: Network, goal: Goal, importance: Importance, rates: Rates | None = None) -> PruningPlan:
-    """The same connectivity for every layer, the largest that the goal allows. Raises as `plan`. What `plan` is to beat."""
+    """Return the same connectivity for every layer, the largest that the goal allows: `plan` is to beat it. Raises as `plan`."""
     trial = Trial(net, goal, importance, rates)
     trial.must_be_possible()
     parameters = {c.name: c.op.parameters for c in net.connections}
@@ -104,16 +104,16 @@ class Trial:
         return prune_by_rank(self.net, keep, self._ranks)
 
     def uses(self, keep: Keep) -> Uses:
-        """What is left then uses of the chip."""
+        """Measure what is left of the network on the chip."""
         return measure(self.pruned(keep), self.goal.profile, self.rates)
 
     def plan(self, keep: Keep) -> PruningPlan:
-        """As a plan, measured."""
+        """Return what is left as a plan, measured."""
         net = self.pruned(keep)
         return PruningPlan(net, measure(net, self.goal.profile, self.rates))
 
     def must_be_possible(self) -> None:
-        """Raises UsageError if the goal is met already, DoesNotFitError if one synapse a neuron exceeds it."""
+        """Raise UsageError if the goal is met already, DoesNotFitError if one synapse a neuron exceeds it."""
         where = f"network {self.net.name!r}"
         if self.goal.is_met(uses := self.uses(self.all)):
             needs = in_words(uses, self.goal)
@@ -128,7 +128,7 @@ class Trial:
 
 
 def in_words(uses: Uses, goal: Goal) -> str:
-    """ "4 cores", or what else of the goal's is used most beside its limit; "more than the chip can count" if infinite."""
+    """Return "4 cores", or what else of the goal's is used most beside its limit; if infinite, that no core holds one neuron."""
     limits = {**goal.profile.totals, **goal.limits}
     worst = max(limits, key=lambda key: uses[key] / limits[key])
     if uses[worst] == float("inf"):
@@ -138,7 +138,7 @@ def in_words(uses: Uses, goal: Goal) -> str:
 
 
 def largest_between(trial: Trial, fits: Keep, too_much: Keep) -> Keep:
-    """The plan nearest to ``too_much`` on the straight way from ``fits`` that is within the goal."""
+    """Return the plan nearest to ``too_much`` on the straight way from ``fits`` that is within the goal."""
     steps = max(1, *(round((too_much[name] - fits[name]) / max(1, c.op.parameters * TOLERANCE)) for name, c in _named(trial)))
 
     def at(i: int) -> Keep:
@@ -152,7 +152,7 @@ def _named(trial: Trial) -> Iterator[tuple[str, Connection]]:
 
 
 def _descent(trial: Trial) -> Iterator[Keep]:
-    """Plans that each give up more of one connection than the last, what saves most for the importance lost first."""
+    """Yield plans that each give up more of one connection than the last, what saves most for the importance lost first."""
     steps = [(slope, name, kept) for name, _ in _named(trial) for slope, kept in _hull(_points(trial, name))]
     keep = trial.all
     for _, name, kept in sorted(steps, key=lambda step: (step[0], step[1], -step[2])):
@@ -161,7 +161,7 @@ def _descent(trial: Trial) -> Iterator[Keep]:
 
 
 def _points(trial: Trial, name: str) -> list[_Point]:
-    """Of one connection, the largest number of kept synapses first."""
+    """Measure one connection at several numbers of kept synapses, the largest first."""
     count, least = trial.all[name], trial.least[name]
     important = np.sort(trial.importance[name])
     lost = np.concatenate([[0.0], np.cumsum(important)])
@@ -176,7 +176,7 @@ def _cost(uses: Uses, goal: Goal) -> float:
 
 
 def _hull(points: list[_Point]) -> Iterator[tuple[float, int]]:
-    """(importance lost for each part saved, kept): from the most kept to the least, in ascending order of the former."""
+    """Yield (importance lost for each part saved, kept), from the most kept to the least, in ascending order of the former."""
     here = points[0]
     while cheaper := [p for p in points if p.cost < here.cost]:
         best = min(cheaper, key=lambda p: (_slope(here, p), p.kept))

@@ -63,7 +63,7 @@ def remedies(net: Network, profile: Profile, budget: Budget) -> tuple[Remedy, ..
 
 
 def _needs(budget: Budget, profile: Profile) -> Iterator[str]:
-    """How many cores each population takes, where cores are what is missing."""
+    """Yield how many cores each population takes, where cores are what is missing."""
     if budget.binding and budget.binding.resource == "cores":
         amounts = ", ".join(f"{layer.population} needs {_cores_of(layer, profile)}" for layer in budget.layers)
         yield f"{amounts}; {profile.name} has {profile.cores}"
@@ -76,7 +76,7 @@ def _cores_of(layer: LayerBudget, profile: Profile) -> str:
 
 
 def has_room(net: Network, profile: Profile) -> bool:
-    """Whether the network can be split and the chip has cores enough."""
+    """Tell whether the network can be split and the chip has cores enough."""
     return _cores_needed(net, profile) is not None
 
 
@@ -91,12 +91,12 @@ def _cores_needed(net: Network, profile: Profile) -> int | None:
 
 
 def cores_in_words(count: int) -> str:
-    """ "1 core", "2 cores"."""
+    """Return "1 core", "2 cores"."""
     return f"{count} core{'s' if count != 1 else ''}"
 
 
 def _alike(net: Network, profile: Profile) -> Iterator[str]:
-    """Whether it fits if no population needs more configurations than a core holds, and which do; in any formats."""
+    """Yield whether it fits if no population needs more configurations than a core holds, and which do; in any formats."""
     formats = len(profile.storage.ways) if profile.storage else 1
     most = {r: profile.limits[r] // (formats if r == SYNAPSES else 1) for r in DISTINCT if r in profile.limits}
     over = [
@@ -110,13 +110,13 @@ def _alike(net: Network, profile: Profile) -> Iterator[str]:
 
 
 def _sharing(net: Network, profile: Profile) -> Iterator[str]:
-    """Whether it fits if small slices share cores, which `check` does not let them."""
+    """Yield whether it fits if small slices share cores, which `check` does not let them."""
     if cores := _cores_shared(net, profile):
         yield f"fits on {cores_in_words(cores)} if small layers share one: snnc map --hw {profile.name} --strategy greedy"
 
 
 def _cores_shared(net: Network, profile: Profile) -> int | None:
-    """Of a legal mapping in which small slices share cores; None if there is none, or not tried on so many synapses."""
+    """Count the cores of a legal mapping in which small slices share some; None if there is none, or for too many synapses."""
     try:
         return None if _synapses(net) > PLANNED_SYNAPSES else map_by(Task.of(net, profile), "greedy").cores
     except (DoesNotFitError, UnsupportedError):
@@ -124,7 +124,7 @@ def _cores_shared(net: Network, profile: Profile) -> int | None:
 
 
 def _fewer_bits(net: Network, profile: Profile) -> Iterator[str]:
-    """The most bits for a weight, fewer than now, with which it fits."""
+    """Yield the most bits for a weight, fewer than now, with which it fits."""
     now = _weight_bits(net, profile)
     if now is None or _synapses(net) > PLANNED_SYNAPSES:
         return
@@ -143,7 +143,7 @@ def _fewer_bits(net: Network, profile: Profile) -> Iterator[str]:
 
 
 def _extendable(profile: Profile) -> str:
-    """The name of the profile, or of the chip that it is made of, that other profiles may extend."""
+    """Return the name of the profile, or of the chip that it is made of, that other profiles may extend."""
     return profile.name if profile.name in chips.names() and "chip.chips" not in profile.facts else profile.family
 
 
@@ -155,7 +155,7 @@ def _weight_bits(net: Network, profile: Profile) -> int | None:
 
 
 def with_weights_of(bits: int, net: Network, profile: Profile) -> tuple[Network, Profile]:
-    """The network with its integer weights rounded to the grid of so few bits, and the profile that a float one is held to.
+    """Return the network, its integer weights rounded to the grid of so few bits, and the profile that a float one is held to.
 
     Raises NetworkError if all weights of a connection round to 0.
     """
@@ -176,9 +176,10 @@ def _synapses(net: Network) -> int:
 
 
 def _pruning(net: Network, profile: Profile) -> Iterator[str]:
-    """What pruning must reach. A network too large to try it on is told what its weights alone allow.
+    """Yield what pruning must reach. A network too large to try it on is told what its weights alone allow.
 
-    For each connection the largest connectivity at which it alone makes the network fit; then of all, each its own."""
+    For each connection the largest connectivity at which it alone makes the network fit; then of all, each its own.
+    """
     if (synapses := _synapses(net)) > MANY_SYNAPSES:
         yield from _necessary(synapses, net, profile)
         return
@@ -203,21 +204,21 @@ def _pruning(net: Network, profile: Profile) -> Iterator[str]:
 
 
 def _pruning_each(net: Network, profile: Profile) -> Iterator[str]:
-    """The connectivity of each connection that loses least of the weights' squares, and the verb that trains to such."""
+    """Yield the connectivity of each connection that loses least of the weights' squares, and the verb that trains to such."""
     if len(net.connections) < 2 or _synapses(net) > PLANNED_SYNAPSES:
         return
     try:
-        found = plan(net, Goal(profile, {"cores": profile.cores}), _energy(net))
+        planned = plan(net, Goal(profile, {"cores": profile.cores}), _energy(net))
     except (DoesNotFitError, UsageError):
         return
-    shared = "" if has_room(found.net, profile) else ", small layers sharing a core,"
-    if not shared or _cores_shared(found.net, profile):
-        parts = ", ".join(f"{c.name} {_percent(c.op.synapses.count, c.op.parameters)}" for c in found.net.connections)
+    shared = "" if has_room(planned.net, profile) else ", small layers sharing a core,"
+    if not shared or _cores_shared(planned.net, profile):
+        parts = ", ".join(f"{c.name} {_percent(c.op.synapses.count, c.op.parameters)}" for c in planned.net.connections)
         yield f"fits{shared} with a parameter connectivity of {parts}: snnc prune --fit {profile.name}:cores={profile.cores}"
 
 
 def _energy(net: Network) -> dict[str, NDArray[np.float64]]:
-    """Of each synapse, its part of the squared weights of its connection."""
+    """Return the part that each synapse has of the squared weights of its connection."""
     squares = {c.name: np.square(c.op.synapses.values, dtype=np.float64) for c in net.connections}
     return {name: values / (values.sum() or 1.0) for name, values in squares.items()}
 
@@ -256,7 +257,7 @@ def _largest_that_fits(fits: Callable[[int], bool], count: int, tolerance: int) 
 
 
 def _percent(part: int, whole: int) -> str:
-    """Rounded down, so that what is printed still fits: 3.1 %, 0.042 %."""
+    """Format a share rounded down, so that what is printed still fits: 3.1 %, 0.042 %."""
     digits = 1
     while digits < 6 and part * 1000 < whole * 10 ** (1 - digits):
         digits += 1
@@ -265,7 +266,7 @@ def _percent(part: int, whole: int) -> str:
 
 
 def _other_profiles(net: Network, profile: Profile) -> Iterator[str]:
-    """The chips that hold it, and of the systems of a chip the smallest that does."""
+    """Yield the chips that hold it, and of the systems of a chip the smallest that does."""
     needed: dict[str, int | None] = {}  # family -> cores; its systems have the limits of the chip
     for other in sorted(map(chips.load, chips.names()), key=lambda p: (p.cores, p.name)):
         another_rule = chips.load(other.family).storage != other.storage  # the same chip, its memory counted in another way
@@ -281,20 +282,20 @@ def _other_profiles(net: Network, profile: Profile) -> Iterator[str]:
 
 
 def _by_another_rule(other: Profile, profile: Profile) -> bool:
-    """Whether it is the same chip, or made of it, its memory counted by another rule: no remedy."""
+    """Tell whether it is the same chip, or made of it, its memory counted by another rule: no remedy."""
     rules = {p.storage.model for p in (other, profile) if p.storage}
     return len(rules) > 1 and _chip(other) == _chip(profile)
 
 
 def _chip(profile: Profile) -> str:
-    """The name of the chip that a profile describes or is made of, at the end of all that it extends."""
+    """Return the name of the chip that a profile describes or is made of, at the end of all that it extends."""
     while profile.family != profile.name and profile.family in chips.names():
         profile = chips.load(profile.family)
     return profile.name
 
 
 def _cores_of_family(net: Network, profile: Profile) -> int | None:
-    """Cores needed, however many the chip has; not counted far, or at all, where every slice's axons must be."""
+    """Return the cores needed, however many the chip has; not counted far, or at all, where every slice's axons must be."""
     slow = {*AXONS, "synapse_words_per_core"} & set(profile.limits)
     if slow and sum(c.op.synapse_count for c in net.connections) > MANY_SYNAPSES:
         return None

@@ -1,4 +1,4 @@
-"""Values of a hardware profile that are possible one by one and not together. Part of hw."""
+"""Values of a hardware profile that are possible one by one and not together."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,12 +9,12 @@ MOST_CORES = 1 << 20  # of a system: ten times the largest there is; placing tak
 
 
 def of_rules() -> tuple[str, ...]:
-    """The keys of the storage table that not every rule reads."""
+    """Return the keys of the storage table that not every rule reads."""
     return tuple(sorted({key for name in memory.names() for key in memory.rule(name).FIELDS}))
 
 
 def contradictions(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Of the values by "table.key": (what is wrong, what to do)."""
+    """Yield (what is wrong, what to do) for values by "table.key" that contradict each other."""
     if (cores := value["chip.cores"] * value.get("chip.chips", 1)) > MOST_CORES:
         yield (
             f"chip.cores times chip.chips is {cores:,}, at most {MOST_CORES:,} can be mapped to",
@@ -52,16 +52,16 @@ def contradictions(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _of_another_rule(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What the storage table says that its model does not read, and what it does not say."""
+    """Yield what the storage table says that its model does not read, and what it does not say."""
     model = value["storage.model"]
     rule = memory.rule(model)
     for key in of_rules():
         if (f"storage.{key}" in value) != (key in rule.FIELDS):
             have, fix = ("needs", "add it") if key in rule.FIELDS else ("does not read", "leave it out")
             yield f"storage.model {model!r} {have} storage.{key}", fix
-    for form in value["storage.formats"]:
-        if form not in rule.FORMATS:
-            yield f"storage.model {model!r} has no format {form!r}", f"use some of: {', '.join(rule.FORMATS)}"
+    for stored_as in value["storage.formats"]:
+        if stored_as not in rule.FORMATS:
+            yield f"storage.model {model!r} has no format {stored_as!r}", f"use some of: {', '.join(rule.FORMATS)}"
     steps, widest = value.get("features.delay_steps_max", 0), max(value.get("storage.delay_field_bits", [64]))
     if steps.bit_length() > widest:
         yield f"features.delay_steps_max is {steps}, storage.delay_field_bits end at {widest}", "add a wider field"

@@ -65,7 +65,7 @@ class Profile:
     facts: Mapping[str, Fact]  # "table.key" -> the entry as the file states it
 
     def fixed(self) -> Fixed:
-        """The integers that the chip computes with. Raises UnsupportedError if they are of another kind."""
+        """Return the integers that the chip computes with. Raises UnsupportedError if they are of another kind."""
         if self.numeric is None:
             raise UnsupportedError(
                 f"computes no neuron model of snnc: {self.other_dynamics}", where=self.name, fix="pick another --hw"
@@ -96,17 +96,17 @@ class Profile:
 
 @cache
 def folder() -> Path:
-    """Where the profiles lie."""
+    """Return the folder of the shipped profiles."""
     return Path(str(importlib.import_module("snnc.hw_profiles").__file__)).parent
 
 
 def names() -> tuple[str, ...]:
-    """All profiles, by file name."""
+    """Return the names of all profiles."""
     return tuple(sorted(path.stem for path in folder().glob("*.toml")))
 
 
 def load(name_or_path: str | Path) -> Profile:
-    """A profile by its name, or from a file whose name ends in .toml.
+    """Load a profile by its name, or from a file whose name ends in .toml.
 
     Raises ProfileError for an unknown name, a missing or unknown key, a wrong type, a missing source, or a number that
     cannot be.
@@ -130,7 +130,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def from_table(name: str, table: Mapping[str, Any], where: str) -> Profile:
-    """A profile from the content of its TOML file. Raises ProfileError as `load` does."""
+    """Return a profile from the content of its TOML file. Raises ProfileError as `load` does."""
     table = dict(table)
     title, base = table.pop("title", None), table.pop("extends", None)
     if not isinstance(title, str) or not title:
@@ -165,7 +165,7 @@ def from_table(name: str, table: Mapping[str, Any], where: str) -> Profile:
 
 
 def _base(name: Any, where: str) -> dict[str, Any]:
-    """The table of the shipped chip that a profile extends."""
+    """Return the table of the shipped chip that a profile extends."""
     if name not in names():
         raise ProfileError(f"extends {name!r}, which is no profile of snnc's own", where=where, fix=nearest(str(name), names()))
     table = _read(folder() / f"{name}.toml")
@@ -180,5 +180,5 @@ def _part(values: Mapping[str, Any], part: str) -> dict[str, Any]:
 
 
 def _table(part: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a table that is there as a whole or not at all."""
+    """Return the fields of a table that is there as a whole or not at all."""
     return {key: tuple(value) if isinstance(value, list) else value for key, value in _part(values, part).items()}

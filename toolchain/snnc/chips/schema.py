@@ -1,4 +1,4 @@
-"""What a hardware profile's file may hold, and what is wrong with one. Part of hw."""
+"""What a hardware profile's file may hold, and what is wrong with one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -83,8 +83,8 @@ class _Ascending:
     def problem(self, value: Any) -> str:
         if type(value) is not list or not value:
             return f"is {value!r}, expected a list of {self.each.name}s"
-        if found := next(filter(None, map(self.each.problem, value)), ""):
-            return f"holds an entry that {found}"
+        if problem := next(filter(None, map(self.each.problem, value)), ""):
+            return f"holds an entry that {problem}"
         return "" if value == sorted(set(value)) else f"is {value}, expected ascending numbers"
 
 
@@ -98,8 +98,8 @@ class _Words:
     def problem(self, value: Any) -> str:
         if type(value) is not list or len(value) < self.least:
             return f"is {value!r}, expected a list of words"
-        if found := next(filter(None, map(self.each.problem, value)), ""):
-            return f"holds an entry that {found}"
+        if problem := next(filter(None, map(self.each.problem, value)), ""):
+            return f"holds an entry that {problem}"
         return "" if len(set(value)) == len(value) else f"is {value}, expected different words"
 
 
@@ -180,7 +180,7 @@ _OPTIONAL = {
 
 
 def merged(base: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
-    """The table of a profile that extends another: each of its entries stands in the place of that of ``base``."""
+    """Return the table of a profile that extends another: each of its entries stands in the place of that of ``base``."""
     together = {part: dict(entries) if isinstance(entries, dict) else entries for part, entries in base.items()}
     for part, entries in table.items():
         both = isinstance(entries, dict) and isinstance(together.get(part), dict)
@@ -189,7 +189,7 @@ def merged(base: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_facts(table: Mapping[str, Any], where: str) -> dict[str, Fact]:
-    """The entries of a file, by "table.key". Raises ProfileError at the first that cannot be."""
+    """Return the entries of a file, by "table.key". Raises ProfileError at the first that cannot be."""
     _only_known(table, list(KEYS), where)
     facts: dict[str, Fact] = {}
     for part, keys in KEYS.items():
@@ -255,7 +255,7 @@ def _other_values(name: str, entry: Mapping[str, Any], where: str) -> tuple[Any,
 
 
 def _check_together(facts: Mapping[str, Fact], where: str) -> None:
-    """Values that are possible one by one and not together."""
+    """Raise ProfileError for values that are possible one by one and not together."""
     value = {name: fact.value for name, fact in facts.items()}
     for what, fix in contradictions(value):
         raise ProfileError(what, where=where, fix=fix)

@@ -32,21 +32,25 @@ class Storage:
     @property
     def ways(self) -> tuple[tuple[Format, int], ...]:
         """The formats, those with a field for the step to the next neuron once for each of its widths."""
-        return tuple((form, width) for form in self.formats for width in (self.skip_field_bits if form == "run-length" else (0,)))
+        return tuple(
+            (stored_as, width)
+            for stored_as in self.formats
+            for width in (self.skip_field_bits if stored_as == "run-length" else (0,))
+        )
 
     def synapse_bits(self, weight_bits: int, delay_bits: int) -> int | None:
-        """Bits of a synapse but for what says its neuron; None if no field is wide enough."""
+        """Return the bits of a synapse without those that name its neuron; None if no field is wide enough."""
         weight = field(weight_bits, self.weight_field_bits)
         delay = field(delay_bits, self.delay_field_bits) if self.delay_field_bits else delay_bits
         return None if weight is None or delay is None else weight + delay
 
     def index_bits(self, neurons: int) -> int | None:
-        """The width of an index that tells so many neurons apart; None if no field is wide enough."""
+        """Return the width of an index that tells so many neurons apart; None if no field is wide enough."""
         return field((max(1, neurons) - 1).bit_length(), self.index_field_bits)
 
 
 def field(bits: int, widths: tuple[int, ...]) -> int | None:
-    """The narrowest field that holds ``bits``; None if none is wide enough."""
+    """Return the narrowest field that holds ``bits``; None if none is wide enough."""
     return next((width for width in widths if width >= bits), None)
 
 
@@ -60,14 +64,14 @@ class Axons:
 
     @classmethod
     def alone(cls, synapses: NDArray[Any]) -> "Axons":
-        """On one core, each with a synapse to the first neurons there: ``synapses`` many, those without one are no axon."""
+        """Return axons on one core with so many ``synapses`` each, to the first neurons there; 0 synapses are no axon."""
         counts = np.asarray(synapses, np.int64)
         counts = counts[counts > 0]
         before = np.cumsum(counts) - counts
         return cls(np.zeros(len(counts), np.int64), counts, lambda: np.arange(counts.sum()) - np.repeat(before, counts))
 
     def some(self, which: NDArray[np.bool_]) -> "Axons":
-        """Some of the axons: ``which`` has shape (axons,)."""
+        """Return some of the axons: ``which`` has shape (axons,)."""
         return Axons(self.core[which], self.synapses[which], lambda: self.targets[np.repeat(which, self.synapses)])
 
     @cached_property
@@ -86,9 +90,9 @@ class Axons:
     @cached_property
     def gaps(self) -> NDArray[np.int16]:
         """From the neuron of each synapse back to that of the one before it, `FIRST` for the first of an axon: (synapses,)."""
-        found = np.minimum(np.diff(self.targets, prepend=0), FIRST).astype(np.int16)
-        found[self.starts] = FIRST
-        return found
+        gaps = np.minimum(np.diff(self.targets, prepend=0), FIRST).astype(np.int16)
+        gaps[self.starts] = FIRST
+        return gaps
 
 
 class Words(NamedTuple):
@@ -100,7 +104,7 @@ class Words(NamedTuple):
 
 
 def totals(rows: Ints, amounts: NDArray[Any] | None, lengths: range) -> Ints:
-    """The amounts of the synapses (None: 1 each) that end in the first neurons, as many as ``lengths`` says, added up.
+    """Sum the amounts of the synapses (None: 1 each) that end in the first neurons, as many as ``lengths`` says.
 
     ``rows``: the neuron of each synapse. Exact, as no memory has 2**53 words.
     """
@@ -109,5 +113,5 @@ def totals(rows: Ints, amounts: NDArray[Any] | None, lengths: range) -> Ints:
 
 
 def over_from(rows: Ints, over: NDArray[np.bool_], lengths: range) -> int:
-    """From which of the lengths on there is a synapse that is ``over``."""
+    """Return from which of the lengths on there is a synapse that is ``over``."""
     return max(0, int(rows[over].min(initial=lengths.stop)) + 1 - lengths.start)

@@ -50,7 +50,7 @@ def command(
     task, made, failed, steps = mappings.task, list(mappings.made), mappings.failed, mappings.steps
     _write(made[0], profile, out, svg, force)
     bounds = lower_bounds(task)
-    told = measures(task, made[0].found, steps)
+    told = measures(task, made[0].census, steps)
     lists = saved(task, of_slices(task, tuple(core.slices for core in made[0].mapping.cores)))
     if as_json:
         print_json("map/1", network=net.name, profile=profile.name, seed=seed, rates=str(recorded) if recorded else None,
@@ -75,8 +75,8 @@ def _write(best: Mapped, profile: chips.Profile, out: Path | None, svg: Path | N
 
 def _summary(m: Mapped) -> dict[str, Any]:
     return {
-        "strategy": m.mapping.strategy, "cores": m.cores, "packets": m.found.packets, "packet_hops": m.packet_hops,
-        "busiest_operations": m.busiest_operations, "input_packets": m.found.input_packets, "seconds": round(m.seconds, 3),
+        "strategy": m.mapping.strategy, "cores": m.cores, "packets": m.census.packets, "packet_hops": m.packet_hops,
+        "busiest_operations": m.busiest_operations, "input_packets": m.census.input_packets, "seconds": round(m.seconds, 3),
     }  # fmt: skip
 
 
@@ -84,7 +84,7 @@ def _print(
     net: Network, profile: chips.Profile, made: list[Mapped], failed: dict[str, str], bounds: LowerBounds, told: dict[str, Any]
 ) -> None:
     rows = [
-        (m.mapping.strategy, m.cores, *map(_rounded, (m.found.packets, m.packet_hops, m.busiest_operations)), f"{m.seconds:.1f}")
+        (m.mapping.strategy, m.cores, *map(_rounded, (m.census.packets, m.packet_hops, m.busiest_operations)), f"{m.seconds:.1f}")
         for m in made
     ]
     least = map(_rounded, (bounds.packets, bounds.packet_hops, bounds.busiest_operations))

@@ -47,12 +47,12 @@ class Dataset:
         return digest.hexdigest()
 
     def first(self, samples: int) -> "Dataset":
-        """The first ``samples`` of the split, or all of it if it has fewer."""
+        """Return the first ``samples`` of the split, or all of it if it has fewer."""
         return Dataset(self.name, self.split, self.images[:samples], self.shape, self.labels[:samples])
 
 
 def must_suit(net: Network, data: Dataset) -> None:
-    """Raises DataError if a network has other inputs than the images have pixels, or too few outputs for the classes."""
+    """Raise DataError if a network has other inputs than the images have pixels, or too few outputs for the classes."""
     fix = "name with --data the data set that it was trained on"
     pixels, inputs = data.images.shape[1], sum(p.size for p in net.inputs)
     if pixels != inputs:

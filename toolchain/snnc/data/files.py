@@ -10,7 +10,7 @@ from snnc.errors import DataError
 
 
 def named_folder(name: str, folder: Path | None, fix: str) -> Path:
-    """``folder``, or the one that SNNC_DATA names. Raises DataError if neither was given or it is not there."""
+    """Return ``folder``, or the one that SNNC_DATA names. Raises DataError if neither was given or it is not there."""
     named = folder or (Path(value) if (value := os.environ.get(FOLDER_VARIABLE)) else None)
     if named is None:
         raise DataError(f"{name} is read from a folder and none was given", fix=fix)
@@ -20,7 +20,7 @@ def named_folder(name: str, folder: Path | None, fix: str) -> Path:
 
 
 def read_at_most(path: Path, limit: int) -> bytes:
-    """The first ``limit`` bytes of a file, unpacked if it ends in .gz: a file that swells never fills the memory."""
+    """Read the first ``limit`` bytes of a file, unpacked if it ends in .gz: a file that swells never fills the memory."""
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             return bytes(file.read(limit))

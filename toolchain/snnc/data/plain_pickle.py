@@ -40,7 +40,7 @@ class _ByteType:
 
 
 def read(raw: bytes, where: str) -> Any:
-    """The value in a pickle: dict, list, tuple, int, bool, None, bytes (strings, too) or `Bytes`.
+    """Return the value in a pickle: dict, list, tuple, int, bool, None, bytes (strings, too) or `Bytes`.
 
     Raises DataError for a file that holds anything else, or that is truncated or no pickle.
     """
@@ -90,18 +90,18 @@ class _Machine:
             raise _RefusedError(f"the operation {name}")
 
     def pop(self, kind: type) -> Any:
-        """The top of the stack, which has to be of that kind."""
+        """Pop the top of the stack, which has to be of that kind."""
         value = self.stack.pop()
         if not isinstance(value, kind):
             raise _RefusedError(f"{type(value).__name__} in place of {kind.__name__}")
         return value
 
     def above_mark(self) -> list[Any]:
-        """What was pushed since the last mark."""
+        """Pop what was pushed since the last mark."""
         return self.last(len(self.stack) - self.marks.pop())
 
     def last(self, count: int) -> list[Any]:
-        """The last values pushed, which leave the stack."""
+        """Pop the last values pushed."""
         at = len(self.stack) - count
         if not 0 <= at <= len(self.stack):
             raise IndexError
@@ -145,7 +145,7 @@ def _name_from_stack(machine: _Machine) -> None:
 
 
 def _call(machine: _Machine) -> None:
-    """numpy's two ways to make an object; they give ours."""
+    """Make an object in numpy's two ways; they give ours."""
     arguments, name = machine.pop(tuple), machine.pop(_Name)
     if name.word in _RECONSTRUCT and arguments[0] == _Name(_ARRAY):
         machine.stack.append(Bytes())

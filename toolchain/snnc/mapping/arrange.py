@@ -1,4 +1,4 @@
-"""Put cores on the mesh: along a Hilbert curve, then swapped as long as that saves hops. Part of mapper.
+"""Put cores on the mesh: along a Hilbert curve, then swapped as long as that saves hops.
 
 Source of the idea: Jin et al., "Mapping Very Large Scale Spiking Neuron Network to Neuromorphic Hardware", ASPLOS 2023, who
 start from a Hilbert curve and then let cores pull each other. Here a step is the best swap of any two places.
@@ -19,7 +19,7 @@ SPARE = 1.25  # places that swaps may use, for each core
 
 
 def mesh_of(profile: Profile) -> Mesh:
-    """The mesh of one chip; where it is not public, a square of single cores."""
+    """Return the mesh of one chip; where it is not public, a square of single cores."""
     if profile.mesh:
         return profile.mesh
     cores = profile.cores // profile.chips
@@ -28,7 +28,7 @@ def mesh_of(profile: Profile) -> Mesh:
 
 
 def tiles(profile: Profile, places: Ints) -> tuple[Ints, Ints]:
-    """(column, row) of the tile of each place 0 .. cores - 1. Chips lie in a square, each in its rows of tiles.
+    """Return (column, row) of the tile of each place 0 .. cores - 1. Chips lie in a square, each in its rows of tiles.
 
     How chips are wired is not public: their meshes are taken to continue in each other, as on one larger chip.
     """
@@ -41,31 +41,31 @@ def tiles(profile: Profile, places: Ints) -> tuple[Ints, Ints]:
 
 
 def hops(profile: Profile, a: Ints, b: Ints) -> Ints:
-    """Links between routers from place a to place b, elementwise: 0 within a tile."""
+    """Return the links between routers from place a to place b, elementwise: 0 within a tile."""
     (xa, ya), (xb, yb) = tiles(profile, a), tiles(profile, b)
     far: Ints = np.abs(xa - xb) + np.abs(ya - yb)
     return far
 
 
-def packet_hops(profile: Profile, found: Census, places: Ints) -> float:
-    """Packets x hops of one inference between cores; ``places``: (cores,) where each lies."""
-    src, dst, packets = found.links
+def packet_hops(profile: Profile, census: Census, places: Ints) -> float:
+    """Return packets x hops of one inference between cores; ``places``: (cores,) where each lies."""
+    src, dst, packets = census.links
     return float((hops(profile, places[src], places[dst]) * packets).sum())
 
 
-def arrange(profile: Profile, found: Census) -> Ints:
-    """A place for each core, (cores,): the better of the plain order and the curve, then swapped. Nothing is drawn."""
-    along = hilbert(profile)[: max(found.cores, min(profile.cores, ceil(SPARE * found.cores)))]
+def arrange(profile: Profile, census: Census) -> Ints:
+    """Return a place for each core, (cores,): the better of the plain order and the curve, then swapped. Nothing is drawn."""
+    along = hilbert(profile)[: max(census.cores, min(profile.cores, ceil(SPARE * census.cores)))]
 
     def paid(places: Ints) -> float:
-        return packet_hops(profile, found, places[: found.cores])
+        return packet_hops(profile, census, places[: census.cores])
 
     start = min(np.arange(len(along)), along, key=paid)
-    return start[: found.cores] if len(along) > LARGEST else _swapped(profile, found, start)
+    return start[: census.cores] if len(along) > LARGEST else _swapped(profile, census, start)
 
 
 def hilbert(profile: Profile) -> Ints:
-    """All places in the order in which a Hilbert curve over the tiles meets them."""
+    """Return all places in the order in which a Hilbert curve over the tiles meets them."""
     places = np.arange(profile.cores)
     column, row = tiles(profile, places)
     side = 1 << int(max(column.max(), row.max())).bit_length()
@@ -74,7 +74,7 @@ def hilbert(profile: Profile) -> Ints:
 
 
 def curve(x: Ints, y: Ints, side: int) -> Ints:
-    """The distance along the curve of the points of a square of ``side``, a power of two. It starts and ends at y = 0."""
+    """Return the distance along the curve of the points of a square of ``side``, a power of two. It starts and ends at y = 0."""
     distance = np.zeros_like(x)
     half = side // 2
     while half:
@@ -87,10 +87,10 @@ def curve(x: Ints, y: Ints, side: int) -> Ints:
     return distance
 
 
-def _swapped(profile: Profile, found: Census, places: Ints) -> Ints:
-    """The places after the best swap of two, again and again until none helps. ``places`` has spare ones at its end."""
-    n, m = found.cores, len(places)
-    src, dst, packets = found.links
+def _swapped(profile: Profile, census: Census, places: Ints) -> Ints:
+    """Make the best swap of two places again and again until none helps; return the places. ``places`` ends with spare ones."""
+    n, m = census.cores, len(places)
+    src, dst, packets = census.links
     flow = np.zeros((m, m))
     np.add.at(flow, (src, dst), packets)
     flow += flow.T

@@ -1,4 +1,4 @@
-"""What a network asks of a chip beyond room: numbers that do not wrap, neurons, messages, delays. Part of check."""
+"""What a network asks of a chip beyond room: numbers that do not wrap, neurons, messages, delays."""
 
 from collections.abc import Iterator
 
@@ -19,12 +19,12 @@ _AT_MOST = ("weight_bits", "weight_exponent_max", "threshold_bits", "bias_mantis
 
 
 def lacking(net: Network, profile: Profile) -> tuple[str, ...]:
-    """Everything that the chip cannot express, each as a sentence with its place and remedy; empty if it can all."""
-    found = [*_numeric_problems(net, profile), *_wrap_problems(net)]
+    """Return everything that the chip cannot express, each as a sentence with its place and remedy; empty if there is nothing."""
+    problems = [*_numeric_problems(net, profile), *_wrap_problems(net)]
     for p in net.populations:
-        found += _population_problems(p, net, profile)
-    found += _delay_problems(net, profile)
-    return tuple(found)
+        problems += _population_problems(p, net, profile)
+    problems += _delay_problems(net, profile)
+    return tuple(problems)
 
 
 def _numeric_problems(net: Network, profile: Profile) -> Iterator[str]:
@@ -78,7 +78,7 @@ def _population_problems(p: Population, net: Network, profile: Profile) -> Itera
 
 
 def _built(p: Population, profile: Profile) -> str:
-    """What is said of neurons that the chip does not compute and that can be built of several compartments."""
+    """Return a clause about neurons that are not of the chip but can be built of several compartments; empty for others."""
     if (n := compartments(p, profile)) == 1:
         return ""
     return (

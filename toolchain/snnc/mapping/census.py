@@ -1,4 +1,4 @@
-"""What an assignment of neurons to cores uses and sends: the one measurement of all strategies. Part of mapper."""
+"""What an assignment of neurons to cores uses and sends: the one measurement of all strategies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -36,9 +36,9 @@ class Census:
         return float(self.links[2].sum()) + self.local_packets + self.input_packets
 
     def renumbered(self, number: Ints) -> "Census":
-        """What the census of the same assignment is with core i as core ``number[i]``."""
+        """Return the census of the same assignment with core i as core ``number[i]``."""
         old = np.argsort(number)
-        formats = {name: tuple(forms[i] for i in old) for name, forms in self.formats.items()}
+        formats = {name: tuple(by_core[i] for i in old) for name, by_core in self.formats.items()}
         src, dst, packets = number[self.links[0]], number[self.links[1]], self.links[2]
         order = np.lexsort((dst, src))
         return replace(
@@ -75,15 +75,15 @@ def _axons(task: Task, c: Connection, core_of: Ints, n_cores: int) -> InputAxons
     key = core_of[rows] * c.op.n_src + columns
     if n_cores * c.op.n_src <= 4 * len(key) + 1024:  # few axons for so many synapses: counting is faster than sorting
         counts = np.bincount(key, minlength=n_cores * c.op.n_src)
-        found = np.flatnonzero(counts)
-        counts = counts[found]
+        keys = np.flatnonzero(counts)
+        counts = counts[keys]
     else:
-        found, counts = np.unique(key, return_counts=True)
-    return InputAxons(found // c.op.n_src, counts, lambda: _targets(task, c, core_of, n_cores), found % c.op.n_src)
+        keys, counts = np.unique(key, return_counts=True)
+    return InputAxons(keys // c.op.n_src, counts, lambda: _targets(task, c, core_of, n_cores), keys % c.op.n_src)
 
 
 def _targets(task: Task, c: Connection, core_of: Ints, n_cores: int) -> Ints:
-    """`Axons.targets`: core after core, source after source."""
+    """Return `Axons.targets`: core after core, source after source."""
     rows = task.by_source[c.name]
     core = core_of.astype(np.uint16 if n_cores <= 1 << 16 else np.int64)  # numbers of 16 bits are sorted in linear time
     by_core = np.argsort(core, kind="stable")

@@ -1,4 +1,4 @@
-"""What a network uses of a chip however it is cut: of the chip as a whole, and by any one neuron. Part of check and place."""
+"""What a network uses of a chip however it is cut: of the chip as a whole, and by any one neuron."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ def totals(net: Network, profile: Profile) -> tuple[Usage, ...]:
 
 
 def within_totals(net: Network, profile: Profile) -> bool:
-    """Whether none of them is exceeded."""
+    """Tell whether no total of the chip is exceeded."""
     return all(usage.status != "over" for usage in totals(net, profile))
 
 
@@ -42,11 +42,13 @@ def _usage(on_chip: ChipNetwork, resource: str, limit: int) -> Usage:
             return _worst(net, resource, limit, net.out_of, lambda c: c.op.fan_out())
 
 
-def _worst(net: Network, resource: str, limit: int, wires: Callable[[str], tuple[Connection, ...]], count: Count) -> Usage:
-    """The neuron with most synapses; messages from off chip are no neuron's."""
-    found = Usage(resource, f"network {net.name!r}", 0, limit)
+def _worst(net: Network, resource: str, limit: int, connections: Callable[[str], tuple[Connection, ...]], count: Count) -> Usage:
+    """Return the use of the neuron with most synapses; messages from off chip are no neuron's."""
+    worst = Usage(resource, f"network {net.name!r}", 0, limit)
     for p in net.populations:
-        synapses = np.sum([count(c) for c in wires(p.name)], axis=0) if p.neuron and wires(p.name) else np.zeros(1, np.int64)
-        if (most := int(synapses.max())) > (found.used or 0):
-            found = Usage(resource, f"population {p.name!r}, neuron {int(synapses.argmax())}", most, limit)
-    return found
+        synapses = (
+            np.sum([count(c) for c in connections(p.name)], axis=0) if p.neuron and connections(p.name) else np.zeros(1, np.int64)
+        )
+        if (most := int(synapses.max())) > (worst.used or 0):
+            worst = Usage(resource, f"population {p.name!r}, neuron {int(synapses.argmax())}", most, limit)
+    return worst

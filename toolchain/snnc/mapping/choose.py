@@ -1,4 +1,4 @@
-"""The way into mapper: map a network by one strategy, or by all and take the best. After quantise, before export."""
+"""Map a network by one strategy, or by all and take the best. After quantise, before export."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ class Mapped:
     """A legal mapping, and what it costs."""
 
     mapping: CoreMap
-    found: Census  # of its cores, in their order
+    census: Census  # of its cores, in their order
     places: NDArray[np.int64]  # (cores,) where each lies; its index
     packet_hops: float
     seconds: float
@@ -35,7 +35,7 @@ class Mapped:
 
     @property
     def busiest_operations(self) -> float:
-        return float(self.found.operations.max())
+        return float(self.census.operations.max())
 
 
 def map_by(task: Task, strategy: str) -> Mapped:
@@ -45,45 +45,46 @@ def map_by(task: Task, strategy: str) -> Mapped:
     exceeded, UsageError for an unknown strategy, MissingDependencyError if it needs a package that is not installed.
     """
     start = perf_counter()
-    core_of, found, places = _placed_on_chips(task, strategies.load(strategy).cut)
-    cores = cores_of(core_of, found, places)
+    core_of, measured, places = _placed_on_chips(task, strategies.load(strategy).cut)
+    cores = cores_of(core_of, measured, places)
     must_be_legal(task.net, cores, task.profile)
     mapping = CoreMap(task.profile, task.seed, cores, strategy)
-    return Mapped(mapping, found, places, packet_hops(task.profile, found, places), perf_counter() - start)
+    return Mapped(mapping, measured, places, packet_hops(task.profile, measured, places), perf_counter() - start)
 
 
 def _placed(task: Task, cut: Callable[[Task], Assignment]) -> tuple[Assignment, Census, NDArray[np.int64]]:
-    """What the strategy cuts, with its cores in the order of their places, its census, and the places."""
-    core_of, found = repaired(task, numbered(cut(task)))
-    must_have_cores(task.net, found.cores, task.profile)
-    places = arrange(task.profile, found)
+    """Return what the strategy cuts, with its cores in the order of their places, its census, and the places."""
+    core_of, measured = repaired(task, numbered(cut(task)))
+    must_have_cores(task.net, measured.cores, task.profile)
+    places = arrange(task.profile, measured)
     rank = np.argsort(np.argsort(places))
-    return {name: rank[cores] for name, cores in core_of.items()}, found.renumbered(rank), np.sort(places)
+    return {name: rank[cores] for name, cores in core_of.items()}, measured.renumbered(rank), np.sort(places)
 
 
 def _placed_on_chips(task: Task, cut: Callable[[Task], Assignment]) -> tuple[Assignment, Census, NDArray[np.int64]]:
-    """`_placed`; where axons to other chips take more slots, cut as if all were such, unless one chip may do and does.
+    """Return as `_placed`, for chips on which axons to other chips take more slots.
 
-    Where that does not fit, the cores lie on the chips in order, as those of `snnc check` do.
+    The network is cut as if all axons led to other chips, unless one chip may do and does. Where that does not fit, the cores
+    lie on the chips in order, as those of `snnc check` do.
     """
     if not hang_on_chips(task.profile):
         return _placed(task, cut)
     if cores_at_least(task) <= task.profile.cores // task.profile.chips:
         core_of, _, places = _placed(task, cut)
-        found = census(task, core_of, places=places)
-        if not over_limits(task, found).any():
-            return core_of, found, places
+        measured = census(task, core_of, places=places)
+        if not over_limits(task, measured).any():
+            return core_of, measured, places
     try:
         core_of, _, places = _placed(replace(task, profile=all_off_chip(task.profile)), cut)
     except DoesNotFitError:
-        core_of, found = repaired(task, numbered(cut(task)))
-        must_have_cores(task.net, found.cores, task.profile)
-        places = np.arange(found.cores)
+        core_of, measured = repaired(task, numbered(cut(task)))
+        must_have_cores(task.net, measured.cores, task.profile)
+        places = np.arange(measured.cores)
     return core_of, census(task, core_of, places=places), places
 
 
 def map_by_all(task: Task, names: Sequence[str] | None = None) -> tuple[list[Mapped], dict[str, str]]:
-    """(the mappings, the best first; strategy -> why it made none).
+    """Return (the mappings, the best first; strategy -> why it made none).
 
     Raises what the first strategy raised if none made any.
     """
@@ -101,15 +102,15 @@ def map_by_all(task: Task, names: Sequence[str] | None = None) -> tuple[list[Map
     return made, {name: str(error) for name, error in failed.items()}
 
 
-def cores_of(core_of: Assignment, found: Census, places: NDArray[np.int64]) -> tuple[Core, ...]:
-    """The cores of an assignment with what they use; ``places``: (cores,) their indices on the chip."""
-    pieces = slices_of(core_of, found.cores)
+def cores_of(core_of: Assignment, measured: Census, places: NDArray[np.int64]) -> tuple[Core, ...]:
+    """Return the cores of an assignment with what they use; ``places``: (cores,) their indices on the chip."""
+    slices = slices_of(core_of, measured.cores)
     return tuple(
         Core(
             index=int(places[i]),
-            slices=pieces[i],
-            used={resource: int(amounts[i]) for resource, amounts in found.used.items()},
-            formats={name: form for name, forms in found.formats.items() if (form := forms[i]) is not None},
+            slices=slices[i],
+            used={resource: int(amounts[i]) for resource, amounts in measured.used.items()},
+            formats={name: stored_as for name, by_core in measured.formats.items() if (stored_as := by_core[i]) is not None},
         )
-        for i in range(found.cores)
+        for i in range(measured.cores)
     )

@@ -1,4 +1,4 @@
-"""Whether slices cover each neuron of a network once, and no input."""
+"""Check that slices cover each neuron of a network once, and no input."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""What no mapping can go below, whatever the strategy. Part of mapper."""
+"""What no mapping can go below, whatever the strategy."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -25,7 +25,7 @@ class LowerBounds:
 
 
 def lower_bounds(task: Task) -> LowerBounds:
-    """Each holds for every legal mapping of the task, of the neurons to any cores of the chip."""
+    """Return what no legal mapping of the task, of its neurons to any cores of the chip, can go below."""
     packets = hops = 0.0
     for c in task.net.connections:
         least = _cores_reached(task, c)
@@ -37,25 +37,25 @@ def lower_bounds(task: Task) -> LowerBounds:
 
 
 def cores_at_least(task: Task) -> int:
-    """Cores that every legal mapping takes, by the resource that is used most, if it fills them to the brim."""
+    """Return the cores that every legal mapping takes, by the resource that is used most, if it fills them to the brim."""
     limits, needs = task.profile.limits, _needs(task)
     return max([1, *(ceil(needs[resource] / limit) for resource, limit in limits.items() if resource in needs)])
 
 
 def most_cores(task: Task) -> int:
-    """As many as a mapping may take to save packets x hops: `MORE_CORES` times the lower bound."""
+    """Return how many cores a mapping may take to save packets x hops: `MORE_CORES` times the lower bound."""
     return int(MORE_CORES * cores_at_least(task))
 
 
 def _needs(task: Task) -> dict[str, float]:
-    """What all cores together use of each resource at least."""
-    wires = task.net.connections
-    sources = {c.name: int(np.count_nonzero(c.op.fan_out())) for c in wires}
-    synapses = sum(c.op.synapse_count for c in wires)
+    """Return what all cores together use of each resource at least."""
+    connections = task.net.connections
+    sources = {c.name: int(np.count_nonzero(c.op.fan_out())) for c in connections}
+    synapses = sum(c.op.synapse_count for c in connections)
     needs: dict[str, float] = {
         "neurons_per_core": sum(task.net[name].size * task.compartments[name] for name in task.neurons),
         "input_axons_per_core": sum(sources.values()),
-        "output_axons_per_core": sum(sources[c.name] for c in wires if c.src in task.neurons),
+        "output_axons_per_core": sum(sources[c.name] for c in connections if c.src in task.neurons),
         "synapses_per_core": synapses,
         "weight_bytes_per_core": synapses * task.weight_bits / 8,
     }
@@ -63,7 +63,7 @@ def _needs(task: Task) -> dict[str, float]:
 
 
 def _words(task: Task) -> float:
-    """Weights, delays and headers without indices or rounding: cut in any way they are no fewer."""
+    """Return the words of weights, delays and headers without indices or rounding: cut in any way they are no fewer."""
     storage = task.profile.storage
     assert storage is not None  # noqa: S101 - for the type checker
     weight, bits = field(task.weight_bits, storage.weight_field_bits) or 0, 0
@@ -76,7 +76,7 @@ def _words(task: Task) -> float:
 
 
 def _cores_reached(task: Task, c: Connection) -> NDArray[np.int64]:
-    """Cores that each source reaches at least: its targets, so many on a core as one can hold."""
+    """Return how many cores each source reaches at least: its targets, as many on a core as one can hold."""
     fan_out = c.op.fan_out()
     held = task.profile.limits.get("neurons_per_core", max(1, c.op.n_dst))
     targets = np.minimum(fan_out, c.op.n_dst)
@@ -84,7 +84,7 @@ def _cores_reached(task: Task, c: Connection) -> NDArray[np.int64]:
 
 
 def _hops_to(cores: NDArray[np.int64], task: Task) -> NDArray[np.float64]:
-    """Hops to so many cores at least: those of the own tile cost none, and 4 d tiles are d away on the widest mesh."""
+    """Return the hops to so many cores at least: those of the own tile cost none, and 4 d tiles are d away on the widest mesh."""
     most = int(cores.max(initial=0))
     distances = np.zeros(min(most, mesh_of(task.profile).cores_per_tile))
     d = 0
@@ -96,9 +96,9 @@ def _hops_to(cores: NDArray[np.int64], task: Task) -> NDArray[np.float64]:
 
 
 def _operations(task: Task) -> NDArray[np.float64]:
-    """Synaptic operations of each neuron on a core, all populations after each other."""
-    found = {name: np.zeros(task.net[name].size) for name in task.neurons}
+    """Return the synaptic operations of each neuron on a core, all populations one after the other."""
+    operations = {name: np.zeros(task.net[name].size) for name in task.neurons}
     for c in task.net.connections:
         rows, columns = task.patterns[c.name]
-        found[c.dst] += np.bincount(rows, task.rates[c.src][columns], minlength=c.op.n_dst)
-    return np.concatenate(list(found.values()))
+        operations[c.dst] += np.bincount(rows, task.rates[c.src][columns], minlength=c.op.n_dst)
+    return np.concatenate(list(operations.values()))

@@ -1,4 +1,4 @@
-"""A mapping from its file, which anyone may have written: only who lies where is believed. Part of mapper; read by export."""
+"""A mapping from its file, which anyone may have written: only who lies where is believed. Read by export."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ MAX_BYTES = 256 << 20
 
 
 def read_mapping(path: Path, net: Network, profile: Profile) -> CoreMap:
-    """The mapping that `snnc map` wrote, measured anew on this network and chip.
+    """Read the mapping that `snnc map` wrote, and measure it anew on this network and chip.
 
     Raises FileError if it is no mapping or one for another chip, NetworkError if its slices do not cover each neuron once,
     DoesNotFitError if it exceeds a limit.
@@ -44,7 +44,7 @@ def placed_on(
 ) -> CoreMap:
     """Return the mapping of slices by core, measured anew. Raises FileError, NetworkError, DoesNotFitError as `read_mapping`."""
     places = np.array(sorted(placed))
-    must_be_a_partition(net, [piece for pieces in placed.values() for piece in pieces])
+    must_be_a_partition(net, [core_slice for slices in placed.values() for core_slice in slices])
     if not len(places) or places[0] < 0 or places[-1] >= profile.cores:
         raise FileError(f"names cores that {profile.name} has not, 0 .. {profile.cores - 1}", where=where, fix="map again")
     task = Task.of(net, profile, seed=seed)

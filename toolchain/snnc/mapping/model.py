@@ -52,6 +52,6 @@ class CoreMap:
         return block(repr(self), None, ("core", "neurons of", *used), rows)
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values, for mapping.json of an artifact."""
+        """Return JSON values, for mapping.json of an artifact."""
         cores = [{key: value for key, value in asdict(core).items() if key != "words"} for core in self.cores]
         return {"schema": "snnc.mapping/1", "profile": self.profile, "seed": self.seed, "cores": cores, "strategy": self.strategy}

@@ -1,4 +1,4 @@
-"""A mapped network in the words of NeuroBench: footprint, sparsities, synaptic operations. Part of mapper.
+"""A mapped network in the words of NeuroBench: footprint, sparsities, synaptic operations.
 
 Source: NeuroBench (Yik et al., Nature Communications 16, 2025), static and workload metrics; neurobench 2.3.0, metrics/. Its
 footprint is that of torch's tensors, in which pruned weights take room, too; here it is what the chip stores.
@@ -12,22 +12,22 @@ from snnc.mapping.census import Census
 from snnc.mapping.task import Task
 
 
-def measures(task: Task, found: Census, steps: int | None) -> dict[str, Any]:
-    """Of one inference of ``steps`` steps; what needs a recorded run is None without one.
+def measures(task: Task, census: Census, steps: int | None) -> dict[str, Any]:
+    """Return the metrics of one inference of ``steps`` steps; what needs a recorded run is None without one.
 
     ``footprint``: bytes of synapse memory as the chip stores them, or of the weights alone where that is not public.
     ``connection_sparsity``: of stored weights; those of a kernel count once.
     ``synaptic_operations``: a message that reaches a synapse is an accumulation, or of several bits a multiplication, too;
     ``Dense`` counts those of every synapse that could exist, in every step.
     """
-    wires = task.net.connections
-    synapses, possible = sum(c.op.synapse_count for c in wires), sum(c.op.possible_synapses for c in wires)
+    connections = task.net.connections
+    synapses, possible = sum(c.op.synapse_count for c in connections), sum(c.op.possible_synapses for c in connections)
     graded = {p.name for p in task.net.populations if p.message_bits}
-    operations = {c.name: float((c.op.fan_out() * task.rates[c.src]).sum()) for c in wires}
-    multiplied = sum(operations[c.name] for c in wires if c.src in graded)
+    operations = {c.name: float((c.op.fan_out() * task.rates[c.src]).sum()) for c in connections}
+    multiplied = sum(operations[c.name] for c in connections if c.src in graded)
     return {
-        "footprint": _footprint(task, found, synapses),
-        "connection_sparsity": 1 - sum(c.op.synapses.count for c in wires) / sum(c.op.parameters for c in wires),
+        "footprint": _footprint(task, census, synapses),
+        "connection_sparsity": 1 - sum(c.op.synapses.count for c in connections) / sum(c.op.parameters for c in connections),
         "activation_sparsity": None if steps is None else _activation_sparsity(task, steps),
         "synaptic_operations": {
             "Effective_MACs": multiplied,
@@ -37,10 +37,10 @@ def measures(task: Task, found: Census, steps: int | None) -> dict[str, Any]:
     }
 
 
-def _footprint(task: Task, found: Census, synapses: int) -> int:
+def _footprint(task: Task, census: Census, synapses: int) -> int:
     if task.profile.storage is None:
         return -(-synapses * task.weight_bits // 8)
-    return int(found.used["synapse_words_per_core"].sum()) * task.profile.storage.word_bits // 8
+    return int(census.used["synapse_words_per_core"].sum()) * task.profile.storage.word_bits // 8
 
 
 def _activation_sparsity(task: Task, steps: int) -> float:

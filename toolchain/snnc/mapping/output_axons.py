@@ -1,4 +1,4 @@
-"""Output axons: the slots that neurons take on their core to reach others. Used by split, place and mapper."""
+"""Output axons: the slots that neurons take on their core to reach others. Used by split, place and census."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -14,14 +14,15 @@ Ints = NDArray[np.int64]
 
 
 def hang_on_chips(profile: Profile) -> bool:
-    """Whether an axon takes more slots if it leads to another chip."""
+    """Tell whether an axon takes more slots if it leads to another chip."""
     return profile.chips > 1 and profile.off_chip_axon_slots > 1
 
 
 def all_off_chip(profile: Profile) -> Profile:
-    """The chips as if every axon led to another chip: what they hold, they hold however cores are placed.
+    """Return the chips as if every axon led to another chip: what they hold, they hold however cores are placed.
 
-    But for an axon that takes more slots than a core has, of which none would do. The same chips where no axon takes more slots.
+    The exception is an axon that takes more slots than a core has, of which no placement would hold any. Where no axon takes
+    more slots, the same chips are returned.
     """
     if not hang_on_chips(profile):
         return profile
@@ -32,20 +33,20 @@ def all_off_chip(profile: Profile) -> Profile:
 
 
 def chips(profile: Profile, places: Ints) -> Ints:
-    """The chip on which each core lies, by its place."""
+    """Return the chip on which each core lies, by its place."""
     return places // max(1, profile.cores // profile.chips)
 
 
 def slots(profile: Profile, src: Ints, dst: Ints) -> Ints:
-    """Of axons from chip ``src`` to chip ``dst``, elementwise."""
+    """Return the slots of axons from chip ``src`` to chip ``dst``, elementwise."""
     return np.where(src == dst, 1, profile.off_chip_axon_slots)
 
 
 def fan_out(c: Connection, targets: Iterable[Slice]) -> Ints:
-    """Output axons of each source neuron of a connection: one for each slice in which it has a synapse. Shape (n_src,)."""
+    """Return the output axons of each source neuron: one for each slice in which it has a synapse. Shape (n_src,)."""
     axons = np.zeros(c.op.n_src, np.int64)
-    for piece in targets:
-        axons[c.op.axons(piece.start, piece.stop)[0]] += 1
+    for core_slice in targets:
+        axons[c.op.axons(core_slice.start, core_slice.stop)[0]] += 1
     return axons
 
 
@@ -57,13 +58,13 @@ class Outgoing:
         self._chips = chips(profile, np.arange(len(slices)))
         self._slots = {p.name: np.zeros(p.size, np.int64) for p in net.populations}
         self._chip_of = {p.name: np.zeros(p.size, np.int64) for p in net.populations}
-        for chip, piece in zip(self._chips, slices, strict=True):
-            self._chip_of[piece.population][piece.start : piece.stop] = chip
+        for chip, core_slice in zip(self._chips, slices, strict=True):
+            self._chip_of[core_slice.population][core_slice.start : core_slice.stop] = chip
 
     def add(self, c: Connection, sources: Ints, core: int) -> None:
-        """The axons of a connection from these neurons to a core."""
+        """Add the axons of a connection from these neurons to a core."""
         self._slots[c.src][sources] += slots(self._profile, self._chip_of[c.src][sources], self._chips[core])
 
-    def of(self, piece: Slice) -> int:
-        """What a slice takes, once all axons are there."""
-        return int(self._slots[piece.population][piece.start : piece.stop].sum())
+    def of(self, core_slice: Slice) -> int:
+        """Return the slots that a slice takes, once all axons are added."""
+        return int(self._slots[core_slice.population][core_slice.start : core_slice.stop].sum())

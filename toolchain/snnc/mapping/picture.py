@@ -1,4 +1,4 @@
-"""A picture of the chip as SVG: its cores by how full they are, its links by the packets that cross them. Part of mapper."""
+"""A picture of the chip as SVG: its cores by how full they are, its links by the packets that cross them."""
 
 from collections.abc import Iterator
 from html import escape
@@ -20,12 +20,12 @@ Ints = NDArray[np.int64]
 
 
 def picture(mapped: Mapped, profile: Profile) -> str:
-    """The mapping as an SVG document; every core and link tells its numbers when pointed at. Equal mappings, equal bytes."""
+    """Draw the mapping as an SVG document; every core and link shows its numbers when pointed at. Equal mappings, equal bytes."""
     columns, rows = (int(axis.max()) + 1 for axis in tiles(profile, mapped.places))
     side = max(1, int(np.ceil(np.sqrt(mesh_of(profile).cores_per_tile))))
     pitch = side * CELL + GAP
     width, height = max(NARROWEST, columns * pitch + 2 * MARGIN), HEAD + rows * pitch + 2 * LINE + MARGIN
-    said = (
+    captions = (
         (LINE, f"{mapped.mapping.profile}: {mapped.cores:,} cores by {mapped.mapping.strategy}"),
         (2 * LINE, f"{mapped.packet_hops:,.0f} packets x hops"),
         (height - MARGIN - LINE, "core: its fullest resource, pale 0 to dark 100 %"),
@@ -37,7 +37,7 @@ def picture(mapped: Mapped, profile: Profile) -> str:
         *_tiles(columns, rows, side, pitch),
         *_links(mapped, profile, pitch, side),
         *_cores(mapped, profile, pitch, side),
-        *(f'<text x="{MARGIN // 2}" y="{y}">{escape(line)}</text>' for y, line in said),
+        *(f'<text x="{MARGIN // 2}" y="{y}">{escape(line)}</text>' for y, line in captions),
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
@@ -71,7 +71,7 @@ def _share(core: Core, profile: Profile) -> float:
 
 
 def _colour(share: float) -> str:
-    """From pale to dark blue; lightness alone tells it."""
+    """Return a colour from pale to dark blue; lightness alone tells the share."""
     pale, dark = (230, 240, 250), (8, 48, 107)
     mixed = (round(a + (b - a) * min(1.0, share)) for a, b in zip(pale, dark, strict=True))
     return "#" + "".join(f"{part:02x}" for part in mixed)
@@ -79,8 +79,8 @@ def _colour(share: float) -> str:
 
 def _told(core: Core, share: float) -> str:
     held: dict[str, int] = {}
-    for piece in core.slices:
-        held[piece.population] = held.get(piece.population, 0) + piece.stop - piece.start
+    for core_slice in core.slices:
+        held[core_slice.population] = held.get(core_slice.population, 0) + core_slice.stop - core_slice.start
     neurons = ", ".join(f"{count} of {name}" for name, count in held.items())
     used = ", ".join(f"{resource} {amount}" for resource, amount in core.used.items())
     return f"core {core.index}: {neurons}; {used}; fullest {share:.1%}"
@@ -102,10 +102,10 @@ def _links(mapped: Mapped, profile: Profile, pitch: int, side: int) -> Iterator[
 
 
 def link_loads(mapped: Mapped, profile: Profile) -> dict[tuple[tuple[int, int], tuple[int, int]], float]:
-    """Packets over each link between neighbouring tiles, both ways together: each first goes along its row, then its column."""
+    """Return the packets over each link between neighbouring tiles, both ways together: each goes along its row, then column."""
     column, row = tiles(profile, mapped.places)
     loads: dict[tuple[tuple[int, int], tuple[int, int]], float] = {}
-    for a, b, packets in zip(*(part.tolist() for part in mapped.found.links), strict=True):
+    for a, b, packets in zip(*(part.tolist() for part in mapped.census.links), strict=True):
         for link in _route(int(column[a]), int(row[a]), int(column[b]), int(row[b])):
             loads[link] = loads.get(link, 0.0) + packets
     return loads

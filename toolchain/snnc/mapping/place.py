@@ -15,7 +15,7 @@ from snnc.network.model import Network
 
 
 def place(net: Network, slices: Sequence[Slice], profile: Profile, seed: int = 0) -> CoreMap:
-    """One slice a core, in the order of ``slices``. The seed is recorded; this placer draws nothing from it.
+    """Put one slice on each core, in the order of ``slices``. The seed is recorded; this placer draws nothing from it.
 
     Every core is measured anew and held against every limit. Raises DoesNotFitError if one is exceeded or the cores run
     out, NetworkError if the slices are not a partition of the network's neurons.
@@ -26,7 +26,7 @@ def place(net: Network, slices: Sequence[Slice], profile: Profile, seed: int = 0
 
 
 def fill(net: Network, slices: Sequence[Slice], profile: Profile) -> tuple[Core, ...]:
-    """A core for each slice with what it uses, however many that are and whether it fits or not."""
+    """Return a core for each slice with what it uses, however many that are and whether it fits or not."""
     must_be_a_partition(net, slices)
     meter = CoreMeter.of(net, profile)
     outgoing = Outgoing(meter.net, slices, profile)

@@ -14,7 +14,7 @@ KEY = "spikes/"
 
 
 def read_rates(path: Path, net: Network) -> tuple[Rates, int]:
-    """(spikes an inference of every neuron, steps of an inference) from the rasters that `snnc simulate --out` wrote.
+    """Read (spikes an inference of every neuron, steps of an inference) from the rasters that `snnc simulate --out` wrote.
 
     Raises FileError if it is no such file or too large, DataError if it is not of this network.
     """
@@ -36,7 +36,7 @@ def read_rates(path: Path, net: Network) -> tuple[Rates, int]:
 
 
 def _mean(file: np.lib.npyio.NpzFile, name: str) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float64]], int]:
-    """(mean count of each neuron over the samples, steps); messages of several bits count once."""
+    """Return (mean count of each neuron over the samples, steps); messages of several bits count once."""
     raster = file[KEY + name]
     if raster.ndim != 3 or not all(raster.shape) or raster.dtype.kind not in "uib":
         raise ValueError(f"{name} is {raster.dtype} of shape {raster.shape}, expected integers (samples, steps, n)")

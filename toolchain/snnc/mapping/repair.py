@@ -1,4 +1,4 @@
-"""Cores over a limit, cut until none is. Part of mapper."""
+"""Cut cores that are over a limit until none is."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,28 +9,28 @@ from snnc.mapping.task import Assignment, Task, by_population
 
 
 def repaired(task: Task, core_of: Assignment) -> tuple[Assignment, Census]:
-    """The assignment with each core that is over a limit cut in two, again and again until none is, and its census.
+    """Cut each core that is over a limit in two, again and again until none is; return the assignment and its census.
 
     A strategy that numbers the neurons of a core in another order has measured other gaps between them, where the chip's
     memory goes by gaps. Raises DoesNotFitError if a single neuron is over a limit.
     """
     while True:
-        found = census(task, core_of)
-        if not (over := over_limits(task, found)).any():
-            return core_of, found
+        measured = census(task, core_of)
+        if not (over := over_limits(task, measured)).any():
+            return core_of, measured
         core_of = _halved(task, core_of, over)
 
 
-def over_limits(task: Task, found: Census) -> NDArray[np.bool_]:
-    """Which cores are over a limit: shape (cores,)."""
+def over_limits(task: Task, census: Census) -> NDArray[np.bool_]:
+    """Return which cores are over a limit: shape (cores,)."""
     limits = task.profile.limits
-    over = [found.used[resource] > limit for resource, limit in limits.items() if resource in found.used]
-    found_over: NDArray[np.bool_] = np.any([np.zeros(found.cores, np.bool_), *over], axis=0)
-    return found_over
+    over = [census.used[resource] > limit for resource, limit in limits.items() if resource in census.used]
+    over_any: NDArray[np.bool_] = np.any([np.zeros(census.cores, np.bool_), *over], axis=0)
+    return over_any
 
 
 def _halved(task: Task, core_of: Assignment, over: NDArray[np.bool_]) -> Assignment:
-    """The second half of the neurons of each core that is ``over``, in order, goes to a new core.
+    """Move the second half of the neurons of each core that is ``over``, in order, to a new core.
 
     Raises DoesNotFitError if one of them has a single neuron.
     """

@@ -1,4 +1,4 @@
-"""What a mapping would save if axons shared lists of synapses. Part of mapper; the budgets give each axon a list of its own.
+"""What a mapping would save if axons shared lists of synapses. The budgets give each axon a list of its own.
 
 An axon names where its list lies and a base, which is added to the numbers of the neurons in it: those of a kernel that see
 the same weights, each a few neurons further on, can name one list. Bases are multiples of a step up to a limit, so that a list
@@ -42,14 +42,14 @@ class Lists:
     kinds: tuple[NDArray[np.uint64], ...]  # (synapses,) each: weights, and delays if they differ
 
     def synapses(self, axons: Ints) -> Ints:
-        """The positions of all synapses of some axons, in order."""
+        """Return the positions of all synapses of some axons, in order."""
         counts = self.counts[axons]
-        found: Ints = np.arange(counts.sum()) + np.repeat(self.starts[axons] - (np.cumsum(counts) - counts), counts)
-        return found
+        positions: Ints = np.arange(counts.sum()) + np.repeat(self.starts[axons] - (np.cumsum(counts) - counts), counts)
+        return positions
 
 
 def saved(task: Task, core_of: Assignment) -> dict[str, Saved]:
-    """What each connection would save on the cores of an assignment; empty if the profile knows no shared lists.
+    """Return what each connection would save on the cores of an assignment; empty if the profile knows no shared lists.
 
     O(synapses log synapses). Neurons lie on their core in the order of populations and of their numbers.
     """
@@ -61,7 +61,7 @@ def saved(task: Task, core_of: Assignment) -> dict[str, Saved]:
 
 
 def _places(task: Task, core_of: Assignment) -> dict[str, Ints]:
-    """The compartment on its core at which each neuron begins, from 0 on."""
+    """Return the compartment on its core at which each neuron begins, from 0 on."""
     every = np.concatenate(list(core_of.values()))
     each = np.concatenate([np.full(len(cores), task.compartments[name]) for name, cores in core_of.items()])
     order = np.argsort(every, kind="stable")
@@ -73,7 +73,7 @@ def _places(task: Task, core_of: Assignment) -> dict[str, Ints]:
 
 
 def lists(c: Connection, core_of: Ints, places: Ints, compartments: int) -> Lists:
-    """The lists of a connection whose synapses are unrolled; of its destination, ``core_of`` and ``places``: shape (n,).
+    """Return the lists of a connection whose synapses are unrolled; of its destination, ``core_of`` and ``places``: shape (n,).
 
     ``compartments``: of one neuron there.
     """
@@ -90,55 +90,57 @@ def lists(c: Connection, core_of: Ints, places: Ints, compartments: int) -> List
     )  # fmt: skip
 
 
-def alike(found: Lists) -> Ints:
-    """A number for each axon, the same for those of a core whose lists are equal as seen from their first neurons: (axons,).
+def alike(lists_of_axons: Lists) -> Ints:
+    """Return a number for each axon, (axons,): the same for those of a core with equal lists, as seen from their first neurons.
 
-    Candidates are found by 64-bit hashes and compared synapse by synapse.
+    Candidates are selected by 64-bit hashes and compared synapse by synapse.
     """
-    group, left = np.empty(len(found.core), np.int64), np.arange(len(found.core))
-    hashes = _hashes(found)
+    group, left = np.empty(len(lists_of_axons.core), np.int64), np.arange(len(lists_of_axons.core))
+    hashes = _hashes(lists_of_axons)
     while len(left):
         _, at, inverse = np.unique(hashes[left], return_index=True, return_inverse=True)
         model = left[at][inverse]
-        equal = _equal(found, left, model)
+        equal = _equal(lists_of_axons, left, model)
         group[left[equal]] = model[equal]
         left = left[~equal]
     return group
 
 
-def _hashes(found: Lists) -> NDArray[np.uint64]:
-    """Of each axon's core, number of synapses and list."""
-    mixed = _mixed(found.relative.astype(np.uint64))
-    for kind in found.kinds:
+def _hashes(lists_of_axons: Lists) -> NDArray[np.uint64]:
+    """Return a hash of each axon's core, number of synapses and list."""
+    mixed = _mixed(lists_of_axons.relative.astype(np.uint64))
+    for kind in lists_of_axons.kinds:
         mixed = _mixed(mixed + kind)
-    sums = np.add.reduceat(mixed, found.starts) if len(found.starts) else mixed
-    return _mixed(sums + _mixed(found.core.astype(np.uint64)))
+    sums = np.add.reduceat(mixed, lists_of_axons.starts) if len(lists_of_axons.starts) else mixed
+    return _mixed(sums + _mixed(lists_of_axons.core.astype(np.uint64)))
 
 
 def _mixed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Every bit of a number spread over all 64: the finaliser of SplitMix64 (Steele et al., OOPSLA 2014)."""
+    """Spread every bit of a number over all 64: the finaliser of SplitMix64 (Steele et al., OOPSLA 2014)."""
     x = x + np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
 
 
-def _equal(found: Lists, axons: Ints, models: Ints) -> NDArray[np.bool_]:
-    """Whether each axon is on the core of its model and has its list: shape (axons,)."""
-    equal: NDArray[np.bool_] = (found.core[axons] == found.core[models]) & (found.counts[axons] == found.counts[models])
+def _equal(lists_of_axons: Lists, axons: Ints, models: Ints) -> NDArray[np.bool_]:
+    """Return whether each axon is on the core of its model and has its list: shape (axons,)."""
+    equal: NDArray[np.bool_] = (lists_of_axons.core[axons] == lists_of_axons.core[models]) & (
+        lists_of_axons.counts[axons] == lists_of_axons.counts[models]
+    )
     here = np.flatnonzero(equal & (axons != models))
-    mine, theirs = found.synapses(axons[here]), found.synapses(models[here])
-    differ = found.relative[mine] != found.relative[theirs]
-    for kind in found.kinds:
+    mine, theirs = lists_of_axons.synapses(axons[here]), lists_of_axons.synapses(models[here])
+    differ = lists_of_axons.relative[mine] != lists_of_axons.relative[theirs]
+    for kind in lists_of_axons.kinds:
         differ |= kind[mine] != kind[theirs]
-    counts = found.counts[axons[here]]
+    counts = lists_of_axons.counts[axons[here]]
     if len(here):
         equal[here] = np.add.reduceat(differ, np.cumsum(counts) - counts, dtype=np.int64) == 0
     return equal
 
 
 def copies(group: Ints, first: Ints, rule: Sharing) -> Ints:
-    """The copy of its list that each axon names, by number: (axons,); as few as there can be.
+    """Return the copy of its list that each axon names, by number: (axons,); as few as there can be.
 
     An axon whose list starts at place ``first`` can name any copy that starts so many bases before it: the first one starts
     at the first place of all, the next one at the first place that no base reaches from there.
@@ -155,30 +157,30 @@ def copies(group: Ints, first: Ints, rule: Sharing) -> Ints:
         following = np.searchsorted(key, key[starts] + reach)
         more = following < ends
         starts, ends = following[more], ends[more]
-    found = np.empty(len(key), np.int64)
-    found[order] = np.cumsum(opens) - 1
-    return found
+    copy_of = np.empty(len(key), np.int64)
+    copy_of[order] = np.cumsum(opens) - 1
+    return copy_of
 
 
 def _saved(task: Task, c: Connection, core_of: Ints, places: Ints, neurons: Ints) -> Saved:
-    """``core_of`` and ``places`` of its destination; ``neurons``: (cores,) on each."""
+    """Return what one connection saves. ``core_of``, ``places``: of its destination; ``neurons``: (cores,) on each."""
     rule = task.profile.sharing
     assert rule  # noqa: S101 - for the type checker
-    found = lists(c, core_of, places, task.compartments[c.dst])
-    group = alike(found)
-    copy = copies(group, found.first, rule)
+    lists_of_axons = lists(c, core_of, places, task.compartments[c.dst])
+    group = alike(lists_of_axons)
+    copy = copies(group, lists_of_axons.first, rule)
     targets = np.bincount(core_of, minlength=len(neurons))
-    own = _words(task, c, found, neurons, targets, np.ones(len(group), np.bool_), based=False)
-    equal = _words(task, c, found, neurons, targets, _firsts(group, found.first), based=False)
-    based = _words(task, c, found, neurons, targets, _firsts(copy), based=True)
+    own = _words(task, c, lists_of_axons, neurons, targets, np.ones(len(group), np.bool_), based=False)
+    equal = _words(task, c, lists_of_axons, neurons, targets, _firsts(group, lists_of_axons.first), based=False)
+    based = _words(task, c, lists_of_axons, neurons, targets, _firsts(copy), based=True)
     least = np.minimum(own, equal)
-    moved = _differ(copy, found.first) & (based < least)[found.core]
+    moved = _differ(copy, lists_of_axons.first) & (based < least)[lists_of_axons.core]
     more = (rule.output_axons - 1) * np.count_nonzero(moved) if c.src in task.neurons else 0
     return Saved(int(own.sum()), int(np.minimum(least, based).sum()), int(more))
 
 
 def _firsts(*keys: Ints) -> NDArray[np.bool_]:
-    """The first axon with each combination of keys: shape (axons,)."""
+    """Return the first axon with each combination of keys: shape (axons,)."""
     order = np.lexsort(keys)
     new = np.any([np.diff(key[order], prepend=-1) != 0 for key in keys], axis=0)
     first = np.zeros(len(order), np.bool_)
@@ -187,24 +189,28 @@ def _firsts(*keys: Ints) -> NDArray[np.bool_]:
 
 
 def _differ(copy: Ints, first: Ints) -> NDArray[np.bool_]:
-    """Which axons name a copy with another base than another axon does: shape (axons,)."""
+    """Return which axons name a copy with another base than another axon does: shape (axons,)."""
     low, high = np.full(len(copy), np.iinfo(np.int64).max), np.full(len(copy), -1)
     np.minimum.at(low, copy, first)
     np.maximum.at(high, copy, first)
-    found: NDArray[np.bool_] = low[copy] < high[copy]
-    return found
+    differs: NDArray[np.bool_] = low[copy] < high[copy]
+    return differs
 
 
 def _words(
-    task: Task, c: Connection, found: Lists, neurons: Ints, targets: Ints, which: NDArray[np.bool_], *, based: bool
+    task: Task, c: Connection, lists_of_axons: Lists, neurons: Ints, targets: Ints, which: NDArray[np.bool_], *, based: bool
 ) -> Ints:
-    """What some of the lists take on each core, in the cheapest format: (cores,). ``based``: of the formats with an index."""
+    """Return the words of some lists on each core, in the cheapest format: (cores,). ``based``: of formats with an index."""
     storage = task.profile.storage
     assert storage  # noqa: S101 - for the type checker
-    axons = Axons(found.core, found.counts, lambda: np.repeat(found.first, found.counts) + found.relative).some(which)
+    axons = Axons(
+        lists_of_axons.core,
+        lists_of_axons.counts,
+        lambda: np.repeat(lists_of_axons.first, lists_of_axons.counts) + lists_of_axons.relative,
+    ).some(which)
     most, bits = task.profile.limits.get(LONGEST, INEXPRESSIBLE), task.delays[c.name].bit_length()
     words = words_by_core(storage, axons, neurons, targets, task.weight_bits, bits, most, only_best=False)
     unindexed = rule_of(storage.model).UNINDEXED if based else ()
-    taken = [w.total for form, w in words.items() if form not in unindexed]
+    taken = [w.total for stored_as, w in words.items() if stored_as not in unindexed]
     least = np.min([np.full(len(neurons), INEXPRESSIBLE), *taken], axis=0)
     return np.where(np.bincount(axons.core, minlength=len(neurons)) > 0, least, 0)

@@ -1,4 +1,4 @@
-"""Soft reset on a chip whose own reset is to zero: what it takes besides. Part of usage, totals and mapper.
+"""Soft reset on a chip whose own reset is to zero: what it takes besides.
 
 A neuron is then built of several compartments, and a synapse to itself, as strong as its threshold, takes the threshold away
 from its voltage a step after the spike. Source: NxTF, dnn/src/dnn_layers.py (resetMode "soft"); its padding to whole groups of
@@ -18,25 +18,25 @@ from snnc.ops.dense import Dense
 
 
 def is_built(p: Population, profile: Profile) -> bool:
-    """Whether its neurons have a soft reset that the chip does not compute by itself."""
+    """Tell whether a population's neurons have a soft reset that the chip does not compute by itself."""
     return p.neuron is not None and p.neuron.rule.reset == "subtract" and p.neuron.model() not in profile.neurons
 
 
 def compartments(p: Population, profile: Profile) -> int:
-    """Of one neuron: 1, or what the profile says of one that `is_built`."""
+    """Return the compartments of one neuron: 1, or what the profile says of one that `is_built`."""
     return profile.soft_reset_compartments or 1 if is_built(p, profile) else 1
 
 
 def with_resets(net: Network, profile: Profile) -> Network:
-    """The network with those synapses as connections of their own; itself if it needs none, or has them."""
-    wires = [_reset(p, f"reset{i}_{p.name}"[:64], net) for i, p in enumerate(net.populations) if compartments(p, profile) > 1]
+    """Return the network with those synapses as connections of their own; itself if it needs none, or has them."""
+    resets = [_reset(p, f"reset{i}_{p.name}"[:64], net) for i, p in enumerate(net.populations) if compartments(p, profile) > 1]
     have = {c.name for c in net.connections}
-    new = tuple(c for c in wires if c.name not in have)
+    new = tuple(c for c in resets if c.name not in have)
     return replace(net, connections=(*net.connections, *new)) if new else net
 
 
 def _reset(p: Population, name: str, net: Network) -> Connection:
-    """From each neuron to itself, as strong as its threshold, or as near to it as the weights allow."""
+    """Return a connection from each neuron to itself, as strong as its threshold, or as near to it as the weights allow."""
     thresholds = np.broadcast_to(getattr(p.neuron, "threshold", 1), (p.size,))
     each = np.arange(p.size)
     indptr, indices = np.arange(p.size + 1), each.astype(np.int32)

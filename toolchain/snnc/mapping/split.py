@@ -25,11 +25,11 @@ def counted_up_to(profile: Profile) -> int:
 
 
 class TooLargeError(OverLimitError):
-    """A population that cannot be cut. ``piece``: what exceeds a limit, ``used``: what it uses of one core, by resource."""
+    """A population that cannot be cut. ``core_slice``: what exceeds a limit, ``used``: what it uses of one core, by resource."""
 
-    def __init__(self, piece: Slice, used: Mapping[str, int], usage: Usage, what: str, *, fix: str) -> None:
+    def __init__(self, core_slice: Slice, used: Mapping[str, int], usage: Usage, what: str, *, fix: str) -> None:
         super().__init__(usage, what, fix=fix)
-        self.piece, self.used = piece, used
+        self.core_slice, self.used = core_slice, used
 
 
 class NeuronTooLargeError(TooLargeError):
@@ -43,7 +43,7 @@ class PopulationTooLargeError(TooLargeError):
 def split(
     net: Network, profile: Profile, too_large: dict[str, TooLargeError] | None = None, most: int | None = None
 ) -> tuple[Slice, ...]:
-    """Contiguous slices of every neuron population (inputs lie off chip), in order of computation; each fits a core.
+    """Cut every neuron population (inputs lie off chip) into contiguous slices that fit a core each, in order of computation.
 
     Each slice is as long as it can be (shorter, as if all axons went to other chips, where those take more slots than there
     are with the slices on the chips in order), so the number of slices of a population is the least for contiguous ones. How many
@@ -60,28 +60,28 @@ def split(
 
 
 def _sends_too_much(meter: CoreMeter, slices: Sequence[Slice]) -> bool:
-    """Whether a slice has too many output axons, slice i on core i."""
+    """Tell whether a slice has too many output axons, slice i on core i."""
     outgoing = Outgoing(meter.net, slices, meter.profile)
-    for i, piece in enumerate(slices):
-        for c in meter.net.into(piece.population):
-            outgoing.add(c, c.op.axons(piece.start, piece.stop)[0], i)
+    for i, core_slice in enumerate(slices):
+        for c in meter.net.into(core_slice.population):
+            outgoing.add(c, c.op.axons(core_slice.start, core_slice.stop)[0], i)
     most = meter.profile.limits.get("output_axons_per_core")
-    return most is not None and any(outgoing.of(piece) > most for piece in slices)
+    return most is not None and any(outgoing.of(core_slice) > most for core_slice in slices)
 
 
 def _slices(meter: CoreMeter, too_large: dict[str, TooLargeError] | None, most: int | None, slots: int) -> tuple[Slice, ...]:
-    """`split`, where each output axon takes so many slots."""
+    """Return the slices of `split`, where each output axon takes so many slots."""
     assumed = {c.dst: 1 for c in _backward(meter.net)}
     while True:
         cuts = _cut_all(meter, assumed, too_large, most, slots)
         short = {name: len(cuts[name]) for name, slices in assumed.items() if len(cuts[name]) > slices}
         if not short:
-            return tuple(piece for p in meter.net.ordered if p.neuron for piece in cuts[p.name])
+            return tuple(core_slice for p in meter.net.ordered if p.neuron for core_slice in cuts[p.name])
         assumed |= short
 
 
 def _backward(net: Network) -> list[Connection]:
-    """The connections that end in their own or an earlier population, which is cut after their source or with it."""
+    """Return the connections that end in their own or an earlier population, which is cut after their source or with it."""
     position = {p.name: i for i, p in enumerate(net.ordered)}
     return [c for c in net.connections if position[c.dst] <= position[c.src]]
 
@@ -114,12 +114,12 @@ def _fan_out_bound(c: Connection, slices: int) -> NDArray[np.int64]:
 
 
 def _cut(meter: CoreMeter, p: Population, axons: NDArray[np.int64], most: int) -> tuple[Slice, ...]:
-    """The slices of one population, whose neurons have ``axons`` output axons each, shape (n,)."""
+    """Return the slices of one population, whose neurons have ``axons`` output axons each, shape (n,)."""
     before = np.concatenate([[0], np.cumsum(axons)])
 
-    def used(piece: Slice) -> dict[str, int]:
-        sent = {"output_axons_per_core": int(before[piece.stop] - before[piece.start])}
-        return meter.incoming(piece) | (sent if "output_axons_per_core" in meter.profile.limits else {})
+    def used(core_slice: Slice) -> dict[str, int]:
+        sent = {"output_axons_per_core": int(before[core_slice.stop] - before[core_slice.start])}
+        return meter.incoming(core_slice) | (sent if "output_axons_per_core" in meter.profile.limits else {})
 
     slices: list[Slice] = []
     start, length = 0, 1
@@ -127,8 +127,8 @@ def _cut(meter: CoreMeter, p: Population, axons: NDArray[np.int64], most: int) -
         end = _last_sent(meter, before, start)
         length = _furthest(meter, Slice(p.name, start, end), length)
         if not length:
-            piece = Slice(p.name, start, start + 1)
-            raise _neuron_too_large(meter, piece, used(piece))
+            core_slice = Slice(p.name, start, start + 1)
+            raise _neuron_too_large(meter, core_slice, used(core_slice))
         slices.append(Slice(p.name, start, start + length))
         if len(slices) > most:
             raise _population_too_large(meter, slices, used(slices[0]))
@@ -137,17 +137,17 @@ def _cut(meter: CoreMeter, p: Population, axons: NDArray[np.int64], most: int) -
 
 
 def _last_sent(meter: CoreMeter, before: NDArray[np.int64], start: int) -> int:
-    """Where a slice must end, at the latest, for its output axons. ``before``: those of all neurons before each."""
+    """Return where a slice must end, at the latest, for its output axons. ``before``: those of all neurons before each."""
     limit = meter.profile.limits.get("output_axons_per_core")
     return len(before) - 1 if limit is None else int(np.searchsorted(before, before[start] + limit, side="right")) - 1
 
 
-def _furthest(meter: CoreMeter, piece: Slice, guess: int) -> int:
-    """How many of a slice's neurons, from the first on, fit a core. As many as ``guess`` are tried, twice that, and so on."""
-    end = meter.longest(piece)
+def _furthest(meter: CoreMeter, core_slice: Slice, guess: int) -> int:
+    """Return how many of a slice's neurons, from the first on, fit a core: ``guess`` are tried, then twice that, and so on."""
+    end = meter.longest(core_slice)
     tried = min(end, guess + guess // 4 + 1)
     while True:
-        fit = meter.fitting(Slice(piece.population, piece.start, piece.start + tried))
+        fit = meter.fitting(Slice(core_slice.population, core_slice.start, core_slice.start + tried))
         if fit < tried or tried == end:
             return fit
         tried = min(end, 2 * tried)
@@ -164,18 +164,18 @@ def _population_too_large(meter: CoreMeter, slices: Sequence[Slice], used: Mappi
     )
 
 
-def _neuron_too_large(meter: CoreMeter, piece: Slice, used: Mapping[str, int]) -> NeuronTooLargeError:
+def _neuron_too_large(meter: CoreMeter, core_slice: Slice, used: Mapping[str, int]) -> NeuronTooLargeError:
     limits = meter.profile.limits
     over = [r for r, amount in used.items() if amount > limits.get(r, amount)]
     resource = max(over, key=lambda r: used[r] / limits[r])
-    place = f"population {piece.population!r}, neuron {piece.start}"
-    ends: Sequence[Connection] = meter.net.into(piece.population)
+    place = f"population {core_slice.population!r}, neuron {core_slice.start}"
+    ends: Sequence[Connection] = meter.net.into(core_slice.population)
     if resource == "output_axons_per_core":
-        ends = meter.net.out_of(piece.population)
+        ends = meter.net.out_of(core_slice.population)
     amount, limit = used[resource], limits[resource]
     change = "give one weight exponent, sign mode and delay to" if resource == SYNAPSES else "prune"
     return NeuronTooLargeError(
-        piece,
+        core_slice,
         used,
         Usage(resource, place, amount, limit),
         f"needs {amount} {words_for(resource)}, a core of {meter.profile.name} has {limit}",

@@ -1,4 +1,4 @@
-"""What every strategy is given: a network, a chip, how often each neuron fires, and a seed. Part of mapper."""
+"""What every strategy is given: a network, a chip, how often each neuron fires, and a seed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -77,31 +77,31 @@ class Task(ChipNetwork):
 
 
 def of_slices(task: Task, cores: tuple[tuple[Slice, ...], ...]) -> Assignment:
-    """The assignment in which core i holds the slices ``cores[i]``."""
+    """Return the assignment in which core i holds the slices ``cores[i]``."""
     core_of = {name: np.full(task.net[name].size, -1, np.int64) for name in task.neurons}
-    for i, pieces in enumerate(cores):
-        for piece in pieces:
-            core_of[piece.population][piece.start : piece.stop] = i
+    for i, slices in enumerate(cores):
+        for core_slice in slices:
+            core_of[core_slice.population][core_slice.start : core_slice.stop] = i
     return core_of
 
 
 def slices_of(core_of: Assignment, n_cores: int) -> tuple[tuple[Slice, ...], ...]:
-    """The slices of each core, the longest runs of neurons there are."""
-    found: list[list[Slice]] = [[] for _ in range(n_cores)]
+    """Return the slices of each core, the longest runs of neurons there are."""
+    slices: list[list[Slice]] = [[] for _ in range(n_cores)]
     for name, cores in core_of.items():
         edges = [0, *(np.flatnonzero(np.diff(cores)) + 1).tolist(), len(cores)]
         for start, stop in pairwise(edges):
-            found[int(cores[start])].append(Slice(name, start, stop))
-    return tuple(map(tuple, found))
+            slices[int(cores[start])].append(Slice(name, start, stop))
+    return tuple(map(tuple, slices))
 
 
 def cores_in(core_of: Assignment) -> int:
-    """How many cores an assignment names."""
+    """Return how many cores an assignment names."""
     return 1 + max(int(cores.max()) for cores in core_of.values())
 
 
 def numbered(core_of: Assignment) -> Assignment:
-    """The same with cores 0, 1, ... in the order in which neurons first name them, without a gap."""
+    """Renumber the cores 0, 1, ... in the order in which neurons first name them, without a gap."""
     every = np.concatenate(list(core_of.values()))
     _, first, inverse = np.unique(every, return_index=True, return_inverse=True)
     rank = np.argsort(np.argsort(first))
@@ -109,6 +109,6 @@ def numbered(core_of: Assignment) -> Assignment:
 
 
 def by_population(core_of: Assignment, each: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-    """A number for each neuron, all populations of an assignment one after the other, as one array for each of them."""
+    """Split an array with a number for each neuron, all populations of an assignment one after the other, by population."""
     parts = np.split(each, np.cumsum([len(cores) for cores in core_of.values()])[:-1])
     return dict(zip(core_of, parts, strict=True))

@@ -27,7 +27,7 @@ class Usage:
         return "unknown" if share is None else ("over" if share > 1 else "ok")
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values, in percent where the limit is public."""
+        """Return JSON values, in percent where the limit is public."""
         percent = None if self.share is None else round(100 * self.share, 2)
         return {
             "resource": self.resource, "place": self.place, "used": self.used, "limit": self.limit,
@@ -44,7 +44,7 @@ class OverLimitError(DoesNotFitError):
 
 
 def words_for(resource: str) -> str:
-    """The name of a resource for people: "input_axons_per_core" -> "input axons"."""
+    """Return the name of a resource for people: "input_axons_per_core" -> "input axons"."""
     for place in ("core", "chip", "neuron"):
         resource = resource.removesuffix(f"_per_{place}")
     resource = resource.replace("_per_", " an ")

@@ -1,1 +1,1 @@
-"""Network to Network without training: quantise, dequantise, simplify."""
+"""Network to Network without training: quantise, dequantise, simplify, prune by magnitude."""

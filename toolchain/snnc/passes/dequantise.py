@@ -13,7 +13,7 @@ from snnc.network.units import Unit
 
 
 def dequantised(net: Network) -> Network:
-    """A float network in the weight units of a fixed one; nothing is rounded, so it lacks only the chip's truncations."""
+    """Return a float network in the weight units of a fixed one; nothing is rounded, so it lacks only the chip's truncations."""
     if not isinstance(net.numeric, Fixed):
         return net
     numeric = net.numeric
@@ -26,7 +26,7 @@ def dequantised(net: Network) -> Network:
 
 
 def dequantised_neuron(neuron: Neuron, numeric: Fixed) -> Neuron:
-    """A neuron with its parameters in real numbers: decays as fractions, thresholds and biases in weight units."""
+    """Return a neuron with its parameters in real numbers: decays as fractions, thresholds and biases in weight units."""
     return type(neuron)(
         **{name: _real(getattr(neuron, name), f.metadata["unit"], numeric) for name, f in neuron.parameters().items()}
     )

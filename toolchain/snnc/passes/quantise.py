@@ -61,7 +61,7 @@ class _Grid:
         return [landing / self.end for landing in range(self.end, self.end // 2, -self.step)]
 
     def exponent(self, scale: float) -> int:
-        """The lowest exponent at which the weights reach no farther than the grid."""
+        """Return the lowest exponent at which the weights reach no farther than the grid."""
         return max(self.lowest, ceil(log2(scale / self.full) - 1e-9))
 
 
@@ -75,7 +75,7 @@ class _Choice:
 
 
 def quantise(net: Network, profile: Profile, config: QuantiseConfig = QuantiseConfig()) -> Network:
-    """A fixed-point network with the populations and synapses of ``net``.
+    """Return a fixed-point network with the populations and synapses of ``net``.
 
     Weights round to the nearest value of the grid of their sign mode (`snnc.ops.weight_grid`), decays to 2**-decay_bits,
     thresholds to 1 / scale, biases to mantissa * 2**exponent. A scale at which a current could wrap is made smaller.
@@ -107,22 +107,24 @@ def quantise(net: Network, profile: Profile, config: QuantiseConfig = QuantiseCo
 
 
 def scales(net: Network) -> Mapping[str, float]:
-    """Integers per float of each population of a fixed network, as recorded when it was quantised; empty if it was not.
+    """Return the integers per float of each population of a fixed network, as recorded by `quantise`; empty if it was not.
 
     Raises NetworkError if the record, which a file may make up, holds no positive numbers.
     """
-    found = recorded(net, "scales")
-    if not all(isinstance(scale, float) and 0 < scale < np.inf for scale in found.values()):
+    scales_by_population = recorded(net, "scales")
+    if not all(isinstance(scale, float) and 0 < scale < np.inf for scale in scales_by_population.values()):
         raise NetworkError("records scales that are no positive numbers", where=f"network {net.name!r}", fix="quantise it again")
-    return found
+    return scales_by_population
 
 
 def recorded(net: Network, key: str) -> Mapping[str, Any]:
-    """What `quantise` recorded of each population; empty if it did not. Raises NetworkError if that is no table."""
-    found: Any = next((s.settings.get(key, {}) for s in reversed(net.done) if s.name == "quantise"), {})
-    if not isinstance(found, dict):
-        raise NetworkError(f"records {key} = {found!r}, expected a table", where=f"network {net.name!r}", fix="quantise it again")
-    return found
+    """Return what `quantise` recorded of each population; empty if it did not. Raises NetworkError if that is no table."""
+    settings: Any = next((s.settings.get(key, {}) for s in reversed(net.done) if s.name == "quantise"), {})
+    if not isinstance(settings, dict):
+        raise NetworkError(
+            f"records {key} = {settings!r}, expected a table", where=f"network {net.name!r}", fix="quantise it again"
+        )
+    return settings
 
 
 def _population(p: Population, scale: float, numeric: Fixed) -> Population:
@@ -159,7 +161,7 @@ def _stored(c: Connection, choice: _Choice, config: QuantiseConfig) -> Op:
 
 
 def _choose(p: Population, net: Network, numeric: Fixed, config: QuantiseConfig) -> tuple[_Choice, str]:
-    """The best integers for a population within every limit of the chip, and the limit that bounds its scale."""
+    """Return the best integers for a population within every limit of the chip, and the limit that bounds its scale."""
     into = net.into(p.name)
     grids = {c.name: _grid(c, net[c.src].message_bits, numeric, config) for c in into}
     cap, limit = min(_caps(p, grids, numeric))
@@ -186,7 +188,7 @@ def _grid(c: Connection, message_bits: int, numeric: Fixed, config: QuantiseConf
 
 
 def _caps(p: Population, grids: Mapping[str, _Grid], numeric: Fixed) -> list[tuple[float, str]]:
-    """The largest scale that each limit of the chip allows, the wrap of the current apart."""
+    """Return the largest scale that each limit of the chip allows, the wrap of the current apart."""
     caps = [(grid.full * 2.0**numeric.weight_exponent_max, f"the weights of {name!r}") for name, grid in grids.items()]
     for name, field in p.neuron.parameters().items():  # type: ignore[union-attr]
         unit, largest = field.metadata["unit"], float(np.abs(getattr(p.neuron, name)).max())
@@ -197,8 +199,11 @@ def _caps(p: Population, grids: Mapping[str, _Grid], numeric: Fixed) -> list[tup
 
 
 def _best(p: Population, into: tuple[Connection, ...], grids: Mapping[str, _Grid], numeric: Fixed, cap: float) -> _Choice:
-    """The choice with the least error at a scale up to ``cap``. The search starts where the finest connection fills its
-    grid; beyond it only thresholds gain, and higher exponents must be worth it."""
+    """Return the choice with the least error at a scale up to ``cap``.
+
+    The search starts where the finest connection fills its grid; beyond it only thresholds gain, and higher exponents must be
+    worth it.
+    """
     finest = max(grids.values(), key=lambda grid: grid.finest, default=None)
     top, fractions = (min(finest.finest, cap), finest.fractions) if finest else (cap, [1.0])
     if not 0 < top < np.inf or (finest and finest.full == np.inf):
@@ -206,15 +211,15 @@ def _best(p: Population, into: tuple[Connection, ...], grids: Mapping[str, _Grid
     best = None
     for octave in range(OCTAVES):
         start = min(top * 2.0**octave, cap)
-        found = min((_at(p, into, grids, numeric, start * f) for f in fractions), key=lambda choice: choice.error)
-        if best and found.error >= WORTHWHILE * best.error:
+        choice_here = min((_at(p, into, grids, numeric, start * f) for f in fractions), key=lambda choice: choice.error)
+        if best and choice_here.error >= WORTHWHILE * best.error:
             return best
-        best = found
-    return found
+        best = choice_here
+    return choice_here
 
 
 def _at(p: Population, into: tuple[Connection, ...], grids: Mapping[str, _Grid], numeric: Fixed, scale: float) -> _Choice:
-    """The integers of a population at a scale."""
+    """Return the integers of a population at a scale."""
     ops = {c.name: encode_weights(c.op, scale, grids[c.name].exponent(scale), grids[c.name].sign_mode, numeric) for c in into}
     error = sum(_relative(decode_weights(ops[c.name], scale), c.op.synapses.values) for c in into)
     for name, field in p.neuron.parameters().items():  # type: ignore[union-attr]
@@ -225,7 +230,7 @@ def _at(p: Population, into: tuple[Connection, ...], grids: Mapping[str, _Grid],
 
 
 def _relative(got: NDArray[np.float64], exact: NDArray[np.float64]) -> float:
-    """The squared error beside the squared values, both in units of the largest so that neither overflows."""
+    """Return the squared error relative to the squared values, both in units of the largest so that neither overflows."""
     largest = float(np.abs(exact).max())
     if not largest:
         return 0.0

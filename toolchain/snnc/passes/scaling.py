@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 
 def encode_weights(op: Op, scale: float, exponent: int, mode: SignMode, numeric: Fixed) -> Op:
-    """The operator with each weight on the nearest value of its grid: off by at most half a grid step * 2**exponent / scale.
+    """Put each weight on the nearest value of its grid: off by at most half a grid step * 2**exponent / scale.
 
     Raises NetworkError if a weight lies beyond the grid.
     """
@@ -36,19 +36,19 @@ def encode_weights(op: Op, scale: float, exponent: int, mode: SignMode, numeric:
 
 
 def _shrink(low: float, high: float, grid: range) -> float:
-    """By what the weights must be multiplied to lie on the grid."""
+    """Return by what the weights must be multiplied to lie on the grid."""
     if (low < 0 and grid[0] == 0) or (high > 0 and grid[-1] == 0):
         return 0.0
     return min(grid[0] / low if low < grid[0] else 1.0, grid[-1] / high if high > grid[-1] else 1.0)
 
 
 def decode_weights(op: Op, scale: float) -> Floats:
-    """The float weights that an integer operator stands for: shape (synapses,)."""
+    """Return the float weights that an integer operator stands for: shape (synapses,)."""
     return np.asarray(op.synapses.values * (2.0**op.exponent / scale))
 
 
 def encode_parameter(value: Any, unit: Unit, offset: int, scale: float, numeric: Fixed) -> Ints:
-    """The nearest integers. Raises NetworkError if one is out of the chip's range."""
+    """Round to the nearest integers. Raises NetworkError if one is out of the chip's range."""
     one = unit.per_float(scale, numeric)
     exact = np.asarray(value, np.float64) * one
     step = unit.grid(exact, numeric)
@@ -64,5 +64,5 @@ def encode_parameter(value: Any, unit: Unit, offset: int, scale: float, numeric:
 
 
 def decode_parameter(value: Ints, unit: Unit, scale: float, numeric: Fixed) -> Floats:
-    """The floats that integers stand for."""
+    """Return the floats that integers stand for."""
     return np.asarray(value / unit.per_float(scale, numeric))

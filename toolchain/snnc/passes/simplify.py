@@ -31,7 +31,7 @@ class Simplified:
     silent: Mapping[str, int]  # neurons that can never fire, also those that shared weights keep
 
     def to_json(self) -> dict[str, Any]:
-        """What was saved, as JSON values."""
+        """Return what was saved, as JSON values."""
         a, b = self.before, self.network
         return {
             "never_fire": dict(self.silent), "neurons": {p.name: [p.size, _size(b, p.name)] for p in a.populations},
@@ -52,7 +52,7 @@ def _synapses(net: Network) -> int:
 
 
 def simplify(net: Network) -> Simplified:
-    """The network without what can never fire. Its spikes, currents and voltages are those that the neurons had before.
+    """Return the network without what can never fire. Its spikes, currents and voltages are those that the neurons had before.
 
     Single neurons go where all synapses at them have weights of their own; of planes that share weights, channels go that
     never fire anywhere. Raises NetworkError for a float network, or if nothing that can fire reaches the output.
@@ -60,10 +60,10 @@ def simplify(net: Network) -> Simplified:
     reaches = prove_ranges(net).reaches
     fires = {p.name: _fires(p, net, reaches) for p in net.populations}
     alive = {name: mask for name, mask in fires.items() if mask.any()}
-    wires = [w for c in net.connections if c.src in alive and c.dst in alive and (w := _without(c, fires))]
-    kept = _shapely(alive, wires, net)
+    connections_left = [w for c in net.connections if c.src in alive and c.dst in alive and (w := _without(c, fires))]
+    kept = _shapely(alive, connections_left, net)
     populations = tuple(_only(p, kept[p.name]) for p in net.populations if p.name in kept)
-    connections = tuple(_between(c, kept) for c in wires)
+    connections = tuple(_between(c, kept) for c in connections_left)
     silent = {name: int(mask.size - mask.sum()) for name, mask in fires.items() if not mask.all()}
     settings = {"neurons": {name: int(mask.size - mask.sum()) for name, mask in kept.items() if not mask.all()}}
     after = net.after(Stage("simplify", settings), populations=populations, connections=connections)
@@ -77,22 +77,22 @@ def simplify(net: Network) -> Simplified:
 
 
 def _fires(p: Population, net: Network, reaches: Mapping[str, Any]) -> NDArray[np.bool_]:
-    """Which neurons are wanted: those that can fire, and all of inputs, readouts and the output."""
+    """Return which neurons are wanted: those that can fire, and all of inputs, readouts and the output."""
     wanted = p.neuron is None or not p.neuron.rule.fires or p.name == net.output.name
     return np.ones(p.size, np.bool_) if wanted else np.asarray(reaches[p.name].fires, np.bool_)
 
 
 def _without(c: Connection, fires: Kept) -> Connection | None:
-    """The connection without weights that only join neurons of which one can never fire; None if it says nothing then."""
+    """Return the connection without weights that only join neurons of which one can never fire; None if no weight is left."""
     joins = c.op.joins(fires[c.src], fires[c.dst])
     op = c.op if joins.all() else c.op.keep(joins)
     return replace(c, op=op) if op.synapses.values.any() else None
 
 
-def _shapely(alive: Kept, wires: list[Connection], net: Network) -> Kept:
-    """The neurons to keep, so that every operator can be one between them: single ones, else whole channels, else all."""
+def _shapely(alive: Kept, connections: list[Connection], net: Network) -> Kept:
+    """Return the neurons to keep, so that every operator fits between them: single ones, else whole channels, else all."""
     kept, coarse = dict(alive), dict.fromkeys(alive, 0)
-    while refused := [c for c in wires if _op_between(c, kept) is None]:
+    while refused := [c for c in connections if _op_between(c, kept) is None]:
         for name in {end for c in refused for end in (c.src, c.dst)}:
             coarse[name] += 1
             kept[name] = _by_channel(alive[name], net[name]) if coarse[name] == 1 else np.ones_like(alive[name])
@@ -105,17 +105,17 @@ def _op_between(c: Connection, kept: Kept) -> Any:
 
 
 def _by_channel(alive: NDArray[np.bool_], p: Population) -> NDArray[np.bool_]:
-    """All neurons of the channels in which one is alive."""
+    """Return all neurons of the channels in which one is alive."""
     return np.repeat(alive.reshape(p.shape[0], -1).any(1), p.size // p.shape[0])
 
 
 def _between(c: Connection, kept: Kept) -> Connection:
-    late = c.axon_delays if c.axon_delays is None else c.axon_delays[kept[c.src]]
-    return replace(c, op=_op_between(c, kept), axon_delays=late)
+    delays = c.axon_delays if c.axon_delays is None else c.axon_delays[kept[c.src]]
+    return replace(c, op=_op_between(c, kept), axon_delays=delays)
 
 
 def _only(p: Population, kept: NDArray[np.bool_]) -> Population:
-    """A population of some of its neurons; its shape stays one of planes where whole channels are kept."""
+    """Return a population of some of its neurons; its shape stays one of planes where whole channels are kept."""
     if kept.all():
         return p
     assert p.neuron is not None  # noqa: S101 - for the type checker; inputs keep all

@@ -80,7 +80,7 @@ class Outcome:
 
 
 def read_chain(path: Path) -> Chain:
-    """A chain from a TOML file. Raises FileError, or ConfigError that names file, table and key."""
+    """Read a chain from a TOML file. Raises FileError, or ConfigError that names file, table and key."""
     table = read_toml(path)
     stages = {f.name: f for f in fields(Chain) if f.name != "goal"}
     own = {f.name for f in fields(GoalConfig)}
@@ -133,7 +133,7 @@ def run_chain(
 
 
 def _must_express(chain: Chain, profile: Profile) -> None:
-    """What can be known before hours of training."""
+    """Check what can be known before hours of training."""
     encoding = Encoding(chain.train.encoding, chain.train.steps)
     if encoding.message_bits and not profile.graded_spikes:
         raise UnsupportedError(
@@ -257,7 +257,7 @@ def _verify(
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:
-    """The outcome as JSON values, for summary.json and scripts."""
+    """Return the outcome as JSON values, for summary.json and scripts."""
     budget, rounding = outcome.budget, outcome.rounding
     stages = {
         name: {"parameter_connectivity": parameter_connectivity(net), "synapse_connectivity": synapse_connectivity(net)}
@@ -282,15 +282,15 @@ def summary(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _activity(found: Evaluation) -> dict[str, Any]:
+def _activity(evaluation: Evaluation) -> dict[str, Any]:
     return {
-        "samples": found.samples, "steps": found.steps, "neurons": dict(found.neurons), "spikes": dict(found.spikes),
-        "synaptic_operations": dict(found.synaptic_operations),
+        "samples": evaluation.samples, "steps": evaluation.steps, "neurons": dict(evaluation.neurons),
+        "spikes": dict(evaluation.spikes), "synaptic_operations": dict(evaluation.synaptic_operations),
     }  # fmt: skip
 
 
 def fullest(budget: Budget) -> list[Any]:
-    """For each resource the core that uses most of it."""
+    """Return, for each resource, the core that uses most of it."""
     by_resource = zip(*(core.uses for core in budget.cores), strict=True)
     return [max(uses, key=lambda u: u.used or 0) for uses in by_resource]
 

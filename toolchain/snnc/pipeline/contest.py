@@ -107,35 +107,35 @@ def where_to_shrink(candidate: Network | Artifact, against: Network | str, folde
         must_be_free(folder, False)
 
 
-def shrink(found: Contest, source: Source, first: Divergence, folder: Path, say: Say) -> Path | None:
+def shrink(contest: Contest, source: Source, first: Divergence, folder: Path, say: Say) -> Path | None:
     """Write the smallest case in which the runs differ; returns its test, None if the sample alone does not differ."""
-    case = Case(found.net, source(first.sample, 1))
+    case = Case(contest.net, source(first.sample, 1))
     say(f"sample {first.sample} differs: looking for the smallest case (Ctrl-C takes what was reached)")
-    given, anew = _differs(found), None if found.artifact is None else _exported(found)
+    given, anew = _differs(contest), None if contest.artifact is None else _exported(contest)
     if not given(case.net, case.inputs).any():
         say(f"sample {first.sample} differs only among others: no counterexample was written")
         return None
-    small = shrunk(case, given, neurons=anew if found.artifact else given)
+    small = shrunk(case, given, neurons=anew if contest.artifact else given)
     exported = small.net is not case.net
-    test = counterexample.write(folder, small, found.artifact, exported=exported, timeout_s=found.timeout_s)
+    test = counterexample.write(folder, small, contest.artifact, exported=exported, timeout_s=contest.timeout_s)
     say(f"{', '.join(f'{n} {what}' for what, n in small.size.items())}: pytest {test}")
     return test
 
 
-def _differs(found: Contest) -> Differs:
+def _differs(contest: Contest) -> Differs:
     """Against the engine on any network, or the artifact as it is on its own."""
 
     def differs(net: Network, inputs: Rasters) -> NDArray[np.bool_]:
-        candidate = simulator(net, "engine")(net, inputs, True) if found.artifact is None else found.run(inputs)
-        return samples_that_differ(simulator(net, found.by)(net, inputs, True), candidate)
+        candidate = simulator(net, "engine")(net, inputs, True) if contest.artifact is None else contest.run(inputs)
+        return samples_that_differ(simulator(net, contest.by)(net, inputs, True), candidate)
 
     return differs
 
 
-def _exported(found: Contest) -> Differs | None:
+def _exported(contest: Contest) -> Differs | None:
     """Against the program that is exported from a network; None for targets that need a mapping."""
-    assert found.artifact is not None  # noqa: S101 - for the type checker; callers have one
-    name = found.artifact.target
+    assert contest.artifact is not None  # noqa: S101 - for the type checker; callers have one
+    name = contest.artifact.target
     if targets.load(name).NEEDS_MAPPING:
         return None
 
@@ -144,8 +144,8 @@ def _exported(found: Contest) -> Differs | None:
         try:
             with tempfile.TemporaryDirectory(prefix="snnc-shrink-") as folder:
                 artifact = targets.export(name, net, None, Path(folder) / "artifact")
-                candidate = running(artifact, net, found.timeout_s)(inputs)
-            return samples_that_differ(simulator(net, found.by)(net, inputs, True), candidate)
+                candidate = running(artifact, net, contest.timeout_s)(inputs)
+            return samples_that_differ(simulator(net, contest.by)(net, inputs, True), candidate)
         except SnncError:  # a part of the network that cannot be exported is no smaller case
             return np.zeros(samples, np.bool_)
 

@@ -55,7 +55,7 @@ class Feature:
 
 
 def features() -> Mapping[str, Feature]:
-    """Every feature by name, read from snnc's own metadata. Lava itself is not in them, as pip would refuse it."""
+    """Return every feature by name, read from snnc's own metadata. Lava itself is not in them, as pip would refuse it."""
     packages: dict[str, list[Package]] = {CORE: []}
     for line in metadata.requires("snnc") or ():
         requirement, _, condition = (part.strip() for part in line.partition(";"))
@@ -64,7 +64,7 @@ def features() -> Mapping[str, Feature]:
         if name not in _GROUPED:
             packages.setdefault(name, []).append(_package(requirement))
     packages.setdefault("lava", []).append(_package(LAVA))
-    return {name: Feature(name, tuple(found)) for name, found in packages.items()}
+    return {name: Feature(name, tuple(needed)) for name, needed in packages.items()}
 
 
 def _package(requirement: str) -> Package:

@@ -66,26 +66,26 @@ class Recorder:
         self._samples = 0
 
     def keep(self, name: str, first: int, reference: Run, candidate: Run, verdict: Verdict | None = None) -> None:
-        """The first samples of a comparison, and that of its first divergence; ``first`` is the number of the runs' first."""
+        """Keep the first samples of a comparison, and that of its first divergence; ``first``: the number of the runs' first."""
         kept = self._pairs.setdefault(name, [])
         chosen = list(range(min(len(reference.spikes[self.net.output.name]), _room(reference) - len(kept))))
         if verdict and verdict.first and name not in self._diverged:
             self._diverged.add(name)
             chosen = [i for i in chosen if i != verdict.first.sample] + [verdict.first.sample]
         if chosen:
-            found = classes_of(reference, self.net.output), classes_of(candidate, self.net.output)
+            classes = classes_of(reference, self.net.output), classes_of(candidate, self.net.output)
             for i in chosen:
                 rasters = _spikes(reference, i), _spikes(candidate, i)
-                kept.append(_Kept(first + i, rasters, (int(found[0][i]), int(found[1][i]))))
+                kept.append(_Kept(first + i, rasters, (int(classes[0][i]), int(classes[1][i]))))
 
     def count(self, run: Run) -> None:
-        """Spikes of every neuron, added up."""
+        """Add the spikes of every neuron to the count."""
         for name, raster in run.spikes.items():
             self._fired[name] += np.count_nonzero(raster, axis=(0, 1))
         self._samples += len(run.spikes[self.net.output.name])
 
     def write(self, path: Path) -> None:
-        """Into a compressed npz file; equal runs give equal bytes. Raises WriteError."""
+        """Write a compressed npz file; equal runs give equal bytes. Raises WriteError."""
         arrays: dict[str, NDArray[Any]] = {}
         if self._samples:
             arrays |= {f"rates/{name}": fired / self._samples for name, fired in self._fired.items()}
@@ -107,12 +107,12 @@ def _room(run: Run) -> int:
 
 
 def _spikes(run: Run, i: int) -> Mapping[str, NDArray[Any]]:
-    """Copies of one sample, so that the rest of the run is let go."""
+    """Copy one sample, so that the rest of the run is let go."""
     return {name: raster[i].copy() for name, raster in run.spikes.items()}
 
 
 def read_recording(path: Path, net: Network) -> Recording:
-    """What `Recorder.write` left, which anyone may have altered. Raises FileError if it is damaged or not of ``net``."""
+    """Read what `Recorder.write` left, which anyone may have altered. Raises FileError if it is damaged or not of ``net``."""
     try:
         with zipfile.ZipFile(path) as packed:
             if (size := sum(entry.file_size for entry in packed.infolist())) > MAX_FILE_BYTES:
@@ -146,8 +146,8 @@ def _rates(file: Any, name: str, size: int) -> NDArray[np.float64]:
 
 
 def _array(file: Any, key: str, kinds: str, shape: tuple[int | None, ...]) -> NDArray[Any]:
-    found: NDArray[Any] = file[key]
-    wanted = tuple(have if want is None else want for have, want in zip(found.shape, shape, strict=False))
-    if found.shape != wanted or found.ndim != len(shape) or found.dtype.kind not in kinds:
-        raise ValueError(f"{key} is {found.dtype} of shape {found.shape}")
-    return found
+    array: NDArray[Any] = file[key]
+    wanted = tuple(have if want is None else want for have, want in zip(array.shape, shape, strict=False))
+    if array.shape != wanted or array.ndim != len(shape) or array.dtype.kind not in kinds:
+        raise ValueError(f"{key} is {array.dtype} of shape {array.shape}")
+    return array

@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Share:
-    """A cell with a bar: ``part`` of 1 (over 1: too much; None: unknown) and what is said beside it, in percent if ``said``."""
+    """A cell with a bar: ``part`` of 1 (over 1: too much; None: unknown), the text beside it, and its percentage if wanted."""
 
     part: float | None
     text: str
-    said: bool = True
+    in_percent: bool = True
 
 
 Cell = str | int | Share | None  # None: not recorded
@@ -74,10 +74,10 @@ class Report:
 
 
 def figure(key: str, alt: str, caption: str, draw: Callable[..., str], *parts: Any) -> Figure:
-    """A figure by a function of `plots`, which takes key and words first."""
+    """Return a figure drawn by a function of `plots`, which takes key and words first."""
     return Figure(partial(draw, key, alt, *parts), alt, caption)
 
 
 def not_recorded(what: str) -> Text:
-    """In place of what the folder does not hold."""
+    """Return the text that stands in place of what the folder does not hold."""
     return Text(f"Not recorded: {what}.", "note")

@@ -53,21 +53,21 @@ def _bar(usage: Usage) -> Cell:
 
 
 def chip_map(run: RunFolder) -> Section:
-    """Where the cores lie, how full they are, and the packets between them by the rates that were recorded."""
+    """Show where the cores lie, how full they are, and the packets between them by the rates that were recorded."""
     title = "Chip map"
     if run.mapping is None or run.fixed is None or run.profile is None:
         return Section("map", title, (not_recorded("a mapping beside the exported program, or the chip that it is for"),))
     mapped = _mapped(run, run.fixed, run.profile)
     rates = run.recording is not None and bool(run.recording.rates)
     measured = "as recorded on all test samples" if rates else "each neuron counted as firing once, as no rates were recorded"
-    said = (
+    caption = (
         f"{mapped.cores:,} of {run.profile.cores:,} cores of {run.profile.name}, cut by {mapped.mapping.strategy}. An inference "
-        f"sends {mapped.found.packets:,.1f} packets, {mapped.found.input_packets:,.1f} of them from off chip; "
+        f"sends {mapped.census.packets:,.1f} packets, {mapped.census.input_packets:,.1f} of them from off chip; "
         f"{mapped.packet_hops:,.1f} packets x hops ({measured})."
     )
     if mapped.cores > MAX_DRAWN:
-        return Section("map", title, (Text(said), not_recorded(f"a picture of more than {MAX_DRAWN:,} cores")))
-    draw = Figure(lambda: picture(mapped, run.profile), f"Map of the chip. {said}", said, wide=True)  # type: ignore[arg-type]
+        return Section("map", title, (Text(caption), not_recorded(f"a picture of more than {MAX_DRAWN:,} cores")))
+    draw = Figure(lambda: picture(mapped, run.profile), f"Map of the chip. {caption}", caption, wide=True)  # type: ignore[arg-type]
     return Section("map", title, (draw, _links(mapped)))
 
 
@@ -75,13 +75,13 @@ def _mapped(run: RunFolder, net: Network, profile: Profile) -> Mapped:
     mapping = read_mapping(run.mapping, net, profile)  # type: ignore[arg-type]
     rates = dict(run.recording.rates) if run.recording and run.recording.rates else None
     task = Task.of(net, profile, rates, mapping.seed)
-    found = census(task, of_slices(task, tuple(core.slices for core in mapping.cores)))
+    measured = census(task, of_slices(task, tuple(core.slices for core in mapping.cores)))
     places = np.array([core.index for core in mapping.cores])
-    return Mapped(mapping, found, places, packet_hops(profile, found, places), 0.0)
+    return Mapped(mapping, measured, places, packet_hops(profile, measured, places), 0.0)
 
 
 def _links(mapped: Mapped) -> Table:
-    src, dst, packets = mapped.found.links
+    src, dst, packets = mapped.census.links
     busiest = np.argsort(-packets, kind="stable")[:MAX_CORES]
     rows = tuple(
         (f"core {mapped.places[src[i]]} to core {mapped.places[dst[i]]}", f"{packets[i]:,.1f}") for i in busiest.tolist()

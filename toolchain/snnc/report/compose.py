@@ -33,7 +33,7 @@ def report_of(path: Path, chip: str | None = None) -> Report:
 
 
 def run_report(run: RunFolder) -> Report:
-    """All sections; those about what the folder does not hold say so."""
+    """Return all sections; those about what the folder does not hold say so."""
     budget = check(run.fixed, run.profile) if run.fixed and run.profile else None
     advice = remedies(run.fixed, run.profile, budget) if run.fixed and run.profile and budget and not budget.fits else ()
     sections = (
@@ -44,5 +44,5 @@ def run_report(run: RunFolder) -> Report:
 
 
 def not_recorded(report: Report) -> list[str]:
-    """The keys of the sections that lack something."""
+    """Return the keys of the sections that lack something."""
     return [s.key for s in report.sections if any(isinstance(b, Text) and b.text.startswith("Not recorded") for b in s.blocks)]

@@ -15,7 +15,7 @@ MAX_LAYERS = 24  # of which curves are drawn, from the first
 
 
 def accuracy(run: RunFolder) -> Section:
-    """Test accuracy over the connectivity at the end of each epoch, with the networks of the three stages."""
+    """Show test accuracy over the connectivity at the end of each epoch, with the networks of the three stages."""
     path = _points(run.epochs["pruned"], "parameter_connectivity", "test_accuracy")
     marks = [
         Line(stage, [(x, y)], joined=False)
@@ -26,9 +26,9 @@ def accuracy(run: RunFolder) -> Section:
     series = ([Line("while pruning", path)] if path else []) + marks
     if not series:
         return Section("accuracy", "Accuracy over connectivity", (not_recorded("metrics of pruning, and a summary"),))
-    said = "; ".join(f"{line.name} {percent(line.last[1])} at {percent(line.last[0])}" for line in series)
+    ends = "; ".join(f"{line.name} {percent(line.last[1])} at {percent(line.last[0])}" for line in series)
     blocks: list[Block] = [
-        figure("accuracy", f"Test accuracy over connectivity: {said}.", "A point: an epoch, or the network of a stage.",
+        figure("accuracy", f"Test accuracy over connectivity: {ends}.", "A point: an epoch, or the network of a stage.",
                lines, CONNECTIVITY, ACCURACY, series)
     ]  # fmt: skip
     return Section("accuracy", "Accuracy over connectivity", (*blocks, *_epochs(run.epochs["pruned"])))
@@ -46,7 +46,7 @@ def _epochs(metrics: Sequence[dict[str, Any]]) -> Iterator[Table]:
 
 
 def layers(run: RunFolder) -> Section:
-    """Connectivity of each layer, and synapses that went and came, epoch by epoch."""
+    """Show the connectivity of each layer, and the synapses that went and came, epoch by epoch."""
     title, metrics = "Layers while pruning", run.epochs["pruned"]
     names = list(dict.fromkeys(name for m in metrics for name in table(m, "layers")))[:MAX_LAYERS]
     if not names:
@@ -55,8 +55,8 @@ def layers(run: RunFolder) -> Section:
     part = [line for name in names if (line := _connectivity(metrics, name, possible))]
     blocks: list[Block] = []
     if part:
-        said = "; ".join(f"{line.name} {percent(line.points[0][1])} to {percent(line.last[1])}" for line in part)
-        blocks.append(figure("connectivity", f"Connectivity by layer from the first to the last epoch: {said}.",
+        ends = "; ".join(f"{line.name} {percent(line.points[0][1])} to {percent(line.last[1])}" for line in part)
+        blocks.append(figure("connectivity", f"Connectivity by layer from the first to the last epoch: {ends}.",
                              "What exists of each layer at the end of each epoch.", lines, EPOCH,
                              Axis("parameter connectivity", log=True, percent=True), part))  # fmt: skip
     else:
@@ -69,32 +69,32 @@ def _possible(run: RunFolder) -> dict[str, int]:
 
 
 def _connectivity(metrics: Sequence[dict[str, Any]], name: str, possible: dict[str, int]) -> Line | None:
-    found = []
+    points = []
     for m in metrics:
         epoch, existing = whole(m, "epoch"), whole(m, "layers", name, "existing")
         of = whole(m, "layers", name, "possible") or possible.get(name)
         if epoch is not None and existing and of:
-            found.append((epoch, existing / of))
-    return Line(name, found) if found else None
+            points.append((epoch, existing / of))
+    return Line(name, points) if points else None
 
 
 def _rewiring(metrics: Sequence[dict[str, Any]], name: str, i: int) -> Block | None:
-    """Synapses that went and came within each epoch: counted every few steps where that was recorded."""
+    """Show the synapses that went and came within each epoch: counted every few steps where that was recorded."""
     series = []
     for word in ("pruned", "regrown"):
-        found = [
+        points = [
             (epoch, count)
             for m in metrics
             if (epoch := whole(m, "epoch")) is not None
             and (count := whole(m, "layers", name, f"{word}_cumulated")) is not None
         ]  # fmt: skip
-        if found:
-            series.append(Line(word, found))
+        if points:
+            series.append(Line(word, points))
     if not series:
         return None
-    said = "; ".join(f"{line.name} {sum(count for _, count in line.points):,.0f} in all" for line in series)
+    totals = "; ".join(f"{line.name} {sum(count for _, count in line.points):,.0f} in all" for line in series)
     caption = f"{name}: synapses that went and came, counted every few steps of an epoch."
-    return figure(f"rewiring{i}", f"Layer {name}, synapses an epoch: {said}.", caption, lines, EPOCH, Axis("synapses"), series)
+    return figure(f"rewiring{i}", f"Layer {name}, synapses an epoch: {totals}.", caption, lines, EPOCH, Axis("synapses"), series)
 
 
 def _points(metrics: Sequence[dict[str, Any]], x: str, y: str) -> list[tuple[float, float]]:

@@ -10,7 +10,7 @@ from snnc.report.overview import PROOFS
 
 
 def divergences(run: RunFolder) -> Section:
-    """The first divergence of each proof: sample, population, step, neuron, both values, and what to look at."""
+    """Show the first divergence of each comparison: sample, population, step, neuron, both values, and what to look at."""
     blocks = [block for key, title in PROOFS.items() for block in _divergence(run.summary, key, title)]
     return Section("divergence", "First divergence", tuple(blocks))
 
@@ -32,5 +32,5 @@ def _divergence(summary: Any, key: str, title: str) -> Iterator[Block]:
 
 
 def _value(first: Any, *keys: str | int) -> str | None:
-    found = number(first, *keys)
-    return None if found is None else f"{found:.17g}"
+    value = number(first, *keys)
+    return None if value is None else f"{value:.17g}"

@@ -7,7 +7,7 @@ MAX_TEXT = 500  # characters of a text that is shown
 
 
 def at(body: Any, *keys: str | int) -> Any:
-    """What lies under the keys, or None."""
+    """Return what lies under the keys, or None."""
     for key in keys:
         inside = isinstance(body, dict) if isinstance(key, str) else isinstance(body, list) and key < len(body)
         if not inside:
@@ -17,36 +17,36 @@ def at(body: Any, *keys: str | int) -> Any:
 
 
 def number(body: Any, *keys: str | int) -> float | None:
-    """A finite number, or None."""
-    found = at(body, *keys)
-    is_number = isinstance(found, int | float) and not isinstance(found, bool)
-    return float(found) if is_number and abs(found) < 1e300 and math.isfinite(found) else None
+    """Return a finite number, or None."""
+    value = at(body, *keys)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and abs(value) < 1e300 and math.isfinite(value) else None
 
 
 def whole(body: Any, *keys: str | int) -> int | None:
-    """A whole number, or None."""
-    found = at(body, *keys)
-    return found if type(found) is int and abs(found) < 1 << 63 else None
+    """Return a whole number, or None."""
+    value = at(body, *keys)
+    return value if type(value) is int and abs(value) < 1 << 63 else None
 
 
 def flag(body: Any, *keys: str | int) -> bool | None:
-    """True, False or None."""
-    found = at(body, *keys)
-    return found if isinstance(found, bool) else None
+    """Return True, False or None."""
+    value = at(body, *keys)
+    return value if isinstance(value, bool) else None
 
 
 def text(body: Any, *keys: str | int) -> str | None:
-    """A text of one line, or None; characters that cannot be printed are left out."""
-    found = at(body, *keys)
-    return "".join(c for c in found[:MAX_TEXT] if c.isprintable()) if isinstance(found, str) else None
+    """Return a text of one line, or None; characters that cannot be printed are left out."""
+    value = at(body, *keys)
+    return "".join(c for c in value[:MAX_TEXT] if c.isprintable()) if isinstance(value, str) else None
 
 
 def table(body: Any, *keys: str | int) -> dict[str, Any]:
-    """An object, or an empty one."""
-    found = at(body, *keys)
-    return found if isinstance(found, dict) else {}
+    """Return an object, or an empty one."""
+    value = at(body, *keys)
+    return value if isinstance(value, dict) else {}
 
 
 def percent(part: float | None, digits: int = 2) -> str | None:
-    """A part of 1 in words."""
+    """Format a part of 1 as a percentage."""
     return None if part is None else f"{100 * part:.{digits}f} %"

@@ -43,12 +43,12 @@ class RunFolder:
 
 
 def is_run(path: Path) -> bool:
-    """Whether `snnc run` wrote the folder."""
+    """Tell whether `snnc run` wrote the folder."""
     return any((path / name).is_file() for name in ("chain.json", "summary.json"))
 
 
 def read_run(path: Path, chip: str | None = None) -> RunFolder:
-    """The folder of a run; ``chip``: the hardware profile, for a run on one that snnc does not bring along.
+    """Read the folder of a run; ``chip``: the hardware profile, for a run on one that snnc does not bring along.
 
     Raises FileError if a file in it is damaged or far too large, ProfileError for an unknown ``chip``.
     """
@@ -69,10 +69,10 @@ def read_run(path: Path, chip: str | None = None) -> RunFolder:
 def _json(path: Path) -> Any:
     if not path.is_file():
         return None
-    found = read_json(path, "file of a run", MAX_BYTES, AGAIN)
-    if not isinstance(found, dict):
+    content = read_json(path, "file of a run", MAX_BYTES, AGAIN)
+    if not isinstance(content, dict):
         raise FileError("is no JSON object", where=str(path), fix=AGAIN)
-    return found
+    return content
 
 
 def _network(path: Path) -> Network | None:
@@ -92,7 +92,7 @@ def _lines(path: Path) -> Lines:
 
 
 def _profile(chip: str | None, named: str | None) -> Profile | None:
-    """A file that a run folder names is not opened: only the user says which files are read."""
+    """Load the profile. A file that a run folder names is not opened: only the user says which files are read."""
     if chip:
         return chips.load(chip)
     return chips.load(named) if named in chips.names() else None

@@ -91,7 +91,7 @@ class Inspection:
 
 
 def inspect(net: Network, against: Network | None = None) -> Inspection:
-    """The facts about a network; with ``against``, the float network that it was made from, also what rounding cost.
+    """Return the facts about a network; with ``against``, the float network that it was made from, also what rounding cost.
 
     Raises NetworkError if ``against`` has other populations, connections or parameters.
     """
@@ -114,22 +114,22 @@ def _names(p: Population) -> tuple[str, ...]:
 
 
 def _floats(net: Network, source: Network) -> dict[str, NDArray[Any]]:
-    """The floats behind each connection's synapses and each population's parameters."""
+    """Return the floats behind each connection's synapses and each population's parameters."""
     if isinstance(source.numeric, Fixed):
         raise NetworkError("is fixed-point itself", where=f"network {source.name!r}", fix="name the float network")
     theirs: dict[str, Any] = {c.name: c for c in source.connections} | {p.name: p for p in source.populations}
-    found = {}
+    floats = {}
     for c in net.connections:
         other = theirs.get(c.name)
         if not isinstance(other, Connection) or _shape(other) != _shape(c):
             raise NetworkError(f"has no connection {c.name!r} of this shape", where=f"network {source.name!r}")
-        found[c.name] = other.op.synapses.to_dense()[c.op.synapses.rows, c.op.synapses.indices]
+        floats[c.name] = other.op.synapses.to_dense()[c.op.synapses.rows, c.op.synapses.indices]
     for p in net.populations:
         other = theirs.get(p.name)
         if not isinstance(other, Population) or type(other.neuron) is not type(p.neuron) or other.size != p.size:
             raise NetworkError(f"has no population {p.name!r} of this kind", where=f"network {source.name!r}")
-        found |= {f"{p.name}.{name}": getattr(other.neuron, name) for name in _names(p)}
-    return found
+        floats |= {f"{p.name}.{name}": getattr(other.neuron, name) for name in _names(p)}
+    return floats
 
 
 def _shape(c: Connection) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ LONG = 12  # rows from which a table starts folded
 
 
 def markdown(report: Report) -> str:
-    """The report as GitHub reads Markdown; equal reports, equal text."""
+    """Write the report as GitHub reads Markdown; equal reports, equal text."""
     return f"# {_plain(report.title)}\n\n" + "\n".join(map(_section, report.sections))
 
 
@@ -42,8 +42,8 @@ def _cell(cell: Cell) -> str:
     match cell:
         case None:
             return "*not recorded*"
-        case Share(part, text, said):
-            return _plain(text) + (f" ({100 * part:.1f} %)" if said and part is not None else "")
+        case Share(part, text, in_percent):
+            return _plain(text) + (f" ({100 * part:.1f} %)" if in_percent and part is not None else "")
         case int():
             return f"{cell:,}"
         case _:
@@ -51,7 +51,7 @@ def _cell(cell: Cell) -> str:
 
 
 def _plain(text: str) -> str:
-    """With everything that Markdown or HTML would take for its own made plain; nobody is mentioned and nothing is linked."""
+    """Escape everything that Markdown or HTML would take for its own; nobody is mentioned and nothing is linked."""
     text = re.sub(r"([\\`*_{}\[\]()#+!|~$])", r"\\\1", " ".join(text.split()))
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"(https?):|@", lambda found: f"{found[1]}&#58;" if found[1] else "&#64;", text)
+    return re.sub(r"(https?):|@", lambda match: f"{match[1]}&#58;" if match[1] else "&#64;", text)

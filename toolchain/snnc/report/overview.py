@@ -14,25 +14,25 @@ PROOFS = {"float_against_torch": "float against torch", "target_against_fixed": 
 
 
 def overview(run: RunFolder, budget: Budget | None) -> Section:
-    """Verdicts, accuracies, connectivities and whether it fits."""
+    """Show verdicts, accuracies, connectivities and whether it fits."""
     blocks: list[Block] = [Text(*_verdict(run.summary, key, title)) for key, title in PROOFS.items()]
     blocks += [*_others(run), Text(*fit(budget)) if budget else not_recorded("whether it fits, as the chip is unknown")]
     return Section("summary", "Summary", (*blocks, _stages(run.summary)))
 
 
 def _verdict(summary: Any, key: str, title: str) -> tuple[str, Any]:
-    found, exact = at(summary, key), flag(summary, key, "exact")
+    verdict, exact = at(summary, key), flag(summary, key, "exact")
     if exact is None:
         return f"{title}: not recorded.", "note"
-    who = text(found, "candidate") or "the other run"
-    slots, states, samples = (whole(found, k) for k in ("spike_slots", "states", "samples"))
+    who = text(verdict, "candidate") or "the other run"
+    slots, states, samples = (whole(verdict, k) for k in ("spike_slots", "states", "samples"))
     with_states = "" if states == 0 else f" and {_count(states)} states"
     over = f"{_count(slots)} spike slots{with_states} of {_count(samples)} samples"
     if exact:
         return f"{title}: EXACT. All of {over} are equal in {who}.", "good"
-    if at(found, "first") is None:
+    if at(verdict, "first") is None:
         return f"{title}: PROVES NOTHING. A population never fired in {over}.", "bad"
-    return f"{title}: NOT EXACT. {_count(whole(found, 'mismatches'))} spikes differ in {who}, of {over}.", "bad"
+    return f"{title}: NOT EXACT. {_count(whole(verdict, 'mismatches'))} spikes differ in {who}, of {over}.", "bad"
 
 
 def _count(value: int | None) -> str:
@@ -49,7 +49,7 @@ def _others(run: RunFolder) -> Iterator[Text]:
 
 
 def fit(budget: Budget) -> tuple[str, Any]:
-    """Whether the network fits the chip, in a sentence with its tone."""
+    """Tell whether the network fits the chip, in a sentence with its tone."""
     binding = budget.binding
     tightest = f" Nearest to its limit: {words_for(binding.resource)}, {percent(binding.share, 1)}." if binding else ""
     if not budget.fits:

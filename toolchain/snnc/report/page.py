@@ -19,7 +19,7 @@ LONG = 12  # rows from which a table starts folded
 
 
 def page(report: Report) -> str:
-    """The report as HTML; equal reports, equal text. Raises MissingDependencyError without matplotlib."""
+    """Write the report as HTML; equal reports, equal text. Raises MissingDependencyError without matplotlib."""
     script = _own("page.js")
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'; base-uri 'none'; form-action 'none'"
@@ -83,7 +83,7 @@ def _table(table: Table) -> str:
 
 
 def _scroll(label: str, inside: str) -> str:
-    """What may be wider than a phone; with the keyboard it is scrolled, too."""
+    """Wrap what may be wider than a phone, so that it can be scrolled, with the keyboard, too."""
     return f'<div class="scroll" tabindex="0" role="group" aria-label="{escape(label)}">{inside}</div>'
 
 
@@ -107,7 +107,7 @@ def _cell(cell: Cell) -> str:
 
 
 def _bar(part: float, cell: Share) -> str:
-    kind, percent = "bar over" if part > 1 else "bar", f" <b>{100 * part:.1f} %</b>" if cell.said else ""
+    kind, percent = "bar over" if part > 1 else "bar", f" <b>{100 * part:.1f} %</b>" if cell.in_percent else ""
     return (
         f'<span class="share"><span class="{kind}"><i style="width:{100 * min(max(part, 0.0), 1.0):.2f}%"></i></span>'
         f"<span>{escape(cell.text)}{percent}</span></span>"

@@ -44,7 +44,7 @@ class Axis:
 
 
 def lines(key: str, alt: str, x: Axis, y: Axis, series: Sequence[Line]) -> str:
-    """A plot of lines. ``key`` makes its ids unique in the page. Raises MissingDependencyError without matplotlib."""
+    """Draw a plot of lines. ``key`` makes its ids unique in the page. Raises MissingDependencyError without matplotlib."""
 
     def draw(axes: Any) -> None:
         for i, line in enumerate(series):
@@ -60,7 +60,7 @@ def lines(key: str, alt: str, x: Axis, y: Axis, series: Sequence[Line]) -> str:
 
 
 def histogram(key: str, alt: str, label: str, series: Sequence[tuple[str, Any]], bins: int = 60) -> str:
-    """The distributions of arrays over each other, as outlines. Raises MissingDependencyError without matplotlib."""
+    """Draw the distributions of arrays over each other, as outlines. Raises MissingDependencyError without matplotlib."""
     import numpy as np
     from matplotlib.ticker import FuncFormatter
 
@@ -115,7 +115,7 @@ def _svg(key: str, alt: str, draw: Callable[[Any], None]) -> str:
 
 @contextmanager
 def _style(key: str) -> Any:
-    """matplotlib as the page wants it; a letter that its own font lacks is drawn by the browser, and needs no warning."""
+    """Set matplotlib as the page wants it; a letter that its own font lacks is drawn by the browser, and needs no warning."""
     try:
         import matplotlib
     except ImportError as error:
@@ -131,13 +131,13 @@ def _style(key: str) -> Any:
 
 
 def _inline(svg: str, key: str, alt: str) -> str:
-    """Ready to stand in a page: no head, ids that are its own, the page's colours, and what it shows in words."""
+    """Prepare an SVG to stand in a page: no head, ids that are its own, the page's colours, and what it shows in words."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<g id=\"[^\"]*\"", "<g", svg)
     svg = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{key}-", svg)
     svg = re.sub(r' height="[^"]*"', "", svg, count=1)
-    svg = re.sub(r'(<svg [^>]*?) width="[^"]*"', lambda found: f'{found[1]} role="img" aria-label="{escape(alt)}"', svg, count=1)
+    svg = re.sub(r'(<svg [^>]*?) width="[^"]*"', lambda match: f'{match[1]} role="img" aria-label="{escape(alt)}"', svg, count=1)
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, f"var({variable})")
     return svg

@@ -13,7 +13,7 @@ Rows = tuple[tuple[Cell, ...], ...]
 
 
 def provenance(run: RunFolder) -> Section:
-    """Everything that is needed to make the run again."""
+    """Show everything that is needed to make the run again."""
     source, hashed = at(run.summary, "source"), text(run.summary, "network_hash")
     made: Rows = (
         ("commit", text(source, "commit")),
@@ -33,9 +33,9 @@ def provenance(run: RunFolder) -> Section:
     return Section("provenance", "Provenance", (*blocks, *(() if stages else (not_recorded("the stages of the network"),))))
 
 
-def _settings(found: Any, before: str = "") -> Iterator[tuple[Cell, ...]]:
-    """Leaves of nested tables with their dotted names."""
-    for key, value in found.items() if isinstance(found, dict) else ():
+def _settings(settings: Any, before: str = "") -> Iterator[tuple[Cell, ...]]:
+    """Yield the leaves of nested tables with their dotted names."""
+    for key, value in settings.items() if isinstance(settings, dict) else ():
         name = f"{before}{text(key)}"
         if isinstance(value, dict) and value and before.count(".") < 8:
             yield from _settings(value, f"{name}.")

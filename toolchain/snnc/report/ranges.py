@@ -12,14 +12,14 @@ TITLE = "Range certificates"
 
 
 def ranges(run: RunFolder) -> Section:
-    """For every register how far it can go, and whether it could wrap or saturate."""
+    """Show for every register how far it can go, and whether it could wrap or saturate."""
     if run.fixed is None or not isinstance(run.fixed.numeric, Fixed):
         return Section("ranges", TITLE, (not_recorded("fixed.snnc, from whose integers they follow"),))
     return Section("ranges", TITLE, certificates(run.fixed))
 
 
 def certificates(net: Network) -> tuple[Text, Table]:
-    """What `snnc.analysis.range_proof` proves of the integers of a network."""
+    """Show what `snnc.analysis.range_proof` proves of the integers of a network."""
     proof = prove_ranges(net)
     unproved = [c.population for c in proof.certificates if not c.holds]
     verdict = (

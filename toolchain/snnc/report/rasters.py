@@ -23,7 +23,7 @@ Place = tuple[str, int, int]  # population, step, neuron
 
 
 def rasters(run: RunFolder) -> Section:
-    """The chosen sample of a chosen comparison: what fired in both runs, and in one only."""
+    """Show the chosen sample of a chosen comparison: what fired in both runs, and in one only."""
     title = "Rasters"
     if run.recording is None or not run.recording.pairs:
         return Section("rasters", title, (not_recorded("spikes of single samples (recorded.npz)"),))
@@ -54,7 +54,7 @@ def _pair(run: RunFolder, name: str, strings: dict[str, int]) -> dict[str, Any]:
 
 
 def _place(first: Any, pair: Pair) -> Place | None:
-    """Where the runs first part, if a raster has such a place."""
+    """Return where the runs first part, if a raster has such a place."""
     population, step, neuron = text(first, "population"), whole(first, "step"), whole(first, "neuron")
     if population is None or population not in pair.spikes[0] or step is None or neuron is None:
         return None
@@ -73,7 +73,7 @@ def _sample(pair: Pair, i: int, place: Place | None, strings: dict[str, int]) ->
 def _population(
     name: str, spikes: Sequence[Mapping[str, NDArray[Any]]], place: Place | None, strings: dict[str, int]
 ) -> dict[str, Any]:
-    """Counts over all neurons, and bits (step by step) of those that are drawn: the first, or those around the divergence."""
+    """Return counts over all neurons, and bits (step by step) of those drawn: the first, or those around the divergence."""
     a, b = spikes[0][name], spikes[1][name]
     start = place[2] // MAX_NEURONS * MAX_NEURONS if place and place[0] == name else 0
     drawn = [side[:, start : start + MAX_NEURONS] for side in (a, b)]

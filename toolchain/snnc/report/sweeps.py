@@ -20,12 +20,12 @@ Result = dict[str, Any]
 
 
 def is_sweep(path: Path) -> bool:
-    """Whether the folder holds results of `snnc sweep`."""
+    """Tell whether the folder holds results of `snnc sweep`."""
     return (path / "sweep.json").is_file() or any(_is_result(file) for file in _files(path))
 
 
 def sweep_report(path: Path) -> Report:
-    """The report of all rows in the folder. Raises FileError if one is damaged, or none is there."""
+    """Return the report of all rows in the folder. Raises FileError if one is damaged, or none is there."""
     results = [_result(file) for file in _files(path) if _is_result(file)]
     if not results:
         raise FileError("holds no result yet", where=str(path), fix="wait for the first row of the sweep")
@@ -46,33 +46,33 @@ def _is_result(file: Path) -> bool:
 
 
 def _result(file: Path) -> Result:
-    """A row that `summarise` can take."""
-    found: Result = _content(file)
+    """Read a row that `summarise` can take."""
+    result: Result = _content(file)
     numbers = ("connectivity", "test_accuracy", "parameter_connectivity", "synapse_connectivity", "seconds")
-    lacking = [key for key in numbers if number(found, key) is None]
-    lacking += [key for key in ("variant", "method") if text(found, key) is None] + ["seed"] * (whole(found, "seed") is None)
+    lacking = [key for key in numbers if number(result, key) is None]
+    lacking += [key for key in ("variant", "method") if text(result, key) is None] + ["seed"] * (whole(result, "seed") is None)
     if lacking:
         raise FileError(f"has no {lacking[0]}", where=str(file), fix="delete it, and run the sweep again")
-    return found | {key: text(found, key) for key in ("variant", "method")}
+    return result | {key: text(result, key) for key in ("variant", "method")}
 
 
 def _accuracy(results: Sequence[Result]) -> Section:
-    found = summarise(results)
+    summaries = summarise(results)
     by_variant: dict[str, list[tuple[float, ...]]] = {}
-    for line in found:
+    for line in summaries:
         point = line["parameter_connectivity"], line["accuracy"], line["accuracy_sd"] or 0.0
         by_variant.setdefault(line["variant"], []).append(point)
     series = [Line(variant, sorted(points), joined=len(points) > 1) for variant, points in by_variant.items()]
-    said = "; ".join(f"{s.name} {', '.join(f'{percent(y)} at {percent(x)}' for x, y, _ in s.points)}" for s in series)
+    spoken = "; ".join(f"{s.name} {', '.join(f'{percent(y)} at {percent(x)}' for x, y, _ in s.points)}" for s in series)
     caption = "Means over the seeds; bars: sample standard deviation."
-    alt = f"Test accuracy over connectivity: {said}."
+    alt = f"Test accuracy over connectivity: {spoken}."
     drawn = figure("accuracy", alt, caption, lines, CONNECTIVITY, ACCURACY, series)
-    rows: list[tuple[Cell, ...]] = [tuple(row) for row in cells(found)]
+    rows: list[tuple[Cell, ...]] = [tuple(row) for row in cells(summaries)]
     return Section("accuracy", "Accuracy over connectivity", (drawn, Table("Means over the seeds", COLUMNS, tuple(rows))))
 
 
 def _pruning(results: Sequence[Result]) -> Section:
-    """Connectivity and accuracy of every method, epoch by epoch: a curve for each connectivity, of its first seed."""
+    """Show connectivity and accuracy of every method, epoch by epoch: a curve for each connectivity, of its first seed."""
     blocks = []
     variants = list(dict.fromkeys(result["variant"] for result in results))[:MAX_VARIANTS]
     for key, axis, words in (
@@ -82,14 +82,14 @@ def _pruning(results: Sequence[Result]) -> Section:
         for i, variant in enumerate(variants):
             series = _curves([result for result in results if result["variant"] == variant], key)
             if series:
-                said = "; ".join(f"{line.name} ends at {percent(line.last[1])}" for line in series)
+                ends = "; ".join(f"{line.name} ends at {percent(line.last[1])}" for line in series)
                 caption = f"{variant}: {words} at the end of each epoch of pruning."
-                blocks.append(figure(f"rows-{key}-{i}", f"{caption[:-1]}: {said}.", caption, lines, EPOCH, axis, series))
+                blocks.append(figure(f"rows-{key}-{i}", f"{caption[:-1]}: {ends}.", caption, lines, EPOCH, axis, series))
     return Section("pruning", "Rows while pruning", tuple(blocks) or (not_recorded("epochs of the rows"),))
 
 
 def _curves(results: Sequence[Result], key: str) -> list[Line]:
-    """Of one method, whose results come from the highest connectivity and the first seed on."""
+    """Return the curves of one method, whose results come from the highest connectivity and the first seed on."""
     first: dict[float, Result] = {}
     for result in results:
         first.setdefault(result["connectivity"], result)
@@ -98,12 +98,12 @@ def _curves(results: Sequence[Result], key: str) -> list[Line]:
 
 def _curve(result: Result, key: str) -> Line | None:
     epochs = result.get("epochs")
-    found = [
+    points = [
         (epoch, value)
         for line in (epochs if isinstance(epochs, list) else [])
         if (epoch := whole(line, "epoch")) is not None and (value := number(line, key)) is not None
     ]
-    return Line(f"{100 * result['connectivity']:g} %, seed {result['seed']}", found) if found else None
+    return Line(f"{100 * result['connectivity']:g} %, seed {result['seed']}", points) if points else None
 
 
 def _provenance(results: Sequence[Result]) -> Section:

@@ -17,13 +17,13 @@ MAX_FIGURES = 24  # of connections, from the first; the tables have all
 
 
 def weights(run: RunFolder) -> Section:
-    """Histograms of every connection and of thresholds that differ from neuron to neuron; tables of all."""
+    """Show histograms of every connection and of thresholds that differ from neuron to neuron, and tables of all."""
     if not run.fixed or not run.pruned:
         return Section("weights", TITLE, (not_recorded("fixed.snnc and pruned.snnc, which hold them"),))
-    before, after, found = run.pruned, run.fixed, inspect(run.fixed, run.pruned)
+    before, after, inspection = run.pruned, run.fixed, inspect(run.fixed, run.pruned)
     drawn: list[Block] = [_of_connection(c, before, after) for c in after.connections[:MAX_FIGURES]]
     drawn += [block for p in after.populations[:MAX_FIGURES] if (block := _of_population(p, before, after))]
-    return Section("weights", TITLE, (*drawn, _connections(found), _parameters(found)))
+    return Section("weights", TITLE, (*drawn, _connections(inspection), _parameters(inspection)))
 
 
 def _of_connection(c: Connection, before: Network, after: Network) -> Block:
@@ -31,13 +31,13 @@ def _of_connection(c: Connection, before: Network, after: Network) -> Block:
     series = [("before, float", theirs.op.synapses.values)]
     if scale := scales(after).get(c.dst):
         series.append(("after, in the same unit", decode_weights(c.op, scale)))
-    said = "; ".join(f"{name}: {_spread(values)}" for name, values in series)
+    spreads = "; ".join(f"{name}: {_spread(values)}" for name, values in series)
     caption = f"{c.name}: weights of the synapses that exist."
-    return figure(f"weights-{c.name}", f"Weights of {c.name}, {said}.", caption, histogram, "weight", series)
+    return figure(f"weights-{c.name}", f"Weights of {c.name}, {spreads}.", caption, histogram, "weight", series)
 
 
 def _of_population(p: Population, before: Network, after: Network) -> Block | None:
-    """None where all neurons share a threshold: the table says it all."""
+    """Draw the thresholds of a population; None where all neurons share one, as the table says it all."""
     threshold, scale = getattr(p.neuron, "threshold", None), scales(after).get(p.name)
     if threshold is None or scale is None or after.numeric.kind != "fixed" or np.ptp(threshold) == 0:
         return None
@@ -45,34 +45,34 @@ def _of_population(p: Population, before: Network, after: Network) -> Block | No
     unit = p.neuron.unit("threshold")  # type: ignore[union-attr]
     series = [("before, float", getattr(before[p.name].neuron, "threshold")),  # noqa: B009
               ("after, in the same unit", decode_parameter(threshold, unit, scale, numeric))]  # fmt: skip
-    said = "; ".join(f"{name}: {_spread(values)}" for name, values in series)
+    spreads = "; ".join(f"{name}: {_spread(values)}" for name, values in series)
     caption = f"{p.name}: thresholds of its neurons."
-    return figure(f"threshold-{p.name}", f"Thresholds of {p.name}, {said}.", caption, histogram, "threshold", series)
+    return figure(f"threshold-{p.name}", f"Thresholds of {p.name}, {spreads}.", caption, histogram, "threshold", series)
 
 
 def _spread(values: Any) -> str:
     return f"{values.size:,} of {values.min():.4g} to {values.max():.4g}, mean {values.mean():.4g}"
 
 
-def _connections(found: Inspection) -> Table:
+def _connections(inspection: Inspection) -> Table:
     rows = tuple(
         (c.name, c.stored_weights, _span(c.weights), c.exponent, _span(c.decoded), _short(c.max_error), _short(c.mean_error),
          _short(c.half_step), c.kept_but_zero)
-        for c in found.connections
+        for c in inspection.connections
     )  # fmt: skip
     changes = ("largest change", "mean change", "half a step of the grid")
     columns = ("connection", "weights", "integers", "exponent", "as float", *changes, "kept but 0")
-    tuned = any(stage.name == "finetune" for stage in found.done)
+    tuned = any(stage.name == "finetune" for stage in inspection.done)
     return Table("Weights: rounding and fine-tuning" if tuned else "Weights: rounding", columns, rows)
 
 
-def _parameters(found: Inspection) -> Table:
+def _parameters(inspection: Inspection) -> Table:
     def row(p: ParameterFacts) -> tuple[str | None, ...]:
         known = _span(p.before), _span(p.value), _span(p.decoded), _short(p.max_error), _short(p.half_step)
         return (f"{p.population}.{p.name}", *known)
 
     columns = ("parameter", "float", "integer", "as float", "largest change", "half a step of the grid")
-    return Table("Thresholds and other parameters of the neurons", columns, tuple(map(row, found.parameters)))
+    return Table("Thresholds and other parameters of the neurons", columns, tuple(map(row, inspection.parameters)))
 
 
 def _span(values: Range | None) -> str | None:

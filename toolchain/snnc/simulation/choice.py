@@ -14,7 +14,7 @@ NAMES = (*KERNELS, "reference")
 
 
 def simulator(net: Network, name: str | None = None, notice: engine.Notice = engine.to_stderr) -> Simulator:
-    """The simulator of this name; by default the engine for an integer network where numba is installed, else the reference.
+    """Return the simulator of this name; by default the engine for an integer network with numba installed, else the reference.
 
     "lanes" and "events" are the engine with that kernel for all populations, "engine" chooses one for each.
     ``notice`` hears when the engine compiles. Raises UsageError for an unknown name.

@@ -50,7 +50,7 @@ def _initial(p: Population, samples: int, net: Network) -> NeuronState:
 
 
 def _current(part: Part, spikes: NDArray[Any], step: int, net: Network) -> NDArray[Any]:
-    """What a part of a connection adds to its destination in ``step``: (samples, n_dst), in weight units."""
+    """Return what a part of a connection adds to its destination in ``step``: (samples, n_dst), in weight units."""
     sent = step - part.delay_steps
     if sent < 0:
         return np.zeros((len(spikes), part.op.n_dst), net.numeric.dtype)
@@ -58,7 +58,10 @@ def _current(part: Part, spikes: NDArray[Any], step: int, net: Network) -> NDArr
 
 
 def check_inputs(net: Network, inputs: Rasters) -> tuple[int, int]:
-    """(samples, steps) of the inputs, which must agree. Raises DataError for shapes and types that do not suit the network."""
+    """Return (samples, steps) of the inputs, which must agree.
+
+    Raises DataError for shapes and types that do not suit the network.
+    """
     for p in net.inputs:
         where = f"input {p.name!r}"
         if p.name not in inputs:
@@ -80,7 +83,7 @@ _LIMIT = "clip them, or set message_bits of the population"
 
 
 def check_messages(p: Population, raster: NDArray[np.integer]) -> None:
-    """Raises DataError for messages that an input does not send."""
+    """Raise DataError for messages that an input does not send."""
     highest = 2 ** max(p.message_bits, 1) - 1
     if raster.size and ((raster.dtype.kind == "i" and raster.min() < 0) or raster.max() > highest):
         where = f"input {p.name!r}"

@@ -22,7 +22,7 @@ class Run:
     dt_s: float
     spikes: Rasters
     states: States  # of readouts, and of all populations if they were recorded
-    latency: Mapping[str, int]  # steps by which a population runs late; its arrays are already moved back by them
+    latency: Mapping[str, int]  # steps by which a population lags behind; its arrays are already moved back by them
     models: Mapping[str, type[Neuron]] = field(default_factory=dict)  # of populations of neurons, where what ran knows them
     measured: Mapping[str, float] = field(default_factory=dict)  # by a simulator of chips, of all samples: energy_j, time_s, ...
 

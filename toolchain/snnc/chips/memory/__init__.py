@@ -29,23 +29,23 @@ class Rule(Protocol):
     def by_axon(
         self, storage: Storage, axons: Axons, index: Ints, n_targets: Ints, bits: int, only_best: bool
     ) -> Iterator[tuple[Format, int, Ints]]:
-        """(format, bits of a step, words of each axon, (axons,)) of each way to store a connection; some of equal formats.
+        """Yield (format, bits of a step, words of each axon, (axons,)) of each way to store a connection; some of equal formats.
 
         ``index``, shape (axons,): bits of an index; ``n_targets``, shape (cores,); ``bits``: of a synapse without it. With
         ``only_best`` ways may be missing that are nowhere the cheapest.
         """
 
     def by_length(self, storage: Storage, rows: Ints, nth: Ints, lengths: range, index: int | None, bits: int, most: int) -> Ints:
-        """`words_by_length` with an index of so many bits."""
+        """Return `words_by_length` with an index of so many bits."""
 
 
 def names() -> tuple[str, ...]:
-    """All rules, as profiles write them."""
+    """Return the names of all rules, as profiles write them."""
     return tuple(name.replace("_", "-") for name in registry.names(__name__))
 
 
 def rule(name: str) -> Rule:
-    """A rule by its name. Raises ProfileError for an unknown one."""
+    """Load a rule by its name. Raises ProfileError for an unknown one."""
     return cast(Rule, registry.module(__name__, name.replace("-", "_"), ProfileError, "storage model"))
 
 
@@ -53,12 +53,11 @@ def words_by_core(
     storage: Storage, axons: Axons, n_neurons: Ints, n_targets: Ints, weight_bits: int, delay_bits: int = 0,
     most: int = INEXPRESSIBLE, only_best: bool = True,
 ) -> dict[Format, Words]:  # fmt: skip
-    """Words that one connection takes on each core, by format, each of shape (cores,); `INEXPRESSIBLE` where it cannot.
+    """Return the words of one connection on each core, by format, (cores,) each; `INEXPRESSIBLE` where it cannot be stored so.
 
-    ``n_neurons``, shape (cores,): all neurons on the core, which an index must tell apart; ``n_targets``: those of the
-    connection's destination. ``most``: words that an axon may have; a format in which one has
-    more is there only if that is so in all. With ``only_best`` a format that is not the cheapest on a core
-    may have more words there than it could.
+    ``n_neurons``, shape (cores,): all neurons on the core, which an index must tell apart; ``n_targets``, shape (cores,): those
+    of the connection's destination. ``most``: words that an axon may have; a format in which one has more is used only if that
+    is so in all formats. With ``only_best`` a format that is not the cheapest on a core may have more words there than it could.
     """
     bits = storage.synapse_bits(weight_bits, delay_bits)
     if bits is None:
@@ -67,18 +66,18 @@ def words_by_core(
     index = np.array([-1 if (w := storage.index_bits(int(n))) is None else w for n in widths], np.int64)[of_core]
     model = rule(storage.model)
     ways: list[tuple[Format, Words]] = []
-    for form, step, words in model.by_axon(storage, axons, np.maximum(index, 0)[axons.core], n_targets, bits, only_best):
+    for stored_as, step, words in model.by_axon(storage, axons, np.maximum(index, 0)[axons.core], n_targets, bits, only_best):
         total = np.bincount(axons.core, words, minlength=len(index)).astype(np.int64)  # exact: no memory has 2**53 words
-        total = total if form in model.UNINDEXED else np.where(index < 0, INEXPRESSIBLE, total)
+        total = total if stored_as in model.UNINDEXED else np.where(index < 0, INEXPRESSIBLE, total)
         longest = _longest(axons.core, words, len(index)) if most < INEXPRESSIBLE or not only_best else np.zeros_like(total)
-        ways.append((form, Words(total, longest, np.full_like(total, step))))
+        ways.append((stored_as, Words(total, longest, np.full_like(total, step))))
     if only_best and any((w.longest > most).any() for _, w in ways):
         return words_by_core(storage, axons, n_neurons, n_targets, weight_bits, delay_bits, most, only_best=False)
     return _by_format(ways, most)
 
 
 def _longest(core: Ints, words: Ints, n_cores: int) -> Ints:
-    """The words of the axon of each core that has most: shape (cores,)."""
+    """Return the words of the axon of each core that has most: shape (cores,)."""
     longest = np.zeros(n_cores, np.int64)
     first = np.flatnonzero(np.diff(core, prepend=-1))
     longest[core[first]] = np.maximum.reduceat(words, first) if len(first) else 0
@@ -86,18 +85,18 @@ def _longest(core: Ints, words: Ints, n_cores: int) -> Ints:
 
 
 def _by_format(ways: list[tuple[Format, Words]], most: int) -> dict[Format, Words]:
-    """The cheapest way of each format; a way whose longest axon has more words than ``most`` only where all have."""
+    """Return the cheapest way of each format; a way whose longest axon has more words than ``most`` only where all have."""
     allowed = np.any([w.longest <= most for _, w in ways], axis=0)
-    found: dict[Format, Words] = {}
-    for form, w in ways:
+    by_format: dict[Format, Words] = {}
+    for stored_as, w in ways:
         here = w._replace(total=np.where(allowed & (w.longest > most), INEXPRESSIBLE, w.total))
-        known = found.get(form, here)
-        found[form] = Words(*(np.where(here.total < known.total, a, b) for a, b in zip(here, known, strict=True)))
-    return found
+        known = by_format.get(stored_as, here)
+        by_format[stored_as] = Words(*(np.where(here.total < known.total, a, b) for a, b in zip(here, known, strict=True)))
+    return by_format
 
 
 def lengths_by_index(storage: Storage, length: int) -> Iterator[range]:
-    """The numbers of neurons 1 .. ``length``, those together that take an index of the same width; the largest first."""
+    """Yield the numbers of neurons 1 .. ``length``, those together that take an index of the same width; the largest first."""
     ends = sorted({0, length, *(min(length, 1 << width) for width in storage.index_field_bits)}, reverse=True)
     yield from (range(low + 1, high + 1) for high, low in pairwise(ends))
 
@@ -105,7 +104,7 @@ def lengths_by_index(storage: Storage, length: int) -> Iterator[range]:
 def words_by_length(
     storage: Storage, rows: Ints, nth: Ints, lengths: range, weight_bits: int, delay_bits: int, most: int = INEXPRESSIBLE
 ) -> Ints:
-    """Words that one connection takes on a core with its first neurons, as many as ``lengths`` says, in the cheapest format.
+    """Return the words of one connection on a core with its first neurons, as many as ``lengths`` says, in the cheapest format.
 
     Of each synapse, axon after axon, ``rows``: its neuron, ascending; ``nth``: that it is the nth of its axon, from 1 on.
     ``lengths`` as of `lengths_by_index`. `words_by_core` of every length at once; `INEXPRESSIBLE` where there is no format

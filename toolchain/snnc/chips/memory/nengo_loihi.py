@@ -43,7 +43,7 @@ def by_length(storage: Storage, rows: Ints, nth: Ints, lengths: range, index: in
 
 
 def entry_words(storage: Storage, synapses: NDArray[Any], bits_per_synapse: Any) -> NDArray[np.int64]:
-    """Words for one axon with that many synapses on the core, elementwise. 0 synapses cost nothing."""
+    """Return the words of one axon with that many synapses on the core, elementwise. 0 synapses cost nothing."""
     full, rest = np.divmod(np.asarray(synapses, np.int64), storage.entry_synapses_max)
     words: NDArray[np.int64] = full * _rounded(storage, storage.entry_synapses_max * bits_per_synapse)
     return words + np.where(rest > 0, _rounded(storage, rest * bits_per_synapse), 0)
@@ -55,5 +55,5 @@ def _rounded(storage: Storage, bits: Any) -> Any:
 
 @cache
 def _words_after(storage: Storage, bits_per_synapse: int, bits: int) -> NDArray[np.int64]:
-    """The words of an axon with n synapses, for n = 0 .. 2**bits."""
+    """Return the words of an axon with n synapses, for n = 0 .. 2**bits."""
     return entry_words(storage, np.arange((1 << bits) + 1), bits_per_synapse)

@@ -39,13 +39,13 @@ class _Entries:
         return self._along(np.ones(len(self.axons.gaps), np.int64)) if self.every else self.axons.synapses
 
     def words(self, entries: Ints, header: Ints | int, synapses: Ints, bits: Ints | int) -> Ints:
-        """Of axons with so many of both."""
+        """Return the words of axons with so many entries and synapses."""
         storage = self.storage
-        found = entries * (storage.entry_header_bits + header) + synapses * bits + storage.axon_end_bits
-        return -(-found // storage.word_bits)
+        total_bits = entries * (storage.entry_header_bits + header) + synapses * bits + storage.axon_end_bits
+        return -(-total_bits // storage.word_bits)
 
     def plain(self) -> Iterator[tuple[Format, int, Ints]]:
-        """The ways without padding, as of `snnc.chips.memory.Rule`; dense last."""
+        """Yield the ways without padding, as of `snnc.chips.memory.Rule`; dense last."""
         storage, formats, count = self.storage, self.storage.formats, self.synapses
         if "sparse" in formats:
             yield "sparse", 0, self.words(-(-count // storage.entry_synapses_max), 0, count, self.bits + self.index)
@@ -55,19 +55,19 @@ class _Entries:
             yield "dense", 0, self.words(self._runs(1), self.index, count, self.bits)
 
     def padded(self) -> Ints:
-        """Words of dense entries with gaps of zeros."""
+        """Return the words of dense entries with gaps of zeros."""
         opens = _windows(self.axons, self.storage.entry_synapses_max)
         neurons = np.where(opens, 1, self.axons.gaps)
         return self.words(self._along(opens), self.index, self._along(neurons), self.bits)
 
     def dense_at_least(self) -> Ints:
-        """Words that no way of dense storage can go below: each gap is padded or opens an entry, whichever takes less."""
+        """Return the words that no way of dense storage can go below: a gap is padded or opens an entry, whichever takes less."""
         header = self.storage.entry_header_bits + self.storage.index_field_bits[0]
         each = np.minimum(self.axons.gaps.astype(np.int64) * self.bits, header + self.bits)
         return -(-(self._along(each) + self.storage.axon_end_bits) // self.storage.word_bits)
 
     def _runs(self, reach: int) -> Ints:
-        """Entries, where a gap over ``reach`` opens one."""
+        """Count entries, where a gap over ``reach`` opens one."""
         opens, most = self.axons.gaps > reach, self.storage.entry_synapses_max
         if self.axons.synapses.max(initial=0) > most:
             place = np.arange(len(opens))
@@ -75,7 +75,7 @@ class _Entries:
         return self._along(opens)
 
     def _along(self, amounts: NDArray[np.int64] | NDArray[np.bool_]) -> Ints:
-        """Amounts of synapses added up along each axon, where they are read."""
+        """Sum amounts of synapses along each axon, where they are read."""
         starts, synapses = self.axons.starts, self.axons.synapses
         total = np.cumsum(amounts, dtype=np.int64)
         before = total[starts] - amounts[starts]
@@ -83,7 +83,7 @@ class _Entries:
 
 
 def _windows(axons: Axons, size: int) -> NDArray[np.bool_]:
-    """Which synapses open an entry that spans ``size`` neurons, the next of an axon being after those."""
+    """Return which synapses open an entry that spans ``size`` neurons, the next of an axon being after those."""
     targets, at, ends = axons.targets, axons.starts, axons.starts + axons.synapses
     stride = int(targets.max(initial=0)) + size + 1
     place = np.repeat(np.arange(len(at)) * stride, axons.synapses) + targets
@@ -100,17 +100,17 @@ def by_axon(
 ) -> Iterator[tuple[Format, int, Ints]]:
     """See `snnc.chips.memory.Rule`. Padding takes long to count: where it cannot be the cheapest, no gap is padded."""
     entries = _Entries(storage, axons, index, bits, every=False)
-    found = list(entries.plain())
-    yield from found
+    plain = list(entries.plain())
+    yield from plain
     if "dense" not in storage.formats:
         return
     may = np.ones(len(n_targets), np.bool_)
     if only_best:
-        best = np.min([np.bincount(axons.core, words, len(may)) for _, _, words in found], axis=0)
+        best = np.min([np.bincount(axons.core, words, len(may)) for _, _, words in plain], axis=0)
         may = np.bincount(axons.core, entries.dense_at_least(), len(may)) < best
     some = may[axons.core]
     if some.any():
-        words = found[-1][2].copy()  # dense, no gap padded
+        words = plain[-1][2].copy()  # dense, no gap padded
         words[some] = _Entries(storage, axons.some(some), index[some], bits, every=False).padded()
         yield "dense", 0, words
 

@@ -13,12 +13,12 @@ from snnc.errors import DataError, UsageError
 
 
 def names() -> tuple[str, ...]:
-    """The data sets that `load` knows, by file name."""
+    """Return the names of the data sets that `load` knows."""
     return registry.names(__name__)
 
 
 def load(name: str, split: Split = "train", folder: Path | None = None) -> Dataset:
-    """A split of a data set. Where it comes from is said in the file of its name, in this folder.
+    """Load a split of a data set. The file of its name, in this folder, says where it comes from.
 
     ``folder`` holds its files (default: the environment variable SNNC_DATA). Raises DataError for an unknown name or split
     and for files that are missing or damaged; MissingDependencyError if the package is missing that carries the data.
@@ -26,8 +26,8 @@ def load(name: str, split: Split = "train", folder: Path | None = None) -> Datas
     source = _source(name)
     if split not in get_args(Split):
         raise DataError(f"unknown split {split!r} of {name}", fix="use train or test")
-    found: Dataset = source.load(split, folder)
-    return found
+    dataset: Dataset = source.load(split, folder)
+    return dataset
 
 
 def download(name: str, folder: Path | None, *, force: bool = False) -> None:

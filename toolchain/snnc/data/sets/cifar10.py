@@ -29,7 +29,7 @@ _Records = tuple[NDArray[np.uint8], NDArray[np.int64]]  # images (records, pixel
 
 
 def load(split: Split, folder: Path | None = None) -> Dataset:
-    """50,000 + 10,000 images of 32x32 pixels, all red ones of an image first, then green, then blue.
+    """Load 50,000 + 10,000 images of 32x32 pixels, all red ones of an image first, then green, then blue.
 
     ``folder`` is, or holds, ``cifar-10-batches-bin`` or ``cifar-10-batches-py``. The latter are pickles, which are read as
     data: nothing in them is executed. Raises DataError for files that are missing or damaged.
@@ -42,7 +42,7 @@ def load(split: Split, folder: Path | None = None) -> Dataset:
 
 
 def _find(folder: Path, split: Split) -> list[Path]:
-    """The files of a split, binary ones first."""
+    """Return the files of a split, binary ones first."""
     homes = [folder / name for name in (".", "cifar-10-batches-bin", "cifar-10-batches-py", "cifar10")]
     homes += [folder / "cifar10" / home.name for home in homes[1:3]]
     layouts = [[home / f"{name}{suffix}" for name in FILES[split]] for suffix in (".bin", "") for home in homes]
@@ -54,7 +54,7 @@ def _find(folder: Path, split: Split) -> list[Path]:
 
 
 def _read_records(path: Path) -> _Records:
-    """Records of a label byte and the pixels."""
+    """Read records of a label byte and the pixels."""
     expected = RECORDS * (1 + PIXELS)
     raw = read_at_most(path, expected + 1)
     if len(raw) != expected:
@@ -71,7 +71,7 @@ def _read_records(path: Path) -> _Records:
 
 
 def _read_pickle(path: Path) -> _Records:
-    """A pickled dict with ``data`` and ``labels``."""
+    """Read a pickled dict with ``data`` and ``labels``."""
     raw = read_at_most(path, MAX_PICKLE_BYTES + 1)
     if len(raw) > MAX_PICKLE_BYTES:
         raise DataError(f"has more than {MAX_PICKLE_BYTES} bytes", where=str(path), fix="get the original file")

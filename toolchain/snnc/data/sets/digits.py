@@ -9,7 +9,7 @@ from snnc.errors import MissingDependencyError
 
 
 def load(split: Split, folder: Path | None = None) -> Dataset:
-    """1,797 digits of 8x8 pixels (UCI "Optical Recognition of Handwritten Digits"); every fifth is a test sample.
+    """Load 1,797 digits of 8x8 pixels (UCI "Optical Recognition of Handwritten Digits"); every fifth is a test sample.
 
     Raises MissingDependencyError without scikit-learn.
     """

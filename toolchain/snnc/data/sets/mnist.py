@@ -48,7 +48,7 @@ _MNIST: dict[Split, tuple[_Idx, _Idx]] = {
 
 
 def load(split: Split, folder: Path | None = None) -> Dataset:
-    """60,000 + 10,000 digits of 28x28 pixels, from four IDX files in ``folder`` or its subfolder ``mnist``, gzipped or not.
+    """Load 60,000 + 10,000 digits of 28x28 pixels, from four IDX files in ``folder`` or its subfolder ``mnist``, gzipped or not.
 
     Raises DataError for files that are missing or damaged.
     """
@@ -58,7 +58,7 @@ def load(split: Split, folder: Path | None = None) -> Dataset:
 
 
 def _home(folder: Path | None) -> Path:
-    """The folder that the user named, or its subfolder ``mnist``."""
+    """Return the folder that the user named, or its subfolder ``mnist``."""
     named = named_folder("mnist", folder, _FOLDER_HELP)
     return named / "mnist" if (named / "mnist").is_dir() else named
 
@@ -71,14 +71,14 @@ _FOLDER_HELP = (
 
 
 def _read_idx(idx: _Idx, folder: Path) -> NDArray[np.uint8]:
-    found = [path for path in (folder / idx.file, folder / f"{idx.file}.gz") if path.is_file()]
-    if not found:
+    files = [path for path in (folder / idx.file, folder / f"{idx.file}.gz") if path.is_file()]
+    if not files:
         raise DataError(f"has no {idx.file} and no {idx.file}.gz", where=str(folder), fix=_FOLDER_HELP)
-    return _parse_idx(idx, read_at_most(found[0], idx.bytes + 1), str(found[0]))
+    return _parse_idx(idx, read_at_most(files[0], idx.bytes + 1), str(files[0]))
 
 
 def _parse_idx(idx: _Idx, raw: bytes, where: str) -> NDArray[np.uint8]:
-    """Unpacked bytes -> array of ``idx.shape``; everything is checked before an array is made."""
+    """Return the array of ``idx.shape`` in unpacked bytes; everything is checked before an array is made."""
     fix = f"get the original {idx.file} of MNIST"
     if raw[:4] != idx.header[:4]:
         raise DataError(f"starts with {raw[:4].hex() or 'nothing'}, expected {idx.header[:4].hex()}", where=where, fix=fix)
@@ -90,9 +90,9 @@ def _parse_idx(idx: _Idx, raw: bytes, where: str) -> NDArray[np.uint8]:
     if len(raw) != idx.bytes:
         size = f"{len(raw)} bytes" if len(raw) < idx.bytes else f"more than {idx.bytes} bytes"
         raise DataError(f"has {size}, expected {idx.bytes}", where=where, fix=fix)
-    found = hashlib.md5(raw, usedforsecurity=False).hexdigest()
-    if found != idx.md5:
-        raise DataError(f"has MD5 {found}, expected {idx.md5}", where=where, fix=fix)
+    digest = hashlib.md5(raw, usedforsecurity=False).hexdigest()
+    if digest != idx.md5:
+        raise DataError(f"has MD5 {digest}, expected {idx.md5}", where=where, fix=fix)
     return np.frombuffer(raw, np.uint8, offset=len(idx.header)).reshape(idx.shape)
 
 

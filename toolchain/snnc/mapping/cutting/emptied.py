@@ -1,4 +1,4 @@
-"""Small cores emptied into others that lack little room, by axons that end. Part of the strategies.
+"""Empty small cores into others that lack little room, by axons that end. Part of the strategies.
 
 A few neurons more than cores hold take a core of their own. If another core takes them, it is over a limit by a little; that is
 made up for by synapses: a source that reaches few neurons of a core reaches none once these have gone to cores that it reaches
@@ -36,13 +36,13 @@ class _Cores:
         self.excess = float(sum(np.maximum(share - 1, 0).sum() for share in self.share.values()))
 
     def over(self, resources: Set[str]) -> NDArray[np.bool_]:
-        """(cores,) whether a core is over any of these limits."""
+        """Return whether each core is over any of these limits: shape (cores,)."""
         over: NDArray[np.bool_] = np.any([self.neurons < 0, *(self.share[resource] > 1 for resource in resources)], axis=0)
         return over
 
 
 def emptied(task: Task, core_of: Assignment, most: int) -> Assignment:
-    """The assignment, legal as before, with its smallest cores emptied one by one while it has more than ``most``."""
+    """Empty the smallest cores of a legal assignment one by one while it has more than ``most``; it stays legal."""
     tries = iter(range(WORK // (1 + sum(c.op.synapse_count for c in task.net.connections))))
     while cores_in(core_of) > most:
         cores = _Cores(task, core_of)
@@ -59,7 +59,7 @@ def emptied(task: Task, core_of: Assignment, most: int) -> Assignment:
 
 
 def _without(cores: _Cores, core: int, rank: int) -> Assignment:
-    """The neurons of a core on the others, which suit them best (``rank`` 0) or second best."""
+    """Put the neurons of a core on the others, which suit them best (``rank`` 0) or second best."""
     new = {name: core_of.copy() for name, core_of in cores.core_of.items()}
     for name, core_of in cores.core_of.items():
         leaving = np.flatnonzero(core_of == core)
@@ -68,7 +68,7 @@ def _without(cores: _Cores, core: int, rank: int) -> Assignment:
 
 
 def _relieved(cores: _Cores, tries: Iterator[int]) -> _Cores:
-    """Axons end, one after the other, until no core is over a limit, or as far as that goes."""
+    """End axons, one after the other, until no core is over a limit, or as far as that goes."""
     while 0 < cores.excess <= LITTLE:
         ended = (_Cores(cores.task, new) for new, _ in zip(_ends(cores), tries, strict=False))
         better = next((new for new in ended if new.excess < cores.excess), None)
@@ -79,18 +79,18 @@ def _relieved(cores: _Cores, tries: Iterator[int]) -> _Cores:
 
 
 def _ends(cores: _Cores) -> Iterator[Assignment]:
-    """Without one axon each."""
+    """Yield the assignment without one axon, for one axon after the other."""
     for axon in _axons(cores):
         for swapped in (False, True):
             yield _without_axon(cores, axon, swapped)
 
 
 def _axons(cores: _Cores) -> list[Axon]:
-    """Whose end helps a core that is over a limit, those of fewest synapses first.
+    """Return the axons whose end helps a core that is over a limit, those of fewest synapses first.
 
     They start there if it has too many output axons; for whatever else they end there.
     """
-    found: list[tuple[int, ...]] = []
+    candidates: list[tuple[int, ...]] = []
     limited = cores.share.keys()
     sends, holds = cores.over(limited & {OUT}), cores.over(limited - {OUT})
     for i, c in enumerate(cores.task.net.connections):
@@ -101,12 +101,12 @@ def _axons(cores: _Cores) -> list[Axon]:
             helps |= sends[cores.core_of[c.src][columns]]
         key, synapses = np.unique(core[helps] * c.op.n_src + columns[helps], return_counts=True)
         least = [j for j in np.argsort(synapses, kind="stable")[:AXONS] if synapses[j] <= NEURONS]
-        found += [(int(synapses[j]), i, int(key[j] % c.op.n_src), int(key[j] // c.op.n_src)) for j in least]
-    return [(i, source, core) for _, i, source, core in sorted(found)[:AXONS]]
+        candidates += [(int(synapses[j]), i, int(key[j] % c.op.n_src), int(key[j] // c.op.n_src)) for j in least]
+    return [(i, source, core) for _, i, source, core in sorted(candidates)[:AXONS]]
 
 
 def _without_axon(cores: _Cores, axon: Axon, swapped: bool) -> Assignment:
-    """Its targets on other cores; ``swapped``: each for a neuron from there."""
+    """Put the targets of an axon on other cores; ``swapped``: each for a neuron from there."""
     i, source, core = axon
     c = cores.task.net.connections[i]
     rows, columns = cores.task.patterns[c.name]
@@ -123,8 +123,8 @@ def _without_axon(cores: _Cores, axon: Axon, swapped: bool) -> Assignment:
 
 
 def _homes(cores: _Cores, population: str, neurons: Ints, rank: int = 0) -> list[int]:
-    """Another core for each: where least is over a limit, of equals where fewest axons begin, then the emptiest."""
-    limits, found = cores.task.profile.amounts, []
+    """Return another core for each: where least is over a limit, of equals where fewest axons begin, then the emptiest."""
+    limits, homes = cores.task.profile.amounts, []
     share = {resource: amount.copy() for resource, amount in cores.share.items() if resource in limits}
     for neuron in neurons.tolist():
         old = cores.core_of[population][neuron]
@@ -137,14 +137,14 @@ def _homes(cores: _Cores, population: str, neurons: Ints, rank: int = 0) -> list
         home = int(np.lexsort((after, begun, beyond + np.maximum(after, 1)))[min(rank, len(after) - 2)])
         for resource in share:
             share[resource][home] += need[resource][home]
-        found.append(home)
-    return found
+        homes.append(home)
+    return homes
 
 
 def _begun(cores: _Cores, population: str, neuron: int) -> tuple[Ints, Floats]:
-    """If a neuron is on a core: its sources that had no synapse there, and how far their cores are over in output axons.
+    """Return what begins if a neuron goes to a core: sources without a synapse there, and how far their cores are over in axons.
 
-    Shape (cores,) each; the latter in shares of a core.
+    Shape (cores,) each; the latter in shares of a core's output axons.
     """
     begun, beyond = np.zeros(len(cores.neurons), np.int64), np.zeros(len(cores.neurons))
     for c in cores.task.net.into(population):
@@ -166,7 +166,7 @@ def _begun(cores: _Cores, population: str, neuron: int) -> tuple[Ints, Floats]:
 
 
 def _partner(task: Task, population: str, core_of: Ints, neuron: int, others: list[int], core: int) -> int:
-    """Which of ``others`` may best go to a core: where fewest axons begin, of equals that with most nearly as many synapses."""
+    """Choose which of ``others`` goes to a core: where fewest axons begin, of equals that with most nearly as many synapses."""
     begun, fan_in = np.zeros(len(core_of)), np.zeros(len(core_of))
     for c in task.net.into(population):
         rows, columns = task.patterns[c.name]

@@ -1,4 +1,4 @@
-"""Cores full of neurons, emptied into the room for neurons that others leave. Part of the strategies.
+"""Empty cores full of neurons into the room for neurons that others leave. Part of the strategies.
 
 What fills a core differs: synapses or axons of the one population, neurons of the other. Cut on their own, both leave a part of
 their cores unused; together they fill them.
@@ -25,27 +25,27 @@ PART = 1 / 16  # of a core's neurons goes to another one at least; with more par
 
 
 def packed(task: Task) -> Assignment:
-    """`first_fit`; where that takes more than `most_cores`, cores are emptied, as far as others have room or lack little."""
-    most, found = most_cores(task), first_fit(task, task.slices)
+    """Return `first_fit`; where that takes more than `most_cores`, empty cores as far as others have room or lack little."""
+    most, assignment = most_cores(task), first_fit(task, task.slices)
     for reserve in RESERVES:
-        if cores_in(found) <= most:
+        if cores_in(assignment) <= most:
             break
         with suppress(DoesNotFitError):  # a single neuron needs the reserve
             cut = first_fit(task, _slices(task, reserve))
             poured, _ = repaired(task, numbered(_poured(task, cut, cores_in(cut) - most)))
-            found = min(found, poured, key=cores_in)
-    return emptied(task, found, most)
+            assignment = min(assignment, poured, key=cores_in)
+    return emptied(task, assignment, most)
 
 
 def _slices(task: Task, reserve: float) -> tuple[Slice, ...]:
-    """Slices that leave a part of everything but neurons, so that a core full of synapses has room for neurons with few."""
+    """Return slices that leave a part of everything but neurons, so that a core full of synapses has room for more neurons."""
     whole = "neurons_per_core"
     limits = {resource: n if resource == whole else n - int(reserve * n) for resource, n in task.profile.limits.items()}
     return split(task.unrolled, replace(task.profile, limits=limits))
 
 
 def _poured(task: Task, core_of: Assignment, spare: int) -> Assignment:
-    """``spare`` cores are emptied, or as many as others have room for; those first whose neurons need least of what comes in."""
+    """Empty ``spare`` cores, or as many as others have room for; those first whose neurons need least of what comes in."""
     if spare <= 0:
         return core_of
     share, where = _shares(task, core_of), _places(core_of)
@@ -66,7 +66,7 @@ def _poured(task: Task, core_of: Assignment, spare: int) -> Assignment:
 
 
 def _takes(room: NDArray[np.float64], each: NDArray[np.float64], neurons: int, far: NDArray[np.float64]) -> dict[int, int]:
-    """Core -> how many of ``neurons`` it takes, the nearest first; none if not all have room. ``each``: what one needs."""
+    """Return how many of ``neurons`` each core takes, the nearest first; none if not all have room. ``each``: what one needs."""
     holds = np.floor(np.divide(room, each, out=np.full(room.shape, float(neurons)), where=each > 0).min(axis=1) + 1e-9)
     takes: dict[int, int] = {}
     left = neurons
@@ -80,7 +80,7 @@ def _takes(room: NDArray[np.float64], each: NDArray[np.float64], neurons: int, f
 
 
 def _shares(task: Task, core_of: Assignment) -> NDArray[np.float64]:
-    """(cores, resources) what each core uses of each limit: of its neurons first, of its output axons last."""
+    """Return what each core uses of each limit, (cores, resources): of its neurons first, of its output axons last."""
     used, limits = census(task, core_of, full_cores=True).used, task.profile.amounts
     ends = ("neurons_per_core", "output_axons_per_core")
     between = [resource for resource in used if resource in limits and resource not in ends]
@@ -88,11 +88,11 @@ def _shares(task: Task, core_of: Assignment) -> NDArray[np.float64]:
 
 
 def _places(core_of: Assignment) -> dict[int, tuple[str, float]]:
-    """Of each core with neurons of one population: which, and where in it they start, 0 to 1."""
-    found: dict[int, tuple[str, float]] = {}
+    """Return, for each core with neurons of one population, which that is and where in it they start, 0 to 1."""
+    place_of: dict[int, tuple[str, float]] = {}
     several: set[int] = set()
     for name, cores in core_of.items():
         held, first = np.unique(cores, return_index=True)
-        several |= found.keys() & set(held.tolist())
-        found |= {core: (name, start / len(cores)) for core, start in zip(held.tolist(), first.tolist(), strict=True)}
-    return {core: place for core, place in found.items() if core not in several}
+        several |= place_of.keys() & set(held.tolist())
+        place_of |= {core: (name, start / len(cores)) for core, start in zip(held.tolist(), first.tolist(), strict=True)}
+    return {core: place for core, place in place_of.items() if core not in several}

@@ -19,7 +19,7 @@ from snnc.ops.dense import Dense
 
 
 def order(shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """The neurons of a population, channels first, place after place along a Hilbert curve: shape (n,)."""
+    """Return the neurons of a population, channels first, place after place along a Hilbert curve: shape (n,)."""
     channels, places = (shape[0], shape[1:]) if len(shape) > 1 else (1, shape)
     indices = np.arange(prod(places))
     row, column = np.divmod(indices, places[-1])
@@ -29,7 +29,7 @@ def order(shape: tuple[int, ...]) -> NDArray[np.int64]:
 
 
 def renumbered(task: Task) -> tuple[Task, dict[str, NDArray[np.int64]]]:
-    """The task with neurons in `order`, every synapse on its own, and that order; itself if there are no feature maps."""
+    """Return the task with neurons in `order`, every synapse on its own, and that order; itself if there are no feature maps."""
     orders = {p.name: order(p.shape) for p in task.net.populations}
     if all(len(p.shape) < 2 for p in task.net.populations):
         return task, orders
@@ -42,7 +42,7 @@ def renumbered(task: Task) -> tuple[Task, dict[str, NDArray[np.int64]]]:
 
 
 def _ordered(p: Population, order: NDArray[np.int64]) -> Neuron | None:
-    """The neurons of a population in another order."""
+    """Return the neurons of a population in another order."""
     if p.neuron is None:
         return None
     own = {name: value[order] for name in p.neuron.parameters() if (value := getattr(p.neuron, name)).ndim}
@@ -50,22 +50,22 @@ def _ordered(p: Population, order: NDArray[np.int64]) -> Neuron | None:
 
 
 def restored(core_of: Assignment, orders: dict[str, NDArray[np.int64]]) -> Assignment:
-    """An assignment of the renumbered task, for the neurons as they are numbered."""
-    found = {name: np.empty_like(cores) for name, cores in core_of.items()}
+    """Turn an assignment of the renumbered task into one of the neurons as they are numbered."""
+    original = {name: np.empty_like(cores) for name, cores in core_of.items()}
     for name, cores in core_of.items():
-        found[name][orders[name]] = cores
-    return found
+        original[name][orders[name]] = cores
+    return original
 
 
 def _moved(task: Task, c: Connection, orders: dict[str, NDArray[np.int64]]) -> Connection:
-    """A dense connection between the renumbered neurons."""
+    """Return a dense connection between the renumbered neurons."""
     s = c.op.synapses
     rows, columns = task.patterns[c.name]
     place_dst, place_src = np.argsort(orders[c.dst]), np.argsort(orders[c.src])
     new_rows, new_columns = place_dst[rows], place_src[columns]
     by_row = np.argsort(new_rows * s.shape[1] + new_columns, kind="stable")
     indptr = np.concatenate([[0], np.cumsum(np.bincount(new_rows, minlength=s.shape[0]))]).astype(np.int64)
-    late = None if s.delays is None else s.delays[by_row]
-    synapses = Synapses(s.shape, indptr, new_columns[by_row].astype(np.int32), s.values[by_row], late)
+    delays = None if s.delays is None else s.delays[by_row]
+    synapses = Synapses(s.shape, indptr, new_columns[by_row].astype(np.int32), s.values[by_row], delays)
     axons = None if c.axon_delays is None else c.axon_delays[orders[c.src]]
     return replace(c, op=Dense(synapses, c.op.exponent, c.op.sign_mode), axon_delays=axons)

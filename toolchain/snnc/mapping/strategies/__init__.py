@@ -1,4 +1,4 @@
-"""Ways to cut a network into cores: one file each, found by name. Part of mapper.
+"""Ways to cut a network into cores: one file each, found by name.
 
 Each offers ``cut(task) -> Assignment``, deterministic for the task's seed; no limit of a core is exceeded, but
 by a strategy that measures neurons in another order (see `snnc.mapping.repair`). It raises
@@ -19,14 +19,14 @@ class Strategy(Protocol):
     SUMMARY: str
 
     def cut(self, task: Task) -> Assignment:
-        """The core of every neuron."""
+        """Return the core of every neuron."""
 
 
 def names() -> tuple[str, ...]:
-    """All strategies, by file name."""
+    """Return the names of all strategies."""
     return registry.names(__name__)
 
 
 def load(name: str) -> Strategy:
-    """A strategy by its name. Raises UsageError for an unknown one."""
+    """Load a strategy by its name. Raises UsageError for an unknown one."""
     return cast(Strategy, registry.module(__name__, name, UsageError, "strategy"))

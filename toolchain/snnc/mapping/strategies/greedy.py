@@ -7,5 +7,5 @@ SUMMARY = "contiguous slices, small ones share a core"
 
 
 def cut(task: Task) -> Assignment:
-    """Never more cores than `sequential`."""
+    """Return the core of every neuron, on never more cores than `sequential`."""
     return first_fit(task, task.slices)

@@ -58,13 +58,13 @@ def cut(task: Task) -> Assignment:
     if cores < 2 or cores_in(first) < 2:
         return restored(first, orders)
     block = _partition(library, graph, cores, task.seed)
-    found, _ = repaired(spatial, {name: block[vertices] for name, vertices in vertex_of.items()})
-    return restored(found if _is_better(spatial, found, first) else first, orders)
+    refined, _ = repaired(spatial, {name: block[vertices] for name, vertices in vertex_of.items()})
+    return restored(refined if _is_better(spatial, refined, first) else first, orders)
 
 
-def _is_better(task: Task, found: Assignment, first: Assignment) -> bool:
-    """Fewer packets between cores, and at most 10 % more cores."""
-    a, b = census(task, found), census(task, first)
+def _is_better(task: Task, refined: Assignment, first: Assignment) -> bool:
+    """Tell whether an assignment has fewer packets between cores, and at most 10 % more cores."""
+    a, b = census(task, refined), census(task, first)
     return a.links[2].sum() < b.links[2].sum() and a.cores <= MORE_CORES * b.cores
 
 
@@ -80,25 +80,25 @@ def _library() -> Any:
 
 
 def _vertices(task: Task, spatial: Task) -> tuple[dict[str, Ints], int]:
-    """The vertex of each renumbered neuron on a core, and how many there are."""
-    found: dict[str, Ints] = {}
+    """Return the vertex of each renumbered neuron on a core, and how many there are."""
+    vertex_of: dict[str, Ints] = {}
     count = 0
     limit = task.profile.limits.get("neurons_per_core", spatial.net[task.neurons[0]].size)
     for name in task.neurons:
-        found[name] = count + np.arange(task.net[name].size) // _together(task.net[name], limit)
-        count = int(found[name][-1]) + 1
-    return found, count
+        vertex_of[name] = count + np.arange(task.net[name].size) // _together(task.net[name], limit)
+        count = int(vertex_of[name][-1]) + 1
+    return vertex_of, count
 
 
 def _together(p: Population, limit: int) -> int:
-    """How many neighbours are one vertex: the channels of one place, or an even part of them."""
+    """Return how many neighbours are one vertex: the channels of one place, or an even part of them."""
     if len(p.shape) < 2:
         return ceil(p.size / MAX_VERTICES)
     return ceil(p.shape[0] / ceil(p.shape[0] / max(1, limit // VERTICES_PER_CORE)))
 
 
 def _rooms(task: Task, first: Assignment, vertex_of: Mapping[str, Ints], count: int) -> Ints:
-    """What each vertex takes of a core: the share of its core in the first assignment that binds there, by neurons."""
+    """Return what each vertex takes of a core: the share of its core in the first assignment that binds there, by neurons."""
     used, limits = census(task, first).used, task.profile.amounts
     shares = [used[resource] / limit for resource, limit in limits.items() if resource in used]
     share = np.max(shares, axis=0) if shares else np.ones(cores_in(first))
@@ -121,7 +121,7 @@ def _hypergraph(task: Task, vertex_of: Mapping[str, Ints], room: Ints) -> _Hyper
 
 
 def _hyperedges(task: Task, c: Connection, vertex_of: Mapping[str, Ints]) -> tuple[list[Ints], list[float]]:
-    """For each source vertex (input neuron) its pins, and how often its neurons that have a synapse fire."""
+    """Return, for each source vertex (input neuron), its pins, and how often its neurons that have a synapse fire."""
     rows, columns = task.patterns[c.name]
     on_chip = c.src in vertex_of
     source = vertex_of[c.src] if on_chip else np.arange(c.op.n_src)
@@ -138,7 +138,7 @@ def _hyperedges(task: Task, c: Connection, vertex_of: Mapping[str, Ints]) -> tup
 
 
 def _sample(sizes: list[int], seed: int) -> Ints:
-    """Which hyperedges of at least two pins are kept, so that there are about `PINS` pins."""
+    """Return which hyperedges of at least two pins are kept, so that there are about `PINS` pins."""
     several = np.flatnonzero(np.array(sizes) > 1)
     drawn = np.random.default_rng(seed).permutation(several)
     enough = np.cumsum(np.array(sizes)[drawn]) <= PINS
@@ -146,7 +146,7 @@ def _sample(sizes: list[int], seed: int) -> Ints:
 
 
 def _partition(library: Any, graph: _Hypergraph, cores: int, seed: int) -> Ints:
-    """The block of each vertex, (vertices,); no block takes more than a core's room, if that can be."""
+    """Return the block of each vertex, (vertices,); no block takes more than a core's room, if that can be."""
     module, initializer = library
     module.set_seed(seed)
     context = initializer.context_from_preset(module.PresetType.DETERMINISTIC)

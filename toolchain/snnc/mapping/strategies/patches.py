@@ -8,6 +8,6 @@ SUMMARY = "patches of feature maps with all channels, small slices share a core"
 
 
 def cut(task: Task) -> Assignment:
-    """`greedy` on the neurons renumbered place after place, on fewer cores where those hold much less than they could."""
+    """Run `greedy` on the neurons renumbered place after place, on fewer cores where those hold much less than they could."""
     spatial, orders = renumbered(task)
     return restored(packed(spatial), orders)

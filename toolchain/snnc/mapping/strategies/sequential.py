@@ -6,5 +6,5 @@ SUMMARY = "contiguous slices, one a core"
 
 
 def cut(task: Task) -> Assignment:
-    """The slices of `snnc.mapping.split`, as `snnc check` measures them."""
-    return of_slices(task, tuple((piece,) for piece in task.slices))
+    """Return the slices of `snnc.mapping.split`, one a core, as `snnc check` measures them."""
+    return of_slices(task, tuple((core_slice,) for core_slice in task.slices))

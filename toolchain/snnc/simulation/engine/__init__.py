@@ -24,12 +24,12 @@ Notice = Callable[[str], None]
 
 
 def to_stderr(text: str) -> None:
-    """Progress goes where it does not disturb results."""
+    """Print progress where it does not disturb results."""
     print(text, file=sys.stderr)
 
 
 def suits(net: Network) -> bool:
-    """Whether the engine can run a network here."""
+    """Tell whether the engine can run a network here."""
     return isinstance(net.numeric, Fixed) and find_spec("numba") is not None
 
 
@@ -37,7 +37,7 @@ def simulate(
     net: Network, inputs: Rasters, *, record: bool = False, threads: int | None = None, kernel: Kernel = "auto",
     keep: Collection[str] | None = None, notice: Notice = to_stderr,
 ) -> Run:  # fmt: skip
-    """As `reference.simulate`. ``keep``: populations whose spikes are wanted, all by default; others are not stored.
+    """Run a network as `reference.simulate` does. ``keep``: populations whose spikes are wanted (default: all).
 
     ``notice`` hears of the first call's compilation. Raises NetworkError for a float network, DataError as the reference does,
     UsageError for options that cannot be, and MissingDependencyError without numba.
@@ -70,7 +70,7 @@ def stream(
 
 
 def _compiled(notice: Notice) -> AbstractContextManager[Any]:
-    """While it lasts, ``notice`` hears of compilation. Raises MissingDependencyError without numba."""
+    """Let ``notice`` hear of compilation while the block lasts. Raises MissingDependencyError without numba."""
     if find_spec("numba") is None:
         fix = "pip install 'snnc[engine]', or use the reference: --engine reference"
         raise MissingDependencyError("the engine needs numba, which is not installed", fix=fix)

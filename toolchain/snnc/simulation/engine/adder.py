@@ -38,21 +38,21 @@ class Adders:
 
 
 def digits(values: Ints) -> tuple[Ints, ...]:
-    """(number of the value, power of two, 1 or -1) of the digits of each value in the form with fewest (non-adjacent form)."""
+    """Return (number of the value, power of two, 1 or -1) of the digits of each value, as few as can be (non-adjacent form)."""
     left, at, numbers, powers, signs = values.copy(), 0, [], [], []
     while left.any():
         digit = (left & 1) * (2 - (left & 3))
-        found = np.flatnonzero(digit)
-        numbers.append(found)
-        powers.append(np.full(len(found), at))
-        signs.append(digit[found])
+        positions = np.flatnonzero(digit)
+        numbers.append(positions)
+        powers.append(np.full(len(positions), at))
+        signs.append(digit[positions])
         left = (left - digit) >> 1
         at += 1
     return tuple(np.concatenate([[], *x]).astype(np.int64) for x in (numbers, powers, signs))
 
 
 def two_complement_bits(low: int, high: int) -> int:
-    """How many bits hold every number from ``low`` to ``high``."""
+    """Return how many bits hold every number from ``low`` to ``high``."""
     return max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + 1
 
 
@@ -67,11 +67,11 @@ class Piles:
     @cached_property
     def adders(self) -> Ints:
         """How many each pile takes, bits that are carried included; an adder takes two. Shape (sums, bits, 2)."""
-        found = np.zeros_like(self.heights)
-        for power in range(found.shape[1]):
-            carried = found[:, power - 1] if power else 0
-            found[:, power] = (self.heights[:, power] + carried + [1, 0]) // 2  # the first bit that adds is what it starts with
-        return found
+        adders = np.zeros_like(self.heights)
+        for power in range(adders.shape[1]):
+            carried = adders[:, power - 1] if power else 0
+            adders[:, power] = (self.heights[:, power] + carried + [1, 0]) // 2  # the first bit that adds is what it starts with
+        return adders
 
     @property
     def carried(self) -> int:
@@ -80,7 +80,7 @@ class Piles:
 
 
 def piles(sums: int, of: Ints, power: Ints, rows: Ints, negative: NDArray[np.bool_], bits: int) -> Piles:
-    """Of ``sums`` sums: bit k is worth 2**power[k] in sum of[k] and lies in row rows[k]; it subtracts if negative[k]."""
+    """Pile the bits of ``sums`` sums: bit k, worth 2**power[k] in sum of[k], lies in row rows[k]; negative[k] subtracts it."""
     inside = power < bits  # what lies above wraps away, as the sum is known to fit
     pile = ((of * bits + power) * 2 + ~negative)[inside]
     heights = np.bincount(pile, minlength=sums * bits * 2).reshape(sums, bits, 2)
@@ -88,7 +88,7 @@ def piles(sums: int, of: Ints, power: Ints, rows: Ints, negative: NDArray[np.boo
 
 
 def adders(piled: Piles, scratch: int, carried: int, offset: int) -> Adders:
-    """Adders for piles; sources were numbered as if they started at row `FIRST`, and lie ``offset`` rows further on."""
+    """Return adders for piles; sources were numbered as if they started at row `FIRST`, and lie ``offset`` rows further on."""
     lengths = 3 * piled.heights.shape[1] + 2 * piled.adders.sum(axis=(1, 2))
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     stream = np.empty(starts[-1], np.int32)

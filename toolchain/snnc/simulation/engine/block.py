@@ -1,4 +1,4 @@
-"""Runs a block of samples through all steps, each population by the kernel that was chosen for it."""
+"""Run a block of samples through all steps, each population by the kernel that was chosen for it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ class Job:
 
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Zeros from an address on that vectors of any width may start at; elsewhere each would lie in two lines of the cache."""
+    """Return zeros from an address that vectors of any width may start at; elsewhere each would lie in two lines of the cache."""
     size = prod(shape) * np.dtype(dtype).itemsize
     memory = np.zeros(size + 64, np.uint8)
     start = -memory.__array_interface__["data"][0] % 64
@@ -73,7 +73,7 @@ def run(job: Job, samples: slice, kernels: Mapping[str, Kernel]) -> None:
 
 
 def _rasters(job: Job, samples: slice, kernels: Mapping[str, Kernel]) -> dict[str, NDArray[Any]]:
-    """The rasters of these samples; of populations that nobody asked for, only where a kernel needs them."""
+    """Return the rasters of these samples; of populations that nobody asked for, only where a kernel needs them."""
     rasters = {name: raster[samples] for name, raster in job.rasters.items()}
     live = {layer.name for layer in job.plan.layers if kernels[layer.name] == "lanes"}
     for reader in job.plan.layers:
@@ -88,7 +88,7 @@ def _rasters(job: Job, samples: slice, kernels: Mapping[str, Kernel]) -> dict[st
 
 
 def _ahead(job: Job, kernels: Mapping[str, Kernel]) -> int:
-    """How many steps lie side by side: one where spikes come back, where the states of each are wanted, or where few are left."""
+    """Return how many steps lie side by side: one where spikes come back, states of each are wanted, or few are left."""
     traced = any(kernels[name] == "lanes" for name in job.traces)
     return 1 if job.plan.loops or traced or job.steps < STEPS - 1 else STEPS
 
@@ -120,7 +120,7 @@ class _Lanes:
         self.wanted = {feed.key: _wanted(feed) for feed, _ in self.adding.feeds}
 
     def advance(self, start: int, stop: int) -> None:
-        """Steps that lie side by side."""
+        """Run steps that lie side by side."""
         a, name, everything = self.adding, self.layer.name, self.layer.name in self.job.traces
         for feed, row in a.feeds:
             self._bring(feed, row, start, stop - start)
@@ -135,7 +135,7 @@ class _Lanes:
             self.job.traces[name][:, self.samples, start] = self._ordered()
 
     def _bring(self, feed: Feed, row: int, start: int, steps: int) -> None:
-        """Rows of what a population sent, unless its kernel has just put them there."""
+        """Bring rows of what a population sent, unless its kernel has just put them there."""
         if feed.key == (feed.src, 0, None) and self.kernels.get(feed.src) == "lanes":
             return
         sent, raster = self.job.before[feed.src] + start - feed.delay_steps, self.rasters[feed.src]
@@ -144,7 +144,7 @@ class _Lanes:
             pack(raster, sent, steps, bit, self.wanted[feed.key], self.board, row + plane * feed.n)
 
     def _ordered(self) -> NDArray[Any]:
-        """(states, samples, neurons)"""
+        """Return the states with samples in order: (states, samples, neurons)."""
         return self.states[:, :, _PLACES[: self.count]].transpose(0, 2, 1)
 
     def leave(self) -> None:
@@ -181,7 +181,7 @@ class _Events:
         self.fire = firing(f"{layer.step.text if wanted else layer.step.lean}\n{VERSION}")
 
     def advance(self, start: int, stop: int) -> None:
-        """In pieces whose currents stay in a near cache: some steps of some samples."""
+        """Run some steps of some samples at a time, as many as have currents that stay in a near cache."""
         padded = self.layer.parameters.shape[1]
         slots = max(1, CURRENT_BYTES // (padded * self.current.itemsize))
         some_steps = min(stop - start, slots)
@@ -226,5 +226,5 @@ class _Events:
 
 
 def blocks(samples: slice, size: int) -> Iterable[slice]:
-    """The samples in blocks of at most ``size``."""
+    """Yield the samples in blocks of at most ``size``."""
     return (slice(first, min(first + size, samples.stop)) for first in range(samples.start, samples.stop, size))

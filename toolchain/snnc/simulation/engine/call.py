@@ -64,7 +64,7 @@ def advance(net: Network, inputs: Rasters, options: Options, state: StreamState 
 
 
 def _must_be_possible(options: Options, net: Network) -> None:
-    """Raises UsageError for a kernel or populations that there are not, or for less than one thread."""
+    """Raise UsageError for a kernel or populations that there are not, or for less than one thread."""
     names = tuple(p.name for p in net.populations)
     for name in (name for name in options.keep or () if name not in names):
         raise UsageError(f"no population {name!r}", where="keep", fix=nearest(name, names))
@@ -75,12 +75,12 @@ def _must_be_possible(options: Options, net: Network) -> None:
 
 
 def processors() -> int:
-    """How many this program may use."""
+    """Return how many processors this program may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def first_state(net: Network, inputs: Rasters) -> StreamState:
-    """Before the first step, for as many samples as ``inputs`` has."""
+    """Return the state before the first step, for as many samples as ``inputs`` has."""
     samples, _ = check_inputs(net, inputs)
     neurons = {
         layer.name: {
@@ -92,7 +92,7 @@ def first_state(net: Network, inputs: Rasters) -> StreamState:
 
 
 def checked(state: StreamState, made: Program, samples: int) -> StreamState:
-    """A copy of the state, to be changed. Raises DataError if it is of another network, or holds what no step can lead to."""
+    """Copy the state, to be changed. Raises DataError if it is of another network, or holds what no step can lead to."""
     if state.network != made.net.hash:
         raise DataError(
             f"the state is one of network {state.network[:12]}, this is {made.net.hash[:12]}",
@@ -101,8 +101,8 @@ def checked(state: StreamState, made: Program, samples: int) -> StreamState:
     neurons = {}
     for layer in made.layers:
         mine = state.neurons.get(layer.name, {})
-        found = {v: (x.dtype.kind, x.shape) for v, x in mine.items()}
-        if found != dict.fromkeys(layer.step.states, ("i", (samples, layer.n))):
+        shapes = {v: (x.dtype.kind, x.shape) for v, x in mine.items()}
+        if shapes != dict.fromkeys(layer.step.states, ("i", (samples, layer.n))):
             held = ", ".join(f"{v} {x.dtype} of shape {x.shape}" for v, x in mine.items()) or "nothing"
             wanted = f"integers {', '.join(layer.step.states)} of shape {(samples, layer.n)}"
             raise DataError(
@@ -120,7 +120,7 @@ def checked(state: StreamState, made: Program, samples: int) -> StreamState:
 
 
 def _check_sent(name: str, state: StreamState, shape: tuple[int, ...], message_bits: int) -> None:
-    """Raises DataError unless a state holds what a population with delays sent last."""
+    """Raise DataError unless a state holds what a population with delays sent last."""
     sent, highest = state.sent.get(name, np.zeros((shape[0], 0, shape[2]), np.uint8)), 2 ** max(message_bits, 1) - 1
     if sent.shape != shape or sent.dtype.kind not in "uib" or (sent.size and not 0 <= sent.min() <= sent.max() <= highest):
         raise DataError(
@@ -144,7 +144,7 @@ def _job(made: Program, inputs: Rasters, state: StreamState, samples: int, steps
 
 
 def _raster(sent: NDArray[Any], given: NDArray[Any] | None, shape: tuple[int, int, int], p: Population) -> NDArray[Any]:
-    """(samples, steps sent before + steps, n), in the smallest type that holds the messages.
+    """Return a raster, (samples, steps sent before + steps, n), in the smallest type that holds the messages.
 
     Messages that are converted are checked before; the others by each block, which has them near afterwards.
     """
@@ -182,7 +182,7 @@ def _kernels(made: Program, samples: int, activity: Mapping[str, float], kernel:
 
 
 def _on_threads(job: Job, threads: int, work: Sequence[tuple[slice, Mapping[str, Kernel]]]) -> None:
-    """Blocks run as they come; on an interrupt or an error all stop at their next step."""
+    """Run blocks as they come; on an interrupt or an error all stop at their next step."""
     pool, running = ThreadPoolExecutor(threads), list[Future[None]]()
     try:
         running.extend(pool.submit(run, job, *one) for one in work)

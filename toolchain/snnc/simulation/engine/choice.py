@@ -17,7 +17,7 @@ _SYNAPSE, _NEURON, _SCANNED = 0.7, 0.2, 0.05  # for one sample
 
 
 def choose(plan: Program, samples: int, activity: Mapping[str, float]) -> dict[str, Kernel]:
-    """A kernel for each population. ``samples`` run together; ``activity``: messages a neuron and step, by population."""
+    """Choose a kernel for each population. ``samples`` run together; ``activity``: messages a neuron and step, by population."""
     chosen: dict[str, Kernel] = {}
     for layer in plan.layers:
         chosen[layer.name] = _cheaper(plan, layer, samples, activity, chosen)
@@ -25,7 +25,7 @@ def choose(plan: Program, samples: int, activity: Mapping[str, float]) -> dict[s
 
 
 def _cheaper(plan: Program, layer: Layer, samples: int, activity: Mapping[str, float], chosen: Mapping[str, Kernel]) -> Kernel:
-    """By the time that a step takes; where the kernels of source and destination differ, spikes change their form as well."""
+    """Choose by the time that a step takes; where source and destination have other kernels, spikes change their format, too."""
     rounds = -(-samples // LANES)
     bits, bytes_, messages = 0, 0, 0.0
     for i in layer.inputs:
@@ -41,5 +41,5 @@ def _cheaper(plan: Program, layer: Layer, samples: int, activity: Mapping[str, f
 
 
 def measured(rasters: Mapping[str, NDArray[np.integer]]) -> dict[str, float]:
-    """Messages a neuron and step, by population."""
+    """Return the messages a neuron and step, by population."""
     return {name: float(np.count_nonzero(raster)) / max(raster.size, 1) for name, raster in rasters.items()}

@@ -19,31 +19,31 @@ Read = Callable[[str, int], Any]
 
 
 def _results(builder: Any, text: str, vector: Any, read: Read) -> list[Any]:
-    """The new states and the spikes (0 or 1), as vectors; ``read`` fetches what the program starts from."""
-    found: list[Any] = []
+    """Return the new states and the spikes (0 or 1), as vectors; ``read`` fetches what the program starts from."""
+    results: list[Any] = []
     for line in text.split("\n"):
         name, *words = line.split(" ")
         if name == "return":
-            return [None if word == "-" else found[int(word)] for word in words]
+            return [None if word == "-" else results[int(word)] for word in words]
         given = [int(word) for word in words]
         if name in ("state", "current", "parameter", "number"):
-            found.append(read(name, given[0] if given else 0))
+            results.append(read(name, given[0] if given else 0))
         elif name == "constant":
-            found.append(splat(given[0], vector))
+            results.append(splat(given[0], vector))
         else:
-            found.append(_OPERATIONS[name](builder, vector, found, *given))
+            results.append(_OPERATIONS[name](builder, vector, results, *given))
     raise TypingError("a neuron's program does not return")
 
 
 def _lift(b: Any, vector: Any, x: list[Any], at: int, shift: int) -> Any:
-    """Together with `_scale`, if that came before: one shift, which LLVM would not make of two."""
+    """Shift up, together with `_scale` if that came before: one shift, which LLVM would not make of two."""
     scaled = getattr(x[at], "opname", "") == "shl"
     value, before = x[at].operands if scaled else (x[at], splat(0, vector))
     return b.shl(value, b.add(before, splat(shift, vector)))
 
 
 def _negative(b: Any, vector: Any, x: Any) -> Any:
-    """All ones where x < 0, else 0."""
+    """Return all ones where x < 0, else 0."""
     return b.ashr(x, splat(vector.element.width - 1, vector))
 
 
@@ -52,20 +52,20 @@ def _scale(b: Any, vector: Any, x: list[Any], at: int, shift: int) -> Any:
 
 
 def _decay(b: Any, vector: Any, value: Any, left_of: Callable[[Any], Any]) -> Any:
-    """What is left of the magnitude, with the sign put back."""
+    """Return what is left of the magnitude, with the sign put back."""
     sign = _negative(b, vector, value)
     return b.sub(b.xor(left_of(b.sub(b.xor(value, sign), sign)), sign), sign)
 
 
 def _bare(b: Any, vector: Any, x: list[Any], at: int, kept: int, shared: int, shift: int) -> Any:
-    """In 32 bits, which the product does not exceed. Rounds toward zero as 2**shift - 1 is added to what is negative."""
+    """Decay in 32 bits, which the product does not exceed. Rounds toward zero as 2**shift - 1 is added to what is negative."""
     product, one = b.mul(x[at], b.ashr(x[kept], x[shared])), splat(1, vector)
     most = b.sub(b.shl(one, x[shift]), one)
     return b.ashr(b.add(product, b.and_(_negative(b, vector, product), most)), x[shift])
 
 
 def _registers(b: Any, vector: Any, x: list[Any], at: int, kept: int, bits: int) -> Any:
-    """In 32 bits, which the product may exceed: the magnitude in two parts."""
+    """Decay in 32 bits, which the product may exceed: the magnitude in two parts."""
     down, mask = splat(bits, vector), splat((1 << bits) - 1, vector)
 
     def left_of(size: Any) -> Any:
@@ -76,7 +76,7 @@ def _registers(b: Any, vector: Any, x: list[Any], at: int, kept: int, bits: int)
 
 
 def _wide(b: Any, vector: Any, x: list[Any], at: int, kept: int, bits: int) -> Any:
-    """In 64 bits."""
+    """Decay in 64 bits."""
     return _decay(b, vector, x[at], lambda size: b.ashr(b.mul(size, x[kept]), splat(bits, vector)))
 
 
@@ -161,7 +161,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
 
 
 def _flat(builder: Any, *sizes_and_indices: Any) -> Any:
-    """i0, n1, i1, n2, i2 -> (i0 * n1 + i1) * n2 + i2."""
+    """Build i0, n1, i1, n2, i2 -> (i0 * n1 + i1) * n2 + i2."""
     at, *rest = sizes_and_indices
     for size, index in zip(rest[::2], rest[1::2], strict=True):
         at = builder.add(builder.mul(at, size), index)
@@ -169,7 +169,7 @@ def _flat(builder: Any, *sizes_and_indices: Any) -> Any:
 
 
 def _columns(context: Any, builder: Any, kind: Any, array: Any) -> Any:
-    """The length of the second axis."""
+    """Return the length of the second axis."""
     return builder.extract_value(context.make_array(kind)(context, builder, array).shape, 1)
 
 
@@ -198,30 +198,30 @@ class _Array:
         return self.builder.extract_value(self.context.make_array(self.kind)(self.context, self.builder, self.value).shape, 1)
 
     def place(self, at: Any, vector: Any) -> Any:
-        """The address of a vector from element ``at`` on."""
+        """Return the address of a vector from element ``at`` on."""
         return pointer(self.context, self.builder, self.kind, self.value, at, vector)
 
     def alike(self, at: Any, vector: Any) -> Any:
-        """A vector of one element."""
+        """Return a vector of one element."""
         data = self.context.make_array(self.kind)(self.context, self.builder, self.value).data
         return spread(self.builder, self.builder.load(self.builder.gep(data, [at])), vector)
 
     def vector(self, at: Any, vector: Any) -> Any:
-        """The elements from ``at`` on, as wide as those of ``vector``."""
+        """Return the elements from ``at`` on, as wide as those of ``vector``."""
         narrow = ir.VectorType(ir.IntType(self.bits), vector.count)
         value = load_vector(self.builder, self.place(at, narrow), self.bits // 8)
         return value if narrow.element.width == vector.element.width else self.builder.sext(value, vector)
 
 
 def _kept(text: str, name: str, read: Callable[[int], Any]) -> list[Any]:
-    """What the program reads by a name, fetched before a loop: there LLVM does not know that the loop leaves it alone."""
+    """Fetch what the program reads by a name before a loop: there LLVM does not know that the loop leaves it alone."""
     numbers = [int(line.split(" ")[1]) for line in text.split("\n") if line.startswith(f"{name} ")]
     return [read(i) if i in numbers else None for i in range(max(numbers, default=-1) + 1)]
 
 
 @intrinsic(prefer_literal=True)
 def fire_samples(typing: Any, text: Any, states: Any, parameters: Any, numbers: Any, current: Any, step: Any, neuron: Any) -> Any:
-    """One step of one neuron for all samples: the row of their spikes.
+    """Run one step of one neuron for all samples; return the row of their spikes.
 
     ``states`` (states, neurons, 16, EACH), ``parameters`` (parameters, neurons), ``numbers`` of the program, ``current``
     (steps, at least 16 * EACH): samples in the order of `transpose`.
@@ -234,7 +234,7 @@ def fire_samples(typing: Any, text: Any, states: Any, parameters: Any, numbers: 
         fixed = {"number": _kept(program, "number", lambda i: number.alike(_number(i), vector)),
                  "parameter": _kept(program, "parameter", lambda i: parameter.alike(
                      _flat(builder, _number(i), parameter.columns, neuron_), vector))}  # fmt: skip
-        found = cgutils.alloca_once_value(builder, splat(0, bits))  # type: ignore[no-untyped-call]
+        word = cgutils.alloca_once_value(builder, splat(0, bits))  # type: ignore[no-untyped-call]
         with cgutils.for_range(builder, _number(GROUP)) as loop:
             first = builder.mul(loop.index, _number(EACH))
             places = [_flat(builder, _number(i), state.columns, neuron_, _number(LANES), first) for i in range(_states(program))]
@@ -250,14 +250,14 @@ def fire_samples(typing: Any, text: Any, states: Any, parameters: Any, numbers: 
             _put(state, places, after, vector)
             bit = spread(builder, builder.shl(bits.element(1), builder.trunc(loop.index, bits.element)), bits)
             there = builder.select(builder.icmp_signed("!=", fired, splat(0, vector)), bit, splat(0, bits))
-            builder.store(builder.or_(builder.load(found), there), found)
-        return builder.bitcast(builder.load(found), ir.VectorType(ir.IntType(64), row.words))
+            builder.store(builder.or_(builder.load(word), there), word)
+        return builder.bitcast(builder.load(word), ir.VectorType(ir.IntType(64), row.words))
 
     return row(text, states, parameters, numbers, current, types.intp, types.intp), generate
 
 
 def _states(program: str) -> int:
-    """How many states a program leaves."""
+    """Return how many states a program leaves."""
     return len(program.split("return ")[1].split("\n")[0].split(" ")) - 1
 
 
@@ -271,7 +271,7 @@ def _put(state: _Array, places: list[Any], values: list[Any], vector: Any) -> No
 def fire_neurons(
     typing: Any, text: Any, states: Any, sample: Any, parameters: Any, numbers: Any, current: Any, row: Any, spikes: Any
 ) -> Any:
-    """One step of all neurons of one sample; their spikes go to the bytes ``spikes``, and their currents are 0 afterwards.
+    """Run one step of all neurons of one sample; their spikes go to the bytes ``spikes``, and their currents are 0 afterwards.
 
     ``states`` (samples, states, neurons), ``parameters`` (parameters, neurons), ``numbers`` of the program, ``current``
     (samples * steps, neurons), whose row ``row`` is taken, ``spikes`` (1, neurons) uint8.

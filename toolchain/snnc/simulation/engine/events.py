@@ -40,27 +40,27 @@ class Fanout:
 
 
 def fanout(part: Part, kind: Any, message_bits: int) -> Fanout:
-    """The synapses of a part, shared weights once, for currents of type ``kind``."""
-    found, cells = taps(part.op), pooled(part.op)
+    """Return the synapses of a part, shared weights once, for currents of type ``kind``."""
+    weights, cells = taps(part.op), pooled(part.op)
     exponent = part.op.exponent
-    zeros = shared_zeros(found.values)
+    zeros = shared_zeros(weights.values)
     down = max(0, -exponent - zeros)
     kind = narrowest(*(end >> zeros for end in reach(part, message_bits))) if down else kind
-    values = found.values << exponent if exponent >= 0 else found.values >> (-exponent - down)
-    inputs = _inputs(part, cells) if len(found.of) else np.full(part.op.n_src, -1)
-    if found.window is None or found.channel is None or found.position is None:
-        by, count, geometry = found.slot, found.slots, _NOWHERE
+    values = weights.values << exponent if exponent >= 0 else weights.values >> (-exponent - down)
+    inputs = _inputs(part, cells) if len(weights.of) else np.full(part.op.n_src, -1)
+    if weights.window is None or weights.channel is None or weights.position is None:
+        by, count, geometry = weights.slot, weights.slots, _NOWHERE
         up = left = np.zeros(0, np.int64)
     else:
-        w = found.window
-        by, count = found.channel[found.slot], w.src_shape[0]
-        row, column = np.divmod(found.position[found.slot], w.kernel[1])
+        w = weights.window
+        by, count = weights.channel[weights.slot], w.src_shape[0]
+        row, column = np.divmod(weights.position[weights.slot], w.kernel[1])
         up, left = w.padding[0] - row * w.dilation[0], w.padding[1] - column * w.dilation[1]
         geometry = np.array([*w.src_shape[1:], *w.grid, *w.stride], np.int64)
     order = np.argsort(by, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(by, minlength=count))]).astype(np.uint64)
     up, left = (x[order] if len(x) else x for x in (up, left))
-    return Fanout(inputs, starts, found.of[order].astype(np.uint32), values[order].astype(kind), up, left, geometry, down)
+    return Fanout(inputs, starts, weights.of[order].astype(np.uint32), values[order].astype(kind), up, left, geometry, down)
 
 
 def _inputs(part: Part, cells: NDArray[np.int64] | None) -> Ints:
@@ -75,7 +75,7 @@ def _inputs(part: Part, cells: NDArray[np.int64] | None) -> Ints:
 
 @intrinsic
 def _lowest(typing: Any, bits: Any) -> Any:
-    """The number of the lowest bit that is set."""
+    """Return the number of the lowest bit that is set."""
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         return builder.cttz(given[0], ir.Constant(ir.IntType(1), 1))
@@ -85,7 +85,7 @@ def _lowest(typing: Any, bits: Any) -> Any:
 
 @cache
 def delivering(version: str) -> Any:
-    """The kernel that brings messages to currents. ``version`` is that of the engine: it is part of what numba caches."""
+    """Return the kernel that brings messages to currents. ``version`` is the engine's: it is part of what numba caches."""
 
     @compiled
     def deliver(raster, first, start, delay, inputs, starts, of, values, up, left, geometry, current):  # type: ignore[no-untyped-def]
@@ -116,14 +116,14 @@ def delivering(version: str) -> Any:
 
 @inlined
 def _send(message, start, stop, of, values, into, base):  # type: ignore[no-untyped-def]
-    """One message over the synapses ``start`` .. ``stop`` to the currents from ``base`` on."""
+    """Bring one message over the synapses ``start`` .. ``stop`` to the currents from ``base`` on."""
     for k in range(start, stop):
         into[base + of[k]] += values[k] * message
 
 
 @compiled
 def _stamp(message, at, starts, of, values, up, left, geometry, into, base):  # type: ignore[no-untyped-def]
-    """One message over the kernel that it meets: to the neuron of every place that sees it."""
+    """Bring one message over the kernel that it meets to the neuron of every place that sees it."""
     height, width, rows, columns, down, right = geometry
     channel, place = divmod(at, height * width)
     y, x = divmod(place, width)
@@ -136,7 +136,7 @@ def _stamp(message, at, starts, of, values, up, left, geometry, into, base):  # 
 
 @cache
 def firing(text: str) -> Any:
-    """The kernel for neurons whose step is the program ``text``."""
+    """Return the kernel for neurons whose step is the program ``text``."""
 
     @compiled
     def fire(current, states, parameters, numbers, first, start, traced, spikes, raster, trace):  # type: ignore[no-untyped-def]

@@ -18,11 +18,11 @@ COLUMNS = 7
 
 @cache
 def advancing(text: str, direct: bool) -> Any:
-    """The kernel for neurons whose step is the program ``text``; ``direct`` if one part's sums are the current as they are."""
+    """Return the kernel for neurons whose step is the program ``text``; ``direct`` if one part's sums are the whole current."""
 
     @compiled
     def advance(rows, sums, current, states, parameters, numbers, stream, starts, carried, table, gather, places, steps, out):  # type: ignore[no-untyped-def]
-        """Some steps of a population for `LANES` samples; its spikes go to the rows from ``out`` on.
+        """Run some steps of a population for `LANES` samples; its spikes go to the rows from ``out`` on.
 
         As many steps as a row holds are summed at once, and the first ``steps`` of them are taken. Neuron (channel, place) gets
         sum number channel, or channel * places + place where column OWN is set, of each part.
@@ -76,5 +76,5 @@ def _collect(sums, step, current, bits, shift, first, direct):  # type: ignore[n
 
 
 def order() -> Any:
-    """The sample in each place of a neuron's states, shape (LANES,): what `transpose` makes of samples in order."""
+    """Return the sample in each place of a neuron's states, shape (LANES,): what `transpose` makes of samples in order."""
     return (np.arange(EACH)[None, :] * GROUP + np.arange(GROUP)[:, None]).reshape(-1)

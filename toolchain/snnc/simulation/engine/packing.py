@@ -11,21 +11,24 @@ AHEAD = 2  # samples: the processor does not foresee the jump from one to the ne
 
 @inlined
 def bits_from(messages, start, n, at, bits):  # type: ignore[no-untyped-def]
-    """A bit for each of 64 messages: whether it has one of the ``bits``. Of the ``n`` messages from element ``start`` of a flat
-    raster on, they are those from number ``at`` on, of which there may be less."""
+    """Return a bit for each of 64 messages: whether it has one of the ``bits``.
+
+    Of the ``n`` messages from element ``start`` of a flat raster on, they are those from number ``at`` on, of which there may
+    be fewer.
+    """
     if at + 64 <= n:
         return bits_of(messages, start + at, bits)
     if n >= 64:
         return bits_of(messages, start + n - 64, bits) >> np.uint64(at + 64 - n)
-    found = np.uint64(0)
+    packed = np.uint64(0)
     for j in range(at, n):
-        found |= np.uint64(messages[start + j] & bits != 0) << np.uint64(j - at)
-    return found
+        packed |= np.uint64(messages[start + j] & bits != 0) << np.uint64(j - at)
+    return packed
 
 
 @compiled
 def pack(raster, sent, steps, bit, wanted, rows, out):  # type: ignore[no-untyped-def]
-    """The bit ``bit[0]`` of the messages of some steps from ``sent`` on, as rows (rows, steps, words) from ``out`` on.
+    """Write bit ``bit[0]`` of the messages of some steps from ``sent`` on, as rows (rows, steps, words) from ``out`` on.
 
     ``raster`` (samples, steps, n); ``bit`` has the type of its messages. Only neurons that are ``wanted`` (n,) send. Samples
     that are not there send nothing, and neither does anybody before the first step.
@@ -53,7 +56,7 @@ def pack(raster, sent, steps, bit, wanted, rows, out):  # type: ignore[no-untype
 
 @compiled
 def unpack(rows, out, first, steps, raster):  # type: ignore[no-untyped-def]
-    """n rows of ``steps`` from ``out`` on as spikes of the steps from ``first`` on in ``raster`` (samples, steps, n)."""
+    """Write n rows of ``steps`` from ``out`` on as spikes of the steps from ``first`` on in ``raster`` (samples, steps, n)."""
     samples, length, n = raster.shape
     spikes = raster.reshape(-1)
     square = np.zeros((1, 64), np.uint64)

@@ -82,7 +82,7 @@ class Layer:
         return self.scaled(0)
 
     def scaled(self, scale: int) -> Step:
-        """The step, with its current given in units of 2**scale."""
+        """Return the step, with its current given in units of 2**scale."""
         assert self.population.neuron is not None  # noqa: S101 - for the type checker; a layer has neurons
         return trace(self.population.neuron, self.current, self.numeric, scale)
 
@@ -107,10 +107,10 @@ class Layer:
     @cached_property
     def parameters(self) -> NDArray[Any]:
         """(parameters, neurons); neurons padded to whole vectors, which never matter."""
-        found = np.zeros((len(self.step.parameters), -(-self.n // AT_ONCE) * AT_ONCE), self.state_type)
+        parameters = np.zeros((len(self.step.parameters), -(-self.n // AT_ONCE) * AT_ONCE), self.state_type)
         for i, name in enumerate(self.step.parameters):
-            found[i, : self.n] = getattr(self.population.neuron, name)
-        return found
+            parameters[i, : self.n] = getattr(self.population.neuron, name)
+        return parameters
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +175,7 @@ class Program:
 
 @lru_cache(maxsize=8)
 def plan(net: Network) -> Program:
-    """The plan of a network, kept for the next call. Raises NetworkError for a float network."""
+    """Return the plan of a network, kept for the next call. Raises NetworkError for a float network."""
     return Program(net)
 
 
@@ -193,7 +193,7 @@ def _board(layers: Sequence[Layer]) -> Board:
     for feed in (i.feed for layer in layers for i in layer.inputs):
         if feed.key not in first:
             first[feed.key], end = end, end + feed.rows
-    found: dict[str, list[Summed]] = {}
+    sums_of: dict[str, list[Summed]] = {}
     for layer in layers:
         sums = []
         for i in layer.inputs:
@@ -201,14 +201,14 @@ def _board(layers: Sequence[Layer]) -> Board:
             end += sums[-1].gather.shape[1] if sums[-1] else 0
         fit = [s for s in sums if s]
         if layer.current_type != np.int64 and len(fit) == len(sums) and _alike(fit):
-            found[layer.name] = fit
-    carried = max((s.piled.carried for sums in found.values() for s in sums), default=0)
-    made = {layer.name: _adding(layer, found[layer.name], first, carried) for layer in layers if layer.name in found}
+            sums_of[layer.name] = fit
+    carried = max((s.piled.carried for sums in sums_of.values() for s in sums), default=0)
+    made = {layer.name: _adding(layer, sums_of[layer.name], first, carried) for layer in layers if layer.name in sums_of}
     return Board(end + 2 * carried, carried, made)
 
 
 def _alike(sums: Sequence[Summed]) -> bool:
-    """Whether all windows have as many places, so that a neuron is of the same channel and place in each."""
+    """Tell whether all windows have as many places, so that a neuron is of the same channel and place in each."""
     return len({len(s.gather) for s in sums if not s.own}) <= 1
 
 
@@ -230,10 +230,10 @@ def _adding(layer: Layer, sums: Sequence[Summed], first: Mapping[Key, int], carr
 
 
 def _joined(arrays: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
-    """One after the other; there may be none."""
+    """Join arrays one after the other; there may be none."""
     return np.concatenate([np.zeros(0, dtype), *arrays])
 
 
 def _versioned(text: str) -> str:
-    """numba keeps what it compiled by the text; another version of the engine may make something else of it."""
+    """Add the engine's version: numba keeps what it compiled by the text, and another version may make something else of it."""
     return f"{text}\n{VERSION}"

@@ -48,50 +48,50 @@ class Summed:
 
 
 def summed(part: Part, feed: Feed, first: int, window: int, message_bits: int) -> Summed | None:
-    """The sums of a part whose feed starts at row ``first``; its window may use the rows from ``window`` on.
+    """Return the sums of a part whose feed starts at row ``first``; its window may use the rows from ``window`` on.
 
     None if a sum does not fit in SUM_BITS bits.
     """
-    found, cells = taps(part.op), pooled(part.op)
-    zeros = shared_zeros(found.values)
+    weights, cells = taps(part.op), pooled(part.op)
+    zeros = shared_zeros(weights.values)
     low, high = (end >> zeros for end in reach(part, message_bits))
     shift, bits = zeros + part.op.exponent, two_complement_bits(low, high)
     ends = (low << shift, high << shift) if shift >= 0 else (low >> -shift, high >> -shift)
     if max(bits, two_complement_bits(*ends)) > SUM_BITS:
         return None
-    number, power, sign = digits(found.values >> zeros)
+    number, power, sign = digits(weights.values >> zeros)
     number, power, sign, plane, cell = _repeated(number, power, sign, feed.planes, 1 if cells is None else cells.shape[1])
-    negative, slot = sign < 0, found.slot[number]
-    if found.window is None:
+    negative, slot = sign < 0, weights.slot[number]
+    if weights.window is None:
         source = slot if cells is None else cells[slot, cell]
         there = source >= 0
         rows, gather = first + plane * feed.n + source, np.zeros((1, 0), np.int32)
-        piled = piles(found.sums, found.of[number][there], (power + plane)[there], rows[there], negative[there], bits)
+        piled = piles(weights.sums, weights.of[number][there], (power + plane)[there], rows[there], negative[there], bits)
         return Summed(piled, shift, True, window, gather, *ends)
     used, at = np.unique((slot * feed.n + cell) * feed.planes + plane, return_inverse=True)
-    gather = _gather(found, cells, *np.divmod(used, feed.planes), feed.n, first)
-    piled = piles(found.sums, found.of[number], power + plane, window + at, negative, bits)
+    gather = _gather(weights, cells, *np.divmod(used, feed.planes), feed.n, first)
+    piled = piles(weights.sums, weights.of[number], power + plane, window + at, negative, bits)
     return Summed(piled, shift, False, window, gather, *ends)
 
 
 def _repeated(number: Ints, power: Ints, sign: Ints, planes: int, cells: int) -> tuple[Ints, ...]:
-    """Every digit for each bit of a message and each cell of a pool."""
+    """Repeat every digit for each bit of a message and each cell of a pool."""
     often = planes * cells
     plane, cell = (x.reshape(-1) for x in np.divmod(np.arange(often), cells))
     many = len(number)
     return *(np.repeat(x, often) for x in (number, power, sign)), np.tile(plane, many), np.tile(cell, many)
 
 
-def _gather(found: Taps, cells: NDArray[np.int64] | None, met: Ints, plane: Ints, n: int, first: int) -> NDArray[np.int32]:
-    """For each place the row of each (slot and cell, bit of a message) that is used; outside the plane nothing is sent."""
+def _gather(weights: Taps, cells: NDArray[np.int64] | None, met: Ints, plane: Ints, n: int, first: int) -> NDArray[np.int32]:
+    """Return for each place the row of each (slot and cell, bit of a message) that is used; outside the plane nothing is sent."""
     slot, cell = np.divmod(met, n)
-    inputs = found.met()[:, slot]
+    inputs = weights.met()[:, slot]
     sources = inputs if cells is None else np.where(inputs < 0, -1, cells[inputs, cell])
     return np.where(sources >= 0, first + plane * n + sources, ZEROS).astype(np.int32)
 
 
 def table(parts: Sequence[Summed], moved: int) -> tuple[Ints, NDArray[np.int32]]:
-    """What the kernel reads of the parts: (parts, COLUMNS) numbers, and all gathered rows; sources lie ``moved`` further on."""
+    """Return what the kernel reads of the parts: (parts, COLUMNS) numbers, and gathered rows; sources lie ``moved`` rows on."""
     rows, start, gathered = [], 0, [np.zeros(0, np.int32)]
     for part in parts:
         at = sum(len(g) for g in gathered)

@@ -36,7 +36,7 @@ class Taps:
     position: Ints | None = None  # (slots,)
 
     def met(self) -> NDArray[np.int64]:
-        """The input in each slot at each place, -1 for none: shape (places, slots)."""
+        """Return the input in each slot at each place, -1 for none: shape (places, slots)."""
         if self.window is None or self.channel is None or self.position is None:
             return np.arange(self.slots)[None, :]
         plane = self.window.sources(self.position, 0, self.window.places)
@@ -45,7 +45,7 @@ class Taps:
 
 
 def taps(op: Op) -> Taps:
-    """Every weight of an operator; those that are 0 add nothing and are left out. Operators without a window are unrolled."""
+    """Return every weight of an operator; those that are 0 add nothing and are left out. Without a window all are unrolled."""
     if isinstance(op, Conv2d):
         return _of_kernel(op)
     if isinstance(op, SumPool2d):
@@ -77,7 +77,7 @@ def _windowed(sums: int, of: Ints, values: Ints, channel: Ints, position: Ints, 
 
 
 def pooled(op: Op) -> NDArray[np.int64] | None:
-    """The source neurons under each input of an operator that pools its messages, -1 for none: shape (inputs, cells)."""
+    """Return the source neurons under each input of an operator that pools its messages, -1 for none: shape (inputs, cells)."""
     if op.pool is None or op.kind not in ("dense", "conv2d", "sumpool2d"):
         return None
     channels, height, width = op.pool.src_shape
@@ -87,17 +87,17 @@ def pooled(op: Op) -> NDArray[np.int64] | None:
 
 
 def reach(part: Part, message_bits: int) -> tuple[int, int]:
-    """The least and the most that a neuron's weighted messages can sum to in one step, not shifted: the range proof's."""
+    """Return the least and the most that a neuron's weighted messages can sum to in one step, not shifted: the range proof's."""
     least, most = part_sums(part, Sent(2 ** max(message_bits, 1) - 1))
     return int(least.min(initial=0)), int(most.max(initial=0))
 
 
 def narrowest(low: int, high: int) -> Any:
-    """The smallest integer type from 16 bits on that holds ``low`` to ``high``: the narrower, the more fit in a near cache."""
+    """Return the smallest integer type from 16 bits on that holds ``low`` to ``high``: narrower numbers stay in a near cache."""
     return next(t for t in (np.int16, np.int32, np.int64) if np.iinfo(t).min <= low and high <= np.iinfo(t).max)
 
 
 def shared_zeros(values: Ints) -> int:
-    """By how many powers of two all values can be divided."""
+    """Return by how many powers of two all values can be divided."""
     together: Any = int(np.bitwise_or.reduce(values)) if len(values) else 0
     return (together & -together).bit_length() - 1 if together else 0

@@ -49,7 +49,7 @@ def _places(builder: Any, address: Any, count: int) -> list[Any]:
 
 
 def _lower(distance: int) -> int:
-    """The bits of a word whose number does not have the bit ``distance``."""
+    """Return the bits of a word whose number does not have the bit ``distance``."""
     return sum(1 << bit for bit in range(64) if not bit & distance)
 
 
@@ -81,7 +81,7 @@ def turn(typing: Any, squares: Any, at: Any) -> Any:
 
 
 def _swapped(builder: Any, bits: Any, distance: int) -> Any:
-    """`_swap` where both words lie in one vector: each takes what it does not keep from the other, turned towards it."""
+    """Run `_swap` where both words lie in one vector: each takes what it does not keep from the other, turned towards it."""
     lanes, lower = range(WORDS), _lower(distance)
     other = builder.shuffle_vector(bits, bits, integers([lane ^ distance for lane in lanes], 32))
     left = integers([64 - distance if lane & distance else distance for lane in lanes], 64)
@@ -93,21 +93,21 @@ def _swapped(builder: Any, bits: Any, distance: int) -> Any:
 
 @intrinsic
 def bits_of(typing: Any, messages: Any, at: Any, bits: Any) -> Any:
-    """A bit for each of 64 messages from element ``at`` of a raster on: whether it has one of the ``bits``, of their type."""
+    """Return a bit for each of 64 messages from element ``at`` of a raster on: whether it has one of the ``bits``."""
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         kind = signature.args[0]
         vector = ir.VectorType(ir.IntType(kind.dtype.bitwidth), 64)
         value = load_vector(builder, pointer(context, builder, kind, given[0], given[1], vector), kind.dtype.bitwidth // 8)
-        found = builder.icmp_signed("!=", builder.and_(value, spread(builder, given[2], vector)), splat(0, vector))
-        return builder.bitcast(found, ir.IntType(64))
+        mask = builder.icmp_signed("!=", builder.and_(value, spread(builder, given[2], vector)), splat(0, vector))
+        return builder.bitcast(mask, ir.IntType(64))
 
     return types.uint64(messages, types.intp, messages.dtype), generate
 
 
 @intrinsic
 def put_bits(typing: Any, messages: Any, at: Any, bits: Any) -> Any:
-    """The inverse of `bits_of`: 64 messages of 0 and 1."""
+    """Write 64 messages of 0 and 1: the inverse of `bits_of`."""
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         kind = signature.args[0]

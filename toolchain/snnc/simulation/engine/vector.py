@@ -39,48 +39,48 @@ class _RowModel(models.PrimitiveModel):
 
 
 def _row_of(rows: Any) -> Any:
-    """The type of a row of an array of 64-bit words: (rows, WORDS), or wide, (rows, STEPS, WORDS)."""
+    """Return the type of a row of an array of 64-bit words: (rows, WORDS), or wide, (rows, STEPS, WORDS)."""
     return wide if rows.ndim == 3 else row
 
 
 def pointer(context: Any, builder: Any, kind: Any, array: Any, at: Any, vector: Any) -> Any:
-    """The address of a vector that starts at element ``at`` of a contiguous array."""
+    """Return the address of a vector that starts at element ``at`` of a contiguous array."""
     data = context.make_array(kind)(context, builder, array).data
     return builder.bitcast(builder.gep(data, [at]), vector.as_pointer())
 
 
 def splat(value: Any, vector: Any) -> Any:
-    """A constant vector of one value."""
+    """Return a constant vector of one value."""
     return ir.Constant(vector, [value] * vector.count)
 
 
 def spread(builder: Any, value: Any, vector: Any) -> Any:
-    """A vector of one value that is known when it runs."""
+    """Return a vector of one value that is known when it runs."""
     first = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
     zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
     return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
 
 
 def load_vector(builder: Any, address: Any, align: int) -> Any:
-    """A vector from an address that is aligned to its elements only."""
+    """Load a vector from an address that is aligned to its elements only."""
     value = builder.load(address)
     value.align = align
     return value
 
 
 def integers(values: list[int], width: int) -> Any:
-    """A constant vector."""
+    """Return a constant vector."""
     return ir.Constant(ir.VectorType(ir.IntType(width), len(values)), values)
 
 
 def store_vector(builder: Any, value: Any, address: Any, align: int) -> None:
-    """A vector to an address that is aligned to its elements only."""
+    """Store a vector at an address that is aligned to its elements only."""
     builder.store(value, address).align = align
 
 
 @intrinsic
 def load(typing: Any, rows: Any, at: Any) -> Any:
-    """Row number ``at`` of an array of rows, wide if that has three axes."""
+    """Load row number ``at`` of an array of rows, wide if that has three axes."""
     kind = _row_of(rows)
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
@@ -103,7 +103,7 @@ def store(typing: Any, rows: Any, at: Any, value: Any) -> Any:
 
 @intrinsic
 def load_narrow(typing: Any, rows: Any, at: Any) -> Any:
-    """The row of one step that is number ``at`` of all in an array, whatever its axes."""
+    """Load the row of one step that is number ``at`` of all in an array, whatever its axes."""
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         return load_vector(builder, address(context, builder, signature.args[0], given, row), 8)
@@ -140,14 +140,14 @@ def store_apart(typing: Any, rows: Any, at: Any, value: Any, distance: Any) -> A
 
 
 def address(context: Any, builder: Any, array: Any, given: Any, kind: Any) -> Any:
-    """Of row number given[1] of the array given[0]."""
+    """Return the address of row number given[1] of the array given[0]."""
     start = builder.mul(given[1], ir.Constant(given[1].type, kind.words))
     return pointer(context, builder, array, given[0], start, ir.VectorType(ir.IntType(64), kind.words))
 
 
 @intrinsic
 def parity(typing: Any, a: Any, b: Any, c: Any) -> Any:
-    """Of three bits the lower bit of their sum, for each sample."""
+    """Return the lower bit of the sum of three bits, for each sample."""
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         return builder.xor(given[0], builder.xor(given[1], given[2]))
@@ -157,7 +157,7 @@ def parity(typing: Any, a: Any, b: Any, c: Any) -> Any:
 
 @intrinsic
 def majority(typing: Any, a: Any, b: Any, c: Any) -> Any:
-    """Of three bits the upper bit of their sum, for each sample."""
+    """Return the carry bit of the sum of three bits, for each sample."""
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         x, y, z = given
@@ -169,7 +169,7 @@ def majority(typing: Any, a: Any, b: Any, c: Any) -> Any:
 
 @intrinsic
 def complement(typing: Any, a: Any) -> Any:
-    """Every bit turned round."""
+    """Return every bit inverted."""
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         ones = ir.Constant(ir.VectorType(ir.IntType(64), signature.args[0].words), [-1] * signature.args[0].words)
