@@ -27,9 +27,9 @@ def rows(tmp_path, monkeypatch):
     (tmp_path / "beside").mkdir()
     (tmp_path / "beside" / "rows.py").write_text(BLOCKS["python"])
     monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path / "beside")])
-    registry.names.cache_clear()
+    registry.shipped.cache_clear()
     yield tmp_path
-    registry.names.cache_clear()
+    registry.shipped.cache_clear()
     sys.modules.pop(f"{targets.EXPORTERS}.rows", None)
     vars(package).pop("rows", None)
 

@@ -88,6 +88,10 @@ class MissingDependencyError(SnncError):
     exit_code = 5
 
 
+class PluginError(MissingDependencyError):
+    """A plug-in of another distribution does not work, or has a name that is taken; the message names the distribution."""
+
+
 def refuse(problems: Sequence[str], where: str) -> None:
     """Raise UnsupportedError that lists every problem in one sentence; do nothing if there is none."""
     if problems:

@@ -267,18 +267,25 @@ def _percent(part: int, whole: int) -> str:
 
 def _other_profiles(net: Network, profile: Profile) -> Iterator[str]:
     """Yield the chips that hold it, and of the systems of a chip the smallest that does."""
-    needed: dict[str, int | None] = {}  # family -> cores; its systems have the limits of the chip
-    for other in sorted(map(chips.load, chips.names()), key=lambda p: (p.cores, p.name)):
+    needed: dict[str, int | None] = {}  # chip -> cores; its systems have its limits
+    for other in sorted(chips.every(), key=lambda p: (p.cores, p.name)):
         another_rule = chips.load(other.family).storage != other.storage  # the same chip, its memory counted in another way
         if other.name == profile.name or not other.neurons or another_rule or _by_another_rule(other, profile):
             continue
-        if other.family not in needed:
-            needed[other.family] = None if lacking(net, other) else _cores_of_family(net, other)
-        cores = needed[other.family]
+        chip = other.family if _is_of(chips.load(other.family), other) else other.name
+        if chip not in needed:
+            needed[chip] = None if lacking(net, other) else _cores_of_family(net, other)
+        cores = needed[chip]
         if cores is not None and cores <= other.cores and within_totals(net, other):
-            needed[other.family] = None  # the larger systems need not be named
+            needed[chip] = None  # the larger systems need not be named
             public = ", by the limits that are public" if other.not_public else ""
             yield f"{other.name} holds it on {cores_in_words(cores)}{public}"
+
+
+def _is_of(chip: Profile, system: Profile) -> bool:
+    """Whether a system has the cores of a chip, and computes what it does."""
+    alike = ("limits", "neurons", "graded_spikes", "message_bits_max", "delay_steps_max", "soft_reset_compartments")
+    return all(getattr(chip, name) == getattr(system, name) for name in alike)
 
 
 def _by_another_rule(other: Profile, profile: Profile) -> bool:

@@ -8,14 +8,16 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
+from snnc.base import registry
 from snnc.base.config import read_toml
 from snnc.chips.costs import Costs
 from snnc.chips.memory import Storage
 from snnc.chips.schema import DISTINCT, KEYS, LONGEST, RESOURCES, Fact, merged, read_facts
-from snnc.errors import ProfileError, SnncError, UnsupportedError, nearest
+from snnc.errors import PluginError, ProfileError, SnncError, UnsupportedError, nearest
 from snnc.network.arithmetic import Fixed
 
 
@@ -100,9 +102,30 @@ def folder() -> Path:
     return Path(str(importlib.import_module("snnc.hw_profiles").__file__)).parent
 
 
-def names() -> tuple[str, ...]:
-    """Return the names of all profiles."""
+def _shipped() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in folder().glob("*.toml")))
+
+
+def names() -> tuple[str, ...]:
+    """Return the name of every profile, of snnc's own files and of those that other distributions bring; none is read."""
+    return tuple(sorted({*_shipped(), *registry.offered(registry.CHIPS)}))
+
+
+def broken() -> dict[str, SnncError]:
+    """Return why profiles of other distributions cannot be read, by name."""
+    broken: dict[str, SnncError] = {}
+    for name in registry.offered(registry.CHIPS):
+        try:
+            load(name)
+        except SnncError as error:
+            broken[name] = error
+    return broken
+
+
+def every() -> tuple[Profile, ...]:
+    """Return every profile that can be read."""
+    unread = broken()
+    return tuple(load(name) for name in names() if name not in unread)
 
 
 def load(name_or_path: str | Path) -> Profile:
@@ -112,7 +135,9 @@ def load(name_or_path: str | Path) -> Profile:
     cannot be.
     """
     name = str(name_or_path)
-    if name in names():
+    if name in registry.offered(registry.CHIPS):
+        return _offered(name)
+    if name in _shipped():
         return from_table(name, _read(path := folder() / f"{name}.toml"), where=str(path))
     if not name.endswith(".toml"):
         raise ProfileError(f"no hardware profile {name!r}", fix=nearest(name, names()))
@@ -120,6 +145,19 @@ def load(name_or_path: str | Path) -> Profile:
         return from_table(Path(name).stem, _read(Path(name)), where=name)
     except RecursionError as error:  # a value of dotted keys, when it is to be shown
         raise ProfileError("is nested too deeply", where=name, fix="correct it") from error
+
+
+def _offered(name: str) -> Profile:
+    """The profile NAME.toml beside the module that an entry point names."""
+    module = registry.load_offered(registry.CHIPS, "chip", name, _shipped())
+    with as_file(files(module) / f"{name}.toml") as path:
+        where = f"{name}.toml of {registry.brought_by(registry.offered(registry.CHIPS)[name][0])}"
+        if not path.is_file():
+            raise PluginError(f"has no {name}.toml", where=where, fix="put it beside the module that the entry point names")
+        try:
+            return from_table(name, _read(path), where=where)
+        except RecursionError as error:
+            raise ProfileError("is nested too deeply", where=where, fix="correct it") from error
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -166,8 +204,10 @@ def from_table(name: str, table: Mapping[str, Any], where: str) -> Profile:
 
 def _base(name: Any, where: str) -> dict[str, Any]:
     """Return the table of the shipped chip that a profile extends."""
-    if name not in names():
-        raise ProfileError(f"extends {name!r}, which is no profile of snnc's own", where=where, fix=nearest(str(name), names()))
+    if name not in _shipped():
+        raise ProfileError(
+            f"extends {name!r}, which is no profile of snnc's own", where=where, fix=nearest(str(name), _shipped())
+        )
     table = _read(folder() / f"{name}.toml")
     if (further := table.pop("extends", None)) and "chips" in table.get("chip", {}):
         raise ProfileError(f"extends {name!r}, which itself extends {further!r}", where=where, fix=f"extend {further!r}")

@@ -3,13 +3,14 @@
 import platform
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 
 import click
 
 from snnc._version import __version__
 from snnc.cli._common import json_option, print_json, print_table
 from snnc.errors import MissingDependencyError, SnncError
-from snnc.pipeline.doctor import Feature, features, try_lava
+from snnc.pipeline.doctor import Feature, PlugIn, features, plug_ins, try_lava
 
 
 @click.command("doctor", short_help="Say what is installed, what is missing, and whether Lava runs.")
@@ -22,9 +23,9 @@ def command(need: tuple[str, ...], run: bool, as_json: bool) -> int:
     runs, said = _try() if run else (None, "not tried")
     unmet = [name for name in need if not _works(found[name], runs)]
     if as_json:
-        _print_json(found, runs, said, unmet)
+        _print_json(found, runs, said, unmet, plug_ins())
     else:
-        _print(found, said)
+        _print(found, said, plug_ins())
     if unmet:
         click.echo(f"error: needed, but not working: {', '.join(unmet)}", err=True)
     return MissingDependencyError.exit_code if unmet else 0
@@ -42,7 +43,7 @@ def _try() -> tuple[bool, str]:
         return False, str(error)
 
 
-def _print(found: Mapping[str, Feature], said: str) -> None:
+def _print(found: Mapping[str, Feature], said: str, others: tuple[PlugIn, ...]) -> None:
     click.echo(f"snnc {__version__}, Python {platform.python_version()} ({sys.executable}), {platform.system()}")
     rows = [
         (f.name, p.name, p.requirement.removeprefix(p.name), p.version or "missing") for f in found.values() for p in f.packages
@@ -51,10 +52,13 @@ def _print(found: Mapping[str, Feature], said: str) -> None:
     for feature in found.values():
         if feature.missing:
             click.echo(f"to add {feature.name}: {feature.install}")
+    if others:
+        table = [(x.kind, x.name, x.brought_by, x.problem or "works") for x in others]
+        print_table("plug-ins of other packages", ("kind", "name", "brought by", ""), table)
     click.echo(f"Lava: {said}")
 
 
-def _print_json(found: Mapping[str, Feature], runs: bool | None, said: str, unmet: list[str]) -> None:
+def _print_json(found: Mapping[str, Feature], runs: bool | None, said: str, unmet: list[str], others: tuple[PlugIn, ...]) -> None:
     print_json(
         "doctor/1",
         ok=not unmet,
@@ -67,4 +71,5 @@ def _print_json(found: Mapping[str, Feature], runs: bool | None, said: str, unme
             for name, f in found.items()
         },
         lava={"runs": runs, "message": said},
+        plug_ins=[asdict(plug_in) for plug_in in others],
     )

@@ -8,7 +8,7 @@ import click
 
 import snnc.chips as chips
 from snnc.chips.schema import CONFIDENCES, Fact
-from snnc.cli._common import PATH, json_option, print_json, print_table
+from snnc.cli._common import PATH, json_option, print_json, print_table, say
 from snnc.errors import ProfileError, nearest
 
 
@@ -75,7 +75,9 @@ def check_command(file: Path, as_json: bool) -> None:
 
 
 def _list(as_json: bool) -> None:
-    profiles = [chips.load(name) for name in chips.names()]
+    profiles = chips.every()
+    for name, error in chips.broken().items():
+        say(f"left out: {name}: {error}")
     if as_json:
         print_json("profiles/1", profiles=[_summary(p) for p in profiles])
         return

@@ -7,7 +7,8 @@ import click
 import snnc.neurons as neurons
 import snnc.targets as targets
 from snnc import ops
-from snnc.cli._common import json_option, print_json, print_table
+from snnc.base import registry
+from snnc.cli._common import json_option, print_json, print_table, say
 from snnc.targets.target import Target
 
 
@@ -17,7 +18,10 @@ from snnc.targets.target import Target
 def command(markdown: bool, as_json: bool) -> None:
     """List the targets: which neuron models and operators each takes, whether it needs a mapping to a chip, and what runs its
     artifacts in `snnc verify`."""
-    rows = {name: targets.load(name) for name in targets.names()}
+    rows = {name: targets.load(name) for name in targets.working()}
+    broken = {kind.kind: kind.broken() for kind in (registry.TARGETS, registry.NEURONS, registry.OPERATORS)}
+    for error in (error for errors in broken.values() for error in errors.values()):
+        say(f"left out: {error}")
     if as_json:
         print_json("targets/1", targets={name: _described(target) for name, target in rows.items()})
         return
@@ -27,8 +31,8 @@ def command(markdown: bool, as_json: bool) -> None:
     table = [
         (
             name,
-            ", ".join(model for model in neurons.names() if not target.neuron_problem(model)),
-            ", ".join(kind for kind in ops.kinds() if not target.operator_problem(kind)),
+            ", ".join(model for model in neurons.working() if not target.neuron_problem(model)),
+            ", ".join(kind for kind in ops.working() if not target.operator_problem(kind)),
             "yes" if target.NEEDS_MAPPING else "no",
             _verified_by(target) or "no",
             target.SUMMARY,
@@ -47,8 +51,8 @@ def _described(target: Target) -> dict[str, object]:
         "needs_mapping": target.NEEDS_MAPPING,
         "runnable": targets.is_runnable(target),
         "verified_by": _verified_by(target),
-        "neurons": {model: target.neuron_problem(model) for model in neurons.names()},
-        "operators": {kind: target.operator_problem(kind) for kind in ops.kinds()},
+        "neurons": {model: target.neuron_problem(model) for model in neurons.working()},
+        "operators": {kind: target.operator_problem(kind) for kind in ops.working()},
     }
 
 
@@ -58,8 +62,8 @@ def _verified_by(target: Target) -> str:
 
 def _refused(target: Target) -> Iterator[tuple[str, str]]:
     """What the target does not take, and why."""
-    answers = {model: target.neuron_problem(model) for model in neurons.names()}
-    answers |= {kind: target.operator_problem(kind) for kind in ops.kinds()}
+    answers = {model: target.neuron_problem(model) for model in neurons.working()}
+    answers |= {kind: target.operator_problem(kind) for kind in ops.working()}
     return ((what, reason) for what, reason in answers.items() if reason)
 
 
@@ -73,8 +77,8 @@ def _page(rows: dict[str, Target]) -> Iterator[str]:
     matrix = targets.support_matrix()
     for name, target in rows.items():
         yield from ("", f"## {name}", "", f"{target.SUMMARY}. Verified by: {_verified_by(target) or 'nothing'}.", "")
-        yield from ("| neuron | " + " | ".join(ops.kinds()) + " |", "|---" * (1 + len(ops.kinds())) + "|")
+        yield from ("| neuron | " + " | ".join(ops.working()) + " |", "|---" * (1 + len(ops.working())) + "|")
         for model, row in matrix[name].items():
-            yield f"| {model} | " + " | ".join("no" if row[kind] else "yes" for kind in ops.kinds()) + " |"
+            yield f"| {model} | " + " | ".join("no" if row[kind] else "yes" for kind in ops.working()) + " |"
         refused = [f"- {what}: {reason}" for what, reason in _refused(target)]
         yield from ("", *refused) if refused else ()

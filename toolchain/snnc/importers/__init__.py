@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 from snnc.base import registry
 from snnc.base.config import config_of
-from snnc.errors import ConfigError, FileError, UnsupportedError, UsageError
+from snnc.errors import ConfigError, FileError, UsageError
 from snnc.importers._settings import ENCODING_FIELDS, ImportConfig, Imported, Part
 from snnc.network.arithmetic import Fixed
 from snnc.network.encoding import Encoding
@@ -36,18 +36,18 @@ class Importer(Protocol):
 
 def names() -> tuple[str, ...]:
     """All importers, by file name."""
-    return registry.names(__name__)
+    return registry.IMPORTERS.names()
 
 
 def load(name: str) -> Importer:
     """An importer by its name. Raises UnsupportedError for an unknown one."""
-    return cast(Importer, registry.module(__name__, name, UnsupportedError, "importer"))
+    return cast(Importer, registry.IMPORTERS.module(name))
 
 
 def guess(source: str) -> str:
     """The importer that a source's name suggests. Raises UsageError if none does."""
     file = _path(source).name.lower()
-    found = [name for name in names() if file.endswith(load(name).SUFFIXES)]
+    found = [name for name in registry.IMPORTERS.working() if file.endswith(load(name).SUFFIXES)]
     if len(found) != 1:
         raise UsageError("its name does not say what it is", where=source, fix=f"add --from: {', '.join(names())}")
     return found[0]

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+import snnc.chips as chips
 import snnc.targets as targets
+from snnc.base import registry
 from snnc.errors import SnncError
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Connection, Network, Population
@@ -65,6 +67,27 @@ def features() -> Mapping[str, Feature]:
             packages.setdefault(name, []).append(_package(requirement))
     packages.setdefault("lava", []).append(_package(LAVA))
     return {name: Feature(name, tuple(needed)) for name, needed in packages.items()}
+
+
+@dataclass(frozen=True)
+class PlugIn:
+    """What another distribution adds to snnc. ``problem`` is empty if it works."""
+
+    kind: str
+    name: str
+    brought_by: str
+    problem: str
+
+
+def plug_ins() -> tuple[PlugIn, ...]:
+    """Every plug-in of other distributions; each is imported, to see whether it works."""
+    kinds = {kind.group: (kind.kind, kind.broken()) for kind in registry.OPEN}
+    broken: dict[str, tuple[str, Mapping[str, SnncError]]] = {**kinds, registry.CHIPS: ("chip", chips.broken())}
+    return tuple(
+        PlugIn(kind, name, " and ".join(map(registry.brought_by, points)), str(problems.get(name, "")))
+        for group, (kind, problems) in broken.items()
+        for name, points in registry.offered(group).items()
+    )
 
 
 def _package(requirement: str) -> Package:

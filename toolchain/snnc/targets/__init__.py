@@ -14,6 +14,7 @@ from snnc.targets.target import (
     remark,
     support_matrix,
     takes_mapping,
+    working,
 )
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "remark",
     "support_matrix",
     "takes_mapping",
+    "working",
 ]

@@ -8,12 +8,11 @@ from typing import Protocol, TypeGuard, cast
 import snnc.neurons as neurons
 from snnc import ops
 from snnc.base import registry
-from snnc.errors import UnsupportedError
 from snnc.mapping.model import CoreMap
 from snnc.network.model import Network
 from snnc.simulation.run import Rasters, Run
 
-EXPORTERS = "snnc.exporters"  # found by name: nothing imports an exporter
+EXPORTERS = registry.TARGETS.package
 
 
 @dataclass(frozen=True)
@@ -81,12 +80,17 @@ class RunnableTarget(Target, Protocol):
 
 def names() -> tuple[str, ...]:
     """All targets, by file name."""
-    return registry.names(EXPORTERS)
+    return registry.TARGETS.names()
+
+
+def working() -> tuple[str, ...]:
+    """Return the targets that can be loaded."""
+    return registry.TARGETS.working()
 
 
 def load(name: str) -> Target:
-    """A target by its name. Raises UnsupportedError for an unknown one."""
-    return cast(Target, registry.module(EXPORTERS, name, UnsupportedError, "target"))
+    """A target by its name. Raises UnsupportedError for an unknown one, PluginError for one that does not work."""
+    return cast(Target, registry.TARGETS.module(name))
 
 
 def is_runnable(target: Target) -> TypeGuard[RunnableTarget]:
@@ -98,8 +102,8 @@ def support_matrix() -> dict[str, dict[str, dict[str, str]]]:
     """target -> neuron model -> kind of operators that feed it -> "" or the reason why not."""
     return {
         name: {
-            model: {kind: load(name).neuron_problem(model) or load(name).operator_problem(kind) for kind in ops.kinds()}
-            for model in neurons.names()
+            model: {kind: load(name).neuron_problem(model) or load(name).operator_problem(kind) for kind in ops.working()}
+            for model in neurons.working()
         }
-        for name in names()
+        for name in working()
     }

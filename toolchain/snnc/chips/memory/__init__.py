@@ -14,7 +14,6 @@ import numpy as np
 
 from snnc.base import registry
 from snnc.chips.storage import INEXPRESSIBLE, Axons, Format, Ints, Storage, Words, field
-from snnc.errors import ProfileError
 
 __all__ = ["INEXPRESSIBLE", "Axons", "Format", "Rule", "Storage", "Words", "field", "names", "rule"]
 
@@ -41,12 +40,12 @@ class Rule(Protocol):
 
 def names() -> tuple[str, ...]:
     """Return the names of all rules, as profiles write them."""
-    return tuple(name.replace("_", "-") for name in registry.names(__name__))
+    return tuple(name.replace("_", "-") for name in registry.STORAGE_RULES.names())
 
 
 def rule(name: str) -> Rule:
     """Load a rule by its name. Raises ProfileError for an unknown one."""
-    return cast(Rule, registry.module(__name__, name.replace("-", "_"), ProfileError, "storage model"))
+    return cast(Rule, registry.STORAGE_RULES.module(name.replace("-", "_")))
 
 
 def words_by_core(

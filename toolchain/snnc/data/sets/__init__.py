@@ -14,7 +14,7 @@ from snnc.errors import DataError, UsageError
 
 def names() -> tuple[str, ...]:
     """Return the names of the data sets that `load` knows."""
-    return registry.names(__name__)
+    return registry.DATA_SETS.names()
 
 
 def load(name: str, split: Split = "train", folder: Path | None = None) -> Dataset:
@@ -45,4 +45,4 @@ def download(name: str, folder: Path | None, *, force: bool = False) -> None:
 
 
 def _source(name: str) -> ModuleType:
-    return registry.module(__name__, name, DataError, "data set")
+    return registry.DATA_SETS.module(name)

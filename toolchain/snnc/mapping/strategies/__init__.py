@@ -9,7 +9,6 @@ package that is not installed.
 from typing import Protocol, cast
 
 from snnc.base import registry
-from snnc.errors import UsageError
 from snnc.mapping.task import Assignment, Task
 
 
@@ -24,9 +23,9 @@ class Strategy(Protocol):
 
 def names() -> tuple[str, ...]:
     """Return the names of all strategies."""
-    return registry.names(__name__)
+    return registry.STRATEGIES.names()
 
 
 def load(name: str) -> Strategy:
     """Load a strategy by its name. Raises UsageError for an unknown one."""
-    return cast(Strategy, registry.module(__name__, name, UsageError, "strategy"))
+    return cast(Strategy, registry.STRATEGIES.module(name))

@@ -3,14 +3,13 @@
 from typing import Any
 
 from snnc.base import registry
-from snnc.errors import ConfigError
 
 
 def names() -> tuple[str, ...]:
     """All pruning methods, by file name; asked without loading torch."""
-    return registry.names(__name__)
+    return registry.METHODS.names()
 
 
 def get(name: str) -> Any:
     """The optimizer class of a method. Raises ConfigError for an unknown name."""
-    return registry.module(__name__, name, ConfigError, "pruning method").METHOD
+    return registry.METHODS.module(name).METHOD
