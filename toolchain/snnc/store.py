@@ -43,8 +43,8 @@ def load(path: Path | str) -> Network:
     """Read a network. Raises FileError for a file that is missing, truncated, or no network of ours."""
     header, tensors = _read(path := Path(path))
     if not isinstance(header, dict) or header.get("schema") != SCHEMA:
-        found = header.get("schema") if isinstance(header, dict) else None
-        raise FileError(f"has schema {found!r}, this version reads {SCHEMA!r}", where=str(path), fix="write it again")
+        schema = header.get("schema") if isinstance(header, dict) else None
+        raise FileError(f"has schema {schema!r}, this version reads {SCHEMA!r}", where=str(path), fix="write it again")
     try:
         return _network(header, tensors)
     except SnncError as error:
@@ -79,8 +79,8 @@ def _must_be_a_file(path: Path) -> None:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FileError("no such file", where=str(path), fix="check the path") from error
     if not stat.S_ISREG(kind):
-        found = "a folder" if stat.S_ISDIR(kind) else "no regular file"
-        raise FileError(f"is {found}", where=str(path), fix="name a network, a file that ends in .snnc")
+        what = "a folder" if stat.S_ISDIR(kind) else "no regular file"
+        raise FileError(f"is {what}", where=str(path), fix="name a network, a file that ends in .snnc")
 
 
 def _network(header: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Network:

@@ -30,43 +30,43 @@ class Arith(Protocol):
     """The operations that a neuron's step may use; arrays in, arrays out, shapes broadcast."""
 
     def lift(self, x: Any) -> Any:
-        """From the units of weights and thresholds to the units of the state."""
+        """Convert from the units of weights and thresholds to the units of the state."""
 
     def decay(self, x: Any, decay: Any) -> Any:
-        """What is left of state ``x`` after one step in which the fraction ``decay`` leaks."""
+        """Return what is left of state ``x`` after one step in which the fraction ``decay`` leaks."""
 
     def floor_decay(self, x: Any, decay: Any) -> Any:
-        """As `decay`, but integers round to minus infinity: what a shift to the right leaves."""
+        """Return as `decay`, but integers round to minus infinity: what a shift to the right leaves."""
 
     def multiply(self, x: Any, fraction: Any) -> Any:
-        """``x`` times a fraction of either sign; integers round toward zero, as in `decay`."""
+        """Return ``x`` times a fraction of either sign; integers round toward zero, as in `decay`."""
 
     def wrap(self, x: Any) -> Any:
-        """``x`` in a register that wraps around."""
+        """Return ``x`` in a register that wraps around."""
 
     def saturate(self, x: Any) -> Any:
-        """``x`` in a register that saturates."""
+        """Return ``x`` in a register that saturates."""
 
     def above(self, v: Any, threshold: Any) -> Any:
-        """Spikes: 1 where v > threshold, else 0."""
+        """Return spikes: 1 where v > threshold, else 0."""
 
     def at_least(self, v: Any, threshold: Any) -> Any:
-        """Spikes: 1 where v >= threshold, else 0."""
+        """Return spikes: 1 where v >= threshold, else 0."""
 
     def clear(self, v: Any, spikes: Any) -> Any:
-        """0 where a spike was fired, else v."""
+        """Return 0 where a spike was fired, else v."""
 
     def reset_to(self, v: Any, spikes: Any, value: Any) -> Any:
-        """``value`` where a spike was fired, else v."""
+        """Return ``value`` where a spike was fired, else v."""
 
     def subtract(self, v: Any, spikes: Any, amount: Any) -> Any:
-        """v - amount where a spike was fired, else v."""
+        """Return v - amount where a spike was fired, else v."""
 
     def positive(self, x: Any) -> Any:
-        """1 where x > 0, else 0: of counters, so without a gradient where there are gradients."""
+        """Return 1 where x > 0, else 0: of counters, so without a gradient where there are gradients."""
 
     def silent(self, v: Any) -> Any:
-        """The spikes of neurons that never fire: 0 for each v."""
+        """Return the spikes of neurons that never fire: 0 for each v."""
 
 
 class _Arrays:
@@ -157,7 +157,7 @@ class Fixed(_Arrays):
         return x << self.state_shift
 
     def decay(self, x: Any, decay: Any) -> Any:
-        """Sign-magnitude decay: the product is truncated toward zero."""
+        """Decay by sign and magnitude: the product is truncated toward zero."""
         kept = np.abs(x) * ((1 << self.decay_bits) - decay)
         return np.sign(x) * (kept >> self.decay_bits)
 
@@ -168,7 +168,7 @@ class Fixed(_Arrays):
         return np.sign(x) * np.sign(fraction) * ((np.abs(x) * np.abs(fraction)) >> self.decay_bits)
 
     def wrap(self, x: Any) -> Any:
-        """Wraps once. The range is -limit + 1 .. +limit: Lava keeps +limit and turns -limit into +limit."""
+        """Wrap once. The range is -limit + 1 .. +limit: Lava keeps +limit and turns -limit into +limit."""
         limit = self.state_limit
         return np.where(x > limit, x - 2 * limit, np.where(x <= -limit, x + 2 * limit, x))
 
@@ -176,8 +176,10 @@ class Fixed(_Arrays):
         return np.clip(x, 1 - self.state_limit, self.state_limit - 1)
 
     def shift(self, total: Any, exponent: int) -> Any:
-        """The weight exponent, applied to the sum of a step's weights: negative exponents round to minus infinity
-        (lava/proc/dense/models.py, lava/utils/weightutils.py)."""
+        """Apply the weight exponent to the sum of a step's weights: negative exponents round to minus infinity.
+
+        Source: lava/proc/dense/models.py, lava/utils/weightutils.py.
+        """
         return total << exponent if exponent > 0 else total >> -exponent
 
 
@@ -194,7 +196,7 @@ def numeric_of(fields: Mapping[str, Any]) -> Numeric:
 
 
 def bias_exponent(bias: Any, numeric: Fixed) -> int:
-    """The smallest exponent, shared by a population, at which every bias (in state units) has a mantissa that fits."""
+    """Return the smallest exponent, shared by a population, at which every bias (in state units) has a mantissa that fits."""
     most = (1 << (numeric.bias_mantissa_bits - 1)) - 1
     largest = float(np.abs(bias).max())
     needed = 0 if largest <= most else ceil(log2(largest / most) - 1e-12)

@@ -4,15 +4,15 @@ from snnc.network.model import Connection, Network
 
 
 def parameter_connectivity(of: Network | Connection) -> float:
-    """Weights that exist, as a part of all trainable weights, of a connection or of all of a network."""
-    wires = _connections(of)
-    return sum(c.op.synapses.count for c in wires) / sum(c.op.parameters for c in wires)
+    """Return the weights that exist, as a part of all trainable weights, of a connection or of all of a network."""
+    connections = _connections(of)
+    return sum(c.op.synapses.count for c in connections) / sum(c.op.parameters for c in connections)
 
 
 def synapse_connectivity(of: Network | Connection) -> float:
-    """Synapses that exist, as a part of those that the unpruned connection or network unrolls to."""
-    wires = _connections(of)
-    return sum(c.op.synapse_count for c in wires) / sum(c.op.possible_synapses for c in wires)
+    """Return the synapses that exist, as a part of those that the unpruned connection or network unrolls to."""
+    connections = _connections(of)
+    return sum(c.op.synapse_count for c in connections) / sum(c.op.possible_synapses for c in connections)
 
 
 def _connections(of: Network | Connection) -> tuple[Connection, ...]:

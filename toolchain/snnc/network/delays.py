@@ -24,11 +24,11 @@ class Part:
     sources: NDArray[np.bool_] | None = None  # (n_src,): whose messages it carries; None: all
 
     def current(self, messages: NDArray[Any], numeric: Numeric) -> NDArray[Any]:
-        """(samples, n_src) messages -> (samples, n_dst) currents in weight units."""
+        """Turn messages (samples, n_src) into currents (samples, n_dst) in weight units."""
         return self.op.apply(messages if self.sources is None else messages * self.sources, numeric)
 
     def sums(self, values: NDArray[Any]) -> NDArray[Any]:
-        """`Op.sums` over the sources of the part."""
+        """Return `Op.sums` over the sources of the part."""
         if self.sources is None:
             return self.op.sums(values)
         total: NDArray[Any] = self.op.with_values(values).weigh(self.sources[None].astype(values.dtype))[0]
@@ -36,10 +36,10 @@ class Part:
 
 
 def parts(c: Connection) -> tuple[Part, ...]:
-    """A connection as one part for each delay that occurs, in ascending order."""
-    late = c.op.synapses.delays
-    if late is not None:
-        return tuple(Part(c.delay_steps + int(d), c.op.keep(late == d)) for d in np.unique(late))
+    """Return a connection as one part for each delay that occurs, in ascending order."""
+    delays = c.op.synapses.delays
+    if delays is not None:
+        return tuple(Part(c.delay_steps + int(d), c.op.keep(delays == d)) for d in np.unique(delays))
     if c.axon_delays is not None:
         return tuple(Part(c.delay_steps + int(d), c.op, c.axon_delays == d) for d in np.unique(c.axon_delays))
     return (Part(c.delay_steps, c.op),)

@@ -45,7 +45,7 @@ class Encoding:
 
 
 def encode(encoding: Encoding, images: Images, first_sample: int = 0) -> NDArray[np.uint8]:
-    """(samples, n) pixels -> (samples, steps, n) rasters.
+    """Encode pixels (samples, n) as rasters (samples, steps, n).
 
     ``first_sample`` is the number of the first image within its data set: a sample's raster depends on its number, not on
     how the samples are batched.
@@ -64,7 +64,7 @@ def _rate(encoding: Encoding, images: Images, first_sample: int) -> NDArray[np.u
 
 
 def _noise(seed: int, sample: int, count: int) -> NDArray[np.uint8]:
-    """``count`` uniform bytes. The raw output of Philox is the same in every version of NumPy and on every machine."""
+    """Return ``count`` uniform bytes. The raw output of Philox is the same in every version of NumPy and on every machine."""
     words = np.random.Philox(key=[seed, sample]).random_raw(-(-count // 8))
     return np.asarray(words).astype("<u8").view(np.uint8)[:count]
 

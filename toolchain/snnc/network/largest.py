@@ -9,7 +9,7 @@ Ints = NDArray[np.int64]
 
 
 def largest_sums(rows: Ints, values: NDArray[Any], often: Ints | int, most: int, n: int) -> NDArray[Any]:
-    """For each of ``n`` rows the sum of its ``most`` largest values, each of which is there ``often`` times; none is below 0."""
+    """Return for each of ``n`` rows the sum of its ``most`` largest values, each there ``often`` times; none is below 0."""
     order = np.lexsort((-values, rows))
     rows, values, often = rows[order], values[order], np.broadcast_to(often, values.shape)[order]
     before = np.cumsum(often) - often

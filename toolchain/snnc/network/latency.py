@@ -12,19 +12,19 @@ from snnc.network.model import Connection, Network
 
 
 def latency(net: Network, hops: Mapping[str, int] | None = None) -> dict[str, int]:
-    """Steps by which each population runs late: the least that leaves no connection a negative delay.
+    """Return the steps by which each population lags behind: the least that leaves no connection a negative delay.
 
     Raises UnsupportedError if a loop has fewer delay steps than hops, as then there are none.
     """
-    late = {p.name: 0 for p in net.populations}
+    lags = {p.name: 0 for p in net.populations}
     for _ in net.populations:
         changed = False
         for c in net.connections:
-            needed = late[c.src] + _hops(c, hops) - c.shortest_delay
-            if needed > late[c.dst]:
-                late[c.dst], changed = needed, True
+            needed = lags[c.src] + _hops(c, hops) - c.shortest_delay
+            if needed > lags[c.dst]:
+                lags[c.dst], changed = needed, True
         if not changed:
-            return late
+            return lags
     raise UnsupportedError(
         f"a loop through {_loop(net)} has fewer delay steps than hops, and every hop takes one step on a chip",
         where=f"network {net.name!r}",
@@ -37,16 +37,16 @@ def _hops(c: Connection, hops: Mapping[str, int] | None) -> int:
 
 
 def chip_delays(net: Network, hops: Mapping[str, int] | None = None) -> dict[str, int]:
-    """Steps of delay that each connection needs on a chip for its latest synapse, on top of the one step that every hop takes.
+    """Return the steps of delay that each connection needs on a chip for its latest synapse, beyond the step that a hop takes.
 
     0 for a feed-forward chain. Raises UnsupportedError as `latency` does.
     """
-    late = latency(net, hops)
-    return {c.name: c.longest_delay + late[c.dst] - late[c.src] - _hops(c, hops) for c in net.connections}
+    lags = latency(net, hops)
+    return {c.name: c.longest_delay + lags[c.dst] - lags[c.src] - _hops(c, hops) for c in net.connections}
 
 
 def _loop(net: Network) -> str:
-    """The populations on loops, for the message: those that are left when all others are taken away."""
+    """Return the populations on loops, for the message: those that are left when all others are taken away."""
     left = [p.name for p in net.populations]
     while alone := [n for n in left if not _within(net, n, left)]:
         left = [n for n in left if n not in alone]
@@ -54,5 +54,5 @@ def _loop(net: Network) -> str:
 
 
 def _within(net: Network, name: str, left: list[str]) -> bool:
-    """Whether a population has both a source and a destination among ``left``."""
+    """Tell whether a population has both a source and a destination among ``left``."""
     return any(c.src in left for c in net.into(name)) and any(c.dst in left for c in net.out_of(name))

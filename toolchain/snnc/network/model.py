@@ -108,9 +108,9 @@ class Network:
     done: tuple[Stage, ...] = ()
 
     def __post_init__(self) -> None:
-        if found := problems(self):
+        if wrong := problems(self):
             raise NetworkError(
-                found[0] if len(found) == 1 else f"{len(found)} problems: {'; '.join(found)}",
+                wrong[0] if len(wrong) == 1 else f"{len(wrong)} problems: {'; '.join(wrong)}",
                 where=f"network {self.name!r}",
             )
 
@@ -201,15 +201,15 @@ def arrays(net: Network) -> Iterator[tuple[str, NDArray[Any]]]:
 
 def problems(net: Network) -> list[str]:
     """Every contradiction in a network, each as a sentence that names its place."""
-    if found := _kind_problems(net) or _name_problems(net):
-        return found
+    if wrong := _kind_problems(net) or _name_problems(net):
+        return wrong
     for p in net.populations:
-        found += [f"population {p.name!r} {problem}" for problem in _population_problems(p, net.numeric)]
+        wrong += [f"population {p.name!r} {problem}" for problem in _population_problems(p, net.numeric)]
     for c in net.connections:
-        found += [f"connection {c.name!r} {problem}" for problem in _connection_problems(c, net)]
-    if not found and len(_order(net)) < len(net.populations):
-        found.append("has a loop of connections without delay; give one of them delay_steps >= 1")
-    return found
+        wrong += [f"connection {c.name!r} {problem}" for problem in _connection_problems(c, net)]
+    if not wrong and len(_order(net)) < len(net.populations):
+        wrong.append("has a loop of connections without delay; give one of them delay_steps >= 1")
+    return wrong
 
 
 def _kind_problems(net: Network) -> list[str]:
@@ -219,30 +219,32 @@ def _kind_problems(net: Network) -> list[str]:
     if type(net.dt_s) is not float or not 0 < net.dt_s < math.inf:
         return [f"has a time step of {net.dt_s!r} s, expected a number above 0"]
     texts = [p.name for p in net.populations] + [text for c in net.connections for text in (c.name, c.src, c.dst)]
-    found = [f"has the name {text!r}, expected text" for text in texts if not isinstance(text, str)]
+    wrong = [f"has the name {text!r}, expected text" for text in texts if not isinstance(text, str)]
     wholes = [("shape", n, p.name) for p in net.populations for n in p.shape]
     wholes += [("message_bits", p.message_bits, p.name) for p in net.populations]
     wholes += [("delay_steps", c.delay_steps, c.name) for c in net.connections]
     wholes += [("exponent", c.op.exponent, c.name) for c in net.connections]
-    found += [f"has a {what} of {n!r} in {name!r}, expected a whole number" for what, n, name in wholes if type(n) is not int]
+    wrong += [f"has a {what} of {n!r} in {name!r}, expected a whole number" for what, n, name in wholes if type(n) is not int]
     if not all(isinstance(s.name, str) and isinstance(s.settings, dict) for s in net.done):
-        found.append("has a history that is no list of stages with settings")
-    return found
+        wrong.append("has a history that is no list of stages with settings")
+    return wrong
 
 
 def _name_problems(net: Network) -> list[str]:
     names = [p.name for p in net.populations]
-    found = [f"has two populations named {n!r}" for n in sorted(set(names)) if names.count(n) > 1]
-    wires = [c.name for c in net.connections]
-    found += [f"has two connections named {n!r}" for n in sorted(set(wires)) if wires.count(n) > 1]
-    found += [
-        f"has the name {n!r}; names are letters, digits and _, at most 64" for n in [*names, *wires] if not _NAME.fullmatch(n)
+    wrong = [f"has two populations named {n!r}" for n in sorted(set(names)) if names.count(n) > 1]
+    connections = [c.name for c in net.connections]
+    wrong += [f"has two connections named {n!r}" for n in sorted(set(connections)) if connections.count(n) > 1]
+    wrong += [
+        f"has the name {n!r}; names are letters, digits and _, at most 64"
+        for n in [*names, *connections]
+        if not _NAME.fullmatch(n)
     ]
     for c in net.connections:
-        found += [f"connection {c.name!r} joins {end!r}, which is no population" for end in (c.src, c.dst) if end not in names]
+        wrong += [f"connection {c.name!r} joins {end!r}, which is no population" for end in (c.src, c.dst) if end not in names]
     if not net.inputs:
-        found.append("has no input population")
-    return found
+        wrong.append("has no input population")
+    return wrong
 
 
 def _population_problems(p: Population, numeric: Numeric) -> list[str]:
@@ -285,15 +287,15 @@ def _connection_problems(c: Connection, net: Network) -> list[str]:
 
 
 def _axon_problems(c: Connection) -> list[str]:
-    late = c.axon_delays
-    if late is None:
+    delays = c.axon_delays
+    if delays is None:
         return []
     if c.op.synapses.delays is not None:
         return ["has delays of axons and of synapses; add the ones to the others"]
-    if late.shape != (c.op.n_src,) or late.dtype != np.int32:
-        return [f"holds axon delays of shape {late.shape} and type {late.dtype}, expected ({c.op.n_src},) and int32"]
-    if not 0 <= late.min() <= late.max() <= MAX_DELAY_STEPS:
-        return [f"has axon delays of {late.min()} .. {late.max()} steps, 0 to {MAX_DELAY_STEPS} are possible"]
+    if delays.shape != (c.op.n_src,) or delays.dtype != np.int32:
+        return [f"holds axon delays of shape {delays.shape} and type {delays.dtype}, expected ({c.op.n_src},) and int32"]
+    if not 0 <= delays.min() <= delays.max() <= MAX_DELAY_STEPS:
+        return [f"has axon delays of {delays.min()} .. {delays.max()} steps, 0 to {MAX_DELAY_STEPS} are possible"]
     return []
 
 

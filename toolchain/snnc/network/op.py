@@ -21,7 +21,7 @@ MAX_SYNAPSES = 1 << 26  # that `Op.unrolled` makes unless it is told another num
 
 
 def weight_grid(numeric: Fixed, sign_mode: SignMode) -> range:
-    """The integers that a weight of this sign mode can be.
+    """Return the integers that a weight of this sign mode can be.
 
     A mixed-sign weight loses its lowest bit to the sign: at 8 bits these are the even numbers -256 .. 254. Source: Lava
     0.10.0, lava/utils/weightutils.py (clip_weights, truncate_weights), whose clipping limits stay at 8 bits.
@@ -70,31 +70,31 @@ class Op(ABC):
 
     @abstractmethod
     def _weighed(self, inputs: NDArray[Any]) -> NDArray[Any]:
-        """(samples, inputs) -> (samples, n_dst): weighted sums."""
+        """Turn inputs (samples, inputs) into weighted sums (samples, n_dst)."""
 
     @abstractmethod
     def _sums(self, values: NDArray[Any], often: NDArray[np.int64]) -> NDArray[Any]:
-        """`sums`, each synapse counted as often as its input stands for source neurons: ``often`` has shape `input_shape`."""
+        """Return `sums`, each synapse counted for the source neurons of its input: ``often``, of shape `input_shape`."""
 
     @abstractmethod
     def _strongest(self, values: NDArray[Any], often: NDArray[np.int64], most: int) -> NDArray[Any]:
-        """`strongest`, where each input stands for as many source neurons as ``often`` (shape `input_shape`) says."""
+        """Return `strongest`, where each input stands for as many source neurons as ``often`` (shape `input_shape`) says."""
 
     @abstractmethod
     def joins(self, sources: NDArray[np.bool_], destinations: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Which stored weights join one of those source neurons (n_src,) with one of those destination neurons (n_dst,)."""
+        """Return which stored weights join one of these source neurons (n_src,) with one of these destinations (n_dst,)."""
 
     @abstractmethod
     def between(self, sources: NDArray[np.bool_], destinations: NDArray[np.bool_]) -> Self | None:
-        """The operator between those neurons only; None if they are none that an operator of this kind can join."""
+        """Return the operator between those neurons only; None if they are none that an operator of this kind can join."""
 
     @abstractmethod
     def _axons(self, start: int, stop: int) -> tuple[Ints, Ints]:
-        """`axons` of the inputs."""
+        """Return `axons` of the inputs."""
 
     @abstractmethod
     def _rows(self, start: int, stop: int) -> tuple[Ints, Ints, Ints]:
-        """`rows` of the inputs, and which stored weight each synapse has; inputs ascending in a row."""
+        """Return `rows` of the inputs, and which stored weight each synapse has; inputs ascending in a row."""
 
     @property
     def src_shape(self) -> tuple[int, ...]:
@@ -122,41 +122,41 @@ class Op(ABC):
         return int(self._fan_in.sum())
 
     def fan_in(self) -> Ints:
-        """Synapses of each destination neuron, shape (n_dst,), read-only."""
+        """Return the synapses of each destination neuron, shape (n_dst,), read-only."""
         return self._fan_in
 
     @cached_property
     def _fan_in(self) -> Ints:
-        found = np.asarray(self.sums(np.ones(self.synapses.count, np.int64)), np.int64)
-        found.setflags(write=False)
-        return found
+        fan_in = np.asarray(self.sums(np.ones(self.synapses.count, np.int64)), np.int64)
+        fan_in.setflags(write=False)
+        return fan_in
 
     def fan_out(self) -> Ints:
-        """Synapses of each source neuron, shape (n_src,)."""
+        """Return the synapses of each source neuron, shape (n_src,)."""
         counts = np.zeros(self.n_src, np.int64)
         sources, synapses = self.axons(0, self.n_dst)
         counts[sources] = synapses
         return counts
 
     def sums(self, values: NDArray[Any]) -> NDArray[Any]:
-        """For each destination neuron the sum of ``values``, one a stored weight, over its synapses: shape (n_dst,)."""
+        """Return for each destination neuron the sum of ``values``, one a stored weight, over its synapses: shape (n_dst,)."""
         return self._sums(values, self._often())
 
     def strongest(self, values: NDArray[Any], most: int) -> NDArray[Any]:
-        """For each destination neuron the most that ``values`` >= 0, one a stored weight, sum to over ``most`` of its synapses.
+        """Return for each destination neuron the most that ``values`` >= 0, one a stored weight, sum to over ``most`` synapses.
 
         Shape (n_dst,). May be too large beside the edges of a pool that leaves out neurons, never too small.
         """
         return self._strongest(values, self._often(), most)
 
     def _often(self) -> NDArray[np.int64]:
-        """For how many source neurons each input stands, shape `input_shape`."""
+        """Return for how many source neurons each input stands, shape `input_shape`."""
         if self.pool is None:
             return np.ones(self.input_shape, np.int64)
         return self.pool.sums(np.ones(self.pool.src_shape, np.int64)).reshape(self.input_shape)
 
     def axons(self, start: int, stop: int) -> tuple[Ints, Ints]:
-        """(source neurons, ascending, with a synapse into destination neurons start .. stop - 1; how many each has)."""
+        """Return (source neurons, ascending, with a synapse into destination neurons start .. stop - 1; how many each has)."""
         inputs, counts = self._axons(start, stop)
         if self.pool is None:
             return inputs, counts
@@ -165,7 +165,7 @@ class Op(ABC):
         return sources[order], counts[at[order]]
 
     def rows(self, start: int, stop: int) -> tuple[Ints, Ints]:
-        """The synapses that end in destination neurons start .. stop - 1: (neuron - start, ascending; source neuron)."""
+        """Return the synapses that end in destination neurons start .. stop - 1: (neuron - start, ascending; source neuron)."""
         rows, inputs, _ = self._rows(start, stop)
         if self.pool is None:
             return rows, inputs
@@ -173,7 +173,7 @@ class Op(ABC):
         return rows[at], sources
 
     def row(self, neuron: int) -> tuple[Ints, NDArray[Any]]:
-        """The synapses of one destination neuron: (source neurons, weights)."""
+        """Return the synapses of one destination neuron: (source neurons, weights)."""
         _, inputs, stored = self._rows(neuron, neuron + 1)
         if self.pool is None:
             return inputs, self.synapses.values[stored]
@@ -190,26 +190,26 @@ class Op(ABC):
         return np.where(plane < 0, -1, members).reshape(-1, self.pool.taps)
 
     def pooled(self, sources: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Which inputs stand for one of those source neurons, (n_src,)."""
+        """Return which inputs stand for one of those source neurons, (n_src,)."""
         if self.pool is None:
             return sources
         return self.pool.sums(sources.reshape(self.pool.src_shape).astype(np.int64)).reshape(-1) > 0
 
     def weigh(self, messages: NDArray[Any]) -> NDArray[Any]:
-        """(samples, n_src) messages -> (samples, n_dst) weighted sums, not yet shifted; computed in the messages' type."""
+        """Turn messages (samples, n_src) into weighted sums (samples, n_dst), not yet shifted; computed in the messages' type."""
         if self.pool is None:
             return self._weighed(messages)
         pooled = self.pool.sums(messages.reshape(-1, *self.pool.src_shape))
         return self._weighed(pooled.reshape(len(messages), -1))
 
     def apply(self, messages: NDArray[Any], numeric: Numeric) -> NDArray[Any]:
-        """(samples, n_src) messages -> (samples, n_dst) currents in weight units."""
+        """Turn messages (samples, n_src) into currents (samples, n_dst) in weight units."""
         total = self.weigh(messages.astype(numeric.dtype))
         current: NDArray[Any] = numeric.shift(total, self.exponent) if isinstance(numeric, Fixed) else total
         return current
 
     def unrolled(self, max_synapses: int = MAX_SYNAPSES) -> Synapses:
-        """Every synapse with a weight of its own: shape (n_dst, n_src), delays included.
+        """Return every synapse with a weight of its own: shape (n_dst, n_src), delays included.
 
         Raises DoesNotFitError, before anything is made, if there are more than ``max_synapses``.
         """
@@ -225,24 +225,24 @@ class Op(ABC):
             rows, columns, stored = rows[at[order]], columns[order], stored[at[order]]
         indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=self.n_dst))])
         values, delays = self.synapses.values, self.synapses.delays
-        late = None if delays is None else delays[stored]
-        return Synapses((self.n_dst, self.n_src), indptr.astype(np.int64), columns.astype(np.int32), values[stored], late)
+        of_each = None if delays is None else delays[stored]
+        return Synapses((self.n_dst, self.n_src), indptr.astype(np.int64), columns.astype(np.int32), values[stored], of_each)
 
     def keep(self, kept: NDArray[np.bool_]) -> Self:
-        """The operator with only those of its stored weights; ``kept``: shape (stored weights,)."""
+        """Return the operator with only those of its stored weights; ``kept``: shape (stored weights,)."""
         return replace(self, synapses=self.synapses.keep(kept))
 
     def with_values(self, values: NDArray[Any]) -> Self:
-        """The operator with other stored weights: shape (stored weights,)."""
+        """Return the operator with other stored weights: shape (stored weights,)."""
         return replace(self, synapses=self.synapses.with_values(values))
 
     def geometry(self) -> dict[str, Any]:
-        """What decides which neurons a weight joins, beside the shape of the synapses: as JSON values."""
+        """Return what decides which neurons a weight joins, beside the shape of the synapses: as JSON values."""
         return {"pool": self.pool.to_json()} if self.pool else {}
 
     @classmethod
     def of_geometry(cls, synapses: Synapses, exponent: int, sign_mode: SignMode | None, fields: dict[str, Any]) -> Self:
-        """From what `geometry` made. Raises what a damaged file brings about."""
+        """Make an operator from what `geometry` returned. Raises what a damaged file brings about."""
         return cls(synapses, exponent, sign_mode, **cls._parts(fields))
 
     @classmethod
@@ -250,9 +250,9 @@ class Op(ABC):
         return {"pool": Window.of(fields["pool"]) if "pool" in fields else None}
 
     def problems(self, numeric: Numeric) -> list[str]:
-        """What is wrong with the shapes and the weights, if anything."""
-        if found := self._shape_problems() or self.synapses.problems():
-            return found
+        """Return what is wrong with the shapes and the weights, if anything."""
+        if wrong := self._shape_problems() or self.synapses.problems():
+            return wrong
         if not self.synapses.values.any():
             return [f"has no weight other than 0 ({self.synapses.count} of {self.parameters} weights exist)"]
         if isinstance(numeric, Fixed):
@@ -279,22 +279,22 @@ class Op(ABC):
             return ["holds weights that are not integers with a sign mode, in a fixed network"]
         grid = weight_grid(numeric, self.sign_mode)
         low, high = int(self.synapses.values.min()), int(self.synapses.values.max())
-        found = []
+        wrong = []
         if low < grid[0] or high > grid[-1]:
-            found.append(
+            wrong.append(
                 f"holds weights {low} .. {high}, {self.sign_mode} {numeric.weight_bits}-bit weights reach {grid[0]} .. {grid[-1]}"
             )
         if (self.synapses.values % grid.step).any():
-            found.append(f"holds weights that are no multiple of {grid.step}, which {self.sign_mode} weights must be")
+            wrong.append(f"holds weights that are no multiple of {grid.step}, which {self.sign_mode} weights must be")
         if not numeric.weight_exponent_min <= self.exponent <= numeric.weight_exponent_max:
-            found.append(
+            wrong.append(
                 f"has weight exponent {self.exponent}, allowed are {numeric.weight_exponent_min} .. {numeric.weight_exponent_max}"
             )
-        return found
+        return wrong
 
 
 def _expanded(inputs: Ints, members: NDArray[np.int64]) -> tuple[Ints, Ints]:
-    """Each input replaced by the source neurons that it stands for: (positions in ``inputs``, source neurons)."""
+    """Replace each input by the source neurons that it stands for: (positions in ``inputs``, source neurons)."""
     sources = members[inputs]
     at, column = np.nonzero(sources >= 0)
     return at, sources[at, column]

@@ -57,11 +57,11 @@ class Window:
 
     @classmethod
     def of(cls, fields: Any) -> Self:
-        """From what `to_json` made. Raises what a damaged file brings about: TypeError, ValueError, NetworkError."""
+        """Make a window from what `to_json` returned. Raises TypeError, ValueError or NetworkError for a damaged file."""
         return cls(**{name: tuple(value) for name, value in fields.items()})
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
+        """Return JSON values."""
         return {name: list(value) for name, value in asdict(self).items()}
 
     @property
@@ -85,7 +85,7 @@ class Window:
         return any(s < k or d > 1 for s, k, d in zip(self.stride, self.kernel, self.dilation, strict=True))
 
     def meets(self, tap: int, rows: Pair | None = None, columns: Pair | None = None) -> tuple[Area, Area]:
-        """(destinations, sources) that a position of the kernel joins: areas of equal shape, maybe empty.
+        """Return (destinations, sources) that a position of the kernel joins: areas of equal shape, maybe empty.
 
         ``rows`` and ``columns``: only destinations from .. to (exclusive).
         """
@@ -94,7 +94,7 @@ class Window:
         return (y[0], x[0]), (y[1], x[1])
 
     def span(self, rows: Pair) -> Pair:
-        """The source rows, first .. last + 1, that destinations in these rows can meet."""
+        """Return the source rows, first .. last + 1, that destinations in these rows can meet."""
         reach = self.dilation[0] * (self.kernel[0] - 1) + 1
         first, last = (row * self.stride[0] - self.padding[0] for row in (rows[0], rows[1] - 1))
         return max(0, first), min(self.src_shape[1], last + reach)
@@ -109,7 +109,7 @@ class Window:
         return slice(first, stop), slice(first * stride + shift, (stop - 1) * stride + shift + 1, stride)
 
     def of_channels(self, kept: NDArray[np.bool_]) -> Self:
-        """The window over only those of its source's channels."""
+        """Return the window over only those of its source's channels."""
         return replace(self, src_shape=(int(kept.sum()), *self.src_shape[1:]))
 
     @cached_property
@@ -128,7 +128,7 @@ class Window:
         return [(np.flatnonzero(which.reshape(-1) == i), pattern) for i, pattern in enumerate(seen)]
 
     def sums(self, planes: NDArray[Any]) -> NDArray[Any]:
-        """(..., rows, columns) of a source -> (..., rows, columns) of the destination: all that lies under the window."""
+        """Sum all that lies under the window: (..., rows, columns) of a source -> (..., rows, columns) of the destination."""
         total = np.zeros((*planes.shape[:-2], *self.grid), planes.dtype)
         for tap in range(self.taps):
             (y, x), (from_y, from_x) = self.meets(tap)
@@ -141,7 +141,7 @@ class Window:
         return self.grid[0] * self.grid[1]
 
     def sources(self, taps: NDArray[np.int64], start: int, stop: int) -> NDArray[np.int64]:
-        """For each of these positions of the kernel, the source (row * columns + column) of each place; -1 for none.
+        """Return, for each of these positions of the kernel, the source (row * columns + column) of each place; -1 for none.
 
         Places start .. stop - 1 of the destination, counted row by row: shape (positions, places).
         """
@@ -154,13 +154,13 @@ class Window:
 
 
 def of_channels(neurons: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
-    """The channels that those neurons (n,) make up, (channels,); None if they are no whole channels."""
+    """Return the channels that those neurons (n,) make up, (channels,); None if they are no whole channels."""
     planes = neurons.reshape(shape[0], -1)
     return planes[:, 0] if (planes == planes[:, :1]).all() else None
 
 
 def boxes(start: int, stop: int, shape: tuple[int, ...]) -> Iterator[Box]:
-    """The neurons start .. stop - 1 of a population of ``shape`` (channels, rows, columns), as at most 7 blocks."""
+    """Yield the neurons start .. stop - 1 of a population of ``shape`` (channels, rows, columns), as at most 7 blocks."""
     _, height, width = shape
     for (first, last), within in _runs(start, stop, height * width):
         for rows, columns in _runs(*within, width):
@@ -168,7 +168,7 @@ def boxes(start: int, stop: int, shape: tuple[int, ...]) -> Iterator[Box]:
 
 
 def _runs(start: int, stop: int, size: int) -> Iterator[tuple[Pair, Pair]]:
-    """start .. stop - 1, cut at multiples of ``size``: runs of blocks, and the part of each block that is in it."""
+    """Cut start .. stop - 1 at multiples of ``size``: yield runs of blocks, and the part of each block that is in it."""
     first, begin = divmod(start, size)
     last, end = divmod(stop, size)
     if first == last:

@@ -16,5 +16,5 @@ def working() -> tuple[str, ...]:
 
 def get(kind: str) -> type[Op]:
     """The class of a kind of operators. Raises UnsupportedError for an unknown one."""
-    found: type[Op] = registry.OPERATORS.module(kind).OP
-    return found
+    op: type[Op] = registry.OPERATORS.module(kind).OP
+    return op

@@ -42,7 +42,7 @@ class Conv2d(Op):
         groups: int = 1,
         mask: NDArray[np.bool_] | None = None,
     ) -> Self:
-        """From a (C_out, C_in / groups, rows, columns) kernel over (C_in, rows, columns), or without rows: a Conv1d.
+        """Make an operator of a (C_out, C_in / groups, rows, columns) kernel over (C_in, rows, columns); without rows, a Conv1d.
 
         ``mask`` says which of its weights exist (default: those that are not 0). Raises NetworkError for a geometry that
         cannot be.
@@ -72,7 +72,7 @@ class Conv2d(Op):
         return (self.synapses.shape[0], self.window.src_shape[0] // self.groups, *self.window.kernel)
 
     def kernel(self) -> NDArray[Any]:
-        """Of shape `kernel_shape`, pruned weights 0."""
+        """Return the kernel, of shape `kernel_shape`, pruned weights 0."""
         return self.synapses.to_dense().reshape(self.kernel_shape)
 
     @property
@@ -96,11 +96,11 @@ class Conv2d(Op):
         """For each position of the kernel with weights, those as a sparse (C_out, C_in) matrix."""
         from scipy.sparse import csr_array
 
-        shape, found = (self.synapses.shape[0], self.window.src_shape[0]), []
+        shape, taps = (self.synapses.shape[0], self.window.src_shape[0]), []
         for tap in np.unique(self._taps):
             at = self._taps == tap
-            found.append((int(tap), csr_array((self.synapses.values[at], (self.synapses.rows[at], self._channels[at])), shape)))
-        return found
+            taps.append((int(tap), csr_array((self.synapses.values[at], (self.synapses.rows[at], self._channels[at])), shape)))
+        return taps
 
     def _weighed(self, inputs: NDArray[Any]) -> NDArray[Any]:
         samples, (channels, *_) = len(inputs), self.window.src_shape
@@ -113,7 +113,7 @@ class Conv2d(Op):
         return total.transpose(1, 0, 2, 3).reshape(samples, -1)
 
     def _sums(self, values: NDArray[Any], often: NDArray[np.int64]) -> NDArray[Any]:
-        """All channels of an input have the same ``often``, so that weights can be summed over them first."""
+        """Sum as `Op._sums`. All channels of an input have the same ``often``, so that weights can be summed over them first."""
         total = np.zeros(self.dst_shape, values.dtype)
         for tap in np.unique(self._taps):
             at = self._taps == tap
@@ -134,13 +134,13 @@ class Conv2d(Op):
     def joins(self, sources: NDArray[np.bool_], destinations: NDArray[np.bool_]) -> NDArray[np.bool_]:
         inputs = self.pooled(sources).reshape(self.input_shape).astype(np.float32)
         neurons = destinations.reshape(self.dst_shape).astype(np.float32)
-        found = np.zeros(self.synapses.count, np.bool_)
+        joins = np.zeros(self.synapses.count, np.bool_)
         for tap in np.unique(self._taps):
             at, ((y, x), (from_y, from_x)) = self._taps == tap, self.window.meets(int(tap))
             seen = inputs[:, from_y, from_x].reshape(len(inputs), -1)
             pairs = neurons[:, y, x].reshape(len(neurons), -1) @ seen.T > 0  # places that join two channels
-            found[at] = pairs[self.synapses.rows[at], self._channels[at]]
-        return found
+            joins[at] = pairs[self.synapses.rows[at], self._channels[at]]
+        return joins
 
     def between(self, sources: NDArray[np.bool_], destinations: NDArray[np.bool_]) -> Self | None:
         channels, others = of_channels(sources, self.src_shape), of_channels(destinations, self.dst_shape)
@@ -151,7 +151,7 @@ class Conv2d(Op):
         return replace(self, synapses=self.synapses.select(others, kept), window=window, pool=pool)
 
     def _axons(self, start: int, stop: int) -> tuple[Ints, Ints]:
-        """Counted block by block, in an array of only the channels and rows that the blocks see."""
+        """Count block by block, in an array of only the channels and rows that the blocks see."""
         if self._synapses_at_most(start, stop) <= FEW_SYNAPSES:
             return np.unique(self._rows(start, stop)[1], return_counts=True)
         blocks = [(block, self._stored(block)) for block in boxes(start, stop, self.dst_shape)]
@@ -166,9 +166,9 @@ class Conv2d(Op):
             for tap in np.flatnonzero(per_tap.any(1)):
                 _, (y, x) = self.window.meets(int(tap), block.rows, block.columns)
                 counts[:, y.start - top : y.stop - top : y.step, x] += per_tap[tap][:, None, None]
-        found = np.flatnonzero(counts)
-        channel, place = np.divmod(found, counts[0].size) if len(found) else (found, found)
-        return (seen[channel] * height + top) * width + place, counts.reshape(-1)[found]
+        present = np.flatnonzero(counts)
+        channel, place = np.divmod(present, counts[0].size) if len(present) else (present, present)
+        return (seen[channel] * height + top) * width + place, counts.reshape(-1)[present]
 
     def _synapses_at_most(self, start: int, stop: int) -> int:
         first, last = start // self.window.places, -(-stop // self.window.places)
@@ -176,21 +176,21 @@ class Conv2d(Op):
         return stored * min(stop - start, self.window.places)
 
     def _rows(self, start: int, stop: int) -> tuple[Ints, Ints, Ints]:
-        """Channel by channel, as another channel has other weights."""
+        """Collect rows channel by channel, as another channel has other weights."""
         places, (_, height, width) = self.window.places, self.window.src_shape
-        found = [(np.zeros(0, np.int64),) * 3]
+        blocks = [(np.zeros(0, np.int64),) * 3]
         for channel in range(start // places, -(-stop // places)):
             first, last = max(start - channel * places, 0), min(stop - channel * places, places)
             mine = np.arange(self.synapses.indptr[channel], self.synapses.indptr[channel + 1])
             sources = self.window.sources(self._taps[mine], first, last).T  # (places, weights): ascending, as the weights are
             place, weight = np.nonzero(sources >= 0)
             inputs = sources[place, weight] + self._channels[mine[weight]] * (height * width)
-            found.append((place + first + channel * places - start, inputs, mine[weight]))
-        rows, inputs, stored = (np.concatenate(part) for part in zip(*found, strict=True))
+            blocks.append((place + first + channel * places - start, inputs, mine[weight]))
+        rows, inputs, stored = (np.concatenate(part) for part in zip(*blocks, strict=True))
         return rows, inputs, stored
 
     def _stored(self, block: Box) -> slice:
-        """The stored weights of the block's channels."""
+        """Return the stored weights of the block's channels."""
         first, last = block.channels
         return slice(int(self.synapses.indptr[first]), int(self.synapses.indptr[last]))
 
@@ -211,7 +211,7 @@ class Conv2d(Op):
 
 
 def _pair(value: int | Pair, other: int, flat: bool) -> Pair:
-    """One number for both axes, or for the columns of planes of one row."""
+    """Return one number for both axes, or for the columns of planes of one row."""
     if isinstance(value, tuple):
         return (other, *value) if flat else value  # type: ignore[return-value]
     return (other, value) if flat else (value, value)

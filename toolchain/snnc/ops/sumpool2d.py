@@ -25,7 +25,7 @@ class SumPool2d(Op):
 
     @classmethod
     def of_weight(cls, weight: float, window: Window) -> Self:
-        """A pool with this weight: a float, or an int for a fixed network."""
+        """Return a pool with this weight: a float, or an int for a fixed network."""
         return cls(Synapses.from_dense(np.array([[weight]]), np.ones((1, 1), np.bool_)), window=window)
 
     @property

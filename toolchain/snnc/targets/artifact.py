@@ -44,8 +44,8 @@ def export(
     ``out`` exists (without ``force``, which replaces artifacts and empty folders only) or cannot be written.
     """
     chosen = load(target)
-    if found := chosen.problems(net, mapping):
-        raise UnsupportedError("; ".join(found), where=f"network {net.name!r} for target {target!r}")
+    if problems := chosen.problems(net, mapping):
+        raise UnsupportedError("; ".join(problems), where=f"network {net.name!r} for target {target!r}")
     with new_folder(out, ours=_is_artifact, force=force) as folder:
         latency = chosen.export(net, mapping, folder, max_synapses)
         files = {path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
@@ -55,7 +55,7 @@ def export(
 
 
 def must_be_exportable(out: Path, force: bool) -> None:
-    """Raises FileError if an artifact cannot be written to ``out``, as `export` does. Called before long work, too."""
+    """Raise FileError if an artifact cannot be written to ``out``, as `export` does. Called before long work, too."""
     must_be_free(out, force, _is_artifact)
 
 
@@ -92,7 +92,7 @@ def _states(net: Network) -> dict[str, tuple[str, ...]]:
 
 
 def read_artifact(path: Path) -> Artifact:
-    """The artifact in a folder. Its files are not opened, see `altered_files`.
+    """Read the artifact in a folder. Its files are not opened, see `altered_files`.
 
     Raises FileError if the folder holds no manifest of ours, or one that is damaged or names files outside.
     """
@@ -110,8 +110,8 @@ def read_artifact(path: Path) -> Artifact:
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise FileError(f"is damaged: {error!r}", where=str(path / MANIFEST), fix="export again") from error
-    if found := list(_manifest_problems(artifact)):
-        raise FileError(found[0], where=str(path / MANIFEST), fix="export again")
+    if problems := list(_manifest_problems(artifact)):
+        raise FileError(problems[0], where=str(path / MANIFEST), fix="export again")
     return artifact
 
 
@@ -154,12 +154,12 @@ def _leads_inside(root: Path, name: str) -> bool:
 
 
 def altered_files(artifact: Artifact) -> list[str]:
-    """The files that are missing, or no longer what was exported."""
+    """Return the files that are missing, or no longer what was exported."""
     return [name for name, exported in artifact.files.items() if digest(artifact.root / name) != exported]
 
 
 def foreign_files(artifact: Artifact) -> list[str]:
-    """The files in the folder that the manifest does not list: they were added, or taken off the list."""
+    """Return the files in the folder that the manifest does not list: they were added, or taken off the list."""
     here = [
         Path(folder, name)
         for folder, folders, files in os.walk(artifact.root)

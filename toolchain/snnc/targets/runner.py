@@ -68,7 +68,7 @@ def run(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float, run
 
 @contextmanager
 def temporary_folder(runner: Runner) -> Iterator[Path]:
-    """A folder for what a program reads and leaves, gone when the block ends. Raises WriteError if there can be none."""
+    """Yield a folder for what a program reads and leaves, gone when the block ends. Raises WriteError if there can be none."""
     with write_errors(runner):
         place = tempfile.mkdtemp(prefix="snnc-run-")
     try:
@@ -85,7 +85,7 @@ def _write_inputs(inputs: Rasters, path: Path, runner: Runner) -> None:
 
 @contextmanager
 def write_errors(runner: Runner) -> Iterator[None]:
-    """Turns an error of writing into a WriteError that names the folder for temporary files."""
+    """Turn an error of writing into a WriteError that names the folder for temporary files."""
     try:
         yield
     except OSError as error:
@@ -110,11 +110,11 @@ def call(command: list[str], folder: Path, timeout_s: float, runner: Runner) -> 
             code = None
         finally:
             _end_group(program)
-    said = _head_and_tail(folder / "messages.txt")
+    written = _head_and_tail(folder / "messages.txt")
     if code is None:
-        raise RunError(f"{runner.name} did not finish within {timeout_s:g} s{_quoted(said)}", fix="allow more with --timeout")
+        raise RunError(f"{runner.name} did not finish within {timeout_s:g} s{_quoted(written)}", fix="allow more with --timeout")
     if code:
-        _explain(code, said, runner)
+        _explain(code, written, runner)
 
 
 def _limit_files() -> None:
@@ -122,11 +122,11 @@ def _limit_files() -> None:
 
 
 def _head_and_tail(path: Path) -> str:
-    """The text of a file, or where it is long its beginning and its end: the cause of a failure and the last words."""
+    """Return the text of a file, or of a long one its beginning and its end: the cause of a failure and the last words."""
     with path.open("rb") as file:
-        said = file.read(READ_BYTES)
+        head = file.read(READ_BYTES)
         file.seek(max(file.tell(), path.stat().st_size - READ_BYTES))
-        return (said + file.read(READ_BYTES)).decode(errors="replace")
+        return (head + file.read(READ_BYTES)).decode(errors="replace")
 
 
 def _end_group(program: subprocess.Popen[bytes]) -> None:
@@ -154,8 +154,11 @@ def _send(program: subprocess.Popen[bytes], number: signal.Signals, grace_s: flo
 
 
 def _is_running(group: int) -> bool:
-    """Whether any process of a group computes. Those that have ended stay in it until who inherited them takes note, which may
-    take seconds; only Linux says which they are. Raises ProcessLookupError if the group is gone."""
+    """Tell whether any process of a group computes.
+
+    Those that have ended stay in it until who inherited them takes note, which may take seconds; only Linux says which they
+    are. Raises ProcessLookupError if the group is gone.
+    """
     os.killpg(group, 0)
     states = []
     for path in Path("/proc").glob("[0-9]*/stat"):
@@ -165,19 +168,19 @@ def _is_running(group: int) -> bool:
     return not states or states.count("Z") < len(states)
 
 
-def _explain(code: int, said: str, runner: Runner) -> None:
-    if missing := re.search(r"^ModuleNotFoundError: (No module named '(\w+)[^\n]*)", said, re.MULTILINE):
+def _explain(code: int, written: str, runner: Runner) -> None:
+    if missing := re.search(r"^ModuleNotFoundError: (No module named '(\w+)[^\n]*)", written, re.MULTILINE):
         what = f"{runner.chosen} cannot run {runner.name}: {missing[1]}"
         raise MissingDependencyError(what, fix=f"install it: {runner.install}")
     if code == -signal.SIGXFSZ:
-        raise RunError(f"the program wrote more than {MAX_WRITTEN_BYTES} bytes{_quoted(said)}", fix="export again")
-    raise RunError(f"{runner.name} failed with exit code {code}{_quoted(said)}", fix="snnc doctor says what is installed")
+        raise RunError(f"the program wrote more than {MAX_WRITTEN_BYTES} bytes{_quoted(written)}", fix="export again")
+    raise RunError(f"{runner.name} failed with exit code {code}{_quoted(written)}", fix="snnc doctor says what is installed")
 
 
-def _quoted(said: str) -> str:
-    """The first error that was printed, which is the cause: those that follow are consequences. Else the last line."""
-    errors = re.findall(r"^(?:(?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)\b|.*\berror: ).*$", said, re.MULTILINE)
-    lines = errors or said.strip().splitlines()[-1:]
+def _quoted(written: str) -> str:
+    """Quote the first error that was printed, which is the cause: those that follow are consequences. Else the last line."""
+    errors = re.findall(r"^(?:(?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)\b|.*\berror: ).*$", written, re.MULTILINE)
+    lines = errors or written.strip().splitlines()[-1:]
     return f"; it says: {lines[0][:MESSAGE_CHARACTERS]}" if lines else ""
 
 
@@ -203,13 +206,13 @@ def _result(artifact: Artifact, inputs: Rasters, record: bool, outputs: Path) ->
 
 
 def _states(artifact: Artifact, population: str, names: list[str]) -> list[str]:
-    """The state variables in the outputs: those of the manifest, which must be there, and any other."""
+    """Return the state variables in the outputs: those of the manifest, which must be there, and any other."""
     there = {name.partition(".")[2] for name in names if name.startswith(f"{population}.")}
     return sorted({*artifact.states.get(population, ()), *there} or {"state"})
 
 
 def _must_be_numbers(arrays: dict[str, Any], population: str, samples_and_steps: tuple[int, ...], numeric: str) -> None:
-    """Integers (of a float network also floats), for these samples and steps, and of one shape."""
+    """Check for integers (of a float network also floats), for these samples and steps, and of one shape."""
     shape, kinds = (*samples_and_steps, *arrays["spikes"].shape[2:3]), "iuf" if numeric == "float" else "iu"
     for what, array in arrays.items():
         if array.shape != shape or array.dtype.kind not in kinds:

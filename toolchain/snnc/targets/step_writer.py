@@ -41,11 +41,11 @@ class Writer(symbols.Operations):
         self._labels = [(getattr(population.neuron, name), name) for name in parameters]
 
     def label(self, constant: Any) -> str:
-        """The parameter that a constant comes from, with what was done to it."""
+        """Return the parameter that a constant comes from, with what was done to it."""
         return next(label for array, label in self._labels if array is constant)
 
     def derived(self, constant: Any, what: str, source: Any) -> Any:
-        """``constant``, remembered as made from another."""
+        """Return ``constant``, remembered as made from another."""
         self._labels.append((constant, f"{self.label(source)}_{what}"))
         return constant
 
