@@ -57,7 +57,8 @@ def test_map_verb_takes_rates_of_a_recorded_run(model, tmp_path):
     (tmp_path / "no.npz").write_bytes(b"PK nothing")
     np.savez(tmp_path / "other.npz", **{"spikes/input": np.ones((1, 2, 3), np.uint8)})
     np.savez(tmp_path / "flat.npz", **{"spikes/input": np.ones(3)})
-    for name, message in (("no", "is no file of rasters"), ("other", "has no spikes of the 12"), ("flat", "expected integers")):
+    missing = "has no spikes of the 12"
+    for name, message in (("no", "is no file of rasters"), ("other", missing), ("flat", missing)):
         wrong = mapped_by(model, "--hw", "loihi1", "--rates", tmp_path / f"{name}.npz")
         assert (wrong.exit_code, message in wrong.stderr) == (2, True), wrong.stderr
 

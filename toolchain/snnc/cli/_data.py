@@ -1,11 +1,13 @@
 """The options by which verbs name a data set."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from snnc import data
 from snnc.cli._common import PATH, Decorator
+from snnc.errors import UsageError
 
 
 def data_options(command: Any) -> Any:
@@ -24,6 +26,12 @@ def data_options(command: Any) -> Any:
 def download_option(command: Any) -> Any:
     """``--download``; the command gets ``download``."""
     return click.option("--download", is_flag=True, help="Fetch missing files of mnist into --data-dir first.")(command)
+
+
+def only_one_input(rate: float | None, recorded: Path | None) -> None:
+    """Raise UsageError where both noise and recorded rasters are asked for."""
+    if rate is not None and recorded is not None:
+        raise UsageError("noise and recorded rasters are two inputs", where="--random, --inputs", fix="leave one of them out")
 
 
 def number_or_all(ctx: click.Context, option: click.Parameter, value: str) -> int | None:

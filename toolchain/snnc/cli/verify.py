@@ -1,5 +1,6 @@
 """snnc verify: is what was exported, spike for spike, what the network means?"""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,11 @@ import click
 
 from snnc import data, store
 from snnc.cli._common import PATH, json_option, progress, quiet_option, say
-from snnc.cli._data import data_options, number_or_all
+from snnc.cli._coverage import print_coverage, print_mutants
+from snnc.cli._data import data_options, number_or_all, only_one_input
 from snnc.cli._engine import engine_option
 from snnc.cli._verdict import print_verdict, print_verdict_json
+from snnc.pipeline.arguments import read_rasters
 from snnc.pipeline.contest import PEERS
 from snnc.pipeline.verify import verify
 
@@ -39,6 +42,11 @@ from snnc.pipeline.verify import verify
     show_default=True,
     help="Seconds for each run of a program.",
 )
+@click.option("--inputs", "recorded", type=PATH, help="Rasters of recorded data (.npz) instead of a data set.")
+@click.option("--cover", is_flag=True, help="Make inputs that reach what the samples leave out, and compare them as well.")
+@click.option(
+    "--mutate", type=click.IntRange(0, 10_000), default=0, help="Run so many programs that are wrong in one number, too."
+)
 @click.option("--hw", "chip", help="The chip that the artifact is mapped to, where it is none of snnc's own.")
 @click.option("--as-it-is", is_flag=True, help="Run ARTIFACT though it is not what an export writes; the verdict says so.")
 @click.option("--resume", "kept", type=PATH, help="Keep in this file what was compared, and go on from there.")
@@ -50,7 +58,7 @@ from snnc.pipeline.verify import verify
 def command(
     artifact: Path, model: Path, data_name: str, data_dir: Path | None, split: Any, rate: float | None, samples: int | None,
     by: str | None, steps: int | None, seed: int, timeout_s: float, kept: Path | None, smallest: Path | None,
-    chip: str | None, as_it_is: bool, as_json: bool, quiet: bool,
+    recorded: Path | None, cover: bool, mutate: int, chip: str | None, as_it_is: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Run ARTIFACT and a simulator on the same input and compare every spike and every state of all
     populations, moved by the declared latency only. Exit code 1 if anything differs or nothing was proved.
@@ -62,22 +70,35 @@ def command(
     Before anything of ARTIFACT runs, the network is exported anew and every byte is compared: what was altered is named and not
     run (exit code 1), unless --as-it-is is given.
 
+    What the runs reached of an integer network is printed: synapses that carried a message, thresholds that were met to one unit,
+    registers, delays and ends of samples. --cover makes inputs from the weights that reach the rest, or proves that none can;
+    --mutate shows which wrong programs the same runs catch.
+
+    --inputs takes one integer array (samples, steps, n) by input population, as `snnc simulate --out` writes them.
+
     An interrupt ends it with the verdict on what was compared.
     """
     against = str(model) if str(model) in PEERS else store.load(model)
     candidate = store.load(artifact) if isinstance(against, str) else artifact
-    dataset = data.load(data_name, split, data_dir) if rate is None else None
+    only_one_input(rate, recorded)
+    dataset = data.load(data_name, split, data_dir) if rate is None and recorded is None else None
+    rasters = read_rasters(recorded) if recorded else None
     total = min(samples or len(dataset), len(dataset)) if dataset else samples or 1
     with progress(total, quiet, "verifying") as watch:
         found = verify(
-            candidate, against, data=dataset, noise=rate, split=split, samples=samples, steps=steps, seed=seed, by=by or "auto",
-            timeout_s=timeout_s, resume=kept, counterexample=smallest, chip=chip, as_it_is=as_it_is, watch=watch,
-            say=lambda line: say(line, quiet),
+            candidate, against, data=dataset, inputs=rasters, noise=rate, split=split, samples=samples, steps=steps, seed=seed,
+            by=by or "auto", timeout_s=timeout_s, resume=kept, counterexample=smallest, chip=chip, as_it_is=as_it_is, cover=cover,
+            mutate=mutate, watch=watch, say=lambda line: say(line, quiet),
         )  # fmt: skip
     if as_json:
         test = str(found.counterexample) if found.counterexample else None
-        print_verdict_json(found.comparison, found.accuracy, found.samples, asked_for=found.asked_for, counterexample=test)
+        print_verdict_json(
+            found.comparison, found.accuracy, found.samples, asked_for=found.asked_for, counterexample=test,
+            coverage=found.coverage.to_json() if found.coverage else None, mutants=[asdict(one) for one in found.mutants],
+        )  # fmt: skip
     else:
+        print_coverage(found.coverage)
+        print_mutants(found.mutants)
         print_verdict(found.comparison, found.accuracy, found.samples)
     if found.samples < found.asked_for:
         say(f"interrupted after {found.samples:,} of {found.asked_for:,} samples", quiet)

@@ -1,15 +1,16 @@
 """How often each neuron fires, from a recorded run. Read by map."""
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from snnc.errors import DataError, FileError
+from snnc.base.npz import Arrays, open_arrays
+from snnc.errors import DataError
 from snnc.mapping.task import Rates
 from snnc.network.model import Network
 
-MAX_BYTES = 4 << 30  # of all rasters, unpacked
+MAX_BYTES = 1 << 28  # of a raster, or of a sample of it, that is at hand at once
 KEY = "spikes/"
 
 
@@ -18,26 +19,24 @@ def read_rates(path: Path, net: Network) -> tuple[Rates, int]:
 
     Raises FileError if it is no such file or too large, DataError if it is not of this network.
     """
-    try:
-        with zipfile.ZipFile(path) as packed:
-            size = sum(entry.file_size for entry in packed.infolist())
-        if size > MAX_BYTES:
-            raise FileError(f"unpacks to {size:,} bytes, at most {MAX_BYTES:,} are read", where=str(path))
-        with np.load(path, allow_pickle=False) as file:
-            means = {p.name: _mean(file, p.name) for p in net.populations if KEY + p.name in file}
-    except OSError as error:
-        raise FileError(f"cannot be read: {error.strerror or error}", where=str(path), fix="check the path") from error
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError) as error:
-        raise FileError(f"is no file of rasters ({error})", where=str(path), fix="write it with: snnc simulate --out") from error
-    for p in net.populations:
-        if p.name not in means or means[p.name][0].shape != (p.size,):
-            raise DataError(f"has no spikes of the {p.size} neurons of {p.name!r}", where=str(path), fix="record this network")
+    with open_arrays(path, "file of rasters", max_bytes=MAX_BYTES, fix="write it with: snnc simulate --out") as file:
+        for p in net.populations:
+            if KEY + p.name not in file or file.shape(KEY + p.name)[2:] != (p.size,):
+                raise DataError(
+                    f"has no spikes of the {p.size} neurons of {p.name!r}", where=str(path), fix="record this network"
+                )
+        means = {p.name: _mean(file, p.name) for p in net.populations}
     return {name: mean for name, (mean, _) in means.items()}, max(steps for _, steps in means.values())
 
 
-def _mean(file: np.lib.npyio.NpzFile, name: str) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float64]], int]:
+def _mean(file: Arrays, name: str) -> tuple[NDArray[np.float64], int]:
     """Return (mean count of each neuron over the samples, steps); messages of several bits count once."""
-    raster = file[KEY + name]
-    if raster.ndim != 3 or not all(raster.shape) or raster.dtype.kind not in "uib":
-        raise ValueError(f"{name} is {raster.dtype} of shape {raster.shape}, expected integers (samples, steps, n)")
-    return np.asarray(np.count_nonzero(raster, axis=1).mean(axis=0), np.float64), raster.shape[1]
+    samples, steps, n = shape = file.shape(KEY + name)
+    if not all(shape):
+        raise ValueError(f"{name} has shape {shape}, expected integers (samples, steps, n)")
+    total = np.zeros(n, np.int64)
+    for part in file.chunks(KEY + name):
+        if part.dtype.kind not in "uib":
+            raise ValueError(f"{name} is {part.dtype}, expected integers (samples, steps, n)")
+        total += np.count_nonzero(part, axis=(0, 1))
+    return total / samples, steps

@@ -9,11 +9,15 @@ from numpy.typing import ArrayLike, NDArray
 
 import snnc.chips as chips
 from snnc import data
+from snnc.base.npz import open_arrays
 from snnc.chips.profile import Profile
 from snnc.data.dataset import Dataset, Split
 from snnc.errors import DataError
 from snnc.network.model import Network, Population
 from snnc.simulation.run import Rasters
+
+SPIKES = "spikes/"  # begins the names of rasters that `snnc simulate --out` writes
+MAX_RASTER_BYTES = 1 << 29  # of all input rasters in a file
 
 Chip = str | Path | Profile  # a name of `snnc profiles`, the path of a .toml file, or the profile itself
 Data = str | Dataset  # a name, or the split itself
@@ -68,6 +72,17 @@ def rasters_of(net: Network, inputs: Inputs) -> Rasters:
             f"inputs differ in samples or steps: {sorted(sizes)}", where=f"network {net.name!r}", fix="cut them alike"
         )
     return made
+
+
+def read_rasters(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the rasters in an .npz file, by population: arrays of its name, or ``spikes/NAME`` as `snnc simulate` writes them.
+
+    Raises FileError if it is no such file, or larger than `MAX_RASTER_BYTES`.
+    """
+    fix = "write it with numpy.savez: an integer array (samples, steps, n) under the name of each input population"
+    with open_arrays(path, "file of rasters", max_bytes=MAX_RASTER_BYTES, fix=fix) as file:
+        names = [name for name in file.names if name.startswith(SPIKES)] or file.names
+        return {name.removeprefix(SPIKES): file[name] for name in names}
 
 
 def _raster(p: Population, raster: NDArray[Any]) -> NDArray[Any]:

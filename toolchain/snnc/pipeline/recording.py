@@ -3,8 +3,6 @@ every neuron fires. Written by `snnc run`, read by `snnc report`.
 """
 
 import io
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.base.files import write_bytes
-from snnc.errors import FileError
+from snnc.base.npz import open_arrays
 from snnc.network.model import Network
 from snnc.simulation.run import Run
 from snnc.simulation.run import classes as classes_of
@@ -113,18 +111,10 @@ def _spikes(run: Run, i: int) -> Mapping[str, NDArray[Any]]:
 
 def read_recording(path: Path, net: Network) -> Recording:
     """Read what `Recorder.write` left, which anyone may have altered. Raises FileError if it is damaged or not of ``net``."""
-    try:
-        with zipfile.ZipFile(path) as packed:
-            if (size := sum(entry.file_size for entry in packed.infolist())) > MAX_FILE_BYTES:
-                raise FileError(f"unpacks to {size:,} bytes, at most {MAX_FILE_BYTES:,} are read", where=str(path))
-        with np.load(path, allow_pickle=False) as file:
-            names = [key.removeprefix("samples/") for key in file.files if key.startswith("samples/")]
-            pairs = {name: _pair(file, name, net) for name in names}
-            return Recording(pairs, {p.name: _rates(file, p.name, p.size) for p in net.populations if f"rates/{p.name}" in file})
-    except OSError as error:
-        raise FileError(f"cannot be read: {error.strerror or error}", where=str(path), fix="check the path") from error
-    except (ValueError, TypeError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        raise FileError(f"is no recording of this network ({error})", where=str(path), fix="run snnc run again") from error
+    with open_arrays(path, "recording of this network", max_bytes=MAX_FILE_BYTES, fix="run snnc run again") as file:
+        names = [key.removeprefix("samples/") for key in file.names if key.startswith("samples/")]
+        pairs = {name: _pair(file, name, net) for name in names}
+        return Recording(pairs, {p.name: _rates(file, p.name, p.size) for p in net.populations if f"rates/{p.name}" in file})
 
 
 def _pair(file: Any, name: str, net: Network) -> Pair:

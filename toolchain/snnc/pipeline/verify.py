@@ -1,10 +1,8 @@
 """Is what was exported, spike for spike, what the network means? The stage behind `snnc verify` and `snnc.verify`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,29 +10,21 @@ from numpy.typing import NDArray
 import snnc.targets as targets
 from snnc.data.dataset import Split
 from snnc.errors import UsageError
+from snnc.network.arithmetic import Fixed
 from snnc.network.html import block
 from snnc.network.model import Network
-from snnc.pipeline.arguments import (
-    Chip,
-    Data,
-    Inputs,
-    Say,
-    Watch,
-    dataset_of,
-    path_of,
-    profile_of,
-    rasters_of,
-    silent,
-    simulator_name,
-)
+from snnc.pipeline.arguments import Chip, Data, Inputs, Say, Watch, path_of, profile_of, silent, simulator_name
 from snnc.pipeline.contest import Contest, contest, shrink, where_to_shrink
+from snnc.pipeline.mutate import caught_by
+from snnc.pipeline.samples import Samples, counting, samples_of, with_covering
 from snnc.targets.target import Artifact
 from snnc.verification import ledger
 from snnc.verification.compare import Divergence, Verdict
-from snnc.verification.prove import Comparison, Piece, Source, from_images, from_noise, joined, pieces
+from snnc.verification.coverage import Coverage
+from snnc.verification.mutations import Caught
+from snnc.verification.prove import Comparison, Piece, holds, joined, pieces
 
 FEW, SOME = 25, 1000  # samples: of a program, and of torch, whose operations an interrupt does not break off
-NOISE_STEPS = 16  # of a random sample, where the network has no encoding
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +37,16 @@ class Verification:
         asked_for: Samples that were to be compared; more than ``samples`` after an interrupt.
         accuracy: Of "reference" and "candidate", where labels are known.
         counterexample: The test with the smallest case that differs, if one was written.
+        coverage: What the runs reached of an integer network; None where no states were compared.
+        mutants: Programs that are wrong in one number, and whether the same runs catch them.
     """
 
     comparison: Comparison
     asked_for: int
     accuracy: Mapping[str, float] = field(default_factory=dict)
     counterexample: Path | None = None
+    coverage: Coverage | None = None
+    mutants: tuple[Caught, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -86,16 +80,6 @@ class Verification:
         return self.verdict._repr_html_() + block("", {"samples": self.samples, **self.accuracy}, notes=self.notes)
 
 
-@dataclass(frozen=True, eq=False)
-class _Samples:
-    """What runs are compared on."""
-
-    source: Source
-    labels: NDArray[np.int64] | None
-    count: int
-    of: dict[str, Any]  # what identifies them, for a ledger
-
-
 def verify(
     candidate: Network | Artifact | Path | str,
     against: Network | str,
@@ -114,6 +98,8 @@ def verify(
     counterexample: Path | str | None = None,
     chip: Chip | None = None,
     as_it_is: bool = False,
+    cover: bool = False,
+    mutate: int = 0,
     watch: Watch = silent,
     say: Say = silent,
 ) -> Verification:
@@ -139,6 +125,8 @@ def verify(
         counterexample: Where to write the smallest case that differs, as a test.
         chip: Name, path or profile of the chip that the artifact is mapped to, where it is none of snnc's own.
         as_it_is: Whether an artifact that is not what an export writes is run all the same; the verdict says so.
+        cover: Whether inputs are made, from the weights, that reach what the samples do not reach, and are compared as well.
+        mutate: So many programs that are wrong in one number are exported and run on the same input, to see which are caught.
         watch: Called with the number of samples done.
         say: Called with a line of progress.
 
@@ -166,54 +154,51 @@ def verify(
     where_to_shrink(candidate, against, test_folder := path_of(counterexample))
     profile = None if chip is None else profile_of(chip)
     chosen = contest(candidate, against, simulator_name(by), timeout_s, as_it_is=as_it_is, chip=profile)
-    given = _samples(chosen.net, data, inputs, noise, split, folder, samples, steps, seed)
+    given = samples_of(chosen.net, data, inputs, noise, split, folder, samples, steps, seed)
     say(f"running {_name(candidate)} on {given.count:,} samples")
-    comparison = chosen.remarked(joined(_compared(chosen, given, path_of(resume), watch)))
+    coverage = Coverage(chosen.net) if chosen.record and isinstance(chosen.net.numeric, Fixed) else None
+    _must_be_countable(chosen, coverage, cover, mutate)
+    parts = _compared(chosen, given, path_of(resume), coverage, watch, say)
+    if cover and coverage and _samples_of(parts) == given.count:
+        given = with_covering(chosen.net, coverage, given, say)
+        more, see = range(given.data, given.count), counting(coverage, everything=True)
+        parts += pieces(chosen.net, chosen.run, given.source, more, by=chosen.by, see=see)
+    comparison = chosen.remarked(joined(parts, chosen.net))
     first = comparison.verdict.first
     test = shrink(chosen, given.source, first, test_folder, say) if test_folder and first else None
-    return Verification(comparison, given.count, _accuracy(comparison, given.labels), test)
+    caught = caught_by(chosen, given, mutate, profile, say) if comparison.exact else ()
+    labels = None if given.labels is None else given.labels[: given.data]
+    return Verification(comparison, given.count, _accuracy(comparison, labels), test, coverage, caught)
 
 
 def _name(candidate: Network | Artifact) -> str:
     return candidate.name if isinstance(candidate, Network) else str(candidate.root)
 
 
-def _samples(
-    net: Network, data: Data | None, inputs: Inputs | None, noise: float | None, split: Split, folder: Path | str | None,
-    samples: int | None, steps: int | None, seed: int,
-) -> _Samples:  # fmt: skip
-    """Return the samples of a data set, of given rasters, or of noise."""
-    given = {"data": data, "inputs": inputs, "noise": noise}
-    if len(chosen := [name for name, value in given.items() if value is not None]) != 1:
-        raise UsageError(f"{len(chosen)} of {', '.join(given)} are given", where="verify", fix="give exactly one of them")
-    of: dict[str, Any] = {"data_name": "", "split": split, "rate": noise, "steps": steps, "seed": seed}
-    if noise is not None:
-        if samples is None:
-            raise UsageError("random input has no end", where="samples", fix="say how many samples, or name a data set")
-        source = from_noise(net, steps or (net.encoding.steps if net.encoding else NOISE_STEPS), noise, seed)
-        return _Samples(source, None, samples, of)
-    if inputs is not None:
-        rasters = rasters_of(net, inputs)
-        there = len(next(iter(rasters.values())))
-        digest = sha256(b"".join(np.ascontiguousarray(raster).tobytes() for raster in rasters.values())).hexdigest()
-        source = lambda first, count: {name: raster[first : first + count] for name, raster in rasters.items()}  # noqa: E731
-        return _Samples(source, None, min(samples or there, there), {**of, "inputs": digest})
-    dataset = dataset_of(data or "", split, folder)
-    count = min(samples or len(dataset), len(dataset))
-    return _Samples(from_images(net, dataset.images), dataset.labels, count, {**of, "data_name": dataset.name})
+def _must_be_countable(chosen: Contest, coverage: Coverage | None, cover: bool, mutate: int) -> None:
+    """Raise UsageError, before anything runs, for what cannot be covered or mutated."""
+    if cover and coverage is None:
+        fix = "leave it out, or verify an artifact of an integer network"
+        raise UsageError("coverage is counted where states of an integer network are compared", where="--cover", fix=fix)
+    if mutate and (coverage is None or chosen.artifact is None):
+        raise UsageError(
+            "only the program of an integer network is mutated", where="--mutate", fix="leave it out, or verify an artifact"
+        )
 
 
-def _compared(chosen: Contest, given: _Samples, kept: Path | None, watch: Watch) -> list[Piece]:
+def _compared(
+    chosen: Contest, given: Samples, kept: Path | None, coverage: Coverage | None, watch: Watch, say: Say
+) -> list[Piece]:  # fmt: skip
     """Return the pieces of all samples, or at an interrupt of those that were done, if any were."""
     of = {**chosen.of, "input": given.of}
-    parts = ledger.read(kept, of) if kept else []
-    done = sum(len(part.reference_classes) for part in parts)
+    parts = _resumed(chosen.net, given, ledger.read(kept, of), coverage, say) if kept else []
+    done = _samples_of(parts)
     at_most = SOME if chosen.peer == "torch" else FEW if kept and chosen.artifact else None  # so few are lost at an interrupt
     watch(done)
-    left = range(done, given.count)
+    left, see = range(done, given.count), counting(coverage)
     try:
         for part in pieces(
-            chosen.net, chosen.run, given.source, left, by=chosen.by, record=chosen.record, at_most=at_most
+            chosen.net, chosen.run, given.source, left, by=chosen.by, record=chosen.record, at_most=at_most, see=see
         ):  # fmt: skip
             parts.append(part)
             done += len(part.reference_classes)
@@ -226,9 +211,29 @@ def _compared(chosen: Contest, given: _Samples, kept: Path | None, watch: Watch)
     return parts
 
 
+def _samples_of(parts: Sequence[Piece]) -> int:
+    return sum(len(part.reference_classes) for part in parts)
+
+
+def _resumed(net: Network, given: Samples, parts: list[Piece], coverage: Coverage | None, say: Say) -> list[Piece]:
+    """Return the pieces of a ledger of the samples that were asked for; none if one is not of what the network makes of them."""
+    whole, first = list[Piece](), 0
+    for part in parts:
+        count = len(part.reference_classes)
+        if not count or first + count > given.count:
+            break
+        see = counting(coverage)
+        if not holds(net, part, given.source(first, count), lambda reference, see=see: see(0, reference, reference, None)):  # type: ignore[misc]
+            say("what was kept does not fit the input or the network: everything is compared anew")
+            return []
+        whole.append(part)
+        first += count
+    return whole
+
+
 def _accuracy(comparison: Comparison, labels: NDArray[np.int64] | None) -> dict[str, float]:
     """Return the accuracy of both runs, if labels are known."""
     if labels is None:
         return {}
     answers = {"reference": comparison.reference_classes, "candidate": comparison.candidate_classes}
-    return {name: float(np.mean(classes == labels[: len(classes)])) for name, classes in answers.items()}
+    return {name: float(np.mean(classes[: len(labels)] == labels[: len(classes)])) for name, classes in answers.items()}

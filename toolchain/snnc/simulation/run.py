@@ -1,7 +1,7 @@
 """What came out of running a network once: by the reference, by an engine, by an exported program."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,12 @@ class Run:
     def readouts(self) -> Mapping[str, str]:
         """The populations that never fire, and the state that each is judged by."""
         return {name: model.readout for name, model in self.models.items() if not model.rule.fires}
+
+    def of_samples(self, chosen: slice) -> "Run":
+        """Return the run of some of its samples; what was measured is of all of them, and stays out."""
+        spikes = {name: raster[chosen] for name, raster in self.spikes.items()}
+        states = {name: {v: x[chosen] for v, x in of.items()} for name, of in self.states.items()}
+        return replace(self, spikes=spikes, states=states, measured={})
 
 
 def models(net: Network) -> dict[str, type[Neuron]]:

@@ -1,7 +1,7 @@
 """From a network to a program for a target, and back: the contract of a target, artifacts, and how their programs are run."""
 
 from snnc.targets.artifact import altered_files, export, foreign_files, must_be_exportable, read_artifact
-from snnc.targets.integrity import alterations, fingerprint, must_be_unaltered
+from snnc.targets.integrity import alterations, export_like, fingerprint, must_be_unaltered
 from snnc.targets.target import (
     EXPORTERS,
     Artifact,
@@ -25,6 +25,7 @@ __all__ = [
     "alterations",
     "altered_files",
     "export",
+    "export_like",
     "fingerprint",
     "foreign_files",
     "is_runnable",

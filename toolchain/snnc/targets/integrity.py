@@ -53,14 +53,22 @@ def fingerprint(artifact: Artifact) -> str:
     return total.hexdigest()
 
 
+def export_like(artifact: Artifact, net: Network, chip: Profile | None, out: Path) -> Artifact:
+    """Export a network for the target of an artifact, its neurons on the same cores; the mapping is measured anew.
+
+    Raises FileError, DoesNotFitError or NetworkError if the artifact's mapping is none of the network's, and as `export` does.
+    """
+    mapping = _mapping(artifact, read_manifest(artifact.root / MANIFEST).get("profile"), net, chip)
+    at_most = max(MAX_SYNAPSES, SYNAPSES_PER_BYTE * _bytes(artifact))
+    return export(artifact.target, net, mapping, out, max_synapses=at_most)
+
+
 def _unlike_a_new_export(artifact: Artifact, net: Network, chip: Profile | None) -> Iterator[str]:
     theirs = read_manifest(artifact.root / MANIFEST)
-    at_most = max(MAX_SYNAPSES, SYNAPSES_PER_BYTE * _bytes(artifact))
     try:
-        mapping = _mapping(artifact, theirs.get("profile"), net, chip)
         with tempfile.TemporaryDirectory(prefix="snnc-anew-") as folder:
             anew = Path(folder) / "artifact"
-            export(artifact.target, net, mapping, anew, max_synapses=at_most)
+            export_like(artifact, net, chip, anew)
             ours, same = read_manifest(anew / MANIFEST), _equal_bytes(anew, artifact.root)
     except SnncError as error:
         yield f"it cannot be written anew, so nothing says that it is what an export writes: {error}"

@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from snnc.base.npz import DAMAGE
 from snnc.errors import FileError, MissingDependencyError, RunError, WriteError
 from snnc.simulation.run import Rasters, Run
 from snnc.targets.target import Artifact
@@ -197,7 +197,7 @@ def _result(artifact: Artifact, inputs: Rasters, record: bool, outputs: Path) ->
             states = {name: {v: file[f"{name}.{v}"] for v in _states(artifact, name, file.files)} for name in neurons}
             by = str(file["_by"])
             measured = {name.removeprefix(MEASURED): float(file[name]) for name in file.files if name.startswith(MEASURED)}
-    except (OSError, EOFError, KeyError, TypeError, ValueError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, *DAMAGE) as error:
         raise RunError(f"the program left no usable outputs: {error}", where=where, fix="export again") from error
     samples_and_steps = next(iter(inputs.values())).shape[:2]
     for name, raster in spikes.items():

@@ -39,6 +39,7 @@ class Verdict:
     states: Mapping[str, tuple[int, int]]
     fired: Mapping[str, int]  # spikes in the reference; of readouts, slots in which what is read is not 0
     first: Divergence | None
+    never_fire: tuple[str, ...] = ()  # populations of which it is proved that no input makes them fire
 
     @property
     def exact(self) -> bool:
@@ -46,8 +47,8 @@ class Verdict:
 
     @property
     def silent(self) -> tuple[str, ...]:
-        """Populations that never fired, about which nothing is proved."""
-        return tuple(name for name, count in self.fired.items() if not count)
+        """Populations that never fired, though nothing says that they cannot: about these nothing is proved."""
+        return tuple(name for name, count in self.fired.items() if not count and name not in self.never_fire)
 
     @property
     def mismatches(self) -> int:
@@ -119,7 +120,8 @@ def join(parts: Sequence[tuple[int, Verdict]]) -> Verdict:
 
 
 def _total(counts: Sequence[Mapping[str, tuple[int, int]]]) -> dict[str, tuple[int, int]]:
-    return {name: (sum(c[name][0] for c in counts), sum(c[name][1] for c in counts)) for name in counts[0]}
+    names = dict.fromkeys(name for c in counts for name in c)
+    return {name: (sum(c.get(name, (0, 0))[0] for c in counts), sum(c.get(name, (0, 0))[1] for c in counts)) for name in names}
 
 
 def _recorded_in_both(reference: Run, candidate: Run, name: str) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def read(path: Path, of: Mapping[str, Any]) -> list[Piece]:
         raise UsageError(f"is of another comparison: {', '.join(unlike)} differ", where=str(path), fix="name another file")
     try:
         return [_piece(one) for one in found["pieces"]]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise FileError(f"is damaged: {error!r}", where=str(path), fix="name another file") from error
 
 
@@ -44,7 +45,8 @@ def write(path: Path, of: Mapping[str, Any], pieces: Sequence[Piece]) -> None:
 
 def _record(piece: Piece) -> dict[str, Any]:
     classes = {name: getattr(piece, name).tolist() for name in ("reference_classes", "candidate_classes")}
-    return {"verdict": asdict(piece.verdict), **classes, "operations": piece.operations, "measured": dict(piece.measured)}
+    counts = {"operations": piece.operations, "measured": dict(piece.measured), "digest": piece.digest}
+    return {"verdict": asdict(piece.verdict), **classes, **counts}
 
 
 def _piece(record: Mapping[str, Any]) -> Piece:
@@ -55,10 +57,16 @@ def _piece(record: Mapping[str, Any]) -> Piece:
     verdict = Verdict(str(said["reference"]), str(said["candidate"]), counts["spikes"], counts["states"], fired, first)
     classes = [np.array(record[name], np.int64) for name in ("reference_classes", "candidate_classes")]
     measured = {str(name): float(amount) for name, amount in record["measured"].items()}
-    return Piece(verdict, classes[0], classes[1], int(record["operations"]), measured)
+    if not all(isfinite(amount) for amount in measured.values()):
+        raise ValueError("a figure is infinite or NaN")
+    if classes[0].shape != classes[1].shape or classes[0].ndim != 1:
+        raise ValueError(f"classes of shapes {classes[0].shape} and {classes[1].shape}")
+    return Piece(verdict, classes[0], classes[1], int(record["operations"]), measured, str(record.get("digest", "")))
 
 
 def _divergence(record: Mapping[str, Any]) -> Divergence:
-    states = {name: (reference, candidate) for name, (reference, candidate) in record["states"].items()}
+    states = {str(name): (float(reference), float(candidate)) for name, (reference, candidate) in record["states"].items()}
+    place = {name: int(record[name]) for name in ("sample", "step", "neuron")}
     reference, candidate = record["spike"]
-    return Divergence(**{**record, "spike": (reference, candidate), "states": states})
+    spike = (int(reference), int(candidate))
+    return Divergence(population=str(record["population"]), cause=str(record["cause"]), spike=spike, states=states, **place)

@@ -3,14 +3,18 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
 
+from snnc.analysis.range_proof import prove_ranges
+from snnc.analysis.reachability import Reach
 from snnc.chips.profile import Profile
 from snnc.errors import DataError, NetworkError, UnsupportedError
+from snnc.network.arithmetic import Fixed
 from snnc.network.encoding import Images, encode
-from snnc.network.model import Network
+from snnc.network.model import Network, Population
 from snnc.simulation.choice import simulator
 from snnc.simulation.run import Rasters, Run, classes
 from snnc.targets.integrity import alterations, must_be_unaltered
@@ -44,13 +48,17 @@ class Comparison:
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """What came of some successive samples; the fields are those of a `Comparison`."""
+    """What came of some successive samples; the fields are those of a `Comparison`.
+
+    ``digest``: the SHA-256 of what went in, and of the reference's spikes.
+    """
 
     verdict: Verdict
     reference_classes: NDArray[np.int64]
     candidate_classes: NDArray[np.int64]
     operations: int
     measured: Mapping[str, float]
+    digest: str = ""
 
 
 def pieces(
@@ -73,21 +81,71 @@ def pieces(
         see(first, reference, candidate, verdict)
         yield Piece(
             verdict, classes(reference, net.output), classes(candidate, net.output),
-            synaptic_operations(net, reference.spikes), candidate.measured,
+            synaptic_operations(net, reference.spikes), candidate.measured, digest(reference),
         )  # fmt: skip
 
 
-def joined(parts: Sequence[Piece]) -> Comparison:
-    """One proof out of pieces that follow one another from sample 0 on. Raises DataError if there is none."""
+def digest(run: Run) -> str:
+    """Return the SHA-256 of the messages of all populations of a run, the inputs' included."""
+    total = sha256()
+    for name, raster in run.spikes.items():
+        total.update(f"{name} {raster.shape}".encode())
+        total.update(np.ascontiguousarray(raster, np.int32).tobytes())
+    return total.hexdigest()
+
+
+def holds(net: Network, part: Piece, inputs: Rasters, see: Callable[[Run], None] = lambda reference: None) -> bool:
+    """Return whether a piece that was read from a file is of these inputs, as far as the network, run again by its fastest
+    simulator, tells. ``see`` sees that run, its states recorded."""
+    reference = simulator(net)(net, inputs, True)
+    see(reference)
+    v = part.verdict
+    sizes = {name: raster.size for name, raster in reference.spikes.items()}
+    equal = v.first is not None or (
+        not any(differing for counts in (v.spikes, v.states) for _, differing in counts.values())
+        and np.array_equal(part.candidate_classes, part.reference_classes)
+    )
+    return (
+        equal
+        and part.digest == digest(reference)
+        and {name: compared for name, (compared, _) in v.spikes.items()} == sizes
+        and v.fired.keys() == sizes.keys()
+        and all(compared == sizes.get(name.rpartition(".")[0]) for name, (compared, _) in v.states.items())
+        and np.array_equal(part.reference_classes, classes(reference, net.output))
+        and part.operations == synaptic_operations(net, reference.spikes)
+    )
+
+
+def joined(parts: Sequence[Piece], net: Network) -> Comparison:
+    """One comparison out of pieces that follow one another from sample 0 on. Raises DataError if there is none."""
     counts = [len(part.reference_classes) for part in parts]
     verdict, measured = join([(sum(counts[:i]), part.verdict) for i, part in enumerate(parts)]), Counter[str]()
     for part in parts:
         measured.update(part.measured)
+    verdict = replace(verdict, never_fire=_never_fire(net, verdict.silent))
     return Comparison(
         verdict,
         np.concatenate([part.reference_classes for part in parts]), np.concatenate([part.candidate_classes for part in parts]),
         sum(part.operations for part in parts), measured, (),
     )  # fmt: skip
+
+
+def _never_fire(net: Network, silent: Sequence[str]) -> tuple[str, ...]:
+    """Return the populations, of some that were silent, of which the range proof says that no input makes them anything else."""
+    names = [name for name in silent if net[name].neuron]
+    if not names or not isinstance(net.numeric, Fixed):
+        return ()
+    reaches = prove_ranges(net).reaches
+    return tuple(name for name in names if _is_silent(net[name], reaches[name]))
+
+
+def _is_silent(p: Population, reach: Reach) -> bool:
+    """Return whether no neuron can fire, or of a readout: whether no voltage can be other than 0."""
+    assert p.neuron is not None  # noqa: S101 - for the type checker; callers ask for neurons only
+    if p.neuron.rule.fires:
+        return not reach.fires.any()
+    v = reach.states[p.neuron.readout]
+    return bool(reach.found.all() and not v.low.any() and not v.high.any())
 
 
 def compare_runs(
@@ -100,7 +158,7 @@ def compare_runs(
         parts.append(part)
         done += len(part.reference_classes)
         watch(done)
-    return joined(parts)
+    return joined(parts, net)
 
 
 def synaptic_operations(net: Network, sent: Rasters) -> int:

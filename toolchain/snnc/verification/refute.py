@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.analysis.current_bounds import fixed, sent
-from snnc.analysis.intervals import span, step
+from snnc.analysis.intervals import Stepped, span, step
 from snnc.analysis.range_proof import Certificate, RangeProof, ends
 from snnc.network.arithmetic import Fixed
 from snnc.network.delays import parts
@@ -149,8 +149,15 @@ def _climbs_to_a_reset(p: Population, target: RegisterEnd) -> bool:
 def confirmed(net: Network, run: Run, population: str) -> dict[str, NDArray[Any]]:
     """What the register of each state was given to hold in every step of a recorded run: (samples, steps, n).
 
-    Each step is made once more from the states before it, and its result is held against the run's. Raises RuntimeError
-    if one differs.
+    Raises RuntimeError as `stepped_again` does.
+    """
+    return {name: x.low for name, x in stepped_again(net, run, population).held.items()}
+
+
+def stepped_again(net: Network, run: Run, population: str) -> Stepped:
+    """Return what each step of a recorded run makes of the states before it, made once more: arrays (samples, steps, n).
+
+    The result is held against the run's. Raises RuntimeError if one differs.
     """
     p, numeric, spikes = net[population], fixed(net), run.spikes
     samples, steps = spikes[population].shape[:2]
@@ -161,14 +168,14 @@ def confirmed(net: Network, run: Run, population: str) -> dict[str, NDArray[Any]
             arrived = part.current(sender.reshape(-1, sender.shape[2]), numeric).reshape(samples, -1, p.size)
             current[:, part.delay_steps :] += arrived
     assert p.neuron is not None  # noqa: S101 - for the type checker; inputs have no registers
-    states = run.states[population]
+    states = {name: x.astype(np.int64) for name, x in run.states[population].items()}
     first = {state.name: np.full((samples, 1, p.size), state.initial) for state in p.neuron.states}
     before = {name: span(np.concatenate([first[name], x[:, :-1]], 1)) for name, x in states.items()}
     again = step(p.neuron, before, span(current), numeric)
     for name, x in again.after.items():
         if (x.low != states[name]).any() or (x.high != states[name]).any():
             raise RuntimeError(f"{run.by} and the arithmetic of intervals differ in {name} of {population}")
-    return {name: x.low for name, x in again.held.items()}
+    return again
 
 
 def _alone(net: Network, p: Population, neuron: int) -> Network:
