@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-slow check venv peers browser screenshots docs clean
+.PHONY: help demo test test-slow check venv peers browser hdl hdl-tools screenshots docs clean
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -37,6 +37,19 @@ browser: ## Install Debian's headless Chromium for the tests of the report's pag
 		chromium-headless-shell fonts-dejavu-core >/dev/null \
 		|| echo "no Chromium, so the report's page is not tested: apt-get install chromium-headless-shell"
 
+hdl: ## Install Debian's Icarus Verilog, which runs target `verilog`, where it is missing and this may install it
+	@command -v iverilog >/dev/null && exit 0; \
+	[ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+		iverilog >/dev/null \
+		|| echo "no Icarus Verilog, so target verilog is not tested: apt-get install iverilog"
+
+hdl-tools: hdl $(VENV)/.installed ## Install Verilator, and yosys and nextpnr from PyPI (extra fpga), for the slow tests and snnc build
+	@command -v verilator >/dev/null && command -v g++ >/dev/null && command -v make >/dev/null || { \
+	[ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+		verilator g++ make >/dev/null; } \
+		|| echo "no Verilator, so long simulations are not tested: apt-get install verilator g++ make"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[fpga]"
+
 screenshots: venv browser ## Write the screenshots of docs/report.md anew
 	SNNC_SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/report/test_report_screenshots.py
 
@@ -46,10 +59,10 @@ docs: venv ## Build the documents' site into out/site; a warning is an error
 demo: venv ## Train, prune, quantise, check, export and verify on handwritten digits
 	$(BIN)/snnc run examples/digits.toml -o out/digits --force
 
-test: venv browser ## Run the tests (peers are run for real)
+test: venv browser hdl ## Run the tests (peers are run for real)
 	$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile
 
-test-slow: venv peers ## Run the tests that take minutes
+test-slow: venv peers hdl-tools ## Run the tests that take minutes
 	$(BIN)/python -m pytest -q -m slow
 
 check: venv ## Lint, format, types, and who may import whom

@@ -1,6 +1,7 @@
 """What all tests share: where the data is, and that nothing is skipped in continuous integration."""
 
 import os
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -43,7 +44,9 @@ def mnist() -> Path:
 
 
 def pytest_runtest_setup(item):
-    """Tests that run Lava are skipped, with the reason, where it is not installed."""
+    """Tests that run Lava or Icarus Verilog are skipped, with the reason, where it is not installed."""
+    if item.get_closest_marker("hdl") and not shutil.which("iverilog"):
+        pytest.skip("Icarus Verilog is not installed: make hdl, or apt-get install iverilog")
     if item.get_closest_marker("lava") and not find_spec("lava") and "SNNC_LAVA_PYTHON" not in os.environ:
         pytest.skip("Lava is not installed; snnc doctor says how to install it")
 

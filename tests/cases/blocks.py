@@ -136,6 +136,7 @@ FILES = {
     "docs/own-models.md": _model(IMAGES),
     "docs/report.md": _runs,
     "docs/proof.md": _fixed,
+    "docs/fpga.md": _fixed,
     "docs/how-to/fit-my-chip.md": _fixed,
     "docs/how-to/read-a-divergence.md": _program,
     "docs/how-to/write-a-profile.md": _chip,

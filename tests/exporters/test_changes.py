@@ -56,7 +56,7 @@ def written(name, net, folder):
 
 
 def each_target():
-    marks = {name: [pytest.mark.lava, pytest.mark.slow] for name in SLOW}
+    marks = {name: [pytest.mark.lava, pytest.mark.slow] for name in SLOW} | {"verilog": [pytest.mark.hdl]}
     runnable = [name for name in targets.names() if targets.is_runnable(targets.load(name))]
     return pytest.mark.parametrize("name", [pytest.param(name, marks=marks.get(name, [])) for name in runnable])
 

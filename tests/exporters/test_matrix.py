@@ -101,7 +101,10 @@ def test_what_says_yes_is_read_back_exactly(target, model, kind, tmp_path):
 
 
 @pytest.mark.lava
-@pytest.mark.parametrize("target", sorted({*RUNNABLE} - {*READ_BACK}))
+@pytest.mark.parametrize(
+    "target",
+    [pytest.param(t, marks=[pytest.mark.hdl] if t == "verilog" else []) for t in sorted({*RUNNABLE} - {*READ_BACK})],
+)
 def test_what_says_yes_works_and_what_says_no_does_not(target, tmp_path, monkeypatch):
     """Refusals are taken away, so that a pair which has started to work is found."""
     matrix = targets.support_matrix()[target]

@@ -49,7 +49,7 @@ def _print_measured(proof: Comparison, samples: int) -> None:
         return
     rows = [(name, f"{amount / samples:.4g}") for name, amount in found.items()]
     print_table("", (f"{proof.verdict.candidate} measured", "per sample"), rows)
-    if "energy_j" not in found:
+    if "energy_j" not in found and "clocks" not in found:
         click.echo("energy_j, time_s: unknown, as the profile has no costs of events")
 
 

@@ -23,21 +23,28 @@ from snnc.network.op import MAX_SYNAPSES
     show_default=True,
     help="Into how many synapses the shared weights of a connection may be unrolled, where the target needs it.",
 )
+@click.option("--lanes", type=click.IntRange(min=1), help="verilog: neurons computed side by side, a power of two.  [default: 1]")
+@click.option(
+    "--narrow/--no-narrow",
+    default=None,
+    help="verilog: registers as narrow as is proved, or as wide as the chip's.  [default: narrow]",
+)
 @out_option
 @click.option("--force", is_flag=True, help="Replace the artifact that is at --out.")
 @json_option
 def command(
-    model: Path, target: str, profile: str | None, mapped: Path | None, seed: int, max_synapses: int, out: Path, force: bool,
-    as_json: bool,
+    model: Path, target: str, profile: str | None, mapped: Path | None, seed: int, max_synapses: int, lanes: int | None,
+    narrow: bool | None, out: Path, force: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Write MODEL as a program for a target, into a new folder."""
     from snnc import store
     from snnc.pipeline.chip import core_map_of
 
     targets.must_be_exportable(out, force)
+    options = {name: value for name, value in (("lanes", lanes), ("narrow", narrow)) if value is not None}
     net, chosen = store.load(model), targets.load(target)
     core_map = core_map_of(net, target, chip=profile, mapping=mapped, seed=seed)
-    artifact = targets.export(target, net, core_map, out, force=force, max_synapses=max_synapses)
+    artifact = targets.export(target, net, core_map, out, force=force, max_synapses=max_synapses, options=options)
     size = sum((out / name).stat().st_size for name in artifact.files)
     cores = {"profile": core_map.profile, "cores": len(core_map.cores)} if core_map else {}
     if as_json:

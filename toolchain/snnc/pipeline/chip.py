@@ -1,7 +1,9 @@
 """A network on a chip: the stages behind `snnc check`, `map` and `export`, and the functions of the same names."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import snnc.chips as chips
 import snnc.targets as targets
@@ -135,6 +137,7 @@ def export(
     mapping: CoreMap | Path | str | None = None,
     seed: int = 0,
     max_synapses: int = MAX_SYNAPSES,
+    options: Mapping[str, Any] | None = None,
     force: bool = False,
 ) -> Artifact:
     """Write a network as a program for a target, into a new folder, whole or not at all.
@@ -149,6 +152,7 @@ def export(
         mapping: A `CoreMap`, or the file that `snnc map` wrote.
         seed: Seed of the mapping.
         max_synapses: Into how many synapses the shared weights of a connection may be unrolled, where the target needs it.
+        options: Those of the target, if it has any: `lanes` and `narrow` of verilog.
         force: Replace the artifact that is at ``out``.
 
     Returns:
@@ -170,7 +174,7 @@ def export(
         ('npz', True)
     """
     core_map = core_map_of(net, target, chip=chip, mapping=mapping, seed=seed)
-    return targets.export(target, net, core_map, Path(out), force=force, max_synapses=max_synapses)
+    return targets.export(target, net, core_map, Path(out), force=force, max_synapses=max_synapses, options=options)
 
 
 def core_map_of(

@@ -135,7 +135,7 @@ def _differs(contest: Contest) -> Differs:
 def _exported(contest: Contest) -> Differs | None:
     """Against the program that is exported from a network; None for targets that need a mapping."""
     assert contest.artifact is not None  # noqa: S101 - for the type checker; callers have one
-    name = contest.artifact.target
+    name, options = contest.artifact.target, contest.artifact.options
     if targets.load(name).NEEDS_MAPPING:
         return None
 
@@ -143,7 +143,7 @@ def _exported(contest: Contest) -> Differs | None:
         samples = len(next(iter(inputs.values())))
         try:
             with tempfile.TemporaryDirectory(prefix="snnc-shrink-") as folder:
-                artifact = targets.export(name, net, None, Path(folder) / "artifact")
+                artifact = targets.export(name, net, None, Path(folder) / "artifact", options=options)
                 candidate = running(artifact, net, contest.timeout_s)(inputs)
             return samples_that_differ(simulator(net, contest.by)(net, inputs, True), candidate)
         except SnncError:  # a part of the network that cannot be exported is no smaller case

@@ -11,7 +11,7 @@ from typing import Any, cast
 from snnc._version import __version__
 from snnc.analysis.range_proof import prove_ranges
 from snnc.base.files import must_be_free, new_folder, read_json
-from snnc.errors import FileError, UnsupportedError
+from snnc.errors import FileError, UnsupportedError, UsageError
 from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Network
@@ -36,22 +36,26 @@ def export(
     *,
     force: bool = False,
     max_synapses: int = MAX_SYNAPSES,
+    options: Mapping[str, Any] | None = None,
 ) -> Artifact:
     """Write a network for a target into the folder ``out``, whole or not at all; equal input gives equal bytes.
 
     ``max_synapses``: into how many synapses the shared weights of a connection may be unrolled where the target needs it;
-    beyond, DoesNotFitError is raised. Raises UnsupportedError with everything that the target cannot express, FileError if
-    ``out`` exists (without ``force``, which replaces artifacts and empty folders only) or cannot be written.
+    beyond, DoesNotFitError is raised. ``options``: those that the target names in OPTIONS. Raises UnsupportedError with
+    everything that the target cannot express, UsageError for an option that it does not have, FileError if ``out`` exists
+    (without ``force``, which replaces artifacts and empty folders only) or cannot be written.
     """
-    chosen = load(target)
+    chosen, options = load(target), dict(options or {})
+    if unknown := sorted(options.keys() - set(getattr(chosen, "OPTIONS", ()))):
+        raise UsageError(f"target {target!r} has no option {unknown[0]!r}", where="export", fix="leave it out")
     if problems := chosen.problems(net, mapping):
         raise UnsupportedError("; ".join(problems), where=f"network {net.name!r} for target {target!r}")
     with new_folder(out, ours=_is_artifact, force=force) as folder:
-        latency = chosen.export(net, mapping, folder, max_synapses)
+        latency = chosen.export(net, mapping, folder, max_synapses, **options)
         files = {path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
-        manifest = _manifest(target, net, mapping, latency, files)
+        manifest = _manifest(target, net, mapping, latency, files, options)
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
-    return Artifact(target, out, files, net.hash, latency, net.dt_s, net.numeric.kind, _states(net))
+    return Artifact(target, out, files, net.hash, latency, net.dt_s, net.numeric.kind, _states(net), options)
 
 
 def must_be_exportable(out: Path, force: bool) -> None:
@@ -68,8 +72,9 @@ def _is_artifact(path: Path) -> bool:
 
 
 def _manifest(
-    target: str, net: Network, mapping: CoreMap | None, latency: Mapping[str, int], files: Mapping[str, str]
-) -> dict[str, Any]:
+    target: str, net: Network, mapping: CoreMap | None, latency: Mapping[str, int], files: Mapping[str, str],
+    options: Mapping[str, Any],
+) -> dict[str, Any]:  # fmt: skip
     return {
         "schema": SCHEMA,
         "snnc": __version__,
@@ -84,6 +89,7 @@ def _manifest(
         "files": dict(files),
         "range_proof": prove_ranges(net).to_json() if isinstance(net.numeric, Fixed) else None,
         "done": [asdict(stage) for stage in net.done],
+        **({"options": dict(options)} if options else {}),
     }
 
 
@@ -107,6 +113,7 @@ def read_artifact(path: Path) -> Artifact:
             dt_s=float(manifest["dt_s"]),
             numeric=str(manifest["numeric"]),
             states={str(k): tuple(map(str, v)) for k, v in manifest.get("states", {}).items()},
+            options=dict(manifest.get("options", {})),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise FileError(f"is damaged: {error!r}", where=str(path / MANIFEST), fix="export again") from error

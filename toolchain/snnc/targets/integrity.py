@@ -60,7 +60,7 @@ def export_like(artifact: Artifact, net: Network, chip: Profile | None, out: Pat
     """
     mapping = _mapping(artifact, read_manifest(artifact.root / MANIFEST).get("profile"), net, chip)
     at_most = max(MAX_SYNAPSES, SYNAPSES_PER_BYTE * _bytes(artifact))
-    return export(artifact.target, net, mapping, out, max_synapses=at_most)
+    return export(artifact.target, net, mapping, out, max_synapses=at_most, options=artifact.options)
 
 
 def _unlike_a_new_export(artifact: Artifact, net: Network, chip: Profile | None) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeGuard, cast
+from typing import Any, Protocol, TypeGuard, cast
 
 import snnc.neurons as neurons
 from snnc import ops
@@ -27,6 +27,7 @@ class Artifact:
     dt_s: float
     numeric: str = "fixed"  # the numbers of the network: "fixed" or "float"
     states: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by population; earlier versions named none
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the target, that were given when it was exported
 
 
 class Target(Protocol):
@@ -44,8 +45,8 @@ class Target(Protocol):
     def problems(self, net: Network, mapping: CoreMap | None) -> list[str]:
         """Everything that cannot be exported, each as a sentence."""
 
-    def export(self, net: Network, mapping: CoreMap | None, folder: Path, max_synapses: int) -> dict[str, int]:
-        """Fill an empty folder; returns the latency of every population in steps.
+    def export(self, net: Network, mapping: CoreMap | None, folder: Path, max_synapses: int, **options: Any) -> dict[str, int]:
+        """Fill an empty folder; returns the latency of every population in steps. ``options``: some of those in OPTIONS, if any.
 
         Raises DoesNotFitError if shared weights have to be unrolled to more than ``max_synapses`` synapses.
         """

@@ -1,0 +1,196 @@
+"""The files of a network as Verilog: the modules, the memories' images, the testbench and what `run` has to know of them."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc._version import __version__
+from snnc.analysis.range_proof import prove_ranges
+from snnc.network.model import Network
+
+from . import schedule, units
+from .layout import Layout, unsigned_bits
+from .synapses import Images, hexadecimal, images
+from .units import Unit
+
+RTL = Path(__file__).with_name("rtl")
+SOURCES = ("snn_ram.v", "snn_synapses.v", "snn_lane.v", "snn_control.v")
+
+
+@dataclass(frozen=True, eq=False)
+class Machine:
+    """Everything that the files of a network say."""
+
+    layout: Layout
+    images: Images
+    units: list[Unit] = field(repr=False)
+
+    @classmethod
+    def of(cls, net: Network, lanes: int, max_synapses: int, *, narrow: bool) -> "Machine":
+        """The machine of a fixed network. Raises what `images` and `units` raise."""
+        proof, layout = prove_ranges(net), Layout(net, lanes)
+        memories = images(net, layout, proof, max_synapses, narrow=narrow)
+        return cls(layout, memories, units.units(layout, memories, proof, narrow=narrow))
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """The parameters of the modules, by name."""
+        layout, memories = self.layout, self.images
+        group = unsigned_bits(layout.most_groups - 1)
+        program = schedule.instructions(layout, memories, self.units)
+        return {
+            "LANES": layout.lanes,
+            "LANE": unsigned_bits(layout.lanes - 1),
+            "PC": unsigned_bits(len(program)),
+            "POPULATION": unsigned_bits(len(layout.numbers) - 1),
+            "INPUTS": len(layout.net.inputs),
+            "INDEX": layout.index_bits,
+            "MESSAGE": layout.message_bits,
+            "WORD": layout.event_bits,
+            "EVENTS": layout.event_words,
+            "EVENT_ADDRESS": unsigned_bits(layout.event_words),
+            "ROWS": len(memories.rows),
+            "ROW_ADDRESS": unsigned_bits(len(memories.rows)),
+            "ROW": memories.row_bits,
+            "SYNAPSE": group + memories.weight_bits,
+            "WEIGHT": memories.weight_bits,
+            "SYNAPSES": memories.words,
+            "SYNAPSE_ADDRESS": unsigned_bits(memories.words - 1),
+            "FIELDS": memories.fields,
+            "FIELD": memories.field_bits,
+            "SUMS": layout.most_groups,
+            "GROUP": group,
+            "STATES": layout.states,
+            "STATE_ADDRESS": unsigned_bits(layout.states),
+            "STATE": units.widest(self.units, "stored"),
+            "OWN": units.widest(self.units, "own"),
+            "CONSTANTS": units.widest(self.units, "constants"),
+            "SELECT": units.select_bits(self.units),
+            "TRACE": units.widest(self.units, "traced"),
+            "AGE": unsigned_bits(layout.longest_delay),
+            "HAS_OWN": int(any(unit.own for unit in self.units)),
+        }  # fmt: skip
+
+    def write(self, folder: Path) -> None:
+        """Fill a folder."""
+        for name in SOURCES:
+            (folder / name).write_bytes((RTL / name).read_bytes())
+        values = self._values()
+        for name in ("snn.v", "testbench.v"):
+            (folder / name).write_text(_Text((RTL / f"{name}.in").read_text()).substitute(values))
+        parts = [units.module(unit, self.images) for unit in self.units]
+        select = _Text((RTL / "neurons.v.in").read_text()).substitute(values, units=units.selector(self.units))
+        (folder / "neurons.v").write_text("\n".join([*parts, select]))
+        for name, bits, words in self._memories():
+            (folder / name).write_text("".join(hexadecimal(words, bits)))
+        (folder / "README.md").write_text(_readme(self))
+        (folder / "network.json").write_text(json.dumps(self.description(), indent=1) + "\n")
+
+    def _values(self) -> dict[str, Any]:
+        p = self.parameters
+        lists = schedule.text(self.layout, self.images, self.units)
+        return {
+            **p,
+            "name": "".join(c if c.isalnum() or c in " _.,:()+-" else "_" for c in self.layout.net.name if c.isascii()),
+            "version": __version__,
+            "hash": self.layout.net.hash,
+            "localparams": "\n".join(f"    localparam {name} = {value};" for name, value in p.items()),
+            "schedule": lists,
+            "lanes": "\n".join(_LANE.substitute(lane=lane) for lane in range(self.layout.lanes)),
+        }
+
+    def _memories(self) -> list[tuple[str, int, Any]]:
+        p, memories = self.parameters, self.images
+        found: list[tuple[str, int, Any]] = [("rows.hex", p["ROW"], memories.rows)]
+        for lane in range(self.layout.lanes):
+            weights = memories.weights[lane] & ((1 << p["WEIGHT"]) - 1)
+            found.append((f"synapses_{lane}.hex", p["SYNAPSE"], memories.targets[lane] << p["WEIGHT"] | weights))
+            if p["HAS_OWN"]:
+                found.append((f"own_{lane}.hex", p["OWN"], self._own(lane)))
+        return found
+
+    def _own(self, lane: int) -> NDArray[Any]:
+        """The parameters of each neuron of a lane, in the order of their states."""
+        layout = self.layout
+        words = np.zeros(layout.states, object)
+        for unit in self.units:
+            begins = units.offsets(parameter.bits for parameter in unit.own)
+            for parameter, begin in zip(unit.own, begins, strict=False):
+                for p in unit.populations:
+                    values = unit.of(parameter, p)[lane :: layout.lanes].astype(object) & ((1 << parameter.bits) - 1)
+                    first = layout.first_state[p.name]
+                    words[first : first + len(values)] |= values << begin
+        return words
+
+    def description(self) -> dict[str, Any]:
+        """What `run` has to know of the files, and how large everything is."""
+        layout, p = self.layout, self.parameters
+        traced = {q.name: unit.traced for unit in self.units for q in unit.populations}
+        return {
+            "inputs": [[q.name, q.size] for q in layout.net.inputs],
+            "neurons": [[q.name, q.size, list(traced[q.name].items())] for q in layout.neurons],
+            "synapses": sum(int((w.weights != 0).sum()) for s in self.images.sums.values() for w in s.walks),
+            "parameters": p,
+            "memories": {name: {"words": words, "bits": bits, "each_lane": each} for name, words, bits, each in self.shapes},
+        }
+
+    @property
+    def shapes(self) -> list[tuple[str, int, int, bool]]:
+        """(memory, words, bits, whether every lane has one)."""
+        p = self.parameters
+        found = [
+            ("events", p["EVENTS"], p["WORD"], False),
+            ("rows", p["ROWS"], p["ROW"], False),
+            ("synapses", p["SYNAPSES"], p["SYNAPSE"], True),
+            ("sums", p["SUMS"], p["FIELDS"] * p["FIELD"], True),
+            ("states", p["STATES"], p["STATE"], True),
+        ]
+        return [*found, ("own", p["STATES"], p["OWN"], True)] if p["HAS_OWN"] else found
+
+
+def _readme(machine: Machine) -> str:
+    """What is in an artifact, how large it is, and how it is simulated and driven."""
+    net, p = machine.layout.net, machine.parameters
+    rows = "\n".join(
+        f"| {name} | {words:,} | {bits} | {p['LANES'] if each else 1} |" for name, words, bits, each in machine.shapes
+    )
+    numbers = "\n".join(f"| {number} | {name} | {net[name].size:,} |" for name, number in machine.layout.numbers.items())
+    sources = " ".join(("snn.v", "neurons.v", *SOURCES))
+    return f"""\
+# {net.name.replace("`", "_")} as Verilog
+
+An event-driven machine that computes one step of the network at a time, with {p["LANES"]} lane(s) side by side. Nothing runs
+late: the spikes of a step are those of the same step of the network.
+
+Simulate it with Icarus Verilog (`snnc verify` does this and compares every spike and every state):
+
+    iverilog -g2005 -o simulation testbench.v {sources}
+    vvp simulation
+
+The ports are described at the top of snn.v. Populations have these numbers:
+
+| number | population | neurons |
+|---|---|---|
+{numbers}
+
+| memory | words | bits | copies |
+|---|---|---|---|
+{rows}
+
+A list of events holds each neuron at most once a step: a host that sends one twice, or sends a message wider than the
+population's, breaks what the registers' widths were proved for.
+"""
+
+
+class _Text(Template):
+    """A file with places for what differs between networks: @name or @{name}."""
+
+    delimiter = "@@"
+
+
+_LANE = _Text((RTL / "lane.v.in").read_text())

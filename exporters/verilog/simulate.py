@@ -1,0 +1,204 @@
+"""Runs an artifact in Icarus Verilog or Verilator: inputs become the testbench's commands, its files become spikes and states."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import weakref
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.errors import ConfigError, FileError, MissingDependencyError, RunError
+from snnc.simulation.run import Rasters, Run
+from snnc.targets import runner
+from snnc.targets.target import Artifact
+
+SETTING = "SNNC_VERILOG"
+SOURCES = ("testbench.v", "snn.v", "neurons.v", "snn_control.v", "snn_lane.v", "snn_synapses.v", "snn_ram.v")
+VERILATOR = (
+    "--binary --timing -O3 -Wno-fatal -Wno-WIDTH -Wno-UNSIGNED -Wno-CMPCONST --top-module testbench -Mdir build -o simulation"
+)
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """A simulator of Verilog: the command that compiles into the folder where it is run, and what it makes there."""
+
+    runner: runner.Runner
+    compile: tuple[str, ...]
+    program: tuple[str, ...]
+
+
+SIMULATORS = {
+    "iverilog": Simulator(
+        runner.Runner("Icarus Verilog", "apt-get install iverilog", SETTING, "iverilog"),
+        ("iverilog", "-g2005", "-s", "testbench", "-o", "simulation"),
+        ("vvp", "-n", "simulation"),
+    ),
+    "verilator": Simulator(
+        runner.Runner("Verilator", "apt-get install verilator g++ make", SETTING, "verilator"),
+        ("verilator", *VERILATOR.split()),
+        ("build/simulation",),
+    ),
+}
+
+
+def run(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> Run:
+    """Simulate the artifact on input rasters (samples, steps, n), by what the variable SNNC_VERILOG names, else Icarus Verilog.
+
+    Raises MissingDependencyError without a simulator, FileError or RunError for what is wrong with the files.
+    """
+    simulator = _chosen()
+    sizes = _sizes(artifact)
+    program = _compiled(artifact.root.resolve(), _digest(artifact), simulator, timeout_s)
+    with runner.temporary_folder(simulator.runner) as folder:
+        for path in program.path.iterdir():
+            (folder / path.name).symlink_to(path)
+        with runner.write_errors(simulator.runner):
+            (folder / "commands.txt").write_text(commands(sizes, inputs))
+        runner.call([*simulator.program, f"+trace={int(record)}"], folder, timeout_s, simulator.runner)
+        return _result(artifact, sizes, inputs, record, folder, simulator.runner.name)
+
+
+def _chosen() -> Simulator:
+    name = os.environ.get(SETTING) or "iverilog"
+    if name not in SIMULATORS:
+        raise ConfigError(f"is {name!r}, expected {' or '.join(SIMULATORS)}", where=SETTING)
+    simulator = SIMULATORS[name]
+    if not shutil.which(simulator.compile[0]):
+        raise MissingDependencyError(f"{simulator.runner.name} is not installed", fix=f"install it: {simulator.runner.install}")
+    return simulator
+
+
+class _Program:
+    """A compiled simulation in a folder that goes when nobody needs it any more."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="snnc-verilog-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+
+@lru_cache(maxsize=1)  # for each part of a long verification, the same is compiled
+def _compiled(root: Path, digest: str, simulator: Simulator, timeout_s: float) -> _Program:
+    with runner.write_errors(simulator.runner):
+        program = _Program()
+        for path in root.iterdir():
+            if path.suffix in (".v", ".hex"):
+                shutil.copy(path, program.path / path.name)
+    runner.call([*simulator.compile, *SOURCES], program.path, timeout_s, simulator.runner)
+    return program
+
+
+def _digest(artifact: Artifact) -> str:
+    """Of the sources and images as they are now."""
+    digest = hashlib.sha256()
+    for path in sorted(artifact.root.iterdir()):
+        if path.suffix in (".v", ".hex"):
+            digest.update(f"{path.name} {path.stat().st_size} ".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _sizes(artifact: Artifact) -> dict[str, Any]:
+    """What network.json says, checked against the manifest."""
+    path = artifact.root / "network.json"
+    try:
+        sizes = json.loads(path.read_text())
+        names = [name for name, _ in sizes["inputs"]] + [name for name, _, _ in sizes["neurons"]]
+        bits = [bits for _, _, states in sizes["neurons"] for _, bits in states]
+        numbers = [n for _, n, *_ in sizes["inputs"] + sizes["neurons"]]
+        numbers += [sizes["parameters"][name] for name in ("LANES", "TRACE", "INDEX", "MESSAGE", "POPULATION")]
+        sound = sorted(names) == sorted(artifact.latency) and all(type(n) is int and n > 0 for n in [*bits, *numbers])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise FileError(f"is damaged: {error!r}", where=str(path), fix="export again") from error
+    if not sound:
+        raise FileError(f"names populations {sorted(names)}, the manifest {sorted(artifact.latency)}", where=str(path))
+    return dict(sizes)
+
+
+def commands(sizes: dict[str, Any], inputs: Rasters) -> str:
+    """The lines of the testbench's commands.txt for input rasters (samples, steps, n): each sample from a fresh state."""
+    p = sizes["parameters"]
+    samples, steps = next(iter(inputs.values())).shape[:2]
+    lines: list[list[str]] = [[] for _ in range(samples * steps)]
+    for number, (name, n) in enumerate(sizes["inputs"]):
+        raster = np.asarray(inputs[name]).reshape(samples * steps, n)
+        at, neuron = np.nonzero(raster)
+        words = (number << p["MESSAGE"] | raster[at, neuron].astype(np.int64)) << p["INDEX"] | neuron
+        for step, word in zip(at.tolist(), words.tolist(), strict=True):
+            lines[step].append(f"0 {word:x}\n")
+    text = []
+    for step, events in enumerate(lines):
+        text += ["2 0\n"] if step % steps == 0 else []
+        text += [*events, "1 0\n"]
+    return "".join(text)
+
+
+def _result(artifact: Artifact, sizes: dict[str, Any], inputs: Rasters, record: bool, folder: Path, by: str) -> Run:
+    samples, steps = next(iter(inputs.values())).shape[:2]
+    try:
+        fired = _spikes(folder / "spikes.txt", sizes, samples, steps)
+        traces = _states(folder / "trace.txt", sizes, samples, steps) if record else {}
+        clocks = int((folder / "clocks.txt").read_text())
+    except (OSError, ValueError, IndexError) as error:
+        raise RunError(f"the simulation left no usable outputs: {error}", where=str(artifact.root), fix="export again") from error
+    spikes = {name: inputs[name] if name in inputs else fired[name] for name in artifact.latency}
+    return Run(by, artifact.dt_s, spikes, traces, artifact.latency, measured={"clocks": float(clocks)})
+
+
+def _spikes(path: Path, sizes: dict[str, Any], samples: int, steps: int) -> dict[str, NDArray[np.uint8]]:
+    """Spikes as rasters (samples, steps, n); one that is sent twice is counted twice."""
+    rows = [[int(word, 16) for word in line.split()] for line in path.read_text().splitlines()]
+    events = np.array(rows, np.int64).reshape(-1, 3)
+    found, first = {}, len(sizes["inputs"])
+    for number, (name, n, _) in enumerate(sizes["neurons"], first):
+        mine = events[events[:, 1] == number]
+        raster = np.zeros((samples * steps, n), np.uint8)
+        np.add.at(raster, (mine[:, 0], mine[:, 2]), 1)
+        found[name] = raster.reshape(samples, steps, n)
+    if events.size and not first <= events[:, 1].min() <= events[:, 1].max() < first + len(found):
+        raise ValueError(f"spikes of a population {events[:, 1].max()}")
+    return found
+
+
+def _states(path: Path, sizes: dict[str, Any], samples: int, steps: int) -> dict[str, dict[str, NDArray[np.int64]]]:
+    """The states (samples, steps, n) of each population out of the lines of the trace."""
+    p = sizes["parameters"]
+    lanes, digits = p["LANES"], -(-p["LANES"] * p["TRACE"] // 4)
+    groups = [-(-n // lanes) for _, n, _ in sizes["neurons"]]
+    text = np.frombuffer(path.read_bytes(), np.uint8).reshape(samples * steps, sum(groups), digits + 1)
+    bits = _bits(text[..., :digits])
+    found: dict[str, dict[str, NDArray[np.int64]]] = {}
+    first = 0
+    for (name, n, states), count in zip(sizes["neurons"], groups, strict=True):
+        found[name], offset = {}, 0
+        mine = bits[:, first : first + count]
+        for state, width in states:
+            columns = [_signed(mine[..., lane * p["TRACE"] + offset :][..., :width]) for lane in range(lanes)]
+            together = np.stack(columns, axis=2).reshape(samples * steps, count * lanes)
+            found[name][state], offset = together[:, :n].reshape(samples, steps, n), offset + width
+        first += count
+    return found
+
+
+def _bits(text: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Hexadecimal digits (..., digits) as bits (..., 4 * digits), the lowest first. Raises ValueError for an x."""
+    table = np.full(256, 255, np.uint8)
+    table[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)
+    values = table[text]
+    if (values == 255).any():
+        raise ValueError("a state has no value (x)")
+    return np.unpackbits(values[..., ::-1, None], axis=-1, count=4, bitorder="little").reshape(*text.shape[:-1], -1)
+
+
+def _signed(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Bits (..., width), the lowest first, as numbers in two's complement."""
+    weights = np.int64(1) << np.arange(bits.shape[-1], dtype=np.int64)
+    weights[-1] = -weights[-1]
+    total: NDArray[np.int64] = bits @ weights
+    return total
