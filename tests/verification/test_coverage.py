@@ -316,3 +316,23 @@ def test_recorded_rasters_are_compared(tmp_path, capsys):
         assert message in capsys.readouterr().err
     assert snnc("verify", folder, "--against", path, "--inputs", tmp_path / "in.npz", "--random", "0.3") == 2
     assert "leave one of them out" in capsys.readouterr().err
+
+
+def test_recorded_rasters_are_simulated(tmp_path, capsys):
+    net = replace(fixed_chain(1), encoding=None)
+    path = saved(net, tmp_path)
+    raster = (np.random.default_rng(0).random((7, 9, 12)) < 0.4).astype(np.uint8)
+    np.savez_compressed(tmp_path / "in.npz", input=raster)
+    words = ("simulate", path, "--inputs", tmp_path / "in.npz", "-q")
+    assert snnc(*words, "--json", "-o", tmp_path / "out.npz") == 0
+    body = said(capsys)
+    right = simulate(net, {"input": raster})
+    assert (body["samples"], body["steps"], body["accuracy"]) == (7, 9, None)
+    assert body["spikes"] == {name: int(np.count_nonzero(x)) for name, x in right.spikes.items()}
+    with np.load(tmp_path / "out.npz") as file:
+        np.testing.assert_array_equal(file["spikes/output"], right.spikes["output"])
+    assert snnc(*words, "--against", path, "--samples", "3") == 0
+    out = capsys.readouterr().out
+    assert "3 samples, 9 steps a sample" in out
+    assert "accuracy" not in out
+    assert snnc(*words, "--executor", "local") == 2

@@ -17,10 +17,11 @@ from snnc.cli._data import data_options, number_or_all
 from snnc.cli._engine import engine_option
 from snnc.errors import UsageError
 from snnc.network.model import Network
+from snnc.pipeline.arguments import rasters_of, read_rasters
 from snnc.pipeline.distributed import Collected, Split, collect, run_split
 from snnc.pipeline.simulate import contrast, evaluate
 from snnc.simulation.run import Run
-from snnc.verification.evaluate import Contrast, Evaluation, Watch
+from snnc.verification.evaluate import Contrast, Evaluation, Recorded, Watch
 
 MAX_RASTER_BYTES = 4 << 30
 
@@ -29,6 +30,7 @@ MAX_RASTER_BYTES = 4 << 30
 @click.argument("model", type=PATH)
 @data_options
 @click.option("--split", type=click.Choice(["train", "test"]), default="test", show_default=True, help="Part of the data set.")
+@click.option("--inputs", "recorded", type=PATH, help="Rasters of recorded data (.npz) instead of a data set.")
 @click.option("--samples", callback=number_or_all, default="all", show_default=True, help="The first N samples, or all.")
 @click.option("--against", type=PATH, help="Count how spikes and classes differ from those of this network (float, say).")
 @engine_option
@@ -40,23 +42,23 @@ MAX_RASTER_BYTES = 4 << 30
 @json_option
 @quiet_option
 def command(
-    model: Path, data_name: str, data_dir: Path | None, split: Any, samples: int | None, against: Path | None,
-    by: str | None, executor: str | None, jobs: int, scheduler: str | None, out: Path | None, force: bool, as_json: bool,
-    quiet: bool,
+    model: Path, data_name: str, data_dir: Path | None, split: Any, recorded: Path | None, samples: int | None,
+    against: Path | None, by: str | None, executor: str | None, jobs: int, scheduler: str | None, out: Path | None, force: bool,
+    as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Run MODEL on a data set: accuracy, spikes, firing rates, synaptic operations.
 
     A synaptic operation is a message that reaches a synapse which exists. With --executor the samples are split over processes
-    or a cluster; nothing in the result depends on how.
+    or a cluster; nothing in the result depends on how. --inputs takes one integer array (samples, steps, n) by input population.
     """
-    _must_go_together(executor, jobs, scheduler, against)
+    _must_go_together(executor, jobs, scheduler, against, recorded)
     if out:
         must_be_free(out, force)
     net, other = store.load(model), store.load(against) if against else None
-    images = data.load(data_name, split, data_dir)
+    images = Recorded(rasters_of(net, read_rasters(recorded))) if recorded else data.load(data_name, split, data_dir)
     total = min(samples or len(images), len(images))
     if out:
-        _must_be_storable(net, total)
+        _must_be_storable(net, total, images)
     rasters: Collected = {}
     say(f"simulating {total:,} samples", quiet)
     with progress(total, quiet, "simulating") as done:
@@ -81,7 +83,7 @@ def command(
 
 
 def _simulated(
-    net: Network, other: Network | None, images: data.Dataset, samples: int, watch: Watch, by: str | None
+    net: Network, other: Network | None, images: data.Dataset | Recorded, samples: int, watch: Watch, by: str | None
 ) -> tuple[Evaluation, Contrast | None]:
     if other is None:
         return evaluate(net, images, samples=samples, watch=watch, by=by or "auto"), None
@@ -89,18 +91,23 @@ def _simulated(
     return comparison.candidate, comparison
 
 
-def _must_go_together(executor: str | None, jobs: int, scheduler: str | None, against: Path | None) -> None:
+def _must_go_together(
+    executor: str | None, jobs: int, scheduler: str | None, against: Path | None, recorded: Path | None
+) -> None:
     """Raises UsageError for options that need --executor, or cannot stand beside it."""
     if executor and against:
         raise UsageError("two networks are compared on one machine only", where="--against", fix="leave out --executor")
+    if executor and recorded:
+        raise UsageError("recorded rasters are not split", where="--inputs", fix="leave out --executor")
     if not executor and (jobs > 1 or scheduler):
         raise UsageError("nothing is split", where="--jobs" if jobs > 1 else "--scheduler", fix="add --executor local or dask")
     if scheduler and executor != "dask":
         raise UsageError("only Dask has schedulers", where="--scheduler", fix="add --executor dask")
 
 
-def _must_be_storable(net: Network, samples: int) -> None:
-    steps = net.encoding.steps if net.encoding else 1
+def _must_be_storable(net: Network, samples: int, images: data.Dataset | Recorded) -> None:
+    recorded = next(iter(images.rasters.values())).shape[1] if isinstance(images, Recorded) else 1
+    steps = net.encoding.steps if net.encoding and not isinstance(images, Recorded) else recorded
     need = samples * steps * sum(p.size for p in net.populations)
     if need > MAX_RASTER_BYTES:
         raise UsageError(
@@ -128,7 +135,7 @@ def _report(net: Network, found: Evaluation, comparison: Contrast | None, as_jso
         print_json("simulate/1", **body, against=_comparison_json(comparison) if comparison else None)
         return
     print_table(
-        f"{net.name}: {found.correct:,} of {found.samples:,} right = {100 * found.accuracy:.2f} %, {found.steps} steps a sample",
+        f"{net.name}: {_right(found)}{found.steps} steps a sample",
         ("population", "neurons", "spikes", "spikes a sample", "spikes a neuron and step"),
         [
             (name, found.neurons[name], count, round(count / found.samples, 1), round(found.rates[name], 4))
@@ -144,9 +151,17 @@ def _report(net: Network, found: Evaluation, comparison: Contrast | None, as_jso
         _print_comparison(comparison)
 
 
+def _right(found: Evaluation) -> str:
+    """Return how many samples are right in words; of recorded rasters, nobody knows."""
+    if not found.labelled:
+        return f"{found.samples:,} samples, "
+    return f"{found.correct:,} of {found.samples:,} right = {100 * found.accuracy:.2f} %, "
+
+
 def _evaluation_json(found: Evaluation) -> dict[str, Any]:
     return {
-        "samples": found.samples, "steps": found.steps, "correct": found.correct, "accuracy": found.accuracy,
+        "samples": found.samples, "steps": found.steps, 
+        "correct": found.correct if found.labelled else None, "accuracy": found.accuracy if found.labelled else None,
         "spikes": dict(found.spikes), "rates": found.rates, "synaptic_operations": dict(found.synaptic_operations),
     }  # fmt: skip
 
@@ -176,8 +191,9 @@ def _print_comparison(comparison: Contrast) -> None:
         )
         for name, d in comparison.differences.items()
     ]  # fmt: skip
+    accuracy = f"accuracy {100 * a.accuracy:.2f} % there, {100 * b.accuracy:.2f} % here; " if a.labelled else ""
     print_table(
-        f"against the other network: accuracy {100 * a.accuracy:.2f} % there, {100 * b.accuracy:.2f} % here; "
+        f"against the other network: {accuracy}"
         f"{comparison.classes_differing:,} of {a.samples:,} samples classified differently",
         ("population", "slots that differ", "spikes there / here", "sum of |count - count|", "samples that differ",
          "first step that differs (median)"),

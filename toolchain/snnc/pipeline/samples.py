@@ -16,7 +16,7 @@ from snnc.pipeline.arguments import Data, Inputs, Say, dataset_of, rasters_of
 from snnc.simulation.run import Rasters, Run
 from snnc.verification.cover import covering
 from snnc.verification.coverage import Coverage
-from snnc.verification.prove import Source, from_images, from_noise
+from snnc.verification.prove import Source, from_images, from_noise, from_rasters
 
 MOST_COUNTED = 1 << 25  # slots of neurons and steps of which the coverage is counted
 NOISE_STEPS = 16  # of a random sample, where the network has no encoding
@@ -56,8 +56,7 @@ def samples_of(
         rasters = rasters_of(net, inputs)
         there = len(next(iter(rasters.values())))
         digest = sha256(b"".join(np.ascontiguousarray(raster).tobytes() for raster in rasters.values())).hexdigest()
-        source = lambda first, count: {name: raster[first : first + count] for name, raster in rasters.items()}  # noqa: E731
-        return Samples(source, None, min(samples or there, there), {**of, "inputs": digest})
+        return Samples(from_rasters(rasters), None, min(samples or there, there), {**of, "inputs": digest})
     dataset = dataset_of(data or "", split, folder)
     count = min(samples or len(dataset), len(dataset))
     return Samples(from_images(net, dataset.images), dataset.labels, count, {**of, "data_name": dataset.name})

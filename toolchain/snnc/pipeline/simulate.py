@@ -7,7 +7,7 @@ from snnc.network.model import Network
 from snnc.pipeline.arguments import Data, Inputs, dataset_of, rasters_of, simulator_name
 from snnc.simulation.choice import simulator
 from snnc.simulation.run import Run
-from snnc.verification.evaluate import Contrast, Evaluation, Watch
+from snnc.verification.evaluate import Contrast, Evaluation, Recorded, Watch
 from snnc.verification.evaluate import contrast as contrasted
 from snnc.verification.evaluate import evaluate as evaluated
 
@@ -40,7 +40,7 @@ def simulate(net: Network, inputs: Inputs, *, by: str = "auto", record: bool = F
 
 def evaluate(
     net: Network,
-    data: Data = "digits",
+    data: Data | Recorded = "digits",
     *,
     split: Split = "test",
     folder: Path | str | None = None,
@@ -52,7 +52,7 @@ def evaluate(
 
     Args:
         net: A network that says how samples are encoded.
-        data: Name of a data set, or a split.
+        data: Name of a data set, a split, or recorded rasters.
         split: "train" or "test", of a data set given by its name.
         folder: Where the files of the data set are (default: the environment variable SNNC_DATA).
         samples: The first so many samples (default: all).
@@ -72,13 +72,14 @@ def evaluate(
         >>> snnc.evaluate(net, "digits", samples=50).samples
         50
     """
-    return evaluated(net, dataset_of(data, split, folder), samples, watch=watch, by=simulator_name(by))
+    images = data if isinstance(data, Recorded) else dataset_of(data, split, folder)
+    return evaluated(net, images, samples, watch=watch, by=simulator_name(by))
 
 
 def contrast(
     reference: Network,
     candidate: Network,
-    data: Data = "digits",
+    data: Data | Recorded = "digits",
     *,
     split: Split = "test",
     folder: Path | str | None = None,
@@ -91,7 +92,7 @@ def contrast(
     Args:
         reference: The one network (float, say).
         candidate: The other (fixed, say).
-        data: Name of a data set, or a split.
+        data: Name of a data set, a split, or recorded rasters.
         split: "train" or "test", of a data set given by its name.
         folder: Where the files of the data set are (default: the environment variable SNNC_DATA).
         samples: The first so many samples (default: all).
@@ -112,5 +113,5 @@ def contrast(
         >>> snnc.contrast(net, net, samples=20).classes_differing
         0
     """
-    images = dataset_of(data, split, folder)
+    images = data if isinstance(data, Recorded) else dataset_of(data, split, folder)
     return contrasted(reference, candidate, images, samples, watch=watch, by=simulator_name(by))

@@ -15,8 +15,8 @@ from snnc.network.arithmetic import Fixed
 from snnc.network.delays import parts
 from snnc.network.model import Connection, Network
 from snnc.simulation.choice import simulator
-from snnc.simulation.run import Run, classes
-from snnc.verification.prove import from_images
+from snnc.simulation.run import Rasters, Run, classes
+from snnc.verification.prove import Source, from_images, from_rasters
 
 AT_ONCE = 1024  # samples that are simulated side by side, if they fit
 BYTES_AT_ONCE = 256 << 20  # of their rasters
@@ -26,22 +26,37 @@ Watch = Callable[[int, tuple[Run, ...]], None]  # number of the first sample, th
 
 
 @dataclass(frozen=True, eq=False)
+class Recorded:
+    """Rasters (samples, steps, n) of each input, of which no labels are known."""
+
+    rasters: Rasters
+
+    def __len__(self) -> int:
+        return len(next(iter(self.rasters.values())))
+
+
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """A network on the first ``samples`` samples of a split; counts are sums over all of them."""
 
     samples: int
     steps: int
     classes: Ints  # (samples,), what the network says
-    labels: Ints  # (samples,)
+    labels: Ints  # (samples,); (0,) where none are known
     spikes: Mapping[str, int]  # by population; inputs: messages other than 0
     neurons: Mapping[str, int]  # by population
     synaptic_operations: Mapping[str, int]  # by connection: a message that reaches a synapse that exists
     interrupted: bool = False  # before all samples that were asked for
 
     @property
+    def labelled(self) -> bool:
+        """Whether labels are known; else nothing is said of right and wrong."""
+        return len(self.labels) > 0
+
+    @property
     def correct(self) -> int:
         """Samples that are classified as labelled."""
-        return int((self.classes == self.labels).sum())
+        return int((self.classes[: len(self.labels)] == self.labels).sum())
 
     @property
     def accuracy(self) -> float:
@@ -81,8 +96,9 @@ class Contrast:
 
 
 def evaluate(
-    net: Network, data: Dataset, samples: int | None = None, *, first: int = 0, watch: Watch | None = None, by: str | None = None
-) -> Evaluation:
+    net: Network, data: Dataset | Recorded, samples: int | None = None, *, first: int = 0, watch: Watch | None = None,
+    by: str | None = None,
+) -> Evaluation:  # fmt: skip
     """Simulate ``samples`` (default: all) samples from number ``first`` on, some at a time; ``watch`` sees each run. ``by``: the
     name of a simulator. An interrupt ends it early with what was done, if anything was.
 
@@ -102,7 +118,7 @@ def evaluate(
 
 
 def contrast(
-    reference: Network, candidate: Network, data: Dataset, samples: int | None = None, *, watch: Watch | None = None,
+    reference: Network, candidate: Network, data: Dataset | Recorded, samples: int | None = None, *, watch: Watch | None = None,
     by: str | None = None,
 ) -> Contrast:  # fmt: skip
     """Simulate two networks on the same samples and count how their spikes and classes differ.
@@ -136,17 +152,21 @@ def together(parts: Sequence[Evaluation]) -> Evaluation:
 
 
 def _runs(
-    nets: tuple[Network, ...], data: Dataset, samples: int | None, by: str | None, start: int = 0
+    nets: tuple[Network, ...], data: Dataset | Recorded, samples: int | None, by: str | None, start: int = 0
 ) -> Iterator[tuple[int, tuple[Run, ...]]]:
-    if not len(data):
-        raise DataError("has no samples", where=f"{data.name} {data.split}")
-    source, stop = from_images(nets[0], data.images), min(start + (samples or len(data)), len(data))
+    source, stop = _source(nets[0], data), min(start + (samples or len(data)), len(data))
     slots = source(0, 1)[nets[0].inputs[0].name].shape[1] * sum(p.size for net in nets for p in net.populations)
     at_once = min(AT_ONCE, max(1, BYTES_AT_ONCE // slots))
     simulators = [(net, simulator(net, by if isinstance(net.numeric, Fixed) or net is nets[-1] else None)) for net in nets]
     for first in range(start, stop, at_once):
         inputs = source(first, min(at_once, stop - first))
         yield first, tuple(simulate(net, inputs, False) for net, simulate in simulators)
+
+
+def _source(net: Network, data: Dataset | Recorded) -> Source:
+    if not len(data):
+        raise DataError("has no samples", where="the rasters" if isinstance(data, Recorded) else f"{data.name} {data.split}")
+    return from_rasters(data.rasters) if isinstance(data, Recorded) else from_images(net, data.images)
 
 
 def _must_be_alike(a: Network, b: Network) -> None:
@@ -175,9 +195,9 @@ class _Tally:
         for c in self.net.connections:
             self.operations[c.name] += _operations(c, run)
 
-    def total(self, data: Dataset, first: int = 0) -> Evaluation:
+    def total(self, data: Dataset | Recorded, first: int = 0) -> Evaluation:
         found = np.concatenate(self.classes)
-        labels = data.labels[first : first + len(found)]
+        labels = np.zeros(0, np.int64) if isinstance(data, Recorded) else data.labels[first : first + len(found)]
         neurons = {p.name: p.size for p in self.net.ordered}
         return Evaluation(len(found), self.steps, found, labels, self.spikes, neurons, self.operations)
 

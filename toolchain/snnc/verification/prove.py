@@ -237,6 +237,11 @@ def from_images(net: Network, images: Images) -> Source:
     return lambda first, count: {name: encode(encoding, images[first : first + count], first)}
 
 
+def from_rasters(rasters: Rasters) -> Source:
+    """Samples that are at hand: (samples, steps, n) by input."""
+    return lambda first, count: {name: raster[first : first + count] for name, raster in rasters.items()}
+
+
 def from_noise(net: Network, steps: int, rate: float, seed: int) -> Source:
     """Random rasters: each slot of an input holds a message with probability ``rate``, as large as any that it sends."""
 
