@@ -23,7 +23,11 @@ def stages(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
     cores, words = chip["cores"], chip["synapse_words_per_core"]
     return [
         ("train", f"{made['trained']['test_accuracy_torch']:.2%} accuracy", "all synapses"),
-        ("prune (Grad R)", f"{made['pruned']['test_accuracy']:.2%} accuracy", f"{made['pruned']['synapse_connectivity']:.2%} of them"),
+        (
+            "prune (Grad R)",
+            f"{made['pruned']['test_accuracy']:.2%} accuracy",
+            f"{made['pruned']['synapse_connectivity']:.2%} of them",
+        ),
         ("quantise", f"{made['fixed']['test_accuracy']:.2%} accuracy", f"integers of {summary['profile']}"),
         ("check, map", f"{cores['used']} of {cores['limit']} cores", f"{words['percent']:.1f}% of core memory"),
         ("export", "a Lava program", "runs without snnc"),
@@ -44,7 +48,9 @@ def drawn(summary: dict[str, Any]) -> str:
         x = 1 + i * (width + GAP)
         parts.append(f'<rect x="{x}" y="{TOP}" width="{width}" height="{height}" rx="6"/>')
         for line, (text, kind) in enumerate(((verb, "verb"), (first, "number"), (second, "number"))):
-            parts.append(f'<text class="{kind}" x="{x + width / 2}" y="{TOP + 26 + 22 * line}" text-anchor="middle">{text}</text>')
+            parts.append(
+                f'<text class="{kind}" x="{x + width / 2}" y="{TOP + 26 + 22 * line}" text-anchor="middle">{text}</text>'
+            )
         if i:
             parts.append(f'<path class="edge" d="M{x - GAP} {TOP + height / 2}h{GAP - 6}l-5 -4m5 4l-5 4"/>')
     centres = [1 + i * (width + GAP) + width / 2 for i in range(len(boxes))]
