@@ -1,6 +1,6 @@
 """Search for what would make a network fit a chip, by trying it. Only when it is asked for: it takes long beside `check`."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -268,11 +268,13 @@ def _percent(part: int, whole: int) -> str:
 def _other_profiles(net: Network, profile: Profile) -> Iterator[str]:
     """Yield the chips that hold it, and of the systems of a chip the smallest that does."""
     needed: dict[str, int | None] = {}  # chip -> cores; its systems have its limits
-    for other in sorted(chips.every(), key=lambda p: (p.cores, p.name)):
-        another_rule = chips.load(other.family).storage != other.storage  # the same chip, its memory counted in another way
-        if other.name == profile.name or not other.neurons or another_rule or _by_another_rule(other, profile):
+    known = {other.name: other for other in chips.every()}
+    for other in sorted(known.values(), key=lambda p: (p.cores, p.name)):
+        family = known.get(other.family, other)
+        another_rule = family.storage != other.storage  # the same chip, its memory counted in another way
+        if other.name == profile.name or not other.neurons or another_rule or _by_another_rule(other, profile, known):
             continue
-        chip = other.family if _is_of(chips.load(other.family), other) else other.name
+        chip = family.name if _is_of(family, other) else other.name
         if chip not in needed:
             needed[chip] = None if lacking(net, other) else _cores_of_family(net, other)
         cores = needed[chip]
@@ -288,16 +290,16 @@ def _is_of(chip: Profile, system: Profile) -> bool:
     return all(getattr(chip, name) == getattr(system, name) for name in alike)
 
 
-def _by_another_rule(other: Profile, profile: Profile) -> bool:
+def _by_another_rule(other: Profile, profile: Profile, known: Mapping[str, Profile]) -> bool:
     """Tell whether it is the same chip, or made of it, its memory counted by another rule: no remedy."""
     rules = {p.storage.model for p in (other, profile) if p.storage}
-    return len(rules) > 1 and _chip(other) == _chip(profile)
+    return len(rules) > 1 and _chip(other, known) == _chip(profile, known)
 
 
-def _chip(profile: Profile) -> str:
+def _chip(profile: Profile, known: Mapping[str, Profile]) -> str:
     """Return the name of the chip that a profile describes or is made of, at the end of all that it extends."""
-    while profile.family != profile.name and profile.family in chips.names():
-        profile = chips.load(profile.family)
+    while profile.family != profile.name and profile.family in known:
+        profile = known[profile.family]
     return profile.name
 
 
