@@ -8,6 +8,11 @@ class SnncError(Exception):
 
     ``what`` holds the numbers, ``where`` the place (file, population, connection, core), ``fix`` the remedy.
     ``exit_code`` is what the command line returns; the codes are documented in README.md.
+
+    Example:
+        >>> import snnc
+        >>> snnc.SnncError.exit_code
+        1
     """
 
     exit_code = 1
@@ -22,47 +27,101 @@ class SnncError(Exception):
 
 
 class RunError(SnncError):
-    """A program that we ran for the user (Lava, say) failed or took too long."""
+    """A program that we ran for the user (Lava, say) failed or took too long.
+
+    Example:
+        >>> import snnc
+        >>> snnc.RunError.exit_code
+        1
+    """
 
     exit_code = 1
 
 
 class AlteredError(SnncError):
-    """An artifact is not what an export of its network writes."""
+    """An artifact is not what an export of its network writes.
+
+    Example:
+        >>> import snnc
+        >>> snnc.AlteredError.exit_code
+        1
+    """
 
     exit_code = 1
 
 
 class UsageError(SnncError):
-    """A wrong option, configuration, file, network or data set."""
+    """A wrong option, configuration, file, network or data set.
+
+    Example:
+        >>> import snnc
+        >>> snnc.UsageError.exit_code
+        2
+    """
 
     exit_code = 2
 
 
 class ConfigError(UsageError):
-    """A configuration has an unknown key or a value that cannot be."""
+    """A configuration has an unknown key or a value that cannot be.
+
+    Example:
+        >>> import snnc
+        >>> snnc.ConfigError.exit_code
+        2
+    """
 
 
 class FileError(UsageError):
-    """A file is missing, truncated, foreign, or would be overwritten."""
+    """A file is missing, truncated, foreign, or would be overwritten.
+
+    Example:
+        >>> import snnc
+        >>> snnc.FileError.exit_code
+        2
+    """
 
 
 class WriteError(FileError):
-    """A file could not be written, though nothing that the user said is wrong: the disk is full, say."""
+    """A file could not be written, though nothing that the user said is wrong: the disk is full, say.
+
+    Example:
+        >>> import snnc
+        >>> snnc.WriteError.exit_code
+        1
+    """
 
     exit_code = 1
 
 
 class NetworkError(UsageError):
-    """A network contradicts itself: shapes, names, ranges, NaN."""
+    """A network contradicts itself: shapes, names, ranges, NaN.
+
+    Example:
+        >>> import snnc
+        >>> snnc.NetworkError.exit_code
+        2
+    """
 
 
 class DataError(UsageError):
-    """A data set is missing, damaged or of the wrong shape."""
+    """A data set is missing, damaged or of the wrong shape.
+
+    Example:
+        >>> import snnc
+        >>> snnc.DataError.exit_code
+        2
+    """
 
 
 class ProfileError(UsageError):
-    """A hardware profile is missing, or says something impossible. What the file says is repeated up to a length only."""
+    """A hardware profile is missing, or says something impossible. What the file says is repeated up to a length only.
+
+    Example:
+        >>> import snnc
+        >>> snnc.ProfileError.exit_code
+        2
+    """
 
     longest = 300
 
@@ -71,19 +130,37 @@ class ProfileError(UsageError):
 
 
 class DoesNotFitError(SnncError):
-    """The network exceeds a limit of the chip."""
+    """The network exceeds a limit of the chip.
+
+    Example:
+        >>> import snnc
+        >>> snnc.DoesNotFitError.exit_code
+        3
+    """
 
     exit_code = 3
 
 
 class UnsupportedError(SnncError):
-    """A target or a chip cannot express what the network says."""
+    """A target or a chip cannot express what the network says.
+
+    Example:
+        >>> import snnc
+        >>> snnc.UnsupportedError.exit_code
+        4
+    """
 
     exit_code = 4
 
 
 class MissingDependencyError(SnncError):
-    """An optional package is not installed; ``fix`` holds the line that installs it."""
+    """An optional package is not installed; ``fix`` holds the line that installs it.
+
+    Example:
+        >>> import snnc
+        >>> snnc.MissingDependencyError.exit_code
+        5
+    """
 
     exit_code = 5
 

@@ -35,12 +35,46 @@ def dumps(net: Network) -> bytes:
 
 
 def save(net: Network, path: Path | str, *, force: bool = False) -> None:
-    """Write a network. Raises FileError if the file exists (without ``force``) or cannot be written."""
+    """Write a network into a file, whole or not at all; equal networks give equal bytes.
+
+    Args:
+        net: The network.
+        path: The file, best one that ends in .snnc.
+        force: Replace the file that is there.
+
+    Raises:
+        FileError: The file exists, or cannot be written.
+
+    Example:
+        >>> import os, snnc
+        >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
+        >>> snnc.save(net, "dense.snnc")
+        >>> os.path.exists("dense.snnc")
+        True
+    """
     write_bytes(Path(path), dumps(net), force=force)
 
 
 def load(path: Path | str) -> Network:
-    """Read a network. Raises FileError for a file that is missing, truncated, or no network of ours."""
+    """Read a network from its file; nothing in it is executed.
+
+    Args:
+        path: A file that `save`, or a verb of the command line, wrote.
+
+    Returns:
+        The network, with the stages that made it.
+
+    Raises:
+        FileError: The file is missing, truncated or no network.
+        NetworkError: What it holds contradicts itself.
+
+    Example:
+        >>> import snnc
+        >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
+        >>> snnc.save(net, "dense.snnc", force=True)
+        >>> snnc.load("dense.snnc").hash == net.hash
+        True
+    """
     header, tensors = _read(path := Path(path))
     if not isinstance(header, dict) or header.get("schema") != SCHEMA:
         schema = header.get("schema") if isinstance(header, dict) else None

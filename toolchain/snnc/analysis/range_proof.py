@@ -63,6 +63,12 @@ class RangeProof:
 
     ``rule`` is a key of `RULES`. ``max_spikes_per_step``: each input sends at most so many messages in a step, None: any
     number. An input's messages are below 2 ** its ``message_bits``, spikes are 0 or 1.
+
+    Example:
+        >>> import snnc
+        >>> fixed = snnc.quantise(snnc.train("digits", hidden=(16,), epochs=1, steps=4), "loihi1")
+        >>> [certificate.population for certificate in snnc.prove_ranges(fixed).certificates]
+        ['hidden1', 'output']
     """
 
     network_hash: str
@@ -104,8 +110,23 @@ def _json(c: Certificate) -> dict[str, Any]:
 def prove_ranges(net: Network, *, steps: int | None = None, max_spikes_per_step: int | None = None) -> RangeProof:
     """Bound what every register of a fixed network has to hold, for every input that there can be.
 
-    ``steps``: within so many steps; None: ever. ``max_spikes_per_step``: if each input sends at most so many messages in a
-    step. Raises NetworkError for a float network, ConfigError for numbers that cannot be.
+    Args:
+        net: A quantised network.
+        steps: Within so many steps; None for ever.
+        max_spikes_per_step: If each input sends at most so many messages in a step; None for any number.
+
+    Returns:
+        A certificate for each population; ``holds`` if no register can wrap or saturate.
+
+    Raises:
+        NetworkError: The network is a float one.
+        ConfigError: A number cannot be.
+
+    Example:
+        >>> import snnc
+        >>> fixed = snnc.quantise(snnc.train("digits", hidden=(16,), epochs=1, steps=4), "loihi1")
+        >>> snnc.prove_ranges(fixed).network_hash == fixed.hash
+        True
     """
     if steps is not None and not 1 <= steps <= MOST_STEPS:
         raise ConfigError(f"is {steps}, expected 1 to {MOST_STEPS:,}", where="steps", fix="leave it out: for any number of steps")

@@ -81,7 +81,15 @@ class StorageBudget:
 
 @dataclass(frozen=True)
 class Budget:
-    """The answer of `check`. ``fits`` holds for every limit that is public; ``unknown`` lists the checks that are not."""
+    """The answer of `check`. ``fits`` holds for every limit that is public; ``unknown`` lists the checks that are not.
+
+    Example:
+        >>> import snnc
+        >>> fixed = snnc.quantise(snnc.train("digits", hidden=(16,), epochs=1, steps=4), "loihi1")
+        >>> budget = snnc.check(fixed, "loihi1")
+        >>> budget.fits, budget.chip.used
+        (True, 2)
+    """
 
     network: str
     profile: str
@@ -111,7 +119,8 @@ class Budget:
         rows = [(core, of, words_for(u.resource), u.used, u.limit, u.share) for core, of, u in uses]
         notes = [*self.problems, *(f"unknown: {text}" for text in self.unknown)]
         columns = ("core", "neurons of", "resource", "used", "limit", "share")
-        return block(repr(self), {"binding": self.binding and self.binding.place}, columns, rows, notes)
+        binding = f"{words_for(self.binding.resource)} at {self.binding.place}" if self.binding else None
+        return block(repr(self), {"binding": binding}, columns, rows, notes)
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values."""

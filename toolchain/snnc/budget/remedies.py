@@ -36,7 +36,13 @@ WORK = 1 << 26  # synapses that the tries at one connection look at together: a 
 
 @dataclass(frozen=True)
 class Remedy:
-    """A change that makes the network fit, in a sentence with the numbers that were tried; printed as that sentence."""
+    """A change that makes the network fit, in a sentence with the numbers that were tried; printed as that sentence.
+
+    Example:
+        >>> import snnc
+        >>> print(snnc.Remedy("chip", "loihi2 holds it on 2 cores"))
+        loihi2 holds it on 2 cores
+    """
 
     kind: Literal["cores", "configurations", "sharing", "weights", "pruning", "chip"]  # what is changed
     sentence: str

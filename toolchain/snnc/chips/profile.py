@@ -41,7 +41,14 @@ class Sharing:
 
 @dataclass(frozen=True)
 class Profile:
-    """A chip, or a system of equal ones. ``limits`` and ``totals`` hold the public ones only, by resource."""
+    """A chip, or a system of equal ones. ``limits`` and ``totals`` hold the public ones only, by resource.
+
+    Example:
+        >>> import snnc
+        >>> from snnc.chips import load
+        >>> load("loihi1").cores
+        128
+    """
 
     name: str
     title: str
@@ -107,7 +114,16 @@ def _shipped() -> tuple[str, ...]:
 
 
 def names() -> tuple[str, ...]:
-    """Return the name of every profile, of snnc's own files and of those that other distributions bring; none is read."""
+    """List the chips and systems that have a profile, of snnc's own and of other distributions; none is read.
+
+    Returns:
+        Their names, sorted.
+
+    Example:
+        >>> import snnc
+        >>> "loihi1" in snnc.chips()
+        True
+    """
     return tuple(sorted({*_shipped(), *registry.offered(registry.CHIPS)}))
 
 

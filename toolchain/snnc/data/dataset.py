@@ -18,7 +18,15 @@ FOLDER_VARIABLE = "SNNC_DATA"
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """One split of a data set. The arrays are read-only."""
+    """One split of a data set. The arrays are read-only.
+
+    Example:
+        >>> import snnc
+        >>> from snnc import data
+        >>> digits = data.load("digits", "test")
+        >>> len(digits), digits.shape, digits.classes
+        (360, (8, 8), 10)
+    """
 
     name: str
     split: Split

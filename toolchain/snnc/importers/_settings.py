@@ -15,7 +15,13 @@ ENCODING_FIELDS = ("encoding", "steps", "seed")
 
 @dataclass(frozen=True)
 class ImportConfig(Config):
-    """What a file of another tool leaves open. Each importer takes some of it."""
+    """What a file of another tool leaves open. Each importer takes some of it.
+
+    Example:
+        >>> import snnc
+        >>> snnc.ImportConfig(input_shape="1x28x28").shape
+        (1, 28, 28)
+    """
 
     weights: Path | None = setting(None, "Of FILE.py:FACTORY: safetensors file with the state dict of the model.")
     input_shape: str | None = setting(None, "Shape of one input frame, channels first: 784 or 1x28x28; where it is not stored.")
@@ -58,7 +64,19 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Imported:
-    """A network with the account of its import; ``settings`` go into its history."""
+    """A network with the account of its import; ``settings`` go into its history.
+
+    Example:
+        >>> import snnc
+        >>> import tempfile
+        >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     artifact = snnc.export(net, "nir", folder + "/exported")
+        ...     file = next(name for name in artifact.files if name.endswith(".nir"))
+        ...     imported = snnc.read(f"{folder}/exported/{file}", dt_s=1e-3, discretise="euler")
+        >>> [p.size for p in imported.network.populations]
+        [64, 16, 10]
+    """
 
     network: Network
     parts: tuple[Part, ...]

@@ -30,7 +30,15 @@ class Core:
 
 @dataclass(frozen=True)
 class CoreMap:
-    """Which neurons lie on which core. Deterministic for network, profile and seed."""
+    """Which neurons lie on which core. Deterministic for network, profile and seed.
+
+    Example:
+        >>> import snnc
+        >>> fixed = snnc.quantise(snnc.train("digits", hidden=(16,), epochs=1, steps=4), "loihi1")
+        >>> core_map = snnc.map(fixed, "loihi1", strategy="sequential")
+        >>> [core.slices[0].population for core in core_map.cores]
+        ['hidden1', 'output']
+    """
 
     chip: Profile
     seed: int

@@ -27,7 +27,13 @@ MAX_NEURONS = 1 << 24  # of a population
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """Neurons of one model, or an input."""
+    """Neurons of one model, or an input.
+
+    Example:
+        >>> import snnc
+        >>> snnc.Population("input", (8, 8), None).size
+        64
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -45,6 +51,12 @@ class Connection:
 
     Further delays add to ``delay_steps``: those of source neurons in ``axon_delays``, or those of synapses in
     ``op.synapses.delays``, not both.
+
+    Example:
+        >>> import snnc
+        >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
+        >>> [(c.src, c.dst, c.op.kind) for c in net.connections]
+        [('input', 'hidden1', 'dense'), ('hidden1', 'output', 'dense')]
     """
 
     name: str
@@ -97,7 +109,14 @@ def _by_name(value: Any) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """Read-only; each stage returns a new one. Raises NetworkError if it contradicts itself."""
+    """Read-only; each stage returns a new one. Raises NetworkError if it contradicts itself.
+
+    Example:
+        >>> import snnc
+        >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
+        >>> net.numeric.kind, [stage.name for stage in net.done]
+        ('float', ['train'])
+    """
 
     name: str
     populations: tuple[Population, ...]

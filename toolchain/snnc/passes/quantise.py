@@ -29,7 +29,13 @@ WORTHWHILE = 0.9  # higher exponents are taken only if they bring the error belo
 
 @dataclass(frozen=True)
 class QuantiseConfig(Config):
-    """Settings of `quantise`."""
+    """Settings of `quantise`.
+
+    Example:
+        >>> import snnc
+        >>> snnc.QuantiseConfig().sign_mode
+        'auto'
+    """
 
     sign_mode: Literal["auto", "mixed"] = setting(
         "auto", "auto: connections whose weights share a sign keep one bit more; mixed: treat all as mixed"

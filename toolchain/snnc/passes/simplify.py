@@ -23,6 +23,13 @@ class Simplified:
     """The network without them, and which neurons of the first one it has: ``kept`` is (n,) by population, in their order.
 
     A population that is not in ``kept`` can never fire at all, and is gone.
+
+    Example:
+        >>> import snnc
+        >>> fixed = snnc.quantise(snnc.train("digits", hidden=(16,), epochs=1, steps=4), "loihi1")
+        >>> simplified = snnc.simplify(fixed)
+        >>> [p.name for p in simplified.network.populations]
+        ['input', 'hidden1', 'output']
     """
 
     network: Network
@@ -55,7 +62,22 @@ def simplify(net: Network) -> Simplified:
     """Return the network without what can never fire. Its spikes, currents and voltages are those that the neurons had before.
 
     Single neurons go where all synapses at them have weights of their own; of planes that share weights, channels go that
-    never fire anywhere. Raises NetworkError for a float network, or if nothing that can fire reaches the output.
+    never fire anywhere.
+
+    Args:
+        net: A quantised network.
+
+    Returns:
+        The smaller network (``network``), which neurons it kept, and how many can never fire.
+
+    Raises:
+        NetworkError: The network is a float one, or nothing that can fire reaches the output.
+
+    Example:
+        >>> import snnc
+        >>> fixed = snnc.quantise(snnc.train("digits", hidden=(16,), epochs=1, steps=4), "loihi1")
+        >>> snnc.simplify(fixed).network.output.size
+        10
     """
     reaches = prove_ranges(net).reaches
     fires = {p.name: _fires(p, net, reaches) for p in net.populations}

@@ -206,6 +206,13 @@ class Fitted:
         rounds: Times that it was trained.
         accuracy: Of ``fixed`` on the test split; None without one.
         kept: Networks of the rounds, beside ``keep``: what a run that was stopped goes on from.
+
+    Example:
+        >>> import snnc
+        >>> net = snnc.train("digits", hidden=(64,), epochs=1, steps=4)
+        >>> fitted = snnc.prune_to_fit(net, "loihi1:packets=80", epochs=1)
+        >>> fitted.fixed.numeric.profile, fitted.core_map.profile
+        ('loihi1', 'loihi1')
     """
 
     network: Network
@@ -264,9 +271,9 @@ def prune_to_fit(
 
     Example:
         >>> import snnc
-        >>> net = snnc.train("digits", hidden=(1200,), epochs=1, steps=2)
-        >>> fitted = snnc.prune_to_fit(net, "loihi1:cores=3", epochs=1)
-        >>> fitted.fits, len(fitted.core_map.cores) <= 3
+        >>> net = snnc.train("digits", hidden=(64,), epochs=1, steps=4)
+        >>> fitted = snnc.prune_to_fit(net, "loihi1:packets=80", epochs=1)
+        >>> fitted.fits, fitted.uses["packets"] <= 80
         (True, True)
     """
     goal = Goal.parse(goal) if isinstance(goal, str) else goal

@@ -39,6 +39,13 @@ class Verification:
         counterexample: The test with the smallest case that differs, if one was written.
         coverage: What the runs reached of an integer network; None where no states were compared.
         mutants: Programs that are wrong in one number, and whether the same runs catch them.
+
+    Example:
+        >>> import snnc
+        >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
+        >>> verification = snnc.verify(net, net, noise=0.5, samples=5)
+        >>> verification.first, verification.samples
+        (None, 5)
     """
 
     comparison: Comparison

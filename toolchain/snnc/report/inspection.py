@@ -77,7 +77,14 @@ class ParameterFacts:
 
 @dataclass(frozen=True)
 class Inspection:
-    """All facts about a network; ``rules`` holds the eight answers of each neuron model in it."""
+    """All facts about a network; ``rules`` holds the eight answers of each neuron model in it.
+
+    Example:
+        >>> import snnc
+        >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
+        >>> snnc.inspect(net).numeric
+        'float'
+    """
 
     name: str
     numeric: str
@@ -93,7 +100,22 @@ class Inspection:
 def inspect(net: Network, against: Network | None = None) -> Inspection:
     """Return the facts about a network; with ``against``, the float network that it was made from, also what rounding cost.
 
-    Raises NetworkError if ``against`` has other populations, connections or parameters.
+    Args:
+        net: A network.
+        against: The float network that it was made from.
+
+    Returns:
+        Populations, connections, parameters as float, integer and float again, and the stages that made it.
+
+    Raises:
+        NetworkError: ``against`` has other populations, connections or parameters.
+
+    Example:
+        >>> import snnc
+        >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
+        >>> inspection = snnc.inspect(snnc.quantise(net, "loihi1"), net)
+        >>> [c.name for c in inspection.connections if c.max_error <= c.half_step]
+        ['fc1', 'fc2']
     """
     floats = _floats(net, against) if against else {}
     return Inspection(

@@ -15,6 +15,11 @@ class Page:
         text: The page as HTML, or the text as Markdown.
         sections: Keys of its sections.
         not_recorded: Keys of the sections that lack something, as the folder does not hold it.
+
+    Example:
+        >>> import snnc
+        >>> snnc.Page("a run", "<html>", ("overview",), ())
+        Page('a run', 1 sections)
     """
 
     title: str

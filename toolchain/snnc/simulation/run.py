@@ -16,7 +16,16 @@ States = Mapping[str, Mapping[str, NDArray[Any]]]  # population -> variable -> (
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """Spikes of every population, and its states at the end of every step if they were recorded."""
+    """Spikes of every population, and its states at the end of every step if they were recorded.
+
+    Example:
+        >>> import snnc
+        >>> import numpy as np
+        >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
+        >>> run = snnc.simulate(net, np.ones((2, 8, 64), np.uint8), record=True)
+        >>> run.by, run.states["output"]["v"].shape
+        ('reference', (2, 8, 10))
+    """
 
     by: str  # what ran: "reference", "lava 0.10.0", ...
     dt_s: float

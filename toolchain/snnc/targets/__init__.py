@@ -1,5 +1,6 @@
 """From a network to a program for a target, and back: the contract of a target, artifacts, and how their programs are run."""
 
+from snnc.base.callable import make_callable
 from snnc.targets.artifact import altered_files, export, foreign_files, must_be_exportable, read_artifact
 from snnc.targets.integrity import alterations, export_like, fingerprint, must_be_unaltered
 from snnc.targets.target import (
@@ -40,3 +41,5 @@ __all__ = [
     "takes_mapping",
     "working",
 ]
+
+make_callable(__name__, names)

@@ -17,7 +17,17 @@ EXPORTERS = registry.TARGETS.package
 
 @dataclass(frozen=True)
 class Artifact:
-    """What was exported: a folder with its manifest."""
+    """What was exported: a folder with its manifest.
+
+    Example:
+        >>> import snnc
+        >>> import tempfile
+        >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     artifact = snnc.export(net, "npz", f"{folder}/program")
+        >>> artifact.target, artifact.numeric, "run.py" in artifact.files
+        ('npz', 'float', True)
+    """
 
     target: str
     root: Path
@@ -80,7 +90,16 @@ class RunnableTarget(Target, Protocol):
 
 
 def names() -> tuple[str, ...]:
-    """All targets, by file name."""
+    """List the targets that a network can be exported to.
+
+    Returns:
+        Their names, sorted.
+
+    Example:
+        >>> import snnc
+        >>> "loihi" in snnc.targets()
+        True
+    """
     return registry.TARGETS.names()
 
 
@@ -100,7 +119,16 @@ def is_runnable(target: Target) -> TypeGuard[RunnableTarget]:
 
 
 def support_matrix() -> dict[str, dict[str, dict[str, str]]]:
-    """target -> neuron model -> kind of operators that feed it -> "" or the reason why not."""
+    """Say what each target takes.
+
+    Returns:
+        target -> neuron model -> kind of operators that feed it -> "" or the reason why it is refused.
+
+    Example:
+        >>> import snnc
+        >>> snnc.supported()["npz"]["lif"]["dense"]
+        ''
+    """
     return {
         name: {
             model: {kind: load(name).neuron_problem(model) or load(name).operator_problem(kind) for kind in ops.working()}

@@ -5,7 +5,7 @@ from dataclasses import Field, dataclass, fields
 from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
-from snnc import neurons
+import snnc.neurons as neurons
 from snnc.base.config import Config, setting
 from snnc.errors import ConfigError, MissingDependencyError, nearest
 from snnc.training import methods
@@ -68,7 +68,13 @@ class TorchConfig(FitConfig):
 
 @dataclass(frozen=True)
 class TrainConfig(TorchConfig):
-    """A fully connected or recurrent network, how its input is encoded, and how it is trained."""
+    """A fully connected or recurrent network, how its input is encoded, and how it is trained.
+
+    Example:
+        >>> import snnc
+        >>> snnc.TrainConfig(hidden=(128,), epochs=3).steps
+        16
+    """
 
     hidden: tuple[int, ...] = setting((128,), "Neurons of a hidden layer; once for each layer.", low=1, high=100_000)
     neuron: str = setting(
@@ -160,7 +166,13 @@ def _numbers(field: str, texts: tuple[str, ...], example: str) -> dict[str, floa
 
 @dataclass(frozen=True)
 class PruneConfig(TorchConfig):
-    """How far to prune and how, and the training during which that happens."""
+    """How far to prune and how, and the training during which that happens.
+
+    Example:
+        >>> import snnc
+        >>> round(snnc.PruneConfig(sparsity=0.95).target, 2)
+        0.05
+    """
 
     method: str = setting("grad_r", f"Pruning method: {', '.join(methods.names())} (trains on without pruning).")
     connectivity: float | None = setting(None, "Part of the weights to keep, 0.05 say.")

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from snnc import neurons
+import snnc.neurons as neurons
 from snnc.data.dataset import Dataset
 from snnc.network.encoding import Encoding
 from snnc.network.model import Network, Population, Stage

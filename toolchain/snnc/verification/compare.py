@@ -15,7 +15,14 @@ from snnc.simulation.run import Run
 
 @dataclass(frozen=True)
 class Divergence:
-    """The first difference, in the order sample, step, order of computation, neuron."""
+    """The first difference, in the order sample, step, order of computation, neuron.
+
+    Example:
+        >>> import snnc
+        >>> first = snnc.Divergence(0, "output", 3, 7, "the current u", spike=(0, 1), states={})
+        >>> first.population, first.step, first.neuron
+        ('output', 3, 7)
+    """
 
     sample: int
     population: str
@@ -31,6 +38,13 @@ class Verdict:
     """``exact`` is what scripts read: nothing differs, and every population fired, as silent rasters prove nothing.
 
     Counts are (slots compared, slots that differ) by population.
+
+    Example:
+        >>> import snnc
+        >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
+        >>> verdict = snnc.verify(net, net, noise=0.5, samples=5).verdict
+        >>> verdict.mismatches, verdict.first
+        (0, None)
     """
 
     reference: str

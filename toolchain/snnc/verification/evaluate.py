@@ -37,7 +37,15 @@ class Recorded:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """A network on the first ``samples`` samples of a split; counts are sums over all of them."""
+    """A network on the first ``samples`` samples of a split; counts are sums over all of them.
+
+    Example:
+        >>> import snnc
+        >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
+        >>> evaluation = snnc.evaluate(net, samples=10)
+        >>> evaluation.accuracy == evaluation.correct / 10
+        True
+    """
 
     samples: int
     steps: int
@@ -83,7 +91,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class Contrast:
-    """Two networks on the same samples; ``differences`` by population, in the order of computation."""
+    """Two networks on the same samples; ``differences`` by population, in the order of computation.
+
+    Example:
+        >>> import snnc
+        >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
+        >>> snnc.contrast(net, net, samples=10).differences["hidden1"].slots_differing
+        0
+    """
 
     reference: Evaluation
     candidate: Evaluation

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from snnc import neurons
+import snnc.neurons as neurons
 from snnc.errors import ConfigError
 from snnc.network.encoding import Encoding
 from snnc.network.model import Connection, Network, Population
