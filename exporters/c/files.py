@@ -11,7 +11,7 @@ from textwrap import indent
 
 import numpy as np
 
-from snnc._version import __version__
+from snnc.base.version import __version__
 from snnc.network.arithmetic import Fixed
 from snnc.network.delays import Part, parts
 from snnc.network.model import Network, Population

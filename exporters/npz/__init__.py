@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 import snnc.neurons as neurons
 from snnc import ops
-from snnc._version import __version__
+from snnc.base.version import __version__
 from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Connection, Network, Population, arrays, structure

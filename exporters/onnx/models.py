@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from snnc._version import __version__
+from snnc.base.version import __version__
 from snnc.network.arithmetic import Fixed
 from snnc.network.delays import Part, parts
 from snnc.network.model import Connection, Network, Population

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc._version import __version__
 from snnc.analysis.range_proof import prove_ranges
+from snnc.base.version import __version__
 from snnc.network.model import Network
 
 from . import schedule, units

@@ -226,7 +226,7 @@ def is_long_or_tiny(house: House, excused: Iterable[str] = ()) -> Iterator[str]:
 def _has_a_role(source: Source) -> bool:
     folder, _, last = source.name.rpartition(".")
     plug_in = folder in (*PLUG_INS, "snnc.cli") and not last.startswith("_")
-    return source.path.name == "__init__.py" or plug_in or bool(PROGRAM.search(source.name)) or last == "_version"
+    return source.path.name == "__init__.py" or plug_in or bool(PROGRAM.search(source.name)) or last == "version"
 
 
 def _long_functions(source: Source) -> Iterator[str]:

@@ -7,7 +7,7 @@ The public API: what stands in ``__all__``, and nothing else. Everything is impo
 import importlib
 from typing import Any
 
-from snnc._version import __version__ as __version__
+from snnc.base.version import __version__ as __version__
 
 _HOMES = {  # module -> what the API has of it, "name" or "name there:name here"; `__init__.pyi` says the same to type checkers
     "snnc.store": "load save",

@@ -6,9 +6,9 @@
 
 from snnc import optim as optim
 from snnc import plugin as plugin
-from snnc._version import __version__ as __version__
 from snnc.analysis.range_proof import RangeProof as RangeProof
 from snnc.analysis.range_proof import prove_ranges as prove_ranges
+from snnc.base.version import __version__ as __version__
 from snnc.budget.check import Budget as Budget
 from snnc.budget.remedies import Remedy as Remedy
 from snnc.chips import names as chips

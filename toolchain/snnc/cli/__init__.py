@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TextIO
 
 import click
 
-from snnc._version import __version__
+from snnc.base.version import __version__
 from snnc.errors import SnncError, nearest
 
 VERBS = tuple(sorted(m.name.removesuffix("_") for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")))

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from snnc._version import __version__
+from snnc.base.version import __version__
 from snnc.cli._common import json_option, print_json, print_table
 from snnc.errors import MissingDependencyError, SnncError
 from snnc.pipeline.doctor import Feature, PlugIn, features, plug_ins, try_lava

@@ -13,9 +13,9 @@ from typing import Any
 import snnc.chips as chips
 import snnc.targets as targets
 from snnc import store
-from snnc._version import __version__
 from snnc.base.config import Config, from_table, read_toml, setting
 from snnc.base.files import must_be_free, write_bytes
+from snnc.base.version import __version__
 from snnc.budget.check import Budget, check
 from snnc.budget.remedies import remedies
 from snnc.chips.profile import Profile

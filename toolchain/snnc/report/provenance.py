@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from snnc._version import __version__
+from snnc.base.version import __version__
 from snnc.report.blocks import Cell, Section, Table, not_recorded
 from snnc.report.facts import at, table, text
 from snnc.report.folder import RunFolder

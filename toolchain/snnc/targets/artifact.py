@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
-from snnc._version import __version__
 from snnc.analysis.range_proof import prove_ranges
 from snnc.base.files import must_be_free, new_folder, read_json
+from snnc.base.version import __version__
 from snnc.errors import FileError, UnsupportedError, UsageError
 from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from snnc._version import __version__
+from snnc.base.version import __version__
 from snnc.data.dataset import Dataset
 from snnc.errors import DataError, RunError
 from snnc.network.encoding import Encoding, encode

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
 
-from snnc._version import __version__
+from snnc.base.version import __version__
 from snnc.errors import ConfigError, RunError
 from snnc.training.loop import losses, ranks
 from snnc.training.loop.fit import set_lr, threads
