@@ -198,7 +198,7 @@ def said(old, new):
         ("metadata/snnc", lambda _: "{", "'node/metadata/snnc' is no JSON"),
         ("metadata/snnc", lambda _: '{"schema": "snnc.nir/9"}', "'node/metadata/snnc' is not of schema"),
         ("metadata/snnc", lambda _: '{"schema": "snnc.nir/1"}', "has damaged metadata: KeyError"),
-        ("metadata/snnc", said('"delay_steps":0', '"delay_steps":2'), "was changed: it is late by 0 steps"),
+        ("metadata/snnc", said('"delay_steps":0', '"delay_steps":2'), "was changed: it has a delay of 0 steps"),
         ("metadata/snnc", said('"exponent":0', '"exponent":"x"'), "has damaged metadata"),
         ("metadata/snnc", said('"node":"hidden1"', '"node":"nothing"'), "has damaged metadata"),
         ("metadata/snnc", said('"state_bits":24', '"state_bits":-1'), "has state_bits -1"),

@@ -6,7 +6,7 @@ from snnc.report.inspection import Inspection
 from snnc.report.terminal import print_table
 
 
-def print_populations(found: Inspection) -> None:
+def print_populations(inspection: Inspection) -> None:
     """Populations with shape and neuron; in fixed networks with scale and the reach of the current."""
     rows = [
         (
@@ -20,15 +20,15 @@ def print_populations(found: Inspection) -> None:
             if p.current_reach and p.current_limit
             else "-",
         )
-        for p in found.populations
+        for p in inspection.populations
     ]
     columns = ("population", "shape", "neuron", "hops", "scale", "scale limited by", "reach of u (of its register)")
-    print_table(f"{found.name}: {found.numeric}", columns, rows)
+    print_table(f"{inspection.name}: {inspection.numeric}", columns, rows)
 
 
-def print_connections(found: Inspection) -> None:
+def print_connections(inspection: Inspection) -> None:
     """Connections with their synapses, and in fixed networks how well the integers stand for the floats."""
-    rows = [(c.name, f"{c.src} -> {c.dst}", c.delay_steps, c.operator) for c in found.connections]
+    rows = [(c.name, f"{c.src} -> {c.dst}", c.delay_steps, c.operator) for c in inspection.connections]
     print_table("connections", ("connection", "from -> to", "delay", "operator"), rows)
     counts = [
         (
@@ -39,7 +39,7 @@ def print_connections(found: Inspection) -> None:
             f"{100 * c.synapse_connectivity:.2f} %",
             c.kept_but_zero,
         )
-        for c in found.connections
+        for c in inspection.connections
     ]
     columns = ("connection", "stored weights", "synapses", "parameter connectivity", "synapse connectivity", "kept but 0")
     print_table("synapses", columns, counts)
@@ -54,17 +54,17 @@ def print_connections(found: Inspection) -> None:
             _number(c.mean_error),
             _number(c.half_step),
         )
-        for c in found.connections
+        for c in inspection.connections
     ]
     titles = ("connection", "weights", "signs", "exponent", "as float", "largest error", "mean error", "half a step")
     print_table("weights", titles, rounded)
 
 
-def print_parameters(found: Inspection) -> None:
+def print_parameters(inspection: Inspection) -> None:
     """Neuron parameters: float, integer, float again, error."""
     rows = [
         (f"{p.population}.{p.name}", span(p.before), span(p.value), span(p.decoded), _number(p.max_error), _number(p.half_step))
-        for p in found.parameters
+        for p in inspection.parameters
     ]
     print_table("parameters", ("parameter", "float", "value", "as float", "error", "half a step"), rows)
 

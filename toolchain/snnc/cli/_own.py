@@ -66,7 +66,7 @@ def prune_file(factory: Factory, own: OwnConfig, config: PruneConfig, run: Prune
         must_be_free(path, run.force or not is_first())
     started = time.perf_counter()
     model = make(factory, config.seed, own.weights)
-    found = prune(
+    pruned = prune(
         model, run.data_name, folder=run.data_dir, keep=run.out, resume=run.resume, tensorboard=run.tensorboard, force=run.force,
         quiet=run.quiet, say=say, config=config, own=own,
     ).report  # fmt: skip
@@ -75,9 +75,9 @@ def prune_file(factory: Factory, own: OwnConfig, config: PruneConfig, run: Prune
     state = {key: value.detach().cpu().clone().contiguous() for key, value in model.state_dict().items()}
     write_bytes(run.out, save(state), force=run.force)
     files = {"file": _named(factory.path) | {"factory": factory.name}, "weights": _named(own.weights) if own.weights else None}
-    write_bytes(run.report, (json.dumps({"schema": REPORT, **files, **found}, indent=1) + "\n").encode(), force=run.force)
-    network = _write_network(model, run, {**files, **found})
-    show(run.as_json, "prune", {**network, **_body(run, found, time.perf_counter() - started)})
+    write_bytes(run.report, (json.dumps({"schema": REPORT, **files, **pruned}, indent=1) + "\n").encode(), force=run.force)
+    network = _write_network(model, run, {**files, **pruned})
+    show(run.as_json, "prune", {**network, **_body(run, pruned, time.perf_counter() - started)})
 
 
 def _write_network(model: Any, run: PruneOptions, settings: dict[str, Any]) -> dict[str, str]:
@@ -93,15 +93,15 @@ def _named(path: Path) -> dict[str, Any]:
     return {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
-def _body(run: PruneOptions, found: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    reached = found["reached"]
+def _body(run: PruneOptions, pruned: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    reached = pruned["reached"]
     return {
         "weights": str(run.out),
         "report": str(run.report),
         "epochs": reached["epoch"],
         "train_accuracy": reached["train_accuracy"],
         "test_accuracy": reached["test_accuracy"],
-        "parameter_connectivity": found["parameter_connectivity"],
-        "synapse_connectivity": found["synapse_connectivity"],
+        "parameter_connectivity": pruned["parameter_connectivity"],
+        "synapse_connectivity": pruned["synapse_connectivity"],
         "seconds": round(seconds, 1),
     }

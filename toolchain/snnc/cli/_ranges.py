@@ -18,7 +18,7 @@ DOES = {"wrap": "wraps around", "saturate": "saturates"}
 
 
 @dataclass(frozen=True)
-class Found:
+class JudgedRanges:
     """A range proof, and for populations without a certificate how far an input drove their registers (None: not tried)."""
 
     proof: RangeProof
@@ -33,10 +33,10 @@ class Found:
         """As JSON values; a raster is said by its size and its messages, and written by `write_inputs`."""
         body = self.proof.to_json()
         for c in self.proof.certificates:
-            found = {"verdict": self.verdict(c)}
+            entry = {"verdict": self.verdict(c)}
             if d := self.driven.get(c.population):
-                found["tried"] = _tried(d)  # type: ignore[assignment]
-            body["populations"][c.population] |= found
+                entry["tried"] = _tried(d)  # type: ignore[assignment]
+            body["populations"][c.population] |= entry
         return body
 
 
@@ -48,18 +48,18 @@ def _tried(d: Driven) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def judge_ranges(net: Network, steps: int | None, max_spikes: int | None, *, try_inputs: bool) -> Found:
+def judge_ranges(net: Network, steps: int | None, max_spikes: int | None, *, try_inputs: bool) -> JudgedRanges:
     """The proof; with ``try_inputs``, also inputs that try to do what it could not exclude."""
     proof = prove_ranges(net, steps=steps, max_spikes_per_step=max_spikes)
     open_ones = [c for c in proof.certificates if not c.holds] if try_inputs else []
-    return Found(proof, {c.population: refute(net, proof, c) for c in open_ones})
+    return JudgedRanges(proof, {c.population: refute(net, proof, c) for c in open_ones})
 
 
-def write_inputs(found: Found, path: Path, force: bool) -> None:
+def write_inputs(judged: JudgedRanges, path: Path, force: bool) -> None:
     """The inputs that made a register wrap or saturate, as arrays ``population/input`` of (1, steps, n)."""
     arrays = {
         f"{name}/{source}": raster
-        for name, d in found.driven.items()
+        for name, d in judged.driven.items()
         if d and d.beyond
         for source, raster in d.inputs.items()
     }  # fmt: skip
@@ -68,12 +68,12 @@ def write_inputs(found: Found, path: Path, force: bool) -> None:
     write_bytes(path, packed.getvalue(), force=force)
 
 
-def print_proof(name: str, found: Found) -> None:
+def print_proof(name: str, judged: JudgedRanges) -> None:
     """What each register has to hold at most, and what an input did where that is too much."""
-    proof = found.proof
+    proof = judged.proof
     states = list(dict.fromkeys(r.state for c in proof.certificates for r in c.registers))
     rows = [
-        (c.population, found.verdict(c), f"{c.current[0]:,} .. {c.current[1]:,}", *(_span(c, state) for state in states),
+        (c.population, judged.verdict(c), f"{c.current[0]:,} .. {c.current[1]:,}", *(_span(c, state) for state in states),
          f"{c.silent:,} of {c.neurons:,}")
         for c in proof.certificates
     ]  # fmt: skip
@@ -82,7 +82,7 @@ def print_proof(name: str, found: Found) -> None:
     print_table(f"{name}: what registers have to hold at most, {_scope(proof)}", columns, rows)
     for c in proof.certificates:
         if not c.holds:
-            click.echo(_sentence(c, found.driven.get(c.population), proof))
+            click.echo(_sentence(c, judged.driven.get(c.population), proof))
     if proof.holds:
         click.echo(f"{name}: no register can wrap or saturate, {_scope(proof)} (network {proof.network_hash[:12]})")
 

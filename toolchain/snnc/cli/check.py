@@ -14,7 +14,7 @@ from snnc.budget.remedies import Remedy
 from snnc.chips.profile import Profile
 from snnc.chips.schema import DISTINCT
 from snnc.cli._common import PATH, Styled, force_option, json_option, output_width, print_json, print_table
-from snnc.cli._ranges import Found, judge_ranges, print_proof, write_inputs
+from snnc.cli._ranges import JudgedRanges, judge_ranges, print_proof, write_inputs
 from snnc.errors import UsageError
 from snnc.mapping.usage import Usage, words_for
 from snnc.network.arithmetic import Fixed
@@ -74,20 +74,20 @@ def command(
     fit = check(net, profile) if profile else None
     advice = _search(net, profile, fit, search) if profile and fit else None
     asked = wanted or (as_json and isinstance(net.numeric, Fixed))
-    found = judge_ranges(net, steps, budget, try_inputs=wanted) if asked else None
-    if found and inputs:
-        write_inputs(found, inputs, force)
-    code = _code(fit, found if wanted else None)
+    judged = judge_ranges(net, steps, budget, try_inputs=wanted) if asked else None
+    if judged and inputs:
+        write_inputs(judged, inputs, force)
+    code = _code(fit, judged if wanted else None)
     if as_json:
         body: dict[str, Any] = fit.to_json() if fit else {"network": net.name}
         if advice is not None:
             body["remedies"] = [str(remedy) for remedy in advice]
-        print_json("check/1", **{"ok": code == 0, **body, "range_proof": found and found.to_json()})
+        print_json("check/1", **{"ok": code == 0, **body, "range_proof": judged and judged.to_json()})
         return code
     if fit and profile:
         _print(fit, profile.resources, advice or ())
-    if found:
-        print_proof(net.name, found)
+    if judged:
+        print_proof(net.name, judged)
     return code
 
 
@@ -108,10 +108,10 @@ def _must_agree(profile: str | None, search: bool | None, proof: bool, only_with
             raise UsageError("is an option of the proof", where=option, fix="add --proof")
 
 
-def _code(fit: Budget | None, found: Found | None) -> int:
+def _code(fit: Budget | None, judged: JudgedRanges | None) -> int:
     if fit and not fit.fits:
         return 4 if fit.has_room else 3
-    return 0 if found is None or found.proof.holds else 1
+    return 0 if judged is None or judged.proof.holds else 1
 
 
 def _print(budget: Budget, resources: tuple[str, ...], advice: tuple[Remedy, ...]) -> None:
@@ -151,7 +151,7 @@ def _print(budget: Budget, resources: tuple[str, ...], advice: tuple[Remedy, ...
 def _print_storage(budget: Budget) -> None:
     """Of each connection, what the choice of formats saves against one format everywhere, and what shared lists would."""
     rows = [
-        (s.connection, s.words, ", ".join(f"{1 - s.words / max(1, n):.1%} of all {form}" for form, n in s.by_format.items()))
+        (s.connection, s.words, ", ".join(f"{1 - s.words / max(1, n):.1%} of all {name}" for name, n in s.by_format.items()))
         for s in budget.storage
     ]  # fmt: skip
     print_table("synapse memory (words, each core's cheapest format)", ("connection", "words", "saved"), rows)

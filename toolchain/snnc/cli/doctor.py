@@ -19,13 +19,13 @@ from snnc.pipeline.doctor import Feature, PlugIn, features, plug_ins, try_lava
 @json_option
 def command(need: tuple[str, ...], run: bool, as_json: bool) -> int:
     """Say what is installed, what is missing with the line that installs it, and whether Lava computes the right spikes."""
-    found = features()
-    runs, said = _try() if run else (None, "not tried")
-    unmet = [name for name in need if not _works(found[name], runs)]
+    known = features()
+    runs, message = _try() if run else (None, "not tried")
+    unmet = [name for name in need if not _works(known[name], runs)]
     if as_json:
-        _print_json(found, runs, said, unmet, plug_ins())
+        _print_json(known, runs, message, unmet, plug_ins())
     else:
-        _print(found, said, plug_ins())
+        _print(known, message, plug_ins())
     if unmet:
         click.echo(f"error: needed, but not working: {', '.join(unmet)}", err=True)
     return MissingDependencyError.exit_code if unmet else 0
@@ -43,22 +43,24 @@ def _try() -> tuple[bool, str]:
         return False, str(error)
 
 
-def _print(found: Mapping[str, Feature], said: str, others: tuple[PlugIn, ...]) -> None:
+def _print(known: Mapping[str, Feature], message: str, others: tuple[PlugIn, ...]) -> None:
     click.echo(f"snnc {__version__}, Python {platform.python_version()} ({sys.executable}), {platform.system()}")
     rows = [
-        (f.name, p.name, p.requirement.removeprefix(p.name), p.version or "missing") for f in found.values() for p in f.packages
+        (f.name, p.name, p.requirement.removeprefix(p.name), p.version or "missing") for f in known.values() for p in f.packages
     ]
     print_table("", ("feature", "package", "needs", "installed"), rows)
-    for feature in found.values():
+    for feature in known.values():
         if feature.missing:
             click.echo(f"to add {feature.name}: {feature.install}")
     if others:
         table = [(x.kind, x.name, x.brought_by, x.problem or "works") for x in others]
         print_table("plug-ins of other packages", ("kind", "name", "brought by", ""), table)
-    click.echo(f"Lava: {said}")
+    click.echo(f"Lava: {message}")
 
 
-def _print_json(found: Mapping[str, Feature], runs: bool | None, said: str, unmet: list[str], others: tuple[PlugIn, ...]) -> None:
+def _print_json(
+    known: Mapping[str, Feature], runs: bool | None, message: str, unmet: list[str], others: tuple[PlugIn, ...]
+) -> None:
     print_json(
         "doctor/1",
         ok=not unmet,
@@ -68,8 +70,8 @@ def _print_json(found: Mapping[str, Feature], runs: bool | None, said: str, unme
         executable=sys.executable,
         features={
             name: {"packages": {p.name: p.version for p in f.packages}, "missing": f.missing, "install": f.install}
-            for name, f in found.items()
+            for name, f in known.items()
         },
-        lava={"runs": runs, "message": said},
+        lava={"runs": runs, "message": message},
         plug_ins=[asdict(plug_in) for plug_in in others],
     )

@@ -42,32 +42,32 @@ def command(model: str, importer: str | None, out: Path, force: bool, as_json: b
     must_be_free(out, force)
     name = importer or importers.guess(model)
     say(f"reading {model} ({importers.load(name).SUMMARY})", quiet)
-    found = importers.import_network(model, name, config=config)
-    store.save(found.network, out, force=force)
+    imported = importers.import_network(model, name, config=config)
+    store.save(imported.network, out, force=force)
     if as_json:
-        print_json("import/1", **_body(found, name, out))
+        print_json("import/1", **_body(imported, name, out))
         return
-    print_table(f"imported from {name}", ("there", "is", "became"), [(p.place, p.kind, p.became) for p in found.parts])
-    for note in found.notes:
+    print_table(f"imported from {name}", ("there", "is", "became"), [(p.place, p.kind, p.became) for p in imported.parts])
+    for note in imported.notes:
         click.echo(f"note: {note}")
-    click.echo(f"{out}: {_size(found)}")
+    click.echo(f"{out}: {_size(imported)}")
     click.echo(f"next: snnc inspect {out}")
 
 
-def _size(found: Imported) -> str:
-    net = found.network
+def _size(imported: Imported) -> str:
+    net = imported.network
     neurons = sum(p.size for p in net.populations if p.neuron)
     return f"{len(net.populations)} populations with {neurons:,} neurons, {len(net.connections)} connections"
 
 
-def _body(found: Imported, name: str, out: Path) -> dict[str, Any]:
-    net = found.network
+def _body(imported: Imported, name: str, out: Path) -> dict[str, Any]:
+    net = imported.network
     return {
         "path": str(out),
         "from": name,
         "network_hash": net.hash,
         "populations": {p.name: list(p.shape) for p in net.populations},
         "connections": {c.name: [c.src, c.dst] for c in net.connections},
-        "parts": [asdict(part) for part in found.parts],
-        "notes": list(found.notes),
+        "parts": [asdict(part) for part in imported.parts],
+        "notes": list(imported.notes),
     }

@@ -23,29 +23,29 @@ def command(model: Path, against: Path | None, as_json: bool) -> None:
     and at most half a step where the network was not fine-tuned.
     """
     net = store.load(model)
-    found = inspect(net, store.load(against) if against else None)
+    inspection = inspect(net, store.load(against) if against else None)
     if as_json:
-        print_json("inspect/1", **asdict(found), network_hash=net.hash)
+        print_json("inspect/1", **asdict(inspection), network_hash=net.hash)
         return
-    print_populations(found)
-    _print_rules(found)
-    print_connections(found)
-    print_parameters(found)
-    print_table("history", ("stage", "setting", "value"), _history(found))
+    print_populations(inspection)
+    _print_rules(inspection)
+    print_connections(inspection)
+    print_parameters(inspection)
+    print_table("history", ("stage", "setting", "value"), _history(inspection))
 
 
-def _print_rules(found: Inspection) -> None:
+def _print_rules(inspection: Inspection) -> None:
     rows = [
         (model, question.replace("_", " "), json.dumps(answer) if isinstance(answer, dict) else str(answer))
-        for model, rule in found.rules.items()
+        for model, rule in inspection.rules.items()
         for question, answer in rule.items()
     ]
     print_table("when a neuron spikes", ("neuron", "question", "answer"), rows)
 
 
-def _history(found: Inspection) -> list[tuple[str, str, str]]:
+def _history(inspection: Inspection) -> list[tuple[str, str, str]]:
     return [
         (stage.name, key, json.dumps(value) if isinstance(value, dict | list) else str(value))
-        for stage in found.done
+        for stage in inspection.done
         for key, value in stage.settings.items()
     ]

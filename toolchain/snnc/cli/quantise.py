@@ -74,14 +74,14 @@ def command(
     simplified = simplify(fixed) if fewer else None
     written = simplified.network if simplified else fixed
     store.save(written, out, force=force)
-    found = inspect(fixed, net)
+    inspection = inspect(fixed, net)
     if as_json:
         more: dict[str, Any] = {s.name: s.settings for s in fixed.done if s.name == "finetune"}
         more |= {"simplify": simplified.to_json()} if simplified else {}
-        print_json("quantise/1", **asdict(found), **more, out=str(out), network_hash=written.hash)
+        print_json("quantise/1", **asdict(inspection), **more, out=str(out), network_hash=written.hash)
         return
-    print_populations(found)
-    print_connections(found)
-    print_parameters(found)
+    print_populations(inspection)
+    print_connections(inspection)
+    print_parameters(inspection)
     if simplified:
         print_saved(simplified)

@@ -22,19 +22,19 @@ def command(model: Path, out: Path, force: bool, as_json: bool) -> None:
     Where weights are shared, whole channels go. Inputs and outputs keep their neurons.
     """
     must_be_free(out, force)
-    found = simplify(store.load(model))
-    store.save(found.network, out, force=force)
+    simplified = simplify(store.load(model))
+    store.save(simplified.network, out, force=force)
     if as_json:
-        print_json("simplify/1", path=str(out), network_hash=found.network.hash, **found.to_json())
+        print_json("simplify/1", path=str(out), network_hash=simplified.network.hash, **simplified.to_json())
     else:
-        print_saved(found)
+        print_saved(simplified)
 
 
-def print_saved(found: Simplified) -> None:
+def print_saved(simplified: Simplified) -> None:
     """What was taken away, by population and in all."""
-    saved = found.to_json()
-    rows = [(name, before, after, found.silent.get(name, 0)) for name, (before, after) in saved["neurons"].items()]
-    print_table(f"{found.network.name}: neurons", ("population", "before", "after", "can never fire"), rows)
+    saved = simplified.to_json()
+    rows = [(name, before, after, simplified.silent.get(name, 0)) for name, (before, after) in saved["neurons"].items()]
+    print_table(f"{simplified.network.name}: neurons", ("population", "before", "after", "can never fire"), rows)
     for what in ("weights", "synapses"):
         before, after = saved[what]
         click.echo(f"{what}: {before:,} before, {after:,} after ({before - after:,} saved)")

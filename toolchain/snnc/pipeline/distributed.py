@@ -55,8 +55,8 @@ def run_split(
     interrupted = False
     try:
         with engines.dask(jobs, scheduler) if executor == "dask" else engines.local(jobs) as run:
-            for first, found, rasters in run(calls):
-                parts[first] = found, rasters
+            for first, evaluation, rasters in run(calls):
+                parts[first] = evaluation, rasters
                 done(sum(part.samples for part, _ in parts.values()))
     except KeyboardInterrupt:
         if 0 not in parts:
@@ -69,9 +69,9 @@ def _joined(parts: dict[int, tuple[Evaluation, Collected]], interrupted: bool) -
     """The parts from the first sample on up to the first that is missing."""
     first, complete, rasters = 0, [], Collected()
     while first in parts:
-        found, more = parts[first]
-        complete.append(found)
-        for name, pieces in more.items():
-            rasters.setdefault(name, []).extend(pieces)
-        first += found.samples
+        evaluation, more = parts[first]
+        complete.append(evaluation)
+        for name, chunks in more.items():
+            rasters.setdefault(name, []).extend(chunks)
+        first += evaluation.samples
     return replace(together(complete), interrupted=interrupted), rasters

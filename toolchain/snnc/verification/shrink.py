@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from snnc.base import bisect
 from snnc.errors import NetworkError
 from snnc.network.model import Connection, Network, Population
 from snnc.network.op import MAX_SYNAPSES
@@ -54,17 +55,17 @@ def shrunk(case: Case, differs: Differs, *, neurons: Differs | None = None) -> C
 
     def first(ask: Differs) -> First:
         def chosen(cases: Sequence[Case]) -> int | None:
-            found = first_that_differs(cases, ask)
-            if found is not None:
-                reached.append(cases[found])
-            return found
+            number = first_that_differs(cases, ask)
+            if number is not None:
+                reached.append(cases[number])
+            return number
 
         return chosen
 
     try:
-        found = _fewer_messages(_fewer_steps(case, first(differs)), first(differs))
-        if neurons and neurons(found.net, found.inputs).any():
-            _fewer_messages(_fewer_neurons(found, first(neurons)), first(neurons))
+        smaller = _fewer_messages(_fewer_steps(case, first(differs)), first(differs))
+        if neurons and neurons(smaller.net, smaller.inputs).any():
+            _fewer_messages(_fewer_neurons(smaller, first(neurons)), first(neurons))
     except KeyboardInterrupt:
         pass
     return reached[-1]
@@ -80,9 +81,9 @@ def first_that_differs(cases: Sequence[Case], differs: Differs) -> int | None:
                 break
             together.append(other)
         rasters = {name: np.concatenate([one.inputs[name] for one in together]) for name in cases[at].inputs}
-        found = differs(cases[at].net, rasters)
-        if found.any():
-            return at + int(found.argmax())
+        differing = differs(cases[at].net, rasters)
+        if differing.any():
+            return at + int(differing.argmax())
         at += len(together)
     return None
 
@@ -99,29 +100,26 @@ def minimal(parts: Sequence[int], first: Callable[[list[list[int]]], int | None]
 
     ``first``: the number of the first of some candidates that differs, None if none does.
     """
-    left, pieces = list(parts), 2
+    left, n_chunks = list(parts), 2
     if left and first([[]]) is not None:
         return []
     while len(left) >= 2:
-        chunks = [chunk.tolist() for chunk in np.array_split(np.array(left), min(pieces, len(left)))]
+        chunks = [chunk.tolist() for chunk in np.array_split(np.array(left), min(n_chunks, len(left)))]
         rests = [[x for other in chunks if other is not chunk for x in other] for chunk in chunks]
-        found = first(rests)
-        if found is not None:
-            left, pieces = rests[found], max(pieces - 1, 2)
-        elif pieces >= len(left):
+        number = first(rests)
+        if number is not None:
+            left, n_chunks = rests[number], max(n_chunks - 1, 2)
+        elif n_chunks >= len(left):
             break
         else:
-            pieces *= 2
+            n_chunks *= 2
     return left
 
 
 def _fewer_steps(case: Case, first: First) -> Case:
     """Without steps that can be dropped, those at the end first: what came after the difference did not cause it."""
-    low, high = 1, case.steps  # of the steps from the first on
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if first([_steps(case, list(range(middle)))]) is not None else (middle + 1, high)
-    return _steps(case, minimal(range(high), lambda some: first([_steps(case, kept) for kept in some if kept])))
+    needed = bisect.first(lambda steps: first([_steps(case, list(range(steps)))]) is not None, 1, case.steps)
+    return _steps(case, minimal(range(needed), lambda some: first([_steps(case, kept) for kept in some if kept])))
 
 
 def _steps(case: Case, kept: list[int]) -> Case:
@@ -175,8 +173,8 @@ def _without_population(case: Case, name: str) -> Case | None:
     kept = tuple(p for p in case.net.populations if p.name != name)
     if not any(p.neuron for p in kept) or all(p.neuron for p in kept):
         return None
-    wires = tuple(c for c in case.net.connections if name not in (c.src, c.dst))
-    net = replace(case.net, populations=kept, connections=wires, encoding=None)
+    connections = tuple(c for c in case.net.connections if name not in (c.src, c.dst))
+    net = replace(case.net, populations=kept, connections=connections, encoding=None)
     return Case(net, {p.name: case.inputs[p.name] for p in net.inputs})
 
 
@@ -186,8 +184,8 @@ def select(case: Case, kept: Kept) -> Case:
     Raises NetworkError if what is left is none.
     """
     populations = tuple(_selected(p, kept[p.name]) for p in case.net.populations)
-    wires = tuple(w for c in case.net.connections if (w := _between(c, kept[c.dst], kept[c.src])).op.synapses.values.any())
-    net = replace(case.net, populations=populations, connections=wires, encoding=None)
+    connections = tuple(w for c in case.net.connections if (w := _between(c, kept[c.dst], kept[c.src])).op.synapses.values.any())
+    net = replace(case.net, populations=populations, connections=connections, encoding=None)
     return Case(net, {name: np.ascontiguousarray(raster[:, :, kept[name]]) for name, raster in case.inputs.items()})
 
 

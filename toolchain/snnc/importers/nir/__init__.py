@@ -25,15 +25,15 @@ def read(source: str, config: ImportConfig) -> Imported:
     root = hdf5.read(path)
     _must_be_known(root)
     problems: list[str] = []
-    found, ours = graph(root, problems), header(root)
+    parsed, ours = graph(root, problems), header(root)
     clock = Clock(_time_step(root, config), "euler" if ours else config.discretise)
-    sizes = shapes(found, config.shape, problems)
+    sizes = shapes(parsed, config.shape, problems)
     refuse(_once(problems), str(path))  # flows need shapes
-    behind = follow(found, sizes, clock.dt_s, problems)
-    built = build(found, sizes, behind, clock, problems, keep_weights=ours is not None)
+    behind = follow(parsed, sizes, clock.dt_s, problems)
+    built = build(parsed, sizes, behind, clock, problems, keep_weights=ours is not None)
     refuse(_once(problems), str(path))
-    net = restored(ours, found, built, str(path)) if ours else _network(path, built, clock)
-    return Imported(net, tuple(_parts(found, built)), (*built.notes, *_notes(built, net)), _settings(built, clock))
+    net = restored(ours, parsed, built, str(path)) if ours else _network(path, built, clock)
+    return Imported(net, tuple(_parts(parsed, built)), (*built.notes, *_notes(built, net)), _settings(built, clock))
 
 
 def _must_be_known(root: hdf5.Group) -> None:
@@ -70,9 +70,9 @@ def _network(path: Path, built: Built, clock: Clock) -> Network:
 def _parts(graph: Graph, built: Built) -> Iterator[Part]:
     """What became of every node."""
     used: dict[str, list[str]] = {}
-    for wire, way in built.ways.items():
+    for connection, way in built.ways.items():
         for name in way:
-            used.setdefault(name, []).append(f"connection {wire}")
+            used.setdefault(name, []).append(f"connection {connection}")
     for node in graph.nodes.values():
         became = ", ".join(used.get(node.name, ["nothing"]))
         if node.name in built.names:

@@ -31,30 +31,30 @@ def header(root: Group) -> Tree | None:
     if not isinstance(text, str):
         return None
     try:
-        found = json.loads(text)
+        record = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise root.error("is no JSON", "node/metadata/snnc") from error
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
         raise root.error(f"is not of schema {SCHEMA!r}", "node/metadata/snnc")
-    return found
+    return record
 
 
-def restored(said: Tree, graph: Graph, built: Built, where: str) -> Network:
+def restored(record: Tree, graph: Graph, built: Built, where: str) -> Network:
     """The network that was exported, from what the header says and the nodes hold. Raises FileError where they contradict."""
     try:
-        numeric = numeric_of(dict(said["numeric"]))
-        held = {node: wire for wire, way in built.ways.items() for node in way}
-        wires = {c.name: c for c in built.connections}
-        holders = {node: wires[wire] for node, wire in held.items()}
-        found = {p.name: p for p in built.populations}
+        numeric = numeric_of(dict(record["numeric"]))
+        held = {node: connection for connection, way in built.ways.items() for node in way}
+        connections = {c.name: c for c in built.connections}
+        holders = {node: connections[connection] for node, connection in held.items()}
+        populations = {p.name: p for p in built.populations}
         return Network(
-            name=said["name"],
-            populations=tuple(_population(p, graph, found[built.names[p["node"]]], numeric) for p in said["populations"]),
-            connections=tuple(_connection(c, graph, holders, numeric) for c in said["connections"]),
-            dt_s=float(said["dt_s"]),
+            name=record["name"],
+            populations=tuple(_population(p, graph, populations[built.names[p["node"]]], numeric) for p in record["populations"]),
+            connections=tuple(_connection(c, graph, holders, numeric) for c in record["connections"]),
+            dt_s=float(record["dt_s"]),
             numeric=numeric,
-            encoding=Encoding(**said["encoding"]) if said["encoding"] else None,
-            done=tuple(Stage(**stage) for stage in said["done"]),
+            encoding=Encoding(**record["encoding"]) if record["encoding"] else None,
+            done=tuple(Stage(**stage) for stage in record["done"]),
         )
     except SnncError as error:
         place = f"{where}: {error.where}" if error.where and error.where != where else where
@@ -63,13 +63,13 @@ def restored(said: Tree, graph: Graph, built: Built, where: str) -> Network:
         raise FileError(f"has damaged metadata: {error!r}", where=where, fix="export it again, or remove its metadata") from error
 
 
-def _population(fields: Tree, graph: Graph, found: Population, numeric: Numeric) -> Population:
+def _population(fields: Tree, graph: Graph, imported: Population, numeric: Numeric) -> Population:
     neuron = None
     if fields["neuron"] is not None:
         model = neurons.get(fields["neuron"])
         held = graph.nodes[fields["node"]].fields.group("metadata").group("snnc")
         neuron = model(**{name: _array(held, name, numeric) for name in model.parameters()})
-        _must_agree(neuron, found, numeric)
+        _must_agree(neuron, imported, numeric)
     return Population(fields["name"], tuple(fields["shape"]), neuron, fields["message_bits"])
 
 
@@ -78,32 +78,32 @@ def _array(held: Group, name: str, numeric: Numeric) -> NDArray[Any]:
     return held.integers(name) if whole else held.numbers(name)
 
 
-def _must_agree(neuron: Neuron, found: Population, numeric: Numeric) -> None:
+def _must_agree(neuron: Neuron, imported: Population, numeric: Numeric) -> None:
     """The metadata must say what the node says, in the node's real numbers."""
     real = dequantised_neuron(neuron, numeric) if isinstance(numeric, Fixed) else neuron
     decays_first = sorted(real.parameters(), key=lambda name: not name.startswith("decay"))  # thresholds are in their units
-    for name in decays_first if found.neuron else ():
-        said, read = (np.broadcast_to(getattr(n, name, 1.0), found.size) for n in (real, found.neuron))
-        if not np.allclose(said, read, rtol=NEAR, atol=1e-9):
-            at = int(np.argmax(np.abs(said - read)))
-            raise FileError(f"node {found.name!r} was changed: its {name} is {read[at]:g}, its metadata say {said[at]:g}")
+    for name in decays_first if imported.neuron else ():
+        recorded, read = (np.broadcast_to(getattr(n, name, 1.0), imported.size) for n in (real, imported.neuron))
+        if not np.allclose(recorded, read, rtol=NEAR, atol=1e-9):
+            at = int(np.argmax(np.abs(recorded - read)))
+            raise FileError(f"node {imported.name!r} was changed: its {name} is {read[at]:g}, its metadata say {recorded[at]:g}")
 
 
 def _connection(fields: Tree, graph: Graph, holders: dict[str, Connection], numeric: Numeric) -> Connection:
     parts = [holders[node] for node in fields["nodes"]]
     first = parts[0]
-    pieces = [
+    stored = [
         _stored(c, graph.nodes[node].fields, fields["exponent"], numeric) for c, node in zip(parts, fields["nodes"], strict=True)
     ]
-    steps, late = fields["delay_steps"], None
+    steps, delays = fields["delay_steps"], None
     if fields["synapse_delays"]:
-        late = np.concatenate([np.full(len(at), c.delay_steps - steps) for c, (at, _) in zip(parts, pieces, strict=True)])
-    places, values = (np.concatenate(column) for column in zip(*pieces, strict=True))
-    synapses = _synapses(first.op.synapses.shape, places, values, late)
+        delays = np.concatenate([np.full(len(at), c.delay_steps - steps) for c, (at, _) in zip(parts, stored, strict=True)])
+    places, values = (np.concatenate(column) for column in zip(*stored, strict=True))
+    synapses = _synapses(first.op.synapses.shape, places, values, delays)
     axons = np.broadcast_to(_axons(first) - steps, first.op.n_src).astype(np.int32) if fields["axon_delays"] else None
-    if late is None and axons is None and (first.axon_delays is not None or first.delay_steps != steps):
+    if delays is None and axons is None and (first.axon_delays is not None or first.delay_steps != steps):
         raise FileError(
-            f"connection {fields['name']!r} was changed: it is late by {first.delay_steps} steps, its metadata say {steps}"
+            f"connection {fields['name']!r} was changed: it has a delay of {first.delay_steps} steps, its metadata say {steps}"
         )
     op = replace(first.op, synapses=synapses, exponent=fields["exponent"], sign_mode=fields["sign_mode"])
     if op.kind != fields["op"]:
@@ -133,11 +133,11 @@ def _zeros(fields: Group) -> NDArray[np.int64]:
     return held.integers("zeros").reshape(-1) if held and "zeros" in held else np.zeros(0, np.int64)
 
 
-def _synapses(shape: tuple[int, int], places: NDArray[np.int64], values: NDArray[Any], late: NDArray[Any] | None) -> Synapses:
+def _synapses(shape: tuple[int, int], places: NDArray[np.int64], values: NDArray[Any], steps: NDArray[Any] | None) -> Synapses:
     if len(places) and not 0 <= places.min() <= places.max() < shape[0] * shape[1]:
         raise FileError(f"names weight {places.max()} of {shape[0] * shape[1]}")
     order = np.argsort(places, kind="stable")
     rows, columns = np.divmod(places[order], shape[1])
     indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=shape[0]))]).astype(np.int64)
-    delays = None if late is None else late[order].astype(np.int32)
+    delays = None if steps is None else steps[order].astype(np.int32)
     return Synapses(shape, indptr, columns.astype(np.int32), np.ascontiguousarray(values[order]), delays)

@@ -88,10 +88,10 @@ def _delay(flow: Flow, node: Node, dt_s: float) -> Flow:
         raise ValueError(
             f"delays by {worst:g} steps of {dt_s:g} s; choose --dt so that delays are whole numbers of steps, 0 to 65536"
         )
-    late = whole.astype(np.int64)
+    delay_steps = whole.astype(np.int64)
     if flow.op is None and flow.pool is None:
-        return replace(flow, src_steps=flow.src_steps + late)
-    return replace(flow, dst_steps=flow.dst_steps + late)
+        return replace(flow, src_steps=flow.src_steps + delay_steps)
+    return replace(flow, dst_steps=flow.dst_steps + delay_steps)
 
 
 def _matrix(flow: Flow, node: Node, dt_s: float) -> Flow:
@@ -180,8 +180,8 @@ def connection(flow: Flow, name: str, src: str, dst: str) -> Connection:
         return Connection(name, src, dst, op, least, (flow.src_steps - src_steps[0]).astype(np.int32))
     if not isinstance(op, Dense) or op.pool:
         raise ValueError("is reached by shared weights with a delay for each neuron; delay the spikes before the weights")
-    synapses, late = op.synapses, flow.dst_steps - dst_steps[0]
-    delays = late[synapses.rows] + np.broadcast_to(flow.src_steps - src_steps[0], op.n_src)[synapses.indices]
+    synapses, dst_delays = op.synapses, flow.dst_steps - dst_steps[0]
+    delays = dst_delays[synapses.rows] + np.broadcast_to(flow.src_steps - src_steps[0], op.n_src)[synapses.indices]
     return Connection(name, src, dst, replace(op, synapses=replace(synapses, delays=delays.astype(np.int32))), least)
 
 

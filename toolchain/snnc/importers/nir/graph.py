@@ -64,10 +64,10 @@ def graph(root: Group, problems: list[str]) -> Graph:
         raise FileError(f"holds a single {kind!r}, expected a NIRGraph", where=root.file, fix="put it into a graph")
     nodes: dict[str, Node] = {}
     edges = list(_laid_out(top, "", nodes, problems))
-    found = Graph(nodes, tuple(dict.fromkeys(edges)))
+    parsed = Graph(nodes, tuple(dict.fromkeys(edges)))
     twice = [edge for edge, count in Counter(edges).items() if count > 1]
     problems += [f"edge {a!r} -> {b!r} is there more than once; name it once" for a, b in twice]
-    return found
+    return parsed
 
 
 def _laid_out(level: Group, prefix: str, nodes: dict[str, Node], problems: list[str]) -> Iterator[Edge]:
