@@ -8,6 +8,7 @@ any result. numba is loaded when the engine first runs.
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
+from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -78,19 +79,28 @@ def _compiled(notice: Notice) -> AbstractContextManager[Any]:
 
 
 def _announcing(notice: Notice) -> AbstractContextManager[Any]:
-    """While it lasts, ``notice`` hears of the first compilation, which takes seconds."""
+    """Let ``notice`` hear of the first compilation, which takes seconds, while the block lasts."""
+    from numba.core import event
+
+    listening: AbstractContextManager[Any] = event.install_listener("numba:compile", _listener()(notice))
+    return listening
+
+
+@cache
+def _listener() -> type:
+    """Return the class of listeners to numba, made once: numba is loaded only when the engine runs."""
     from numba.core import event
 
     class Listener(event.Listener):
-        announced = False
+        def __init__(self, notice: Notice) -> None:
+            self.notice, self.announced = notice, False
 
         def on_start(self, _: Any) -> None:
             if not self.announced:
                 self.announced = True
-                notice("compiling the engine for this kind of network (once, if it can be kept on disk)")
+                self.notice("compiling the engine for this kind of network (once, if it can be kept on disk)")
 
         def on_end(self, _: Any) -> None:
             return
 
-    listening: AbstractContextManager[Any] = event.install_listener("numba:compile", Listener())
-    return listening
+    return Listener
