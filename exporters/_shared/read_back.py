@@ -7,7 +7,7 @@ network, not what another tool makes of it.
 from pathlib import Path
 
 from snnc.errors import RunError
-from snnc.importers import read
+from snnc.importers import ImportConfig, read
 from snnc.network.model import Network
 from snnc.simulation.reference import simulate
 from snnc.simulation.run import Rasters, Run
@@ -21,14 +21,16 @@ def remark(file: str) -> str:
     return f"{file} was read back by {READER} and simulated; docs/targets.md says what other tools make of such files"
 
 
-def run(artifact: Artifact, file: str, inputs: Rasters, record: bool, *, names_kept: bool) -> Run:
+def run(
+    artifact: Artifact, file: str, inputs: Rasters, record: bool, config: ImportConfig = ImportConfig(), *, names_kept: bool
+) -> Run:
     """Simulate what ``file`` in the artifact holds, on rasters (samples, steps, n). ``names_kept``: whether it holds the names
     of the populations, else they come in the order of the manifest.
 
     Nothing is executed. Raises what `read` raises for a file that is missing or damaged, RunError if its populations are not
     those of the manifest.
     """
-    net = read(str(artifact.root / file)).network
+    net = read(str(artifact.root / file), config).network
     ours = _names(artifact, artifact.root / file, net, names_kept)
     theirs = {name: inputs[ours[name]] for name in (p.name for p in net.inputs) if ours[name] in inputs}
     computed = simulate(net, theirs, record=record)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import snnc.chips as chips
 from snnc.errors import DoesNotFitError
+from snnc.importers import ImportConfig
 from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Connection, Network, Population
@@ -31,6 +32,7 @@ REMARK = _read_back.remark(FILE)
 FORMAT_OF = "loihi2"
 FULL, NEVER = 4096, 1 << 18  # a decay of 1; a threshold that no voltage reaches, as slayer writes it
 PIXEL_BITS = 8
+WRITTEN = "0:1"  # what black and white are in the files written here
 MAX_DELAY_STEPS = 62
 _NEURONS = ("lif", "cuba", "li")
 _OPERATORS = ("dense", "conv2d")
@@ -181,7 +183,7 @@ def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: in
 
 def run(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> Run:
     """Simulate what `snnc import` reads in the artifact; raises what `_read_back.run` does."""
-    return _read_back.run(artifact, FILE, inputs, record, names_kept=False)
+    return _read_back.run(artifact, FILE, inputs, record, ImportConfig(pixel_range=WRITTEN), names_kept=False)
 
 
 def _tree(net: Network) -> Iterator[dict[str, Any]]:

@@ -26,10 +26,12 @@ def restored(made: list[Tree], kept: Any) -> list[Tree]:
     """Return the layers ``made`` of a network, with what the record ``kept`` adds; as they are if its layers are other ones."""
     records = [r for r in kept if isinstance(r, dict)] if isinstance(kept, list) else []
     weighted = [layer for layer in made if _kind(layer) not in TRACELESS]
-    if [_plain_kind(r.get("type")) for r in records if r.get("type") not in TRACELESS] != [_kind(layer) for layer in weighted]:
+    if records and weighted and records[0].get("type") != "input" and set(weighted[0]) == {"type", "shape"}:
+        weighted = weighted[1:]  # slayer writes networks of dense layers without an input layer
+    if [_made_as(r.get("type")) for r in records if r.get("type") != "flatten"] != [_kind(layer) for layer in weighted]:
         return made
     rest = iter(weighted)
-    return [_traceless(r) if r.get("type") in TRACELESS else _as_written(next(rest), r) for r in records]
+    return [_traceless(r) if r.get("type") == "flatten" else _as_written(next(rest), r) for r in records]
 
 
 def small(fields: Any) -> Tree:
@@ -43,6 +45,11 @@ def _kind(layer: Tree) -> str:
     return _plain_kind(layer["type"][0].decode())
 
 
+def _made_as(name: Any) -> str:
+    """The kind of layer that one of the file becomes: the counts of an average are a dense one."""
+    return "dense" if name == "average" else _plain_kind(name)
+
+
 def _plain_kind(name: Any) -> str:
     """Return the kind of a layer; a recurrence of nothing but zeros is none in the network."""
     return str(name).removesuffix("_rec")
@@ -53,6 +60,8 @@ def _traceless(record: Tree) -> Tree:
 
 
 def _as_written(layer: Tree, record: Tree) -> Tree:
+    if record.get("type") == "average":
+        return _traceless(record)
     formats = record.get("forms")
     layer = dict(layer) | dict(_arrays(layer, formats if isinstance(formats, dict) else {}))
     if "weight_rec" in layer:

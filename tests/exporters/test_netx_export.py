@@ -19,11 +19,13 @@ from snnc.neurons.lif import LIF
 pytest.importorskip("h5py", reason="netx files need h5py: pip install 'snnc[exchange]'")
 from cases.netx import FILES, content, written
 
+PIXELS = ImportConfig(pixel_range="0:1")
+
 
 @pytest.mark.parametrize("name", FILES)
 def test_netx_to_network_to_netx_keeps_every_number(name, tmp_path):
     source = written(FILES[name](np.random.default_rng(1)), tmp_path / "a.net", Ts=1, tSample=20)
-    net = read(source, ImportConfig()).network
+    net = read(source, PIXELS).network
     back = targets.export("netx", net, None, tmp_path / "b").root / "network.net"
     same_content(source, back)
 
@@ -40,9 +42,9 @@ def same_content(source, back):
 
 @pytest.mark.parametrize("name", FILES)
 def test_network_to_netx_to_network_keeps_the_network(name, tmp_path):
-    net = read(written(FILES[name](np.random.default_rng(1)), tmp_path / "a.net", tSample=20), ImportConfig()).network
+    net = read(written(FILES[name](np.random.default_rng(1)), tmp_path / "a.net", tSample=20), PIXELS).network
     path = targets.export("netx", net, None, tmp_path / "b").root / "network.net"
-    assert read(str(path), ImportConfig()).network.hash == net.hash
+    assert read(str(path), PIXELS).network.hash == net.hash
 
 
 def spatial(op):

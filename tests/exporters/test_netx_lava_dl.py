@@ -33,7 +33,7 @@ def planes(rng):
 
 def imported(make, folder):
     """A network out of a file as slayer writes it."""
-    return read(written(make(np.random.default_rng(1)), folder / f"{make.__name__}.net"), ImportConfig()).network
+    return read(written(make(np.random.default_rng(1)), folder / f"{make.__name__}.net"), ImportConfig(pixel_range="0:1")).network
 
 
 NETWORKS = {

@@ -73,7 +73,7 @@ def test_an_odd_entry_anywhere_is_one_sentence(name, tmp_path, monkeypatch):
     source = SOURCES[name](tmp_path)
     kind = name.split()[0]
     tree = hdf5.read(tmp_path / source).tree
-    config = ImportConfig(dt_s=1e-3, discretise="exp") if kind == "nir" else ImportConfig()
+    config = ImportConfig(dt_s=1e-3, discretise="exp") if kind == "nir" else ImportConfig(pixel_range="-1:1")
     refused = 0
     for i, way in enumerate(places(tree)):
         for value in ODD[i % 4 :: 4]:

@@ -7,6 +7,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 from torch import nn  # noqa: E402
 
 from snnc.errors import UnsupportedError  # noqa: E402
+from snnc.passes import compose  # noqa: E402
 from snnc.training.from_snntorch.layers import Scale, maps_of, operator  # noqa: E402
 
 CHAINS = {
@@ -24,13 +25,13 @@ CHAINS = {
     "linear, norm, linear": [nn.Flatten(), nn.Linear(4 * 9 * 10, 7), nn.BatchNorm1d(7), nn.Linear(7, 3)],
     "norm": [nn.BatchNorm2d(4)],
     "nothing": [nn.Dropout(), nn.Identity()],
-}
-REFUSED = {
     "conv, conv": [nn.Conv2d(4, 3, 2), nn.Conv2d(3, 2, 2)],
     "conv, linear": [nn.Conv2d(4, 3, 2), nn.Flatten(), nn.Linear(3 * 8 * 9, 2)],
     "overlapping average, conv": [nn.AvgPool2d(2, stride=1), nn.Conv2d(4, 3, 2)],
     "conv, padded average": [nn.Conv2d(4, 3, 2), nn.AvgPool2d(2, padding=1)],
-}
+    "conv, norm, conv, linear": [nn.Conv2d(4, 3, 2, groups=1), nn.BatchNorm2d(3), nn.Conv2d(3, 6, 3, groups=3, stride=2),
+                                 nn.Flatten(), nn.Linear(6 * 3 * 4, 5)],
+}  # fmt: skip
 
 
 def folded(layers, shape=(4, 9, 10)):
@@ -62,19 +63,21 @@ def test_one_operator_does_what_the_layers_do(layers):
     assert np.allclose(got, want, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("layers", REFUSED.values(), ids=REFUSED)
-def test_what_is_no_operator_is_refused(layers):
-    with pytest.raises(UnsupportedError, match="without neurons between"):
-        folded(layers)
+def test_a_product_that_is_too_large_is_refused(monkeypatch):
+    monkeypatch.setattr(compose, "MAX_PRODUCT", 431)
+    with pytest.raises(UnsupportedError, match="with the layer before it, at most 431 are possible"):
+        folded([nn.AvgPool2d(1), nn.Conv2d(4, 3, 2), nn.Flatten(), nn.Linear(3 * 8 * 9, 2)][1:])
 
 
-def test_factors_of_single_values_stay_out_of_kernels():
+def test_factors_of_single_values_make_a_kernel_a_matrix():
     rng = np.random.default_rng(0)
     conv = nn.Conv2d(4, 6, 3).double()
     maps, _ = maps_of(conv, (4, 9, 10), (6, 7, 8))
-    with pytest.raises(UnsupportedError, match="without neurons between"):
-        operator([Scale(rng.uniform(1, 2, 360)), *maps], 360)
-    channels = Scale(np.repeat(rng.uniform(1, 2, 4), 90))
+    single = Scale(rng.uniform(1, 2, 360))
     x = rng.normal(size=(2, 360))
+    op = operator([single, *maps], 360)
+    assert op.kind == "dense"
+    assert np.allclose(op.weigh(x), operator(maps, 360).weigh(x * single.factor), rtol=1e-10)
+    channels = Scale(np.repeat(rng.uniform(1, 2, 4), 90))
     both = operator([channels, *maps], 360)
     assert np.allclose(both.weigh(x), operator(maps, 360).weigh(x * channels.factor), rtol=1e-12)

@@ -7,12 +7,15 @@ import pytest
 from cases import peers
 from cases.networks import spikes
 
+from snnc import targets
 from snnc.errors import FileError, SnncError, UnsupportedError
 from snnc.importers import ImportConfig, read
 from snnc.simulation.reference import simulate
 
 h5py = pytest.importorskip("h5py", reason="netx files need h5py: pip install 'snnc[exchange]'")
-from cases.netx import CUBA, layer, planes, put, spiking, written  # noqa: E402
+from cases.netx import CUBA, content, dense, even, layer, planes, put, spiking, written  # noqa: E402
+
+PIXELS = ImportConfig(pixel_range="0:1")
 
 
 def lava_layer(x, weight, neuron, bias=0, delay=0, again=None):
@@ -46,7 +49,7 @@ def test_the_integers_compute_what_netx_builds_of_them(tmp_path):
 
 
 def test_a_pixel_enters_times_the_weight_of_the_input_layer(tmp_path):
-    net = read(written(planes(np.random.default_rng(1)), tmp_path / "a.net", tSample=20), ImportConfig()).network
+    net = read(written(planes(np.random.default_rng(1)), tmp_path / "a.net", tSample=20), PIXELS).network
     assert (net.encoding.kind, net.encoding.steps) == ("constant", 20)
     pixels = np.arange(84, dtype=np.uint8)[None, None] * 3
     run = simulate(net, {"input": np.repeat(pixels, 2, 1)}, record=True)
@@ -97,7 +100,11 @@ REFUSED = {
     "huge shape": (one(shape=np.array([1 << 40])), "with at most 16,777,216 neurons"),
     "no shape": (one(shape=None), "'layer/1/shape' is"),
     "kind": ([layer("input", (3,)), layer("dense_comp", (2,))], "layer 1 is a 'dense_comp', which netx does not run as spikes"),
-    "first": ([layer("flatten", (3,))], "the first layer, and no other, has to be 'input'"),
+    "first": ([layer("flatten", (3,))], "layer 0 is 'flatten'; the first layer has to be 'input', or one with weights"),
+    "later": ([*one(), layer("input", (2,))], "layer 2 is 'input', which only the first layer can be"),
+    "groups": ([*one(), layer("average", (3,))], r"layer 2 \(average\) averages 2 neurons into 3 groups"),
+    "decays": (one(neuron={**CUBA, "vDecay": np.arange(3)}), "has vDecay for 3 neurons of 2"),
+    "threshold": (one(neuron={**CUBA, "vThMant": np.array([90, 1 << 18])}), "has neurons that never fire"),
     "average": ([layer("input", (3,)), layer("average", (1,)), *one()[1:]], "layer 1 is 'average', which only the last can be"),
 }  # fmt: skip
 
@@ -132,6 +139,74 @@ def test_files_of_another_kind_are_refused(tmp_path):
         read(str(tmp_path / "a.net"), ImportConfig())
 
 
+def test_a_network_of_dense_layers_without_an_input_layer(tmp_path):
+    """As slayer writes it; a kernelSize of a dense layer, which netx does not read, says nothing."""
+    rng = np.random.default_rng(5)
+    layers = [
+        dense(rng, 15, 24, delay=rng.integers(0, 9, 15).astype(np.float32), kernelSize=np.array([5, 5])),
+        dense(rng, 11, 15, delay=rng.integers(0, 9, 11).astype(np.float32)),
+        dense(rng, 3, 11),
+    ]
+    net = read(written(layers, tmp_path / "a.net"), ImportConfig()).network
+    assert [(p.name, p.shape) for p in net.ordered] == [("input", (24,)), ("layer0", (15,)), ("layer1", (11,)), ("layer2", (3,))]
+    x = spikes(net, samples=1, steps=80, rate=0.4)
+    run = simulate(net, x)
+    out = x["input"][0].astype(int)
+    for i, fields in enumerate(layers):
+        out = lava_layer(out, fields["weight"].astype(int), CUBA, delay=fields.get("delay", np.zeros(1)).astype(int))
+        assert 0.02 < out.mean() < 0.6, i
+        assert np.array_equal(run.spikes[f"layer{i}"][0], out), i
+    back = targets.export("netx", net, None, tmp_path / "b").root / "network.net"
+    assert {key: value.tolist() for key, value in content(back).items()} == {
+        key: value.tolist() for key, value in content(tmp_path / "a.net").items()
+    }
+
+
+def test_a_convolution_first_is_asked_for_the_shape_of_its_input(tmp_path):
+    rng = np.random.default_rng(5)
+    path = written([layer("conv", (3, 4, 5), weight=even(rng, 3, 2, 3, 2, 1), neuron=CUBA)], tmp_path / "a.net")
+    with pytest.raises(SnncError, match=r"begins with a convolution .* add --input-shape"):
+        read(path, ImportConfig())
+    net = read(path, ImportConfig(input_shape="2x6x6")).network
+    assert (net["input"].shape, net["layer0"].shape) == ((2, 6, 6), (3, 4, 5))
+
+
+def test_each_neuron_may_have_its_own_decays(tmp_path):
+    rng = np.random.default_rng(6)
+    neuron = {**CUBA, "iDecay": rng.integers(500, 4097, 9), "vDecay": rng.integers(50, 900, 9), "vThMant": np.array([60])}
+    fields = layer("dense", (9,), weight=even(rng, 9, 20), neuron=neuron)
+    net = read(written([fields], tmp_path / "a.net"), ImportConfig()).network
+    x = spikes(net, samples=1, steps=80, rate=0.4)
+    want = lava_layer(x["input"][0].astype(int), fields["weight"].astype(int), neuron)
+    assert 0.05 < want.mean() < 0.5
+    assert np.array_equal(simulate(net, x).spikes["layer0"][0], want)
+
+
+def test_an_average_at_the_end_counts_the_spikes_of_its_groups(tmp_path):
+    rng = np.random.default_rng(7)
+    path = written([dense(rng, 12, 20), layer("average", (4,), numOutputs=4)], tmp_path / "a.net")
+    net = read(path, ImportConfig()).network
+    x = spikes(net, samples=3, steps=60, rate=0.4)
+    run = simulate(net, x)
+    counts = run.spikes["layer0"].reshape(3, 60, 4, 3).sum(axis=(1, 3))
+    assert counts.min() > 0
+    assert np.array_equal(run.states["layer1"]["v"].sum(axis=1), 64 * counts)
+
+
+def test_what_black_and_white_were_is_asked_for(tmp_path):
+    """Pixels from -1 to 1 enter times the weight of the input layer, plus its bias."""
+    path = written(planes(np.random.default_rng(1)), tmp_path / "a.net")
+    with pytest.raises(SnncError, match="add --pixel-range with what black and white were"):
+        read(path, ImportConfig())
+    net = read(path, ImportConfig(pixel_range="-1:1")).network
+    pixels = np.arange(84, dtype=np.uint8)[None, None] * 3
+    run = simulate(net, {"input": np.repeat(pixels, 2, 1)}, record=True)
+    expected = ((72 * pixels[0, 0].astype(int) >> 8) - 36 - 3) << 6
+    silent = expected <= 80 << 6
+    assert np.array_equal(run.states["layer0"]["v"][0, 0][silent], expected[silent])
+    assert len(np.unique(run.states["layer0"]["v"][0, 0])) > 20
+
+
 FIXTURES = peers.FOLDER / "lava-dl/tests/lava/lib/dl/netx"
 
 
@@ -145,7 +220,7 @@ def test_the_files_of_lava_dl_compute_what_lava_dl_says():
     out = simulate(net, {"input": spikes_in}).spikes[net.output.name][0]
     assert truth.sum() == 22572
     assert np.array_equal(out[:-4], truth[4:])  # slayer adds a step in each of three layers and at the input
-    net = read(str(FIXTURES / "tiny.net"), ImportConfig()).network
+    net = read(str(FIXTURES / "tiny.net"), PIXELS).network
     image = np.load(FIXTURES / "gts/tinynet/input_bias.npy").transpose(2, 1, 0).reshape(-1).astype(np.int64)
     first = replace(net["layer0"], neuron=replace(net["layer0"].neuron, bias=image << 6))
     net = replace(net, populations=tuple(first if p.name == "layer0" else p for p in net.populations))

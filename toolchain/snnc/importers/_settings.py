@@ -34,6 +34,13 @@ class ImportConfig(Config):
     discretise: Literal["euler", "exp"] | None = setting(
         None, "Of continuous-time files: decay dt/tau (euler), or 1 - exp(-dt/tau) (exp)."
     )
+    message_bits: int = setting(
+        0, "The input sends integers below 2 to the power of this, such as event counts; 0: spikes.", low=0, high=8
+    )
+    pixel_range: str | None = setting(
+        None, "Of netx files whose input is an image: what black and white were in training, such as 0:1 or -1:1."
+    )
+    trust: bool = setting(False, "Of FILE.py:FACTORY: do not compare the network with the module on random rasters.")
     encoding: Literal["rate", "latency", "constant"] | None = setting(None, "How samples of a data set become its input.")
     steps: int = setting(16, "Time steps a sample, of the encoding.", flags=("-T", "--timesteps"), low=1)
     seed: int = setting(0, "Of the encoding's noise.", low=0)
@@ -51,6 +58,16 @@ class ImportConfig(Config):
         if not re.fullmatch(r"[1-9][0-9]{0,8}([x,][1-9][0-9]{0,8}){0,3}", self.input_shape):
             raise ConfigError(f"input_shape = {self.input_shape!r} is no shape", fix="write it as 784 or 1x28x28")
         return tuple(int(n) for n in re.split("[x,]", self.input_shape))
+
+    @property
+    def black_and_white(self) -> tuple[int, int] | None:
+        """``pixel_range`` as two whole numbers. Raises ConfigError if it is none."""
+        if self.pixel_range is None:
+            return None
+        ends = re.fullmatch(r"(-?[0-9]{1,6}):(-?[0-9]{1,6})", self.pixel_range)
+        if not ends or int(ends[1]) >= int(ends[2]):
+            raise ConfigError(f"pixel_range = {self.pixel_range!r} is no range", fix="write black and white as 0:1 or -1:1")
+        return int(ends[1]), int(ends[2])
 
 
 @dataclass(frozen=True)

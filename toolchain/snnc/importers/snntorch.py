@@ -8,7 +8,7 @@ from snnc.importers._settings import ImportConfig, Imported, Part
 
 SUMMARY = "a torch module with snnTorch neurons: FILE.py:FACTORY and a safetensors file of weights"
 SUFFIXES = (".py",)
-OPTIONS = ("weights", "input_shape", "time_axis", "dt_s")
+OPTIONS = ("weights", "input_shape", "time_axis", "dt_s", "message_bits", "trust")
 
 
 def read(source: str, config: ImportConfig) -> Imported:
@@ -35,7 +35,14 @@ def read_module(module: Any, config: ImportConfig, name: str = "imported") -> Im
     from snnc.training.from_snntorch.convert import convert
 
     converted = convert(
-        module, input_shape=config.shape, time_axis=config.time_axis, dt_s=config.dt_s, steps=config.steps, name=name
+        module,
+        input_shape=config.shape,
+        time_axis=config.time_axis,
+        dt_s=config.dt_s,
+        steps=config.steps,
+        message_bits=config.message_bits,
+        trust=config.trust,
+        name=name,
     )
     parts = tuple(Part(*layer) for layer in converted.parts)
     return Imported(converted.network, parts, converted.notes, {"factory": name})

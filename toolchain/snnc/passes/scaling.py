@@ -48,12 +48,17 @@ def decode_weights(op: Op, scale: float) -> Floats:
 
 
 def encode_parameter(value: Any, unit: Unit, offset: int, scale: float, numeric: Fixed) -> Ints:
-    """Round to the nearest integers. Raises NetworkError if one is out of the chip's range."""
+    """Round to the nearest integers. Raises NetworkError if one is out of the chip's range.
+
+    A decay of 1, after which nothing is left, becomes the largest that the chip holds.
+    """
     one = unit.per_float(scale, numeric)
     exact = np.asarray(value, np.float64) * one
     step = unit.grid(exact, numeric)
     rounded = np.rint(exact / step) * step
     low, high = unit.integers(numeric, offset)
+    if unit is DECAY and np.max(value) <= 1:
+        rounded = np.minimum(rounded, high)
     if rounded.min() < low or rounded.max() > high:
         raise NetworkError(
             f"{np.min(value):.6g} .. {np.max(value):.6g} becomes {rounded.min():.0f} .. {rounded.max():.0f}, "

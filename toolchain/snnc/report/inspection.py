@@ -139,16 +139,16 @@ def _floats(net: Network, source: Network) -> dict[str, NDArray[Any]]:
     """Return the floats behind each connection's synapses and each population's parameters."""
     if isinstance(source.numeric, Fixed):
         raise NetworkError("is fixed-point itself", where=f"network {source.name!r}", fix="name the float network")
-    theirs: dict[str, Any] = {c.name: c for c in source.connections} | {p.name: p for p in source.populations}
+    wires, populations = {c.name: c for c in source.connections}, {p.name: p for p in source.populations}
     floats = {}
     for c in net.connections:
-        other = theirs.get(c.name)
-        if not isinstance(other, Connection) or _shape(other) != _shape(c):
+        wire = wires.get(c.name)
+        if wire is None or _shape(wire) != _shape(c):
             raise NetworkError(f"has no connection {c.name!r} of this shape", where=f"network {source.name!r}")
-        floats[c.name] = other.op.synapses.to_dense()[c.op.synapses.rows, c.op.synapses.indices]
+        floats[c.name] = wire.op.synapses.to_dense()[c.op.synapses.rows, c.op.synapses.indices]
     for p in net.populations:
-        other = theirs.get(p.name)
-        if not isinstance(other, Population) or type(other.neuron) is not type(p.neuron) or other.size != p.size:
+        other = populations.get(p.name)
+        if other is None or type(other.neuron) is not type(p.neuron) or other.size != p.size:
             raise NetworkError(f"has no population {p.name!r} of this kind", where=f"network {source.name!r}")
         floats |= {f"{p.name}.{name}": getattr(other.neuron, name) for name in _names(p)}
     return floats

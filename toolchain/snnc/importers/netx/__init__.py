@@ -8,21 +8,22 @@ import numpy as np
 
 import snnc.chips as chips
 from snnc.base import hdf5
-from snnc.errors import FileError, NetworkError, refuse
+from snnc.errors import ConfigError, FileError, NetworkError, refuse
 from snnc.importers._settings import ImportConfig, Imported, Part
-from snnc.importers.netx.layers import KINDS, Ints, Layer, delays, layers, neuron, on_grid
+from snnc.importers.netx.layers import FULL, KINDS, Ints, Layer, delays, layers, neuron, on_grid
 from snnc.importers.netx.record import left_out, record
 from snnc.network.arithmetic import Fixed
 from snnc.network.encoding import Encoding
 from snnc.network.model import Connection, Network, Population
 from snnc.network.synapses import Synapses
 from snnc.network.window import Pair, Window
+from snnc.neurons.li import LI
 from snnc.ops.conv2d import Conv2d
 from snnc.ops.dense import Dense
 
 SUMMARY = "a .net file of lava-dl 0.6 (netx)"
 SUFFIXES = (".net",)
-OPTIONS = ("dt_s",)
+OPTIONS = ("dt_s", "input_shape", "pixel_range")
 PROFILE = "loihi2"
 PIXEL_BITS = 8  # of the messages into an input layer with neurons: 256 would be a full pixel
 MILLISECOND = 1e-3
@@ -33,6 +34,7 @@ class _Chain:
     """The network so far: a layer's connections start at the last population."""
 
     numeric: Fixed
+    range: tuple[int, int] | None  # what black and white were in training
     populations: list[Population] = field(default_factory=list)
     connections: list[Connection] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
@@ -43,9 +45,12 @@ def read(source: str, config: ImportConfig) -> Imported:
     """The fixed network of a netx file: weights, biases, thresholds, decays and delays as they stand."""
     root = hdf5.read(Path(source))
     found = layers(root)
-    chain = _Chain(chips.load(PROFILE).fixed())
     problems = list(_structure_problems(found))
     refuse(problems, source)
+    chain = _Chain(chips.load(PROFILE).fixed(), config.black_and_white)
+    _must_know_the_input(found[0], config, source)
+    if found[0].kind != "input":
+        chain.populations.append(Population("input", _first_shape(found[0], config, source), None))
     for layer in found:
         try:
             _add(layer, chain, is_last=layer is found[-1])
@@ -68,11 +73,38 @@ def _structure_problems(found: tuple[Layer, ...]) -> Iterator[str]:
     for layer in found:
         if layer.kind not in KINDS:
             yield f"layer {layer.index} is a {layer.kind!r}, which netx does not run as spikes; use {', '.join(KINDS[:-1])}"
-        if (layer.kind == "input") != (layer.index == 0):
-            yield f"layer {layer.index} is {layer.kind!r}; the first layer, and no other, has to be 'input'"
+        if layer.kind == "input" and layer.index:
+            yield f"layer {layer.index} is 'input', which only the first layer can be"
+    if found and found[0].kind in ("flatten", "average"):
+        yield f"layer 0 is {found[0].kind!r}; the first layer has to be 'input', or one with weights"
     for layer in found[:-1]:
         if layer.kind == "average":
             yield f"layer {layer.index} is 'average', which only the last can be; leave it out"
+
+
+def _must_know_the_input(first: Layer, config: ImportConfig, source: str) -> None:
+    """Raises ConfigError if pixels enter and nobody says what they were."""
+    image = first.kind == "input" and "neuron" in first.fields
+    if image and config.pixel_range is None:
+        raise ConfigError(
+            "takes images, and a netx file does not say how they were normalised",
+            where=source,
+            fix="add --pixel-range with what black and white were in training, such as 0:1 or -1:1",
+        )
+
+
+def _first_shape(first: Layer, config: ImportConfig, source: str) -> tuple[int, ...]:
+    """The shape of the input of a file that has no input layer, as slayer writes networks of dense layers."""
+    if config.shape is not None:
+        return config.shape
+    if first.kind == "conv":
+        raise ConfigError("begins with a convolution and does not say the shape of its input", where=source,
+                          fix="add --input-shape, such as 2x34x34")  # fmt: skip
+    weight = first.fields.integers("weight")
+    if weight.ndim < 2 or len(weight) != first.size:
+        raise ConfigError(f"has first weights of shape {weight.shape} for {first.size} neurons", where=source,
+                          fix="add --input-shape")  # fmt: skip
+    return (weight.size // len(weight),)
 
 
 def _add(layer: Layer, chain: _Chain, is_last: bool) -> None:
@@ -82,11 +114,7 @@ def _add(layer: Layer, chain: _Chain, is_last: bool) -> None:
         case "flatten":
             became = "nothing, as populations are flat"
         case "average":
-            became = "nothing"
-            chain.notes.append(
-                f"layer {layer.index} averages {chain.populations[-1].size} neurons into {layer.size} classes when they are"
-                " read; netx does not run it, and it is left out"
-            )
+            became = _average(layer, chain)
         case _:
             became = _weights(layer, chain)
     chain.parts.append(Part(f"layer {layer.index}", layer.kind, became))
@@ -106,14 +134,40 @@ def _input(layer: Layer, chain: _Chain) -> str:
     weight = layer.fields.integers("weight").reshape(-1) if "weight" in layer.fields else np.array([64])
     if len(weight) != 1:
         raise ValueError(f"has {len(weight)} weights, expected one for all pixels")
-    values, exponent, sign = on_grid(weight, chain.numeric)
+    black, white = chain.range or (0, 1)
+    values, exponent, sign = on_grid(weight * (white - black), chain.numeric)
     n = layer.size
     synapses = Synapses((n, n), np.arange(n + 1, dtype=np.int64), np.arange(n, dtype=np.int32), np.full(n, values[0]))
     chain.populations.append(Population("input", layer.shape, None, PIXEL_BITS))
     chain.connections.append(Connection("pixels", "input", "layer0", Dense(synapses, exponent - PIXEL_BITS, sign)))
-    chain.populations.append(Population("layer0", layer.shape, neuron(layer, chain.numeric)))
-    chain.notes.append(f"a pixel p of 0 to 255 enters as floor({weight[0]} * p / 256) plus the bias of the input layer")
+    chain.populations.append(Population("layer0", layer.shape, neuron(layer, chain.numeric, int(weight[0]) * black)))
+    shift = f" + {weight[0] * black}" if black else ""
+    chain.notes.append(
+        f"a pixel p of 0 to 255 enters as floor({weight[0] * (white - black)} * p / 256){shift} plus the bias of the input layer"
+    )
     return "population layer0, behind population input"
+
+
+def _average(layer: Layer, chain: _Chain) -> str:
+    """A readout of groups: each voltage is the number of spikes of its group in a step, times 64."""
+    src, name, n = chain.populations[-1], f"layer{layer.index}", _groups(layer)
+    if src.size % n:
+        raise ValueError(f"averages {src.size} neurons into {n} groups, which is no whole number in each; correct the file")
+    group = src.size // n
+    synapses = Synapses(
+        (n, src.size), np.arange(n + 1, dtype=np.int64) * group, np.arange(src.size, dtype=np.int32), np.ones(src.size, np.int64)
+    )
+    chain.populations.append(Population(name, (n,), LI(np.array(FULL), np.array(FULL - 1), np.array(0))))
+    chain.connections.append(Connection(f"groups{layer.index}", src.name, name, Dense(synapses, 0, "excitatory")))
+    chain.notes.append(
+        f"layer {layer.index} averages {src.size} neurons into {n} classes: it became a readout that counts their spikes, which"
+        " netx leaves to whoever reads them"
+    )
+    return f"population {name}, connection groups{layer.index}"
+
+
+def _groups(layer: Layer) -> int:
+    return layer.fields.integer("numOutputs") if "numOutputs" in layer.fields else layer.size
 
 
 def _weights(layer: Layer, chain: _Chain) -> str:

@@ -79,9 +79,9 @@ def on_grid(weights: Ints, numeric: Fixed) -> tuple[Ints, int, SignMode]:
     )
 
 
-def neuron(layer: Layer, numeric: Fixed) -> Neuron:
-    """The neurons of a layer with their bias. Raises ValueError for what cannot be expressed."""
-    bias = _bias(layer, numeric)
+def neuron(layer: Layer, numeric: Fixed, shift: int = 0) -> Neuron:
+    """The neurons of a layer with their bias, to which ``shift`` is added. Raises ValueError for what cannot be expressed."""
+    bias = _bias(layer, numeric) + (shift << numeric.state_shift)
     if "neuron" not in layer.fields:
         if bias.any():
             raise ValueError("has a bias and no neuron; remove the bias, or give it a neuron")
@@ -91,12 +91,30 @@ def neuron(layer: Layer, numeric: Fixed) -> Neuron:
         raise ValueError(f"has neurons of type {kind!r}; only CUBA and LOIHI compute with spikes of one bit; train it with CUBA")
     if graded := [name for name in ("gradedSpike", "messageBits") if name in fields and fields.integers(name).any()]:
         raise ValueError(f"sends graded spikes ({graded[0]}); only inputs do; train it with graded_spike=False")
-    u, v, threshold = (fields.integer(name) for name in ("iDecay", "vDecay", "vThMant"))
-    if not 1 <= u <= FULL or not 0 <= v < FULL:
-        raise ValueError(f"has iDecay {u} and vDecay {v}, a chip holds 1 to {FULL} and 0 to {FULL - 1}; change them")
-    if threshold >= NEVER:
-        return LI(np.array(u), np.array(v), bias)
-    return LIF(np.array(threshold), np.array(v), bias) if u == FULL else Cuba(np.array(threshold), np.array(u), np.array(v), bias)
+    u, v, threshold = (_per_neuron(layer, name) for name in ("iDecay", "vDecay", "vThMant"))
+    if not 1 <= u.min() <= u.max() <= FULL or not 0 <= v.min() <= v.max() < FULL:
+        raise ValueError(
+            f"has iDecay {_said(u)} and vDecay {_said(v)}, a chip holds 1 to {FULL} and 0 to {FULL - 1}; change them"
+        )
+    if threshold.min() >= NEVER:
+        return LI(u, v, bias)
+    if threshold.max() >= NEVER:
+        raise ValueError(f"has neurons that never fire (vThMant {threshold.max()}) beside others that do; give them layers apart")
+    return LIF(threshold, v, bias) if u.min() == FULL else Cuba(threshold, u, v, bias)
+
+
+def _per_neuron(layer: Layer, name: str) -> Ints:
+    """A number of a layer's neurons: () for all, or (n,) where each has its own, or each channel."""
+    values = layer.fields.group("neuron").integers(name).reshape(-1)
+    if not values.size or values.size not in (1, layer.shape[0], layer.size):
+        raise ValueError(f"has {name} for {values.size} neurons of {layer.size}; give one for all, each channel or each neuron")
+    if (values == values[0]).all():
+        return np.array(values[0])
+    return np.repeat(values, layer.size // values.size)
+
+
+def _said(values: Ints) -> str:
+    return str(int(values)) if values.ndim == 0 else f"{values.min()} .. {values.max()}"
 
 
 def _bias(layer: Layer, numeric: Fixed) -> Ints:

@@ -98,7 +98,7 @@ def _must_have_room(flow: Flow, built: Built) -> None:
 
 def _always_firing(name: str, built: Built) -> Population:
     taken = {*built.names.values(), *(p.name for p in built.populations)}
-    return Population(unique(f"{name[:50]}_bias", taken), (1,), LIF(np.array(0.0), np.array(1.0), np.array(1.0)))
+    return Population(unique(f"{name[:50]}_bias", taken), (1,), LIF(np.array(0.0), np.array(0.5), np.array(1.0)))
 
 
 def _current(wire: str, src: str, dst: str, current: np.ndarray) -> Connection:

@@ -51,7 +51,8 @@ def _settle(node: Node, graph: Graph, given: Shape | None, found: dict[str, Shap
     """Whether the shape of a node could be told now; it is then in ``found``."""
     before = next((found[name] for name in graph.before[node.name] if name in found), None)
     try:
-        shape = _shape(node, before, given)
+        alone = node.kind in NEURONS and not graph.before[node.name]  # it fires by its own bias
+        shape = _largest(node) if alone else _shape(node, before, given)
     except (FileError, NetworkError) as error:
         problems.append(f"node {node.name!r} {error.what}" if isinstance(error, NetworkError) else error.what)
         shape = before or (1,)
@@ -81,11 +82,16 @@ def _shape(node: Node, before: Shape | None, given: Shape | None) -> Shape | Non
 
 def _elementwise(node: Node, before: Shape | None) -> Shape | None:
     """Of a node that does the same to every element: that of its parameters, or of what it gets if they are single numbers."""
-    stated = [tuple(node.fields.numbers(name).shape) for name in PARAMETERS[node.kind]]
-    largest = max(stated, key=prod)
+    largest = _largest(node)
     if before is None:
         return largest if prod(largest) > 1 else None
     return before if prod(largest) in (1, prod(before)) or _spreads(largest, before) else largest
+
+
+def _largest(node: Node) -> Shape:
+    """The shape of the parameter with most values."""
+    shape = max((tuple(node.fields.numbers(name).shape) for name in PARAMETERS[node.kind]), key=prod)
+    return shape or (1,)
 
 
 def _spreads(shape: Shape, over: Shape) -> bool:

@@ -18,12 +18,13 @@ from snnc.neurons.lif import LIF
 from snnc.ops.dense import Dense
 from snnc.ops.sumpool2d import SumPool2d
 from snnc.training.from_snntorch.layers import Floats, Scale, maps_of, operator
-from snnc.training.from_snntorch.neurons import RECURRENT, Rules, rule_of, rules
+from snnc.training.from_snntorch.neurons import RECURRENT, Rules, kind_of, rule_of, rules
 from snnc.training.from_snntorch.values import Layer, Node, Series, is_neuron, layers
 from snnc.training.from_snntorch.wires import INPUT, WEIGHTED, Drive, Wires, readout, spikes_of
 
 BIAS = "bias"
-ZERO, ONE = np.zeros(()), np.ones(())
+READOUT = "*readout"  # of the values that the module returns without neurons behind them
+ZERO, HALF, ONE = np.zeros(()), np.array(0.5), np.ones(())
 
 
 @dataclass
@@ -45,14 +46,23 @@ class _Parts:
         return next(n for n in chain([legal], (f"{legal}_{i}" for i in count(2))) if n not in taken)
 
 
-def build(
-    wired: Wires, module: nn.Module, dt_s: float | None, name: str
-) -> tuple[Network | None, tuple[Layer, ...], tuple[str, ...]]:
-    """(network, what each layer became, notes); what is found wrong on the way is added to ``wired.problems``."""
+@dataclass(frozen=True, eq=False)
+class Built:
+    """A network, what each layer became, and the population of each layer of neurons; ``readout``: of the values returned."""
+
+    network: Network
+    layers: tuple[Layer, ...]
+    notes: tuple[str, ...]
+    populations: dict[str, str]
+    readout: str | None
+
+
+def build(wired: Wires, module: nn.Module, dt_s: float | None, name: str, message_bits: int = 0) -> Built | None:
+    """The network; what is wrong is added to ``wired.problems``, and then there is none."""
     parts = _Parts(wired)
     for source in (INPUT, *wired.trace.calls, *wired.pools):
         parts.names[source] = parts.name(source, _kind(wired, source))
-    parts.populations.append(Population(parts.names[INPUT], wired.shapes[INPUT], None))
+    parts.populations.append(Population(parts.names[INPUT], wired.shapes[INPUT], None, message_bits))
     for pool in wired.pools:
         _add_pool(parts, pool)
     for layer in wired.drives:
@@ -60,13 +70,14 @@ def build(
     if not wired.problems:
         _add_readout(parts)
     if wired.problems:
-        return None, (), ()
+        return None
     try:
         net = Network(_legal(name), tuple(parts.populations), tuple(parts.connections), dt_s or 1e-3)
     except NetworkError as error:
         wired.problems.append(error.what)
-        return None, (), ()
-    return net, tuple(_account(parts, module)), tuple(parts.notes)
+        return None
+    populations = {layer: parts.names[layer] for layer in wired.drives}
+    return Built(net, tuple(_account(parts, module)), tuple(parts.notes), populations, parts.names.get(READOUT))
 
 
 def _legal(name: str) -> str:
@@ -94,7 +105,11 @@ def _add_neurons(parts: _Parts, name: str) -> None:
     shape, read = wired.shapes[name], name not in wired.sources()
     if rule_of(layer).reset == "none" and not read:
         return  # noted as a problem by the caller
-    found = rules(layer, shape, read)
+    try:
+        found = rules(layer, shape, read)
+    except UnsupportedError as error:
+        wired.problems.append(f"{name}: {error.what}")
+        return
     drive = _with_gain(_recurrent(name, layer, shape, wired.drives[name]), found, prod(shape))
     bias: Any = _shared(drive.constant)
     if found.remembers_current and bias.any():
@@ -113,7 +128,7 @@ def _shared(values: Floats) -> Floats:
 
 def _recurrent(name: str, layer: Any, shape: tuple[int, ...], drive: Drive) -> Drive:
     """With the spikes of the step before, where the neurons feed themselves."""
-    if type(layer).__name__ not in RECURRENT:
+    if kind_of(layer) not in RECURRENT:
         return drive
     term = spikes_of(name, layer, shape, 1)
     if layer.all_to_all:
@@ -157,7 +172,7 @@ def _add_bias(parts: _Parts, name: str, bias: Floats) -> None:
     """A bias of a synaptic current: a neuron that fires in every step, with the biases as its weights."""
     if BIAS not in parts.names:
         parts.names[BIAS] = parts.name(BIAS, BIAS)
-        parts.populations.append(Population(parts.names[BIAS], (1,), LIF(ZERO, ZERO, ONE)))
+        parts.populations.append(Population(parts.names[BIAS], (1,), LIF(ZERO, HALF, ONE)))
         parts.notes.append(
             f"{parts.names[BIAS]}: a neuron that fires in every step; its synapses bring the biases that have a memory in u"
         )
@@ -178,9 +193,9 @@ def _add_readout(parts: _Parts) -> None:
     drive = readout(wired, node, step)
     if not any(p in wired.used for term in drive.terms for p in term.path):
         return
-    name = "readout"
+    name = READOUT
     wired.shapes[name] = node.shape
-    parts.names[name] = parts.name(name, name)
+    parts.names[name] = parts.name("readout", "readout")
     parts.populations.append(Population(parts.names[name], node.shape, LI(ONE, ONE, _shared(drive.constant))))
     parts.notes.append(f"{parts.names[name]}: what is returned, as voltages; the class is the largest sum")
     _add_wires(parts, name, drive)

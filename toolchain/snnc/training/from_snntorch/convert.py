@@ -5,25 +5,31 @@ The module runs once on random spikes (`trace`); from what was seen, the sources
 (`import_neurons`). Spikes are equal to those of the module in float64, up to the order in which sums are rounded.
 """
 
+import re
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import prod
+from functools import partial
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from snnc.errors import ConfigError, refuse
+from snnc.errors import ConfigError, UnsupportedError, refuse
 from snnc.network.model import Network
 from snnc.training.from_snntorch.build import build
+from snnc.training.from_snntorch.compare import FAILURES, Peer, compare
+from snnc.training.from_snntorch.float64 import Kept, in_float64
 from snnc.training.from_snntorch.neurons import NO_RESET, problems, rule_of
-from snnc.training.from_snntorch.trace import trace
-from snnc.training.from_snntorch.values import BATCH, Layer, Trace, is_neuron, layers
+from snnc.training.from_snntorch.trace import reset, trace
+from snnc.training.from_snntorch.values import BATCH, FOREIGN, Layer, Shape, Trace, is_neuron, layers, run
 from snnc.training.from_snntorch.wires import WEIGHTED, Wires, wires
 
 TimeAxis = Literal["none", "first", "second"]
 AXES: dict[TimeAxis, int | None] = {"none": None, "first": 0, "second": 1}
+UNCOMPARED = "the network was not compared with the module (--trust)"
 RATE = 0.3  # of the random spikes of the trial run
 
 
@@ -43,39 +49,60 @@ def convert(
     time_axis: TimeAxis = "none",
     dt_s: float | None = None,
     steps: int = 16,
+    message_bits: int = 0,
+    trust: bool = False,
     name: str = "imported",
 ) -> Converted:
-    """Return the network that fires as ``module`` does in evaluation.
+    """Return the network that fires as ``module`` does in evaluation, in float64.
 
     Args:
-        module: The module; it is put into evaluation and on the CPU.
+        module: The module. It runs in evaluation, on the CPU and in float64, and is left as it was.
         input_shape: Shape of one input frame, channels first; by default that of the first layer, if it is linear.
         time_axis: What ``forward`` takes: "none" is a frame, (batch, ...); "first" is (steps, batch, ...); "second" is
             (batch, steps, ...).
         dt_s: Time step in seconds; by default 1 ms.
-        steps: Time steps of the trial run, where ``time_axis`` is not "none".
+        steps: Time steps of the trial run, or calls of a module that makes one step a call.
+        message_bits: The input sends integers below 2 ** message_bits; 0: spikes.
+        trust: Do not compare the network with the module.
         name: Name of the network, and of the module in messages.
 
     Raises:
-        UnsupportedError: With everything that cannot be mapped.
+        UnsupportedError: With everything that cannot be mapped, or the first difference between module and network.
         ConfigError: If the module fails on such an input.
     """
-    module.eval().cpu()
-    shape = input_shape or _input_shape(module, name)
-    found = list(_neuron_problems(module))
-    try:
-        seen = _traced(module, shape, AXES[time_axis], steps, name)
-    except ConfigError:
-        refuse(found, name)  # a refused layer may be why it fails
-        raise
-    if not seen.calls:
-        refuse([*found, "no snnTorch neurons were called"], name)
-    wired = wires(seen, shape)
-    network, parts, notes = build(wired, module, dt_s, name) if not found else (None, (), ())
-    found += [*_unread(wired), *wired.problems]
-    refuse(list(dict.fromkeys(found)), name)
-    assert network is not None  # noqa: S101 - for the type checker: without problems it was built
-    return Converted(network, parts, notes)
+    with in_float64(module) as kept:
+        shape, trial = _trial(module, input_shape, AXES[time_axis], steps, name, kept)
+        found = list(_neuron_problems(module))
+        if not trial.calls:
+            refuse([*found, "no snnTorch neurons were called"], name)
+        wired = wires(trial, shape)
+        built = None if found else build(wired, module, dt_s, name, message_bits)
+        found += [*_unread(wired), *wired.problems]
+        refuse(list(dict.fromkeys(found)), name)
+        assert built is not None  # noqa: S101 - for the type checker: without problems it was built
+        notes = [UNCOMPARED] if trust else []
+        if not trust:
+            peer = Peer(module, kept, trial, shape, AXES[time_axis], steps, message_bits)
+            try:
+                notes = compare(peer, built)
+            except UnsupportedError as error:
+                raise UnsupportedError(error.what, where=name, fix=error.fix) from error
+        return Converted(built.network, built.layers, (*built.notes, *notes))
+
+
+def _trial(module: nn.Module, shape: Shape | None, axis: int | None, steps: int, name: str, kept: Kept) -> tuple[Shape, Trace]:
+    """(shape of a frame, what was seen in the trial run). A refused layer may be why it fails, and is then named."""
+    shapes = [shape] if shape else _input_shapes(module, name)
+    for last in (one is shapes[-1] for one in shapes):
+        shape = shapes[0]
+        try:
+            return shape, _traced(module, shape, axis, steps, name, kept)
+        except ConfigError:
+            if last:
+                refuse(list(_neuron_problems(module)), name)
+                raise
+            shapes = shapes[1:]
+    raise AssertionError  # the last one returns or raises
 
 
 def _neuron_problems(module: nn.Module) -> Iterator[str]:
@@ -93,29 +120,57 @@ def _unread(wired: Wires) -> Iterator[str]:
             yield f"{name}: reset_mechanism='none' and spikes that go on: {NO_RESET}"
 
 
-def _input_shape(module: nn.Module, name: str) -> tuple[int, ...]:
-    """That of the first layer, if it is linear; else it must be said."""
-    first = next((layer for _, layer in layers(module) if isinstance(layer, WEIGHTED)), None)
-    if isinstance(first, nn.Linear):
-        return (first.in_features,)
+def _input_shapes(module: nn.Module, name: str) -> list[Shape]:
+    """The shapes that the input may have: those of linear layers, in the order of their declaration. Else it must be said."""
+    weighted = [layer for _, layer in layers(module) if isinstance(layer, WEIGHTED)]
+    if weighted and (linear := [layer for layer in weighted if isinstance(layer, nn.Linear)]):
+        return list(dict.fromkeys((int(layer.in_features),) for layer in linear))
     raise ConfigError("does not say the shape of its input", where=name, fix="add --input-shape, such as 1x28x28")
 
 
-def _traced(module: nn.Module, shape: tuple[int, ...], axis: int | None, steps: int, name: str) -> Trace:
-    given = _sample(module, shape, axis, steps)
+def _traced(module: nn.Module, shape: Shape, axis: int | None, steps: int, name: str, kept: Kept) -> Trace:
+    kept.restore()
     try:
-        return trace(module, given, axis)
-    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, KeyError) as error:
+        return trace(module, partial(_sample, shape, axis, steps), axis, steps)
+    except FAILURES as error:
+        what = (str(error).splitlines() or [type(error).__name__])[0]
+        line = _line(error)
+        if only := _only_batch(module, shape, axis, steps, what, kept):
+            raise UnsupportedError(
+                f"takes batches of {only} and no other: {what}{line}; take the batch size from the input, as x.shape[0]",
+                where=name,
+            ) from error
         fix = "see --input-shape, --time-axis and --steps; what needs more arguments is to be wrapped in a module that has them"
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"fails on an input of {tuple(given.shape)}: {first}", where=name, fix=fix) from error
+        raise ConfigError(f"fails on an input of {_lengths(shape, axis, steps)}: {what}{line}", where=name, fix=fix) from error
 
 
-def _sample(module: nn.Module, shape: tuple[int, ...], axis: int | None, steps: int) -> Tensor:
-    """Random spikes, of the module's own type of numbers."""
-    lengths = [BATCH]
+def _only_batch(module: nn.Module, shape: Shape, axis: int | None, steps: int, what: str, kept: Kept) -> int | None:
+    """The size among those that an error names on which the module runs, while it fails on a batch of `BATCH`."""
+    for size in sorted({int(n) for n in re.findall(r"\b[0-9]{1,5}\b", what)} - {BATCH, 0}):
+        kept.restore()
+        reset(module)
+        try:
+            run(module, _sample(shape, axis, steps, 0, size))
+        except FAILURES:
+            continue
+        return size
+    return None
+
+
+def _line(error: BaseException) -> str:
+    """Where in the user's file it was raised."""
+    own = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(FOREIGN)]
+    return f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+
+
+def _lengths(shape: Shape, axis: int | None, steps: int, batch: int = BATCH) -> tuple[int, ...]:
+    lengths = [batch, *shape]
     if axis is not None:
         lengths.insert(axis, steps)
-    dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
-    spikes = np.random.default_rng(0).random((*lengths, prod(shape))) < RATE
-    return torch.from_numpy(spikes).to(dtype).reshape(*lengths, *shape)
+    return tuple(lengths)
+
+
+def _sample(shape: Shape, axis: int | None, steps: int, call: int, batch: int = BATCH) -> Tensor:
+    """Random spikes of one call."""
+    lengths = _lengths(shape, axis, steps, batch)
+    return torch.from_numpy((np.random.default_rng(call).random(lengths) < RATE).astype(np.float64))

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snnc.training.from_snntorch.values import BATCH, Node, Series, Trace, Value, user_place
+from snnc.training.from_snntorch.moves import MOVES, moved
+from snnc.training.from_snntorch.values import Node, Series, Shape, Trace, Value, View, user_place
 
 SAME = {"contiguous", "clone", "detach", "detach_", "to", "float", "double", "half", "cpu", "cuda", "requires_grad_", "alias"}
-SAME |= {"type", "dropout", "dropout1d", "dropout2d", "feature_dropout", "__get__"}
-SHAPES = {"flatten", "view", "reshape", "unflatten", "squeeze", "unsqueeze", "view_as", "reshape_as"}
+SAME |= {"type", "type_as", "dropout", "dropout1d", "dropout2d", "feature_dropout", "positive", "__pos__"}
 SUMS = {"add": 1, "__add__": 1, "__radd__": 1, "add_": 1, "__iadd__": 1, "sub": -1, "__sub__": -1, "sub_": -1, "__isub__": -1}
 FACTORS = {"mul": 1, "__mul__": 1, "__rmul__": 1, "mul_": 1, "__imul__": 1}
 FACTORS |= {"div": -1, "__truediv__": -1, "div_": -1, "true_divide": -1, "__itruediv__": -1}
@@ -26,62 +26,43 @@ def follow(tracer: Any, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     """Write down what ``func`` made; ``tracer``: that of `trace`."""
     name = getattr(func, "__name__", str(func))
     if name in READS:
-        tracer.found.problems.append(f"{user_place()} reads numbers out of a tensor ({name}), on which the run may depend")
+        tracer.seen.problems.append(f"{user_place()} reads numbers out of a tensor ({name}), on which the run may depend")
     if name in QUIET or (name == "__get__" and not isinstance(out, Tensor)):
         return
     if name == "__setitem__":
         tracer.put(args[0], tracer.unknown("assigning into a tensor", tracer.values(args), args[0]))
         return
-    made = _made(tracer, name, args, kwargs, out)
+    made = _made(tracer, func, name, args, kwargs, out)
     outs = out if isinstance(out, tuple | list) else (out,)
-    values = made if isinstance(made, tuple) else (made,) * len(outs)
+    values = made if isinstance(made, tuple | list) else (made,) * len(outs)
     for tensor, value in zip(outs, values, strict=True):
         if isinstance(tensor, Tensor):
             tracer.put(tensor, value if value is not None else tracer.unknown(name, tracer.values((args, kwargs)), tensor))
 
 
-def _made(tracer: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Value | tuple[Value, ...] | None:
+def _made(tracer: Any, func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Any:
     """The value, or the values, of what a function made; None if it is none that is known."""
+    if name in MOVES:
+        return moved(tracer, func, args, kwargs)
     value = tracer.value(args[0]) if args and isinstance(args[0], Tensor) else None
     if name in SUMS or name in ("rsub", "__rsub__"):
         return _sum(tracer, name, args, kwargs, out)
     if name in FACTORS or name in ("neg", "__neg__"):
         return _scaled(tracer, name, args, kwargs, out)
-    if name == "stack":
-        return _stack(tracer, *args, **kwargs)
     if value is None:
         return None
     if name in SAME:
-        return _same(name, value, args, kwargs, out)
-    if name in SHAPES:
-        return _reshaped(value, out)
+        training = kwargs.get("training", args[2] if len(args) > 2 else True)
+        return None if "dropout" in name and training else value  # a dropout that is off makes no copy
     other = _OTHERS.get(name)
-    found: Value | tuple[Value, ...] | None = other and other(tracer, value, args, kwargs, out)
-    return found
-
-
-def _same(name: str, value: Value, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Value | None:
-    """A dropout that is off makes no copy; ``__get__`` is an attribute such as ``.data``."""
-    if name == "__get__":
-        return value if out.shape == args[0].shape and torch.equal(out, args[0]) else None
-    training = kwargs.get("training", args[2] if len(args) > 2 else True)
-    return None if "dropout" in name and training else value
-
-
-def _reshaped(value: Value, out: Tensor) -> Value | None:
-    """A shape that keeps the batch, and for a series both of its first axes: then each sample keeps its order."""
-    nodes = value.nodes if isinstance(value, Series) else (value,)
-    leading = 2 if isinstance(value, Series) else 1
-    lengths = (BATCH, len(nodes)) if leading == 2 and value.axis else (len(nodes), BATCH)  # type: ignore[union-attr]
-    kept = lengths if leading == 2 else (BATCH,)
-    shape, size = tuple(out.shape[leading:]), out.shape[leading:].numel()
-    if tuple(out.shape[:leading]) != kept or size != torch.Size(nodes[0].shape).numel():
-        return None
-    return _each(value, lambda node: Node("shape", shape, (node,)))
+    return other and other(tracer, value, args, kwargs, out)
 
 
 def _each(value: Value, change: Callable[[Node], Node]) -> Value:
-    return Series(value.axis, tuple(map(change, value.nodes))) if isinstance(value, Series) else change(value)
+    if isinstance(value, Node):
+        return change(value)
+    nodes = tuple(map(change, value.nodes))
+    return Series(value.axis, nodes) if isinstance(value, Series) else View(nodes, value.ids, value.made_by)
 
 
 def _sum(tracer: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Tensor) -> Value | None:
@@ -89,20 +70,35 @@ def _sum(tracer: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], 
     if name in ("rsub", "__rsub__"):
         left, right, name = right, left, "sub"
     signs = (1.0, SUMS[name] * float(kwargs.get("alpha", 1)))
-    nodes, constant = [], torch.zeros((), dtype=out.dtype)
-    for operand, sign in zip((left, right), signs, strict=True):
-        value = tracer.value(operand)
-        if isinstance(value, Series):
-            return None
-        if value is None:
-            constant = constant + sign * torch.as_tensor(operand, dtype=out.dtype)
-        elif tuple(operand.shape) != tuple(out.shape):
-            return None  # a broadcast over features
-        else:
-            nodes.append(
-                value if sign == 1 else Node("scale", value.shape, (value,), constant=torch.tensor(sign, dtype=out.dtype))
-            )
-    return Node("sum", tuple(out.shape[1:]), tuple(nodes), constant=constant, place=user_place())
+    operands = list(zip((left, right), signs, strict=True))
+    values = [(tracer.value(operand), operand, sign) for operand, sign in operands]
+    known = [(value, operand, sign) for value, operand, sign in values if value is not None]
+    if any(tuple(operand.shape) != tuple(out.shape) for _, operand, _ in known):
+        return None  # a broadcast over features
+    numbers = [torch.as_tensor(operand, dtype=out.dtype) * sign for value, operand, sign in values if value is None]
+    constant = sum(numbers, torch.zeros((), dtype=out.dtype))
+    if all(isinstance(value, Node) for value, _, _ in known):
+        return _added(tuple((value, sign) for value, _, sign in known), constant, tuple(out.shape[1:]))
+    return _added_series(known, constant, tuple(out.shape))
+
+
+def _added(terms: tuple[tuple[Node, float], ...], constant: Tensor, shape: Shape) -> Node:
+    nodes = tuple(n if sign == 1 else Node("scale", n.shape, (n,), constant=torch.tensor(sign)) for n, sign in terms)
+    return Node("sum", shape, nodes, constant=constant, place=user_place())
+
+
+def _added_series(known: list[tuple[Any, Any, float]], constant: Tensor, shape: Shape) -> Value | None:
+    """The sums of the steps of series that run along the same axis, plus what is the same in all steps and samples."""
+    values = [value for value, _, _ in known]
+    if not all(isinstance(v, Series) and v.axis == values[0].axis for v in values):
+        return None
+    lead, features = constant.shape[: max(0, constant.dim() - len(shape) + 2)], shape[2:]
+    if any(n != 1 for n in lead):
+        return None
+    constant = constant.reshape(constant.shape[len(lead) :])
+    steps = zip(*(v.nodes for v in values), strict=True)
+    signs = [sign for _, _, sign in known]
+    return Series(values[0].axis, tuple(_added(tuple(zip(nodes, signs, strict=True)), constant, features) for nodes in steps))
 
 
 def _scaled(tracer: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Tensor) -> Value | None:
@@ -111,46 +107,14 @@ def _scaled(tracer: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any
     if name in ("neg", "__neg__"):
         operands, name = [args[0], -1.0], "mul"
     values = [tracer.value(operand) for operand in operands]
-    if None not in values or (FACTORS[name] < 0 and values[0] is None):
+    if None not in values or (FACTORS[name] < 0 and values[0] is None) or kwargs.get("rounding_mode"):
         return None
     value, tensor, other = (values[0], *operands) if values[0] is not None else (values[1], *reversed(operands))
     factor = torch.as_tensor(other, dtype=out.dtype)
-    if tuple(tensor.shape) != tuple(out.shape) or (isinstance(value, Series) and factor.dim()):
+    if tuple(tensor.shape) != tuple(out.shape) or (not isinstance(value, Node) and factor.dim()):
         return None
     factor = 1 / factor if FACTORS[name] < 0 else factor
     return _each(value, lambda node: Node("scale", node.shape, (node,), constant=factor, place=user_place()))
-
-
-def _stack(tracer: Any, tensors: Any, dim: int = 0) -> Value | None:
-    nodes = tuple(tracer.value(tensor) for tensor in tensors)
-    return Series(dim, nodes) if dim in (0, 1) and all(isinstance(n, Node) for n in nodes) else None
-
-
-def _unbound(tracer: Any, value: Value, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Any:
-    dim = kwargs.get("dim", args[1] if len(args) > 1 else 0)
-    return value.nodes if isinstance(value, Series) and dim == value.axis else None
-
-
-def _selected(tracer: Any, value: Value, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Value | None:
-    dim = kwargs.get("dim", args[1] if len(args) > 1 else 0)
-    return _at(value, dim, kwargs.get("index", args[2] if len(args) > 2 else None))
-
-
-def _item(tracer: Any, value: Value, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Value | None:
-    """``x[t]`` and ``x[:, t]``."""
-    index = args[1]
-    whole = isinstance(index, tuple) and len(index) == 2 and index[0] == slice(None)
-    return _at(value, 1, index[1]) if whole else _at(value, 0, index)
-
-
-def _at(value: Value, axis: int, index: Any) -> Value | None:
-    fits = isinstance(value, Series) and axis == value.axis and isinstance(index, int)
-    return value.nodes[index] if fits else None  # type: ignore[union-attr]
-
-
-def _transposed(tracer: Any, value: Value, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Value | None:
-    dims = set(args[1:3]) | set(kwargs.values())
-    return Series(1 - value.axis, value.nodes) if isinstance(value, Series) and dims == {0, 1} else None
 
 
 def _pooled(kind: type[nn.Module], *names: str) -> Callable[..., Value | None]:
@@ -158,10 +122,11 @@ def _pooled(kind: type[nn.Module], *names: str) -> Callable[..., Value | None]:
 
     def pooled(tracer: Any, value: Value, args: tuple[Any, ...], kwargs: dict[str, Any], out: Tensor) -> Value | None:
         options = dict(zip(names, args[1:], strict=False)) | kwargs
-        if not isinstance(value, Node) or options.get("return_indices"):
+        if options.get("return_indices"):
             return None
         layer = kind(**{k: v for k, v in options.items() if not (k == "stride" and v in (None, [], ()))})
-        return Node("layer", tuple(out.shape[1:]), (value,), "", layer, place=user_place())
+        made: Value = tracer.applied("", layer, value, out)
+        return made
 
     return pooled
 
@@ -181,20 +146,20 @@ def _weighted(kind: type[nn.Module], *names: str) -> Callable[..., Value | None]
         layer.load_state_dict(
             {k: v.detach().clone() for k, v in (("weight", weight), ("bias", bias)) if v is not None}, assign=True
         )
-        made: Value = tracer.applied(_known_as(tracer.found, layer), layer, value, out)
+        made: Value = tracer.applied(_known_as(tracer.seen, layer), layer, value, out)
         return made
 
     return weighted
 
 
-def _known_as(found: Trace, layer: nn.Module) -> str:
+def _known_as(seen: Trace, layer: nn.Module) -> str:
     """A name for these weights: in every step that has them the same, so that a step with others is noticed."""
     kind = f"F.{type(layer).__name__.lower()}"
-    for name, known in found.functional.items():
+    for name, known in seen.functional.items():
         if _same_layer(known, layer):
             return name
-    name = next(n for n in chain([kind], (f"{kind}_{i}" for i in count(2))) if n not in found.functional)
-    found.functional[name] = found.layers[name] = layer
+    name = next(n for n in chain([kind], (f"{kind}_{i}" for i in count(2))) if n not in seen.functional)
+    seen.functional[name] = seen.layers[name] = layer
     return name
 
 
@@ -213,6 +178,7 @@ def _product(tracer: Any, value: Value, args: tuple[Any, ...], kwargs: dict[str,
 
 _MAX = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
 _AVERAGE = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
+_ONE = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad")
 _RELU: Callable[..., Value | None] = lambda tracer, value, args, kwargs, out: tracer.applied("", nn.ReLU(), value, out)  # noqa: E731
 _CONV = ("weight", "bias", "stride", "padding", "dilation", "groups")
 _OTHERS: dict[str, Callable[..., Any]] = {
@@ -222,15 +188,11 @@ _OTHERS: dict[str, Callable[..., Any]] = {
     "matmul": _product,
     "__matmul__": _product,
     "mm": _product,
-    "unbind": _unbound,
-    "select": _selected,
-    "__getitem__": _item,
-    "transpose": _transposed,
-    "swapaxes": _transposed,
     "max_pool2d": _pooled(nn.MaxPool2d, *_MAX),
     "_max_pool2d": _pooled(nn.MaxPool2d, *_MAX),
     "boolean_dispatch": _pooled(nn.MaxPool2d, *_MAX),
     "avg_pool2d": _pooled(nn.AvgPool2d, *_AVERAGE),
+    "avg_pool1d": _pooled(nn.AvgPool1d, *_ONE),
     "adaptive_avg_pool2d": _pooled(nn.AdaptiveAvgPool2d, "output_size"),
     "relu": _RELU,
     "relu_": _RELU,

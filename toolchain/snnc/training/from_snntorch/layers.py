@@ -19,6 +19,7 @@ from snnc.network.window import Window
 from snnc.ops.conv2d import Conv2d
 from snnc.ops.dense import Dense
 from snnc.ops.sumpool2d import SumPool2d
+from snnc.passes.compose import composed
 
 Floats = NDArray[np.float64]
 Shape = tuple[int, ...]
@@ -64,7 +65,15 @@ class Scale:
         return planes[:, 0] if (planes == planes[:, :1]).all() else None
 
 
-Map = Matrix | Kernel | Pool | Scale
+@dataclass(frozen=True, eq=False)
+class Select:
+    """Some of ``n_src`` values, or all in another order."""
+
+    taken: NDArray[np.int64]  # (n_dst,): which value stands at each place
+    n_src: int
+
+
+Map = Matrix | Kernel | Pool | Scale | Select
 Bias = Floats  # (n_dst,)
 
 
@@ -167,27 +176,33 @@ def _bias(layer: Any) -> Floats:
 
 
 def operator(maps: Sequence[Map], n_src: int) -> Op:
-    """The one operator that does what the maps do, in their order. Raises UnsupportedError if there is none."""
-    match _folded(maps):
+    """The one operator that does what the maps do, in their order. Raises UnsupportedError if it would be too large."""
+    folded = _folded(maps)
+    match folded:
         case []:
             return _one_to_one(np.ones(n_src))
-        case [Scale(factor)]:
-            return _one_to_one(factor)
-        case [Pool(window, factor)]:
-            return SumPool2d.of_weight(factor, window)
-        case [Matrix(weight)]:
-            return Dense(Synapses.from_dense(weight))
-        case [Kernel() as kernel]:
-            return _conv(kernel)
-        case [Pool(window, factor), Matrix(weight)] if not _overlaps(window):
+        case [one]:
+            return _alone(one)
+        case [Pool(window, factor), Matrix(weight)] if not window.overlaps:
             return Dense(Synapses.from_dense(weight * factor), pool=window)
-        case [Pool(window, factor), Kernel() as kernel] if not _overlaps(window):
+        case [Pool(window, factor), Kernel() as kernel] if not window.overlaps:
             return replace(_conv(replace(kernel, weight=kernel.weight * factor)), pool=window)
-    raise UnsupportedError("two layers with weights follow each other without neurons between; put neurons there and retrain")
+    return composed([_alone(one) for one in folded])
 
 
-def _overlaps(window: Window) -> bool:
-    return any(s < k for s, k in zip(window.stride, window.kernel, strict=True))
+def _alone(one: Map) -> Op:
+    match one:
+        case Scale(factor):
+            return _one_to_one(factor)
+        case Pool(window, factor):
+            return SumPool2d.of_weight(factor, window)
+        case Matrix(weight):
+            return Dense(Synapses.from_dense(weight))
+        case Select(taken, n_src):
+            weights, n = np.ones(len(taken)), len(taken)
+            return Dense(Synapses((n, n_src), np.arange(n + 1, dtype=np.int64), taken.astype(np.int32), weights))
+        case Kernel():
+            return _conv(one)
 
 
 def _one_to_one(factor: Floats) -> Dense:
@@ -223,6 +238,10 @@ def _both(first: Map, then: Map) -> Map | None:
             return Matrix(a * b[:, None])
         case Scale(a), Matrix(b):
             return Matrix(b * a[None, :])
+        case Matrix(a), Select(taken):
+            return Matrix(a[taken])
+        case Select(a, n_src), Select(b):
+            return Select(a[b], n_src)
         case (Kernel(), Scale()) | (Scale(), Kernel()) | (Pool(), Scale()) | (Scale(), Pool()):
             return _scaled(first, then)
         case Kernel(), Pool() if not any(then.window.padding) and then.window.dilation == (1, 1):

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from snnc.errors import UnsupportedError
 from snnc.network.neuron import Neuron
 from snnc.neurons import get
 
@@ -55,6 +56,8 @@ REFUSED = {
     Rule("RSynaptic", "subtract", False): "snnTorch 1.0 itself fails on it; retrain with reset_delay=True",
 }
 RECURRENT = ("RLeaky", "RSynaptic")
+_HARMLESS = {"__init__", "__doc__", "__module__", "__annotations__", "__qualname__", "__firstlineno__", "__static_attributes__",
+             "__repr__", "extra_repr", "__dict__", "__weakref__"}  # fmt: skip
 _FUNCTIONS = {"_base_sub": "subtract", "_base_zero": "zero", "_base_int": "none"}
 
 
@@ -82,9 +85,27 @@ class Rules:
         return model(**{name: values[name] for name in model.parameters()})
 
 
+def kind_of(layer: nn.Module) -> str:
+    """The class of snnTorch that a layer of neurons is, also where a subclass of the user's own changes nothing of it."""
+    for kind in type(layer).__mro__:
+        if kind.__module__.startswith("snntorch"):
+            return kind.__name__
+    return type(layer).__name__
+
+
+def overridden(layer: nn.Module) -> list[str]:
+    """What subclasses of the user's own replace of snnTorch's class, other than ``__init__``."""
+    mro = type(layer).__mro__
+    own = [kind for kind in mro if not kind.__module__.startswith(("snntorch", "torch", "builtins"))]
+    base = next(kind for kind in mro if kind.__module__.startswith("snntorch"))
+    return sorted({name for kind in own for name in vars(kind) if name not in _HARMLESS and hasattr(base, name)})
+
+
 def problems(layer: nn.Module) -> list[str]:
     """Every option of a layer of neurons that cannot be mapped, whatever is done with its spikes: reason and remedy."""
-    kind = type(layer).__name__
+    kind = kind_of(layer)
+    if own := overridden(layer):
+        return [f"its class replaces {', '.join(own)} of {kind}, which changes its equations; use {kind} as it is"]
     if kind not in {rule.layer for rule in ACCEPTED}:
         known = ", ".join(sorted({rule.layer for rule in ACCEPTED}))
         return [f"{kind} neurons have no counterpart; retrain with one of {known}"]
@@ -94,14 +115,14 @@ def problems(layer: nn.Module) -> list[str]:
 def rule_of(layer: Any) -> Rule:
     """The options of a layer on which its equations depend."""
     delay = getattr(layer, "reset_delay", None)
-    rule = Rule(type(layer).__name__, layer.reset_mechanism, delay)
+    rule = Rule(kind_of(layer), layer.reset_mechanism, delay)
     return rule if rule in ACCEPTED or rule in REFUSED else rule._replace(reset_delay=None)
 
 
 def rules(layer: Any, shape: tuple[int, ...], read: bool) -> Rules:
     """The counterpart of a layer without `problems`, whose neurons have this shape; ``read``: its spikes go nowhere.
 
-    Raises KeyError for what `problems` refuses, ValueError for parameters that do not fit the shape.
+    Raises KeyError for what `problems` refuses, UnsupportedError for parameters that do not fit the shape.
     """
     rule = rule_of(layer)
     model = READOUT if rule.reset == "none" and read else ACCEPTED[rule]
@@ -109,13 +130,14 @@ def rules(layer: Any, shape: tuple[int, ...], read: bool) -> Rules:
     alpha = _array(layer.alpha.clamp(0, 1)) if hasattr(layer, "alpha") else np.zeros(())
     threshold, decay_u = _array(layer.threshold), 1 - alpha
     message = _array(layer.graded_spikes_factor)
-    threshold, decay_u, decay_v, gain, message = (_per_neuron(x, shape) for x in (threshold, decay_u, decay_v, gain, message))
+    named = {"threshold": threshold, "alpha": decay_u, "beta": decay_v, "R": gain, "graded_spikes_factor": message}
+    threshold, decay_u, decay_v, gain, message = (_per_neuron(values, shape, name) for name, values in named.items())
     return Rules(model, threshold, decay_u, decay_v, gain, message, tuple(_notes(layer)))
 
 
 def _leak(layer: Any) -> tuple[Floats, Floats]:
     """(decay of v, factor of the input)."""
-    if type(layer).__name__ != "Lapicque":
+    if kind_of(layer) != "Lapicque":
         return 1 - _array(layer.beta.clamp(0, 1)), np.ones(())
     r, c, step = (_array(x) for x in (layer.R, layer.C, layer.time_step))
     return step / (r * c), r * (1 / (r * c)) * step
@@ -166,7 +188,7 @@ def _notes(layer: Any) -> Iterator[str]:
     for name in ("beta", "alpha"):
         value = _array(getattr(layer, name, torch.zeros(())))
         clipped = np.clip(value, 0, 1)
-        if type(layer).__name__ == "Lapicque" and name == "beta":
+        if kind_of(layer) == "Lapicque" and name == "beta":
             yield "snnTorch steps Lapicque with 1 - time_step / (R * C), not with beta; so does the network"
         elif (value != clipped).any():
             yield f"{name} {value.min():.6g} .. {value.max():.6g} is clipped to 0 .. 1, as snnTorch does in every step"
@@ -178,8 +200,13 @@ def _array(tensor: Tensor) -> Floats:
     return tensor.detach().cpu().numpy().astype(np.float64)
 
 
-def _per_neuron(value: Floats, shape: tuple[int, ...]) -> Floats:
+def _per_neuron(value: Floats, shape: tuple[int, ...], name: str) -> Floats:
     """() where all neurons share one value, else (n,), as torch would broadcast it to (batch, *shape)."""
     if value.size == 1:
         return value.reshape(())
-    return np.ascontiguousarray(np.broadcast_to(value, (1, *shape))).reshape(-1)
+    try:
+        return np.ascontiguousarray(np.broadcast_to(value, (1, *shape))).reshape(-1)
+    except ValueError as error:
+        raise UnsupportedError(
+            f"has a {name} of shape {value.shape} for neurons of shape {shape}; give one for all, or one for each neuron"
+        ) from error

@@ -7,49 +7,80 @@ mode. A tensor that came from the input has a `Node` that says how. First half o
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from snnc.training.from_snntorch.float64 import constants, same
 from snnc.training.from_snntorch.functions import follow
-from snnc.training.from_snntorch.values import Call, Node, Series, Trace, Value, is_neuron, layers, user_place
+from snnc.training.from_snntorch.moves import moved, recognised, rows
+from snnc.training.from_snntorch.values import (
+    Call,
+    Node,
+    Series,
+    Trace,
+    Value,
+    View,
+    encoder,
+    is_neuron,
+    layers,
+    run,
+    user_place,
+)
+
+ELEMENTWISE = (nn.Dropout, nn.Identity, nn.ReLU)
+RASTER = "a raster of several steps at once"
+_FIXED = "what a network computes with is the same in every step: leave it as it is while the module runs"
+_UNTOUCHED = "neurons go on from the states that they left: let forward leave them alone between the steps of a sample"
 
 
-def trace(module: nn.Module, given: Tensor, series_axis: int | None) -> Trace:
-    """Run ``module`` on ``given`` and return what was seen; neurons start from a fresh state.
+def trace(module: nn.Module, given: Callable[[int], Tensor], series_axis: int | None, calls: int) -> Trace:
+    """Run ``module`` on ``given(0)`` and return what was seen; neurons start from a fresh state.
 
-    ``series_axis``: the axis of ``given`` that counts steps, None if it is one frame, (batch, ...). A module that steps its
-    neurons once a call is called again, so that what it remembers is seen. Raises what the module raises.
+    ``series_axis``: the axis of the input that counts steps, None if it is one frame, (batch, ...). A module that steps its
+    neurons once a call is called as often as ``calls``, with ``given(1)`` and so on, so that what it remembers is seen.
+    Raises what the module raises.
     """
-    found = Trace()
-    tracer = _Tracer(found, series_axis)
+    seen = Trace()
+    tracer = _Tracer(seen, series_axis)
+    reset(module)
+    with torch.no_grad(), tracer.watching(module), tracer:
+        for call in range(calls):
+            frame = given(call)
+            tracer.start(frame, call)
+            seen.outputs.append(tracer.value(run(module, frame)))
+            if series_axis is not None or max(map(len, seen.calls.values()), default=0) > len(seen.outputs):
+                seen.repeats = series_axis is None
+                break
+    return seen
+
+
+def reset(module: nn.Module) -> None:
+    """Give all neurons a fresh state."""
     for _, layer in layers(module):
         if is_neuron(layer) and hasattr(layer, "reset_mem"):
             layer.reset_mem()  # type: ignore[operator]
-    with torch.no_grad(), tracer.watching(module), tracer:
-        for _ in range(3):
-            tracer.start(given)
-            found.outputs.append(tracer.value(module(given)))
-            if series_axis is not None or max(map(len, found.calls.values()), default=0) > len(found.outputs):
-                break
-    return found
 
 
 class _Tracer(TorchFunctionMode):
     """Keeps the value of every tensor that came from the input. Tensors are kept alive, so that no identity is used twice."""
 
-    def __init__(self, found: Trace, series_axis: int | None) -> None:
+    def __init__(self, seen: Trace, series_axis: int | None) -> None:
         super().__init__()
-        self.found, self.series_axis, self.inside = found, series_axis, 0
+        self.seen, self.series_axis, self.inside = seen, series_axis, 0
         self.known: dict[int, tuple[Tensor, Any]] = {}
+        self.fixed: dict[str, dict[str, Tensor]] = {}  # of each layer: what must not change
+        self.left: dict[str, dict[str, Tensor]] = {}  # of each layer of neurons: the states that its last step left
 
-    def start(self, given: Tensor) -> None:
-        """Write down the input."""
+    def start(self, given: Tensor, call: int) -> None:
+        """Write down the input of a call."""
         axis = self.series_axis
         if axis is None:
-            self.put(given, Node("input", tuple(given.shape[1:])))
+            self.put(given, Node("input", tuple(given.shape[1:]), step=call))
             return
         shape = tuple(given.shape[2:])
         self.put(given, Series(axis, tuple(Node("input", shape, step=t) for t in range(given.shape[axis]))))
@@ -58,15 +89,18 @@ class _Tracer(TorchFunctionMode):
         """From now on ``tensor`` has this value."""
         self.known[id(tensor)] = (tensor, value)
 
+    def value_of(self, tensor: Tensor) -> Any:
+        """The value of a tensor; None if it does not come from the input."""
+        return self.known.get(id(tensor), (None, None))[1]
+
     def value(self, tensor: Any) -> Any:
         """The value of a tensor, or of the first in a tuple; None if it does not come from the input."""
-        first = tensor[0] if isinstance(tensor, tuple | list) and tensor else tensor
-        return self.known.get(id(first), (None, None))[1]
+        return self.value_of(tensor[0] if isinstance(tensor, tuple | list) and tensor else tensor)
 
     def values(self, arguments: Any) -> list[Value]:
         """The values of all tensors among the arguments that come from the input."""
-        found = (self.value(tensor) for tensor in _tensors(arguments))
-        return [value for value in found if value is not None]
+        known = (self.value(tensor) for tensor in _tensors(arguments))
+        return [value for value in known if value is not None]
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
@@ -79,7 +113,8 @@ class _Tracer(TorchFunctionMode):
         """Within, the layers of ``module`` are seen."""
         hooks: list[Any] = []
         for name, layer in layers(module):
-            hooks.append(layer.register_forward_pre_hook(self._before, with_kwargs=True))
+            self.fixed[name] = {key: value.detach().clone() for key, value in constants(layer).items()}
+            hooks.append(layer.register_forward_pre_hook(self._before(name), with_kwargs=True))
             hooks.append(layer.register_forward_hook(self._after(name), with_kwargs=True, always_call=True))
         try:
             yield
@@ -87,48 +122,101 @@ class _Tracer(TorchFunctionMode):
             for hook in hooks:
                 hook.remove()
 
-    def _before(self, layer: nn.Module, args: Any, kwargs: Any) -> None:
-        self.inside += 1
+    def _before(self, name: str) -> Callable[..., None]:
+        def before(layer: nn.Module, args: Any, kwargs: Any) -> None:
+            self.inside += 1
+            for key, value in constants(layer).items():
+                if not same(value, self.fixed[name].get(key, value)):
+                    self.problem(f"{name} has another {key} than before the run; {_FIXED}")
+            if is_neuron(layer):
+                self._goes_on(name, layer, [*args, *kwargs.values()][1:], kwargs)
+
+        return before
+
+    def _goes_on(self, name: str, layer: nn.Module, passed: list[Any], kwargs: Any) -> None:
+        """States that are not passed must be those that the neurons left, or fresh."""
+        left = self.left.get(name, {})
+        if any(isinstance(state, Tensor) for state in passed):
+            return
+        for key, now in states(layer).items():
+            if key in left and not same(now, left[key]):
+                what = "is set back between its steps" if not bool(now.any()) else "is changed between its steps"
+                self.problem(f"the state {key} of {name} {what}; {_UNTOUCHED}")
+            elif key not in left and bool(now.any()):
+                self.problem(f"{name} starts from states other than 0; start from reset_mem()")
+
+    def problem(self, what: str) -> None:
+        """Note what cannot be mapped, once, at the line that is running."""
+        place = user_place()
+        message = f"{place}: {what}" if place else what
+        if message not in self.seen.problems:
+            self.seen.problems.append(message)
 
     def _after(self, name: str) -> Callable[..., None]:
         def after(layer: nn.Module, args: Any, kwargs: Any, out: Any) -> None:
             self.inside -= 1
             given = [*args, *kwargs.values()]
             value = self.value(given[0]) if given else None
+            if is_neuron(layer) and out is not None:
+                self.left[name] = {key: state.detach().clone() for key, state in states(layer).items()}
             if out is None or value is None:
                 return
-            self.found.layers.setdefault(name, layer)
+            self.seen.layers.setdefault(name, layer)
             if is_neuron(layer):
                 self._fired(name, layer, value, given[1:], out)
+            elif isinstance(layer, nn.Flatten | nn.Unflatten):
+                made = moved(self, layer.forward, given[:1], {})
+                self.put(out, made if made is not None else self.unknown(name, (value,), out))
             else:
                 self.put(out, self.applied(name, layer, value, out))
 
         return after
 
     def applied(self, name: str, layer: nn.Module, value: Value, out: Tensor) -> Value:
-        """The value of a layer's output. Over a series of steps only what treats each row alike is a layer of each step."""
-        if isinstance(value, Node):
-            return Node("layer", tuple(out.shape[1:]), (value,), name, layer, place=user_place())
-        if not isinstance(layer, nn.Linear | nn.Dropout | nn.Identity):
-            return self.unknown(name, (value,), out)
-        shape = tuple(out.shape[2:])
-        return Series(value.axis, tuple(Node("layer", shape, (n,), name, layer, place=user_place()) for n in value.nodes))
+        """The value of a layer's output: a layer of each sample of each step that stands in a row of its own."""
+        make = partial(Node, name=name, module=layer, place=user_place())
+        if isinstance(layer, ELEMENTWISE) and not isinstance(value, Node):
+            nodes = tuple(make("layer", n.shape, (n,)) for n in value.nodes)
+            return replace(value, nodes=nodes)
+        whole = rows(value, 1 if isinstance(layer, nn.Linear) else out.dim() - 1)
+        if isinstance(value, Node) and (whole is None or value.kind == "unknown"):
+            return make("layer", tuple(out.shape[1:]), (value,))
+        if whole is None:
+            return self.unknown(made_by(value, name), (value,), out)
+        nodes, first, shape = whole
+        sent = tuple(out.shape[first.dim() :])
+        made = tuple(make("layer", sent, (n if n.shape == shape else Node("shape", shape, (n,)),)) for n in nodes)
+        features = torch.arange(torch.Size(sent).numel()).reshape(sent)
+        return recognised(made, first.reshape(*first.shape, *(1 for _ in sent)) + features, name)
 
     def unknown(self, name: str, values: Any, out: Any) -> Node:
         """What cannot be attributed: it is refused where it enters neurons."""
-        nodes = tuple(n for v in values for n in (v.nodes if isinstance(v, Series) else (v,)))
+        nodes = tuple(n for v in values for n in ((v,) if isinstance(v, Node) else v.nodes))
+        name = f"spikegen.{encoder()}" if encoder() else name
         return Node("unknown", tuple(getattr(out, "shape", (0,))[1:]), nodes, name, place=user_place())
 
-    def _fired(self, name: str, layer: nn.Module, value: Value, states: list[Any], out: Any) -> None:
-        calls = self.found.calls.setdefault(name, [])
-        node = value if isinstance(value, Node) else self.unknown("a raster of several steps at once", (value,), out)
-        passed = tuple(s if self.value(s) is None else self.value(s) for s in states)
-        calls.append(Call(node, passed, user_place()))
+    def _fired(self, name: str, layer: nn.Module, value: Value, passed: list[Any], out: Any) -> None:
+        calls = self.seen.calls.setdefault(name, [])
+        node = value if isinstance(value, Node) else self.unknown(made_by(value, RASTER), (value,), out)
+        calls.append(Call(node, tuple(s if self.value(s) is None else self.value(s) for s in passed), user_place()))
         spikes, *rest = out if isinstance(out, tuple) else (out,)
         step = len(calls) - 1
+        for state in states(layer).values():
+            self.put(state, Node("state", tuple(state.shape[1:]), (), name, layer, step))
         self.put(spikes, Node("spikes", tuple(spikes.shape[1:]), (), name, layer, step))
         for state in rest:
             self.put(state, Node("state", tuple(state.shape[1:]), (), name, layer, step))
+
+
+def made_by(value: Value, name: str) -> str:
+    """The function that put values of several nodes together, or ``name``."""
+    return value.made_by if isinstance(value, View) else name
+
+
+def states(layer: nn.Module) -> dict[str, Tensor]:
+    """The states that a layer of snnTorch's neurons keeps itself."""
+    held = {name: getattr(layer, name, None) for name in ("mem", "syn", "spk")}
+    return {name: state for name, state in held.items() if isinstance(state, Tensor)}
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:

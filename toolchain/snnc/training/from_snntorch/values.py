@@ -6,11 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import snntorch
 import torch
+from numpy.typing import NDArray
+from snntorch import spikegen
 from torch import Tensor, nn
 
 BATCH = 2  # samples in the run
+FOREIGN = tuple(str(path) for path in (Path(torch.__file__).parent, Path(snntorch.__file__).parent, Path(__file__).parents[2]))
 
 
 Shape = tuple[int, ...]  # without the batch
@@ -20,7 +24,8 @@ Shape = tuple[int, ...]  # without the batch
 class Node:
     """A tensor of one step: what made it (``kind``) out of which tensors.
 
-    ``kind``: input, spikes, state (of neurons); layer (``module`` applied), sum, scale (by ``constant``), shape, or unknown.
+    ``kind``: input, spikes, state (of neurons); layer (``module`` applied), sum, scale (by ``constant``), shape, select (the
+    features ``taken``), or unknown.
     """
 
     kind: str
@@ -31,6 +36,7 @@ class Node:
     step: int | None = None  # of spikes and inputs; None: an input that is the same in all steps
     constant: Tensor | None = None  # of a sum: what is added, and of a scale: the factor; broadcasts to (batch, *shape)
     place: str = ""
+    taken: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +47,16 @@ class Series:
     nodes: tuple[Node, ...]
 
 
-Value = Node | Series
+@dataclass(frozen=True, eq=False)
+class View:
+    """Values of several nodes in any other arrangement; `moves` says what an identity is."""
+
+    nodes: tuple[Node, ...]
+    ids: Tensor  # (shape of the tensor) int64
+    made_by: str = ""  # the function
+
+
+Value = Node | Series | View
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +85,7 @@ class Trace:
     functional: dict[str, nn.Module] = field(default_factory=dict)  # of those, functions with weights, as layers
     problems: list[str] = field(default_factory=list)
     outputs: list[Value] = field(default_factory=list)  # what the module returned, of each of its calls
+    repeats: bool = False  # whether each call takes a frame that is the same in all of its steps
 
 
 def is_neuron(module: nn.Module) -> bool:
@@ -87,10 +103,27 @@ def layers(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module
         yield from layers(child, f"{prefix}.{name}" if prefix else name)
 
 
+def run(module: nn.Module, given: Tensor) -> Any:
+    """What ``module`` answers; `user_place` looks no further up than this."""
+    return module(given)
+
+
 def user_place() -> str:
-    """The line of the user's own code that is running: file name and number."""
+    """The line of the user's own code that is running, as ``file:number``; nothing if torch and snnTorch run alone."""
     frame = sys._getframe(1)
-    inside = (str(Path(torch.__file__).parent), str(Path(snntorch.__file__).parent), str(Path(__file__).parents[1]))
-    while frame.f_back and frame.f_code.co_filename.startswith(inside):
+    while frame.f_back and frame.f_code.co_filename.startswith(FOREIGN):
+        if frame.f_code is run.__code__:
+            return ""
         frame = frame.f_back
     return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+
+
+def encoder() -> str:
+    """The function of `snntorch.spikegen` that is running, as the user called it; nothing if none is."""
+    frame: Any = sys._getframe(1)
+    name = ""
+    while frame and frame.f_code is not run.__code__:
+        if frame.f_code.co_filename == spikegen.__file__:
+            name = frame.f_code.co_name
+        frame = frame.f_back
+    return name

@@ -15,7 +15,8 @@ from torch import nn
 
 from snnc.errors import UnsupportedError
 from snnc.network.window import Window
-from snnc.training.from_snntorch.layers import Floats, Map, Scale, Shape, maps_of, operator, window_of
+from snnc.training.from_snntorch.layers import Floats, Map, Scale, Select, Shape, maps_of, operator, window_of
+from snnc.training.from_snntorch.moves import MOVES
 from snnc.training.from_snntorch.values import Call, Node, Trace, is_neuron
 
 INPUT = "input"
@@ -119,9 +120,19 @@ def _check_steps(found: Wires, name: str, drives: list[Drive]) -> None:
         return
     for step, drive in enumerate(drives):
         expected = Counter(t.signature for t in last.terms if t.delay <= step)
+        if any(t.source == INPUT and t.path[:1] != u.path[:1] and t.path[0].startswith("[") for t, u in _alike(drive, last)):
+            found.problems.append(
+                f"{name} gets another part of the input in every step; say with --time-axis which of its axes counts steps"
+            )
+            return
         if expected != Counter(t.signature for t in drive.terms) or not np.allclose(drive.constant, last.constant, 1e-4, 1e-6):
             found.problems.append(f"{name} is not driven in the same way in every step (step {step} differs from the last)")
             return
+
+
+def _alike(drive: Drive, last: Drive) -> list[tuple[Term, Term]]:
+    """The terms of two steps side by side, of those that pass anything."""
+    return [(t, u) for t, u in zip(drive.terms, last.terms, strict=False) if t.path and u.path]
 
 
 def _drive(found: Wires, node: Node, step: int, reader: str) -> Drive:
@@ -129,13 +140,15 @@ def _drive(found: Wires, node: Node, step: int, reader: str) -> Drive:
     try:
         match node.kind:
             case "input":
-                return _input(node, step)
+                return _input(found.trace, node, step)
             case "spikes":
                 return Drive((spikes_of(node.name, node.module, node.shape, step - (node.step or 0)),), np.zeros(1))
             case "layer":
                 return _through(found, node, step, reader)
             case "shape":
                 return _drive(found, node.args[0], step, reader)
+            case "select":
+                return _selected(found, node, step, reader)
             case "sum":
                 return _added(found, node, step, reader)
             case "scale":
@@ -154,10 +167,18 @@ def _stranger(node: Node, reader: str) -> str:
     """What is not known, as far back as possible: what follows from it is no reason of its own."""
     while before := next((n for n in node.args if n.kind == "unknown" and n.name != "__get__"), None):
         node = before
-    if node.name in ("__getitem__", "unbind", "select") and all(n.kind == "input" for n in node.args):
-        return f"{reader} gets a part of the input; say with --time-axis which of its axes counts steps"
-    remedy = _REMEDIES.get(node.name, "use layers of torch.nn and retrain")
-    return f"{reader} gets the result of {node.name!r}, which is no layer that is known; {remedy}"
+    if node.name.startswith("spikegen."):
+        how = node.name.removeprefix("spikegen.")
+        option = (
+            f"import with --encoding {how}" if how in ("rate", "latency") else "give the network rasters that were encoded before"
+        )
+        return f"{reader} gets what {node.name} makes inside of forward; take it out of forward, pass on its input, and {option}"
+    if node.name in _REMEDIES or node.name not in MOVES:
+        remedy = _REMEDIES.get(node.name, "say it with layers of torch.nn, and retrain if that changes what it computes")
+        return f"{reader} gets the result of {node.name!r}, which is no layer that is known; {remedy}"
+    if len(node.args) == 1 and node.args[0].kind == "input":
+        return f"{reader} gets a part of the input across its samples; say with --time-axis which of its axes counts steps"
+    return f"{reader} gets values of several steps or samples at once ({node.name}); a step knows its own sample only"
 
 
 def spikes_of(name: str, layer: Any, shape: Shape, delay: int) -> Term:
@@ -166,8 +187,8 @@ def spikes_of(name: str, layer: Any, shape: Shape, delay: int) -> Term:
     return Term(name, delay, () if (factor == 1).all() else (Scale(factor.copy()),))
 
 
-def _input(node: Node, step: int) -> Drive:
-    late = 0 if node.step is None else step - node.step
+def _input(trace: Trace, node: Node, step: int) -> Drive:
+    late = 0 if node.step is None or trace.repeats else step - node.step
     if late < 0:
         raise UnsupportedError(f"step {step} reads the input of step {node.step}, which is yet to come")
     return Drive((Term(INPUT, late),), np.zeros(1))
@@ -204,6 +225,15 @@ def _through(found: Wires, node: Node, step: int, reader: str) -> Drive:
     wide = replace(drive, constant=np.broadcast_to(drive.constant, prod(before.shape)).copy())
     mapped = _mapped(wide, maps, name)
     return replace(mapped, constant=mapped.constant + bias)
+
+
+def _selected(found: Wires, node: Node, step: int, reader: str) -> Drive:
+    """Some of the values, or in another order."""
+    before, taken = node.args[0], node.taken
+    assert taken is not None  # noqa: S101 - for the type checker: selections have it
+    drive = _drive(found, before, step, reader)
+    wide = replace(drive, constant=np.broadcast_to(drive.constant, prod(before.shape)).copy())
+    return _mapped(wide, (Select(taken, prod(before.shape)),), f"[{hash(taken.tobytes())}]")
 
 
 def _must_be_spikes(drive: Drive, what: str) -> tuple[Term, float]:
