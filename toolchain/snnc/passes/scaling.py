@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from snnc.errors import NetworkError
 from snnc.network.arithmetic import Fixed
 from snnc.network.op import Op, SignMode, weight_grid
-from snnc.network.units import Unit
+from snnc.network.units import DECAY, Unit
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
