@@ -34,6 +34,8 @@ def read_module(module: Any, config: ImportConfig, name: str = "imported") -> Im
     """
     from snnc.training.from_snntorch.convert import convert
 
+    if config.message_bits and config.encoding_or_none:
+        raise UsageError("the encoding says the size of messages itself", where="--message-bits", fix="leave out one of the two")
     converted = convert(
         module,
         input_shape=config.shape,

@@ -177,7 +177,7 @@ def _stranger(node: Node, reader: str) -> str:
         remedy = _REMEDIES.get(node.name, "say it with layers of torch.nn, and retrain if that changes what it computes")
         return f"{reader} gets the result of {node.name!r}, which is no layer that is known; {remedy}"
     if len(node.args) == 1 and node.args[0].kind == "input":
-        return f"{reader} gets a part of the input across its samples; say with --time-axis which of its axes counts steps"
+        return f"{reader} gets a part of the input; say with --time-axis which of its axes counts steps"
     return f"{reader} gets values of several steps or samples at once ({node.name}); a step knows its own sample only"
 
 
