@@ -106,14 +106,20 @@ class _Comparison:
         first = first[:, : seen.steps]
         self._must_equal(seen, self._run(first), 0)
         if twice and (self.peer.axis is not None or self.peer.trace.repeats):
-            second = self.peer.raster(rates[::-1], steps, seed + 1)[:, : seen.steps]
-            again = self._observed(second)
-            if self._difference(again, self._run(second), 0):
-                self._must_equal(again, self._run(np.concatenate([first, second], axis=1)), first.shape[1])
-                notes.append("the module keeps its states from one call to the next; the network starts every sample afresh")
+            notes += self._again(first, self.peer.raster(rates[::-1], steps, seed + 1)[:, : seen.steps])
         if changed := self.peer.kept.changed():
             raise UnsupportedError(f"changes {', '.join(changed[:3])} while it runs; {_UNCHANGING}")
         return notes
+
+    def _again(self, first: NDArray[Any], second: NDArray[Any]) -> list[str]:
+        """A second call without a reset between: from fresh states, or from those of the first; at least after a reset."""
+        seen = self._observed(second)
+        if not self._difference(seen, self._run(second), 0):
+            return []
+        if self._difference(seen, self._run(np.concatenate([first, second], axis=1)), first.shape[1]):
+            reset(self.peer.module)
+            self._must_equal(self._observed(second), self._run(second), 0)
+        return ["the module keeps states from one call to the next; the network starts every sample as after reset_mem()"]
 
     def _short(self, seen: Observed, steps: int) -> list[str]:
         if self.peer.inner or seen.steps == steps:
