@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from snnc.analysis.current_bounds import arriving, step_input
+from snnc.analysis.current_bounds import arriving, most_given
 from snnc.errors import FileError, MissingDependencyError, RunError
 from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed
@@ -61,13 +61,15 @@ def problems(net: Network, mapping: CoreMap | None) -> list[str]:
 def _overflow_problems(net: Network, p: Population) -> Iterator[str]:
     """Yield where a step may add a turn or more to a register, which wraps around once a step."""
     assert isinstance(net.numeric, Fixed)  # noqa: S101 - for the type checker; callers have a fixed network
-    low, high = step_input(p, arriving(net, p.name), net.numeric)
-    added, turn = max(int(high.max()), -int(low.min())), 2 * net.numeric.state_limit
-    if added > turn:
-        yield (
-            f"population {p.name!r} can get a current of {added:,} in one step, the register u wraps around at most {turn:,};"
-            " use a smaller weight exponent"
-        )
+    if p.neuron is None:
+        return
+    turn = 2 * net.numeric.state_limit
+    for state, given in most_given(p, arriving(net, p.name), net.numeric).items():
+        if (added := given - net.numeric.state_limit) > turn:
+            yield (
+                f"population {p.name!r} can get a current of {added:,} in one step, the register {state} wraps around at most"
+                f" {turn:,}; use a smaller weight exponent"
+            )
 
 
 def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: int) -> dict[str, int]:

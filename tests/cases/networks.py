@@ -10,6 +10,7 @@ from snnc.network.encoding import Encoding
 from snnc.network.model import Connection, Network, Population
 from snnc.network.op import weight_grid
 from snnc.network.synapses import Synapses
+from snnc.network.units import BIAS, DECAY, STEPS
 from snnc.ops.conv2d import Conv2d
 from snnc.ops.dense import Dense
 
@@ -29,9 +30,14 @@ def fixed_dense(rng, n_dst, n_src, *, density=0.5, sign_mode="mixed", exponent=0
 
 
 def fixed_neuron(model, threshold=300, bias=0):
-    """Any neuron model in the chip's integers; half of u and an eighth of v leak in a step."""
-    values = {"threshold": threshold, "decay_u": 2048, "decay_v": 512, "bias": bias, "period": 2}
-    return neurons.get(model)(**{name: values[name] for name in neurons.get(model).parameters()})
+    """The example of any neuron model in the chip's integers; what forgets at once keeps half, so that it has a past."""
+    example, values = neurons.get(model).example(), {}
+    for name, f in example.parameters().items():
+        unit, value = f.metadata["unit"], getattr(example, name)
+        value = 0.5 if unit is DECAY and value == 1 else value
+        values[name] = np.int64(np.rint(value * unit.per_float(threshold, LOIHI)))
+        values[name] = {BIAS: np.int64(bias), STEPS: np.int64(2)}.get(unit, values[name])
+    return type(example)(**values)
 
 
 def of_layer(model, name):

@@ -6,8 +6,10 @@ import numpy as np
 from snnc.exporters.onnx import program as _onnx_program
 
 from cases import lava_graphs
+from cases.networks import fixed_neuron
 from snnc import neurons, targets
 from snnc.network.model import Stage
+from snnc.network.units import STEPS
 from snnc.simulation.run import Run
 
 
@@ -38,8 +40,9 @@ def model(net, p, rng):
 
 def other(neuron, name, rng):
     """A neuron of another model with the same parameters where it has them."""
-    spare = {"decay_u": np.array(2048), "period": rng.integers(0, 4, ()), "threshold": np.array(200)}
-    return neurons.get(name)(**{n: getattr(neuron, n, spare.get(n)) for n in neurons.get(name).parameters()})
+    own, steps = fixed_neuron(name, 200), rng.integers(0, 4, ())
+    spare = {n: steps if own.unit(n) is STEPS else getattr(own, n) for n in own.parameters()}
+    return type(own)(**{n: getattr(neuron, n, value) for n, value in spare.items()})
 
 
 def changes(net):

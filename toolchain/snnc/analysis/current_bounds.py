@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from snnc.analysis.intervals import Ints, Span, step
+from snnc.analysis.reachability import ENDLESS, reach
 from snnc.errors import DoesNotFitError, NetworkError
 from snnc.network.arithmetic import Fixed
 from snnc.network.delays import Part, parts
 from snnc.network.model import Connection, Network, Population
-
-Ints = NDArray[Any]  # int64, or Python's integers (object) where int64 could not hold what is made of them
+from snnc.network.neuron import FORGETS, Neuron
 
 _LARGE = 1 << 40  # int64 holds anything below, shifted by an exponent, lifted and multiplied by a decay
-_ENDLESS = 1 << 62
 
 
 class Sent(NamedTuple):
@@ -29,7 +29,7 @@ class Sent(NamedTuple):
 
 
 class Bound(NamedTuple):
-    """What the current u of each neuron of a population can reach, in state units, in a register without end."""
+    """What the registers that wrap, of each neuron of a population, can reach, in state units, if they had no end."""
 
     low: Ints  # (n,)
     high: Ints  # (n,)
@@ -38,6 +38,11 @@ class Bound(NamedTuple):
     @property
     def wraps(self) -> bool:
         return bool(self.high.max() > self.limit or self.low.min() <= -self.limit)
+
+    @property
+    def endless(self) -> bool:
+        """Whether no bound is known of some neuron."""
+        return self.reach >= ENDLESS
 
     @property
     def reach(self) -> int:
@@ -63,11 +68,11 @@ def arriving(net: Network, population: str) -> list[tuple[Connection, Sent]]:
 
 @lru_cache(maxsize=1)  # for each chip that a network is held against, the same is asked
 def current_bound(net: Network) -> dict[str, Bound]:
-    """The reach of u in every population; sound for all inputs, and reached by one.
+    """The reach of what wraps in every population; sound for all inputs, and reached by one where there is a closed form.
 
-    u is the state that holds the input, with the decay "decay_u" if the model has one. Worst case: every synapse with a
-    positive (negative) weight brings its largest message in every step. With a memory, the current then climbs to the
-    smallest x with x = (x * (2**bits - decay) >> bits) + input, which has a closed form. Raises NetworkError for floats.
+    Worst case: every synapse with a positive (negative) weight brings its largest message in every step. A current that
+    decays by `Neuron.current_decay` then climbs to the smallest x with x = (x * (2**bits - decay) >> bits) + input, which has
+    a closed form; other models are bounded by their own step. Raises NetworkError for floats.
     """
     numeric = fixed(net)
     return {p.name: population_bound(p, arriving(net, p.name), numeric) for p in net.populations if p.neuron}
@@ -83,6 +88,12 @@ def fixed(net: Network) -> Fixed:
 def must_not_wrap(net: Network) -> None:
     """Raises DoesNotFitError that names the first population and neuron whose current can wrap."""
     for name, bound in current_bound(net).items():
+        if bound.endless:
+            raise DoesNotFitError(
+                f"no bound of what its states can reach is known, registers wrap at {bound.limit:,}",
+                where=f"population {name!r}, neuron {bound.neuron}",
+                fix="make its states decay faster, so that they forget old inputs",
+            )
         if bound.wraps:
             raise DoesNotFitError(
                 f"the current can reach {bound.reach:,} and wraps at {bound.limit:,}",
@@ -93,9 +104,27 @@ def must_not_wrap(net: Network) -> None:
 
 def population_bound(p: Population, into: Sequence[tuple[Connection, Sent]], numeric: Fixed) -> Bound:
     """`current_bound` of one population, whose connections are given with what their sources can send."""
+    assert p.neuron is not None  # noqa: S101 - for the type checker; callers ask for neurons only
+    if p.neuron.current_decay is None:
+        return _bound_of_step(p.neuron, Span(*step_current(p, into, numeric)), numeric)
     low, high = step_input(p, into, numeric)
-    decay = _decay(p, numeric)
+    decay = _decay(p.neuron, numeric)
     return Bound(-_climb(-low, decay, numeric), _climb(high, decay, numeric), numeric.state_limit)
+
+
+def most_given(p: Population, into: Sequence[tuple[Connection, Sent]], numeric: Fixed) -> dict[str, int]:
+    """Return the largest magnitude that one step can give each register that wraps, from whatever all registers hold."""
+    neuron = p.neuron
+    if neuron is None:
+        return {}
+    wrapping = [state.name for state in neuron.states if state.overflow == "wrap"]
+    if neuron.current_decay is not None:  # what it holds, undecayed, and the input
+        low, high = step_input(p, into, numeric)
+        return dict.fromkeys(wrapping, max(int(high.max()), -int(low.min())) + numeric.state_limit)
+    anything = Span(np.full(p.size, -numeric.state_limit), np.full(p.size, numeric.state_limit))
+    current = Span(*step_current(p, into, numeric))
+    held = step(neuron, dict.fromkeys(neuron.variables(), anything), current, numeric).held
+    return {name: max(int(held[name].high.max()), -int(held[name].low.min())) for name in wrapping}
 
 
 def step_input(p: Population, into: Sequence[tuple[Connection, Sent]], numeric: Fixed) -> tuple[Ints, Ints]:
@@ -149,9 +178,19 @@ def _exact(x: Ints) -> Ints:
     return x.astype(object) if x.dtype != object and x.size and int(np.abs(x).max()) >= _LARGE else x
 
 
-def _decay(p: Population, numeric: Fixed) -> Any:
-    """How much of u leaks per step; all of it where the model has no decay for it."""
-    return getattr(p.neuron, "decay_u", np.int64(1 << numeric.decay_bits))
+def _bound_of_step(neuron: Neuron, current: Span, numeric: Fixed) -> Bound:
+    """What the model's own step says of all its registers that wrap."""
+    reached = reach(neuron, current, numeric, None)
+    wrapping = [reached.held[state.name] for state in neuron.states if state.overflow == "wrap"]
+    nothing = np.zeros(len(current.low), np.int64)
+    low = np.minimum.reduce([nothing, *(held.low for held in wrapping)])
+    return Bound(low, np.maximum.reduce([nothing, *(held.high for held in wrapping)]), numeric.state_limit)
+
+
+def _decay(neuron: Neuron, numeric: Fixed) -> Any:
+    """How much of the current leaks per step."""
+    whole = np.int64(1 << numeric.decay_bits)
+    return whole if neuron.current_decay in (None, FORGETS) else getattr(neuron, str(neuron.current_decay))
 
 
 def _climb(step: Ints, decay: Any, numeric: Fixed) -> Ints:
@@ -163,4 +202,4 @@ def _climb(step: Ints, decay: Any, numeric: Fixed) -> Ints:
     one, step = 1 << numeric.decay_bits, _exact(step)
     leaks = np.broadcast_to(np.asarray(decay), step.shape)
     climbed = np.where(step > 0, one * (step - 1) // np.maximum(leaks, 1) + 1, 0)
-    return np.where((leaks == 0) & (step > 0), _ENDLESS, climbed)
+    return np.where((leaks == 0) & (step > 0), ENDLESS, climbed)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from snnc.analysis.current_bounds import Ints
 from snnc.network.arithmetic import Fixed
 from snnc.network.neuron import Neuron
 from snnc.network.symbols import Symbol
+
+Ints = NDArray[Any]  # int64, or Python's integers (object) where int64 could not hold what is made of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +65,17 @@ def step(neuron: Neuron, box: Mapping[str, Span], current: Span, numeric: Fixed)
     Where the step asks whether a state is above a number, both answers are followed apart, each with the states that give
     it: so a spike and what it takes away are seen together.
     """
-    a = _Intervals(numeric)
+    return _step(neuron, box, current, _Intervals(numeric))
+
+
+def _step(neuron: Neuron, box: Mapping[str, Span], current: Span, a: "_Intervals") -> Stepped:
     after, spikes = neuron.step(dict(box), current, a)
-    for name, x in box.items():
-        for threshold in (t for asked, t in a.asked if asked is x and _undecided(x, t)):
-            return _both(x, threshold, lambda piece, name=name: step(neuron, {**box, name: piece}, current, numeric))  # type: ignore[misc]
+    for number, (asked, threshold) in enumerate(a.asked):
+        for name, x in box.items():
+            if asked is x and number not in a.answers and _undecided(x, threshold):
+                return _both(x, threshold, lambda part, answer, name=name, number=number: _step(  # type: ignore[misc]
+                    neuron, {**box, name: part}, current, _Intervals(a.numeric, {**a.answers, number: answer})
+                ))  # fmt: skip
     return Stepped({name: span(x) for name, x in after.items()}, spikes, _by_state(neuron, after, a.registers))
 
 
@@ -84,20 +92,23 @@ def _by_state(neuron: Neuron, after: Mapping[str, Any], registers: list[tuple[st
 
 
 def _undecided(x: Span, threshold: Span) -> bool:
-    at = threshold.low
-    return bool((at == threshold.high).all() and ((x.low <= at) & (x.high > at)).any())
+    """Whether some neuron can give either answer."""
+    return bool(((x.low <= threshold.high) & (x.high > threshold.low)).any())
 
 
-def _both(x: Span, threshold: Span, follow: Callable[[Span], Stepped]) -> Stepped:
-    """The steps from the part of ``x`` up to the threshold and from the part above it, where there are such parts, joined."""
-    at = threshold.low
-    below = follow(Span(np.minimum(x.low, at), np.minimum(x.high, at)))
-    above = follow(Span(np.maximum(x.low, at + 1), np.maximum(x.high, at + 1)))
+def _both(x: Span, threshold: Span, follow: Callable[[Span, int], Stepped]) -> Stepped:
+    """The steps from the part of ``x`` up to the threshold and from the part above it, where there are such parts, joined.
+
+    A threshold that is an interval itself, as one that adapts, leaves numbers that can be in either part.
+    """
+    up_to, beyond = threshold.high, threshold.low + 1
+    below = follow(Span(np.minimum(x.low, up_to), np.minimum(x.high, up_to)), 0)
+    above = follow(Span(np.maximum(x.low, beyond), np.maximum(x.high, beyond)), 1)
 
     def joined(a: Span, b: Span) -> Span:
         both = a.with_other(b)
-        low = np.where(x.low > at, b.low, np.where(x.high <= at, a.low, both.low))
-        return Span(low, np.where(x.low > at, b.high, np.where(x.high <= at, a.high, both.high)))
+        low = np.where(x.low > up_to, b.low, np.where(x.high < beyond, a.low, both.low))
+        return Span(low, np.where(x.low > up_to, b.high, np.where(x.high < beyond, a.high, both.high)))
 
     return Stepped(
         {name: joined(a, above.after[name]) for name, a in below.after.items()},
@@ -111,6 +122,7 @@ class _Intervals:
     """The `Arith` of intervals over the integers of ``numeric``."""
 
     numeric: Fixed
+    answers: Mapping[int, int] = field(default_factory=dict)  # to questions about states, by their order in the step
     asked: list[tuple[Span, Span]] = field(default_factory=list)
     registers: list[tuple[str, Span]] = field(default_factory=list)  # what each does, and is given to hold
 
@@ -149,8 +161,11 @@ class _Intervals:
         return len(self.registers) - 1
 
     def above(self, v: Any, threshold: Any) -> Span:
-        v, threshold = span(v), span(threshold)
+        v, threshold, number = span(v), span(threshold), len(self.asked)
         self.asked.append((v, threshold))
+        if number in self.answers:
+            answer = np.full_like(v.low, self.answers[number])
+            return Span(answer, answer, (v, threshold))
         return Span((v.low > threshold.high).astype(int), (v.high > threshold.low).astype(int), (v, threshold))
 
     def at_least(self, v: Any, threshold: Any) -> Span:

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from snnc.analysis.current_bounds import Ints
-from snnc.analysis.intervals import Span, Stepped, step
+from snnc.analysis.intervals import Ints, Span, Stepped, step
+from snnc.analysis.linear_response import Response, response
 from snnc.network.arithmetic import Fixed
 from snnc.network.neuron import Neuron
 
 _COUNTER = 1 << 17  # more than a counter of steps can hold, however small the registers are
 MOST_STEPS = 10_000  # that are followed one by one
+MOST_SWEEPS = 12  # over the states, of which each may widen what another can be
+ENDLESS = 1 << 60  # beyond any register
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +25,7 @@ class Reach:
     """
 
     states: Mapping[str, Span]  # at the end of a step
-    held: Mapping[str, Span]  # state -> what its register is given to hold, before it wraps or saturates
+    held: Mapping[str, Span]  # state -> what its register is given to hold; ±ENDLESS where nothing is known
     fires: Any  # (n,) bool: whether a spike is possible
     found: Any  # (n,) bool
 
@@ -72,9 +74,24 @@ def _reach(neuron: Neuron, current: Span, numeric: Fixed, steps: int | None) -> 
     def follow(box: Mapping[str, Span]) -> Stepped:
         return step(neuron, box, current, numeric)
 
+    linear = response(neuron, current, numeric, steps) if neuron.current_decay is None else None
+    if linear and linear.found.all():
+        return Reach(linear.states, linear.held, linear.fires, linear.found)
     first = {state.name: np.full_like(current.low, state.initial) for state in neuron.states}
     box = {name: Span(start, start) for name, start in first.items()}
-    return _after(box, follow, steps) if steps is not None else _ever(box, follow, caps)
+    found = _after(box, follow, steps) if steps is not None else _ever(box, follow, caps)
+    return found if linear is None else _either(linear, found)
+
+
+def _either(linear: Response, box: Reach) -> Reach:
+    """The linear response where it is proved, else the box; where neither is, what registers without an end would be given."""
+
+    def chosen(a: Mapping[str, Span], b: Mapping[str, Span], first: Any) -> dict[str, Span]:
+        return {name: Span(np.where(first, a[name].low, s.low), np.where(first, a[name].high, s.high)) for name, s in b.items()}
+
+    states = chosen(linear.states, box.states, linear.found)
+    held = chosen(linear.held, box.held, linear.found | ~box.found)
+    return Reach(states, held, np.where(linear.found, linear.fires, box.fires), linear.found | box.found)
 
 
 def _caps(current: Span, numeric: Fixed) -> tuple[Ints, Ints]:
@@ -90,6 +107,8 @@ def _after(box: dict[str, Span], follow: Callable[[Mapping[str, Span]], Stepped]
     states, held, fires = box, dict[str, Span](), np.zeros(1, np.bool_)
     for _ in range(steps):
         stepped = follow(box)
+        if any((np.maximum(-s.low, s.high) > ENDLESS).any() for s in stepped.after.values()):
+            return _nothing_known(states, stepped)
         states = {name: s.with_other(stepped.after[name]) for name, s in states.items()}
         held = {name: s.with_other(held.get(name, s)) for name, s in stepped.held.items()}
         fires = fires | (stepped.spikes.high > 0)
@@ -100,16 +119,30 @@ def _after(box: dict[str, Span], follow: Callable[[Mapping[str, Span]], Stepped]
 
 
 def _ever(box: dict[str, Span], follow: Callable[[Mapping[str, Span]], Stepped], caps: tuple[Ints, Ints]) -> Reach:
-    """The least box around the first state that a step does not leave: guessed state by state, then held against a step.
+    """The least box around the first state that a step does not leave: guessed state by state, then held against a step, and
+    again where one state has widened what another, before it, can be.
 
     The step has the last word: where it leads out of the box, nothing is claimed.
     """
-    for name in box:
-        for upward in (True, False):
-            box[name] = _least(name, box, follow, caps, upward)
-    stepped = follow(box)
-    kept = np.logical_and.reduce([s.within(box[name]) for name, s in stepped.after.items()])
-    return Reach(box, stepped.held, (stepped.spikes.high > 0) | ~kept, kept)
+    for _ in range(MOST_SWEEPS):
+        before = dict(box)
+        for name in box:
+            for upward in (True, False):
+                box[name] = _least(name, box, follow, caps, upward)
+        stepped = follow(box)
+        kept = np.logical_and.reduce([s.within(box[name]) for name, s in stepped.after.items()])
+        if kept.all() or all((box[name].within(s) & s.within(box[name])).all() for name, s in before.items()):
+            break
+    held = {name: Span(np.where(kept, s.low, -ENDLESS), np.where(kept, s.high, ENDLESS)) for name, s in stepped.held.items()}
+    return Reach(box, held, (stepped.spikes.high > 0) | ~kept, kept)
+
+
+def _nothing_known(states: Mapping[str, Span], stepped: Stepped) -> Reach:
+    n = len(stepped.spikes.high)
+    endless = Span(np.full(n, -ENDLESS), np.full(n, ENDLESS))
+    return Reach(
+        dict.fromkeys(states, endless), dict.fromkeys(stepped.held, endless), np.ones(n, np.bool_), np.zeros(n, np.bool_)
+    )
 
 
 def _least(
@@ -126,7 +159,8 @@ def _least(
 
     near, far = caps
     most = np.where(kept(near), near, far)
-    least = np.zeros_like(most)
+    first = box[name].high if upward else -box[name].low  # what it holds already, as the first state or by a sweep before
+    least = np.maximum(np.zeros_like(most), first)
     while (least < most).any():
         middle = (least + most) // 2
         enough = kept(middle)

@@ -7,12 +7,14 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.network.arithmetic import Arith
+from snnc.network.arithmetic import Arith, Fixed, Numeric
 from snnc.network.units import Unit
 
 NeuronState = dict[str, Any]
 Parameter = NDArray[Any]  # shape () for one value that all neurons share, (n,) for one value a neuron
 
+
+FORGETS = "everything"  # as a decay: nothing is left of a current in the next step
 
 Overflow = Literal["wrap", "saturate", "none"]
 Role = Literal["current", "voltage", "other"]
@@ -36,7 +38,9 @@ class SpikeRule:
     """
 
     comparator: Literal[">", ">=", "none"]  # none: it never fires, its readout is read
-    reset: str  # of the voltage: "zero", "subtract" (the threshold), "none", or the parameter that holds what it is set to
+    reset: (
+        str  # of the voltage: "zero", "subtract" (its threshold), "subtract adapted", "none", or the parameter of its new value
+    )
     reset_step: Literal["same", "next", "none"]
     order: str  # of decay and input
     decay_rounding: Literal["toward zero", "floor"]  # on integers
@@ -55,11 +59,16 @@ def parameter(unit: Unit, default: float, *, offset: int = 0) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Neuron(ABC):
-    """Abstract: a subclass is a final frozen dataclass whose fields are made by `parameter`."""
+    """Abstract: a subclass is a final frozen dataclass whose fields are made by `parameter`.
+
+    ``current_decay`` offers a closed form of how far the one state that wraps can go: it decays by that parameter and gains the
+    lifted input, and nothing else. A model without it is bounded by its own step (`snnc.analysis.reachability`), or refused.
+    """
 
     rule: ClassVar[SpikeRule]
     states: ClassVar[tuple[StateVar, ...]]  # in the order in which `step` computes them
     readout: ClassVar[str]  # the state that a readout is judged by
+    current_decay: ClassVar[str | None] = None  # the parameter by which its current decays, or FORGETS; None: see below
 
     def __post_init__(self) -> None:
         for name in self.parameters():
@@ -109,4 +118,20 @@ class Neuron(ABC):
     @classmethod
     @abstractmethod
     def example(cls) -> Self:
-        """A typical instance, for the test matrix and the docs."""
+        """A typical instance in floats, for the test matrix and the docs."""
+
+    @classmethod
+    def sample(cls, numeric: Numeric, rng: np.random.Generator, *, scale: float = 300.0) -> Self:
+        """Return an instance in these numbers near `example`, each parameter off by up to an eighth, for tests.
+
+        ``scale``: the integers of a weight of 1 in a fixed network.
+        """
+        values = {}
+        for name, f in cls.parameters().items():
+            value, unit = np.asarray(getattr(cls.example(), name), np.float64), f.metadata["unit"]
+            low, high = unit.range(numeric, f.metadata["offset"])
+            drawn = value if unit.whole else value * rng.uniform(0.875, 1.125)
+            if isinstance(numeric, Fixed):
+                drawn = np.rint(drawn * unit.per_float(scale, numeric)).astype(np.int64)
+            values[name] = np.clip(drawn, low, high).astype(drawn.dtype)
+        return cls(**values)

@@ -32,6 +32,7 @@ class Cuba(Neuron):
         StateVar("v", overflow="saturate", role="voltage"),
     )
     readout: ClassVar[str] = "v"
+    current_decay: ClassVar[str | None] = "decay_u"
     rule: ClassVar[SpikeRule] = SpikeRule(
         comparator=">",
         reset="zero",

@@ -37,6 +37,7 @@ class CubaRefractory(Neuron):
         StateVar("left", overflow="none", role="other"),
     )
     readout: ClassVar[str] = "v"
+    current_decay: ClassVar[str | None] = "decay_u"
     rule: ClassVar[SpikeRule] = SpikeRule(
         comparator=">",
         reset="zero",

@@ -34,6 +34,7 @@ class CubaSubtract(Neuron):
         StateVar("v", overflow="saturate", role="voltage"),
     )
     readout: ClassVar[str] = "v"
+    current_decay: ClassVar[str | None] = "decay_u"
     rule: ClassVar[SpikeRule] = SpikeRule(
         comparator=">",
         reset="subtract",

@@ -33,6 +33,7 @@ class LI(Neuron):
         StateVar("v", overflow="saturate", role="voltage"),
     )
     readout: ClassVar[str] = "v"
+    current_decay: ClassVar[str | None] = "decay_u"
     rule: ClassVar[SpikeRule] = SpikeRule(
         comparator="none",
         reset="none",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self, final
 
 from snnc.network.arithmetic import Arith
-from snnc.network.neuron import Neuron, NeuronState, Parameter, SpikeRule, StateVar, parameter
+from snnc.network.neuron import FORGETS, Neuron, NeuronState, Parameter, SpikeRule, StateVar, parameter
 from snnc.network.units import BIAS, DECAY, THRESHOLD
 
 
@@ -32,6 +32,7 @@ class LIF(Neuron):
         StateVar("v", overflow="saturate", role="voltage"),
     )
     readout: ClassVar[str] = "v"
+    current_decay: ClassVar[str | None] = FORGETS
     rule: ClassVar[SpikeRule] = SpikeRule(
         comparator=">",
         reset="zero",

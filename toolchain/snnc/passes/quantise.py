@@ -179,6 +179,12 @@ def _choose(p: Population, net: Network, numeric: Fixed, config: QuantiseConfig)
         bound = population_bound(_population(p, choice.scale, numeric), weighted, numeric)
         if not bound.wraps:
             return choice, limit
+        if bound.endless:
+            raise NetworkError(
+                f"no bound of what its states can reach is known at any scale, and registers wrap at {bound.limit:,}",
+                where=f"population {p.name!r}, neuron {bound.neuron}",
+                fix="make its states decay faster, so that they forget old inputs",
+            )
         cap, limit = choice.scale * min(0.99, bound.limit / bound.reach), "the wrap of the current"
 
 

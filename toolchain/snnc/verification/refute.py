@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from snnc.analysis.current_bounds import fixed, sent
 from snnc.analysis.intervals import Stepped, span, step
+from snnc.analysis.linear_response import impulse_response
 from snnc.analysis.range_proof import Certificate, RangeProof, ends
 from snnc.network.arithmetic import Fixed
 from snnc.network.delays import parts
 from snnc.network.model import Connection, Network, Population
-from snnc.network.neuron import StateVar
+from snnc.network.neuron import Neuron, StateVar
 from snnc.network.synapses import Synapses
 from snnc.ops.dense import Dense
 from snnc.simulation.reference import simulate
@@ -26,6 +27,7 @@ WORTH_IT = 1.01  # how much farther four times as many steps have to lead
 HOLDS = 24  # of the voltages below the threshold from which a neuron is driven over it
 MOST_WORK = 1 << 28  # synapses times steps of an attempt behind other neurons
 MOST_UNROLLED = 1 << 22
+LEAST = 1e-200  # that is left of any input, so that its sign is not lost
 MOST_MESSAGES = 1 << 24  # of an attempt with several inputs
 ROUNDS = 40  # of changes to an input, message by message
 TRIES = 192  # changes in a round, of which the best is kept
@@ -188,10 +190,15 @@ def _alone(net: Network, p: Population, neuron: int) -> Network:
             if kept.any():
                 op = Dense(_row(sources[kept], weights[kept], part.op.n_src), part.op.exponent, part.op.sign_mode)
                 wires.append(Connection(f"w{len(wires)}", c.src, p.name, op, part.delay_steps))
-    assert p.neuron is not None  # noqa: S101 - for the type checker
-    own = {name: np.broadcast_to(getattr(p.neuron, name), p.size)[neuron : neuron + 1] for name in p.neuron.parameters()}
-    one = replace(p, shape=(1,), neuron=replace(p.neuron, **own))
+    one = replace(p, shape=(1,), neuron=_one(p, neuron))
     return replace(net, populations=(*net.inputs, one), connections=tuple(wires))
+
+
+def _one(p: Population, neuron: int) -> Neuron:
+    """One neuron of a population, with its own parameters."""
+    assert p.neuron is not None  # noqa: S101 - for the type checker; callers ask for neurons only
+    own = {name: np.broadcast_to(getattr(p.neuron, name), p.size)[neuron : neuron + 1] for name in p.neuron.parameters()}
+    return replace(p.neuron, **own)
 
 
 def _row(sources: NDArray[np.int64], weights: NDArray[Any], n: int) -> Synapses:
@@ -220,7 +227,7 @@ def _inputs(
     if not direct and (synapses * steps > MOST_WORK or synapses > MOST_UNROLLED):
         return None
     holds = min(HOLDS if direct else 2, MOST_MESSAGES // (steps * sum(q.size for q in net.inputs)))
-    for plan in _plans(p, target, steps, fixed(net), holds):
+    for plan in _plans(p, replace(target, neuron=neuron), steps, fixed(net), holds):
         effects = _direct(net, p, plan) if direct else _through(net, target.population, neuron, plan)
         tries.append({q.name: _raster(effects.get(q.name), q, steps, budget) for q in net.inputs})
     return {q.name: np.stack([t[q.name] for t in tries]) for q in net.inputs}
@@ -232,7 +239,7 @@ def _plans(p: Population, target: RegisterEnd, steps: int, numeric: Fixed, holds
     A voltage that is reset goes highest from just below its threshold. So there it is held back for most of the time, or
     fed a little, and then driven at once, for a few steps.
     """
-    sign, weight = 1.0 if target.upward else -1.0, _response(p, target.state, steps, numeric)
+    sign, weight = 1.0 if target.upward else -1.0, _response(p, target.neuron, target.state, steps, numeric)
     yield sign * weight
     if not _climbs_to_a_reset(p, target):
         return
@@ -242,21 +249,11 @@ def _plans(p: Population, target: RegisterEnd, steps: int, numeric: Fixed, holds
         yield np.where((np.arange(steps) >= steps - 1 - waiting) & (np.arange(steps) != steps - 2), sign, 0) * weight
 
 
-def _response(p: Population, state: str, steps: int, numeric: Fixed) -> NDArray[np.float64]:
+def _response(p: Population, neuron: int, state: str, steps: int, numeric: Fixed) -> NDArray[np.float64]:
     """How much of an input of each step is left in the register at the end, in a neuron that neither rounds nor fires."""
-    kept = {name: 1 - _share(p, name, numeric) for name in ("decay_u", "decay_v")}
-    u = v = 1.0
-    left = np.empty(steps)
-    for i in range(steps):
-        left[steps - 1 - i] = u if state == "u" else v
-        u *= kept["decay_u"]
-        v = v * kept["decay_v"] + u
-    return np.maximum(left, 1e-200)
-
-
-def _share(p: Population, name: str, numeric: Fixed) -> float:
-    value: Any = getattr(p.neuron, name, None)
-    return 1.0 if value is None else float(np.mean(value)) / (1 << numeric.decay_bits)
+    left = impulse_response(_one(p, neuron), numeric, steps)
+    found = np.ones(steps) if left is None else left[state][::-1]
+    return np.where(np.abs(found) < LEAST, LEAST, found)
 
 
 def _direct(net: Network, p: Population, plan: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
