@@ -51,7 +51,8 @@ class CoreMap:
         return self.chip.name
 
     def __repr__(self) -> str:
-        return f"CoreMap({self.profile}, {len(self.cores)} cores, strategy {self.strategy!r}, seed {self.seed})"
+        cores = f"{len(self.cores)} core{'s' if len(self.cores) != 1 else ''}"
+        return f"CoreMap({self.profile}, {cores}, strategy {self.strategy!r}, seed {self.seed})"
 
     def _repr_html_(self) -> str:
         spans = [", ".join(f"{s.population} {s.start}..{s.stop - 1}" for s in core.slices) for core in self.cores]
