@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-slow check venv peers browser hdl hdl-tools screenshots docs clean
+.PHONY: help demo test test-slow check venv peers browser hdl hdl-tools screenshots docs notebook clean
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -55,6 +55,9 @@ screenshots: venv browser ## Write the screenshots of docs/report.md anew
 
 docs: venv ## Build the documents' site into out/site; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+notebook: venv ## Run examples/chain.py as a notebook and write examples/chain.ipynb anew
+	$(BIN)/python docs/chain_notebook.py
 
 demo: venv ## Train, prune, quantise, check, export and verify on handwritten digits
 	$(BIN)/snnc run examples/digits.toml -o out/digits --force

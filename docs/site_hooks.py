@@ -16,7 +16,7 @@ REPOSITORY = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CH
 def on_files(files, config):
     """Generated pages beside those of the folder."""
     pages = {page: (ROOT / name).read_text() for name, page in REPOSITORY.items()}
-    pages |= {"reference/cli.md": command_line(), "reference/python.md": library(), "reference/benchmarks.md": benchmarks()}
+    pages |= {"reference/cli.md": command_line(), "reference/python.md": python_api(), "reference/benchmarks.md": benchmarks()}
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
     return files
@@ -55,37 +55,40 @@ def command_line():
     return "\n".join(parts)
 
 
-def library():
-    """Every public function and class of the library's own modules, with its docstring."""
+SECTIONS = {
+    "Files": ("load", "save", "read"),
+    "Train and prune": ("train", "prune", "prune_to_fit"),
+    "To a chip": ("quantise", "simplify", "check", "remedies", "map", "export"),
+    "Run, compare, prove": ("simulate", "evaluate", "contrast", "verify", "prove_ranges"),
+    "Look": ("inspect", "report", "chips", "targets", "neurons", "supported"),
+}
+PACKAGES = {"chips": "chips.profile.names", "targets": "targets.target.names", "neurons": "neurons.names"}
+PACKAGES["report"] = "report.write.write_report"
+
+
+def python_api():
+    """Every name of the public API, which mkdocstrings documents from its docstring."""
+    import snnc
+
+    listed = [name for names in SECTIONS.values() for name in names]
+    rest = [name for name in snnc.__all__ if name not in listed and name not in ("__version__", "optim", "plugin")]
+    errors = [name for name in rest if name.endswith("Error")]
+    sections = {**SECTIONS, "Types": [name for name in rest if name not in errors], "Errors": errors}
     parts = [
-        "# Python\n\nThe public functions and classes, from their docstrings. The first line of a module says where it stands.\n"
+        "# Python\n\nThe public API: `import snnc`. Everything else is internal. [Use snnc from Python](../from-python.md)\n"
     ]
-    for path in sorted(SOURCE.glob("*.py")):
-        if not path.name.startswith("_"):
-            parts.append(module(path))
+    for title, names in sections.items():
+        parts.append(f"## {title}\n")
+        parts += [_documented(name) for name in names]
+    parts.append("## snnc.optim\n\n::: snnc.training.methods.grad_r.GradR\n")
+    parts.append("::: snnc.training.models.weights.parameter_groups\n")
+    parts.append("## snnc.plugin\n\n" + ", ".join(f"`{name}`" for name in snnc.plugin.__all__) + "\n")
     return "\n".join(parts)
 
 
-def module(path):
-    """A module's page part."""
-    tree = ast.parse(path.read_text())
-    parts = [f"## snnc.{path.stem}\n\n{_plain(ast.get_docstring(tree))}\n"]
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-            parts.append(f"### {node.name}\n\n```python\n{_signature(node)}\n```\n\n{_plain(ast.get_docstring(node))}\n")
-    return "\n".join(parts)
-
-
-def _signature(node):
-    if isinstance(node, ast.ClassDef):
-        fields = [ast.unparse(line) for line in node.body if isinstance(line, ast.AnnAssign)]
-        return "\n    ".join([f"class {node.name}:", *fields])
-    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
-    return f"def {node.name}({ast.unparse(node.args)}){returns}"
-
-
-def _plain(docstring):
-    return (docstring or "").replace("<", "&lt;").replace("[", "\\[")
+def _documented(name):
+    place = PACKAGES.get(name, name)
+    return f"::: snnc.{place}\n    options:\n      heading: snnc.{name}\n      toc_label: {name}\n"
 
 
 def benchmarks():

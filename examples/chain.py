@@ -13,8 +13,8 @@
 # %% [markdown]
 # # The whole chain from Python
 #
-# Train a spiking network on handwritten digits, prune it to 5 % of its synapses, quantise it for Loihi 1, check what it uses of the
-# chip, map it, export it as a Lava program, and verify that the program fires the same spikes. It takes about a minute.
+# Train a spiking network on handwritten digits, prune it to 5 % of its synapses, quantise it for Loihi 1, check what it uses of
+# the chip, map it, export it as a Lava program, and verify that the program fires the same spikes. It takes about a minute.
 #
 # Run it as a script (`python examples/chain.py`) or open `examples/chain.ipynb`; both are the same cells.
 
@@ -79,7 +79,8 @@ print(core_map)
 # %% [markdown]
 # ## Export and verify
 #
-# The artifact is a folder with a program that needs Lava, NumPy and SciPy, not snnc. Without Lava, export for `npz`, `c` or `onnx`.
+# The artifact is a folder with a program that needs Lava, NumPy and SciPy, not snnc. Without Lava, export for `npz`, `c` or
+# `onnx`.
 
 # %%
 artifact = snnc.export(fixed, "loihi", folder / "program", mapping=core_map)

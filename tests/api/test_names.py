@@ -98,7 +98,7 @@ def test_no_module_of_snnc_takes_a_function_of_the_api_for_a_package():
 def test_everything_says_what_it_takes_returns_and_raises(name):
     thing = stub()[0][name]
     text = inspect.getdoc(thing) or ""
-    assert "Example:" in text
+    assert "Examples:" in text
     assert ">>> import snnc" in text or ", snnc" in text
     if inspect.isfunction(thing):
         signature = inspect.signature(thing)

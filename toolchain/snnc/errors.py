@@ -9,7 +9,7 @@ class SnncError(Exception):
     ``what`` holds the numbers, ``where`` the place (file, population, connection, core), ``fix`` the remedy.
     ``exit_code`` is what the command line returns; the codes are documented in README.md.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> snnc.SnncError.exit_code
         1
@@ -29,7 +29,7 @@ class SnncError(Exception):
 class RunError(SnncError):
     """A program that we ran for the user (Lava, say) failed or took too long.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> snnc.RunError.exit_code
         1
@@ -41,7 +41,7 @@ class RunError(SnncError):
 class AlteredError(SnncError):
     """An artifact is not what an export of its network writes.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> snnc.AlteredError.exit_code
         1
@@ -53,7 +53,7 @@ class AlteredError(SnncError):
 class UsageError(SnncError):
     """A wrong option, configuration, file, network or data set.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> snnc.UsageError.exit_code
         2
@@ -65,7 +65,7 @@ class UsageError(SnncError):
 class ConfigError(UsageError):
     """A configuration has an unknown key or a value that cannot be.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> snnc.ConfigError.exit_code
         2
@@ -75,7 +75,7 @@ class ConfigError(UsageError):
 class FileError(UsageError):
     """A file is missing, truncated, foreign, or would be overwritten.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> snnc.FileError.exit_code
         2
@@ -85,7 +85,7 @@ class FileError(UsageError):
 class WriteError(FileError):
     """A file could not be written, though nothing that the user said is wrong: the disk is full, say.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> snnc.WriteError.exit_code
         1
@@ -97,7 +97,7 @@ class WriteError(FileError):
 class NetworkError(UsageError):
     """A network contradicts itself: shapes, names, ranges, NaN.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> snnc.NetworkError.exit_code
         2
@@ -107,7 +107,7 @@ class NetworkError(UsageError):
 class DataError(UsageError):
     """A data set is missing, damaged or of the wrong shape.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> snnc.DataError.exit_code
         2
@@ -117,7 +117,7 @@ class DataError(UsageError):
 class ProfileError(UsageError):
     """A hardware profile is missing, or says something impossible. What the file says is repeated up to a length only.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> snnc.ProfileError.exit_code
         2
@@ -132,7 +132,7 @@ class ProfileError(UsageError):
 class DoesNotFitError(SnncError):
     """The network exceeds a limit of the chip.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> snnc.DoesNotFitError.exit_code
         3
@@ -144,7 +144,7 @@ class DoesNotFitError(SnncError):
 class UnsupportedError(SnncError):
     """A target or a chip cannot express what the network says.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> snnc.UnsupportedError.exit_code
         4
@@ -156,7 +156,7 @@ class UnsupportedError(SnncError):
 class MissingDependencyError(SnncError):
     """An optional package is not installed; ``fix`` holds the line that installs it.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> snnc.MissingDependencyError.exit_code
         5

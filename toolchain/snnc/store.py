@@ -45,7 +45,7 @@ def save(net: Network, path: Path | str, *, force: bool = False) -> None:
     Raises:
         FileError: The file exists, or cannot be written.
 
-    Example:
+    Examples:
         >>> import os, snnc
         >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
         >>> snnc.save(net, "dense.snnc")
@@ -68,7 +68,7 @@ def load(path: Path | str) -> Network:
         FileError: The file is missing, truncated or no network.
         NetworkError: What it holds contradicts itself.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
         >>> snnc.save(net, "dense.snnc", force=True)

@@ -64,7 +64,7 @@ class RangeProof:
     ``rule`` is a key of `RULES`. ``max_spikes_per_step``: each input sends at most so many messages in a step, None: any
     number. An input's messages are below 2 ** its ``message_bits``, spikes are 0 or 1.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> fixed = snnc.quantise(snnc.train("digits", hidden=(16,), epochs=1, steps=4), "loihi1")
         >>> [certificate.population for certificate in snnc.prove_ranges(fixed).certificates]
@@ -122,7 +122,7 @@ def prove_ranges(net: Network, *, steps: int | None = None, max_spikes_per_step:
         NetworkError: The network is a float one.
         ConfigError: A number cannot be.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> fixed = snnc.quantise(snnc.train("digits", hidden=(16,), epochs=1, steps=4), "loihi1")
         >>> snnc.prove_ranges(fixed).network_hash == fixed.hash

@@ -83,7 +83,7 @@ class StorageBudget:
 class Budget:
     """The answer of `check`. ``fits`` holds for every limit that is public; ``unknown`` lists the checks that are not.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> fixed = snnc.quantise(snnc.train("digits", hidden=(16,), epochs=1, steps=4), "loihi1")
         >>> budget = snnc.check(fixed, "loihi1")

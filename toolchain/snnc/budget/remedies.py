@@ -38,7 +38,7 @@ WORK = 1 << 26  # synapses that the tries at one connection look at together: a 
 class Remedy:
     """A change that makes the network fit, in a sentence with the numbers that were tried; printed as that sentence.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> print(snnc.Remedy("chip", "loihi2 holds it on 2 cores"))
         loihi2 holds it on 2 cores

@@ -43,7 +43,7 @@ class Sharing:
 class Profile:
     """A chip, or a system of equal ones. ``limits`` and ``totals`` hold the public ones only, by resource.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> from snnc.chips import load
         >>> load("loihi1").cores
@@ -119,7 +119,7 @@ def names() -> tuple[str, ...]:
     Returns:
         Their names, sorted.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> "loihi1" in snnc.chips()
         True

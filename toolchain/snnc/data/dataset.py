@@ -20,7 +20,7 @@ FOLDER_VARIABLE = "SNNC_DATA"
 class Dataset:
     """One split of a data set. The arrays are read-only.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> from snnc import data
         >>> digits = data.load("digits", "test")

@@ -79,7 +79,7 @@ def import_network(source: Any, format: str | None = None, *, config: ImportConf
         ConfigError: A setting is unknown or impossible, or the module fails on its input.
         MissingDependencyError: A package that reads the format is not installed.
 
-    Example:
+    Examples:
         >>> import snnc, snntorch, torch
         >>> class Net(torch.nn.Module):
         ...     def __init__(self):

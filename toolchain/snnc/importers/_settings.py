@@ -17,7 +17,7 @@ ENCODING_FIELDS = ("encoding", "steps", "seed")
 class ImportConfig(Config):
     """What a file of another tool leaves open. Each importer takes some of it.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> snnc.ImportConfig(input_shape="1x28x28").shape
         (1, 28, 28)
@@ -83,7 +83,7 @@ class Part:
 class Imported:
     """A network with the account of its import; ``settings`` go into its history.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> import tempfile
         >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)

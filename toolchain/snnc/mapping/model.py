@@ -32,7 +32,7 @@ class Core:
 class CoreMap:
     """Which neurons lie on which core. Deterministic for network, profile and seed.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> fixed = snnc.quantise(snnc.train("digits", hidden=(16,), epochs=1, steps=4), "loihi1")
         >>> core_map = snnc.map(fixed, "loihi1", strategy="sequential")

@@ -29,7 +29,7 @@ MAX_NEURONS = 1 << 24  # of a population
 class Population:
     """Neurons of one model, or an input.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> snnc.Population("input", (8, 8), None).size
         64
@@ -52,7 +52,7 @@ class Connection:
     Further delays add to ``delay_steps``: those of source neurons in ``axon_delays``, or those of synapses in
     ``op.synapses.delays``, not both.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
         >>> [(c.src, c.dst, c.op.kind) for c in net.connections]
@@ -111,7 +111,7 @@ def _by_name(value: Any) -> Any:
 class Network:
     """Read-only; each stage returns a new one. Raises NetworkError if it contradicts itself.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
         >>> net.numeric.kind, [stage.name for stage in net.done]

@@ -19,7 +19,7 @@ class Synapses:
     What is stored exists, what is not stored was pruned: a stored 0 is a synapse that was kept and whose weight rounds to
     zero. Memory is O(synapses). The arrays are read-only.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> import numpy as np
         >>> synapses = snnc.Synapses.from_dense(np.array([[0.5, 0.0], [0.25, -1.0]]))

@@ -11,7 +11,7 @@ def names() -> tuple[str, ...]:
     Returns:
         Their names, sorted.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> "lif" in snnc.neurons()
         True

@@ -31,7 +31,7 @@ WORTHWHILE = 0.9  # higher exponents are taken only if they bring the error belo
 class QuantiseConfig(Config):
     """Settings of `quantise`.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> snnc.QuantiseConfig().sign_mode
         'auto'

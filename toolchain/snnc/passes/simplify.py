@@ -24,7 +24,7 @@ class Simplified:
 
     A population that is not in ``kept`` can never fire at all, and is gone.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> fixed = snnc.quantise(snnc.train("digits", hidden=(16,), epochs=1, steps=4), "loihi1")
         >>> simplified = snnc.simplify(fixed)
@@ -73,7 +73,7 @@ def simplify(net: Network) -> Simplified:
     Raises:
         NetworkError: The network is a float one, or nothing that can fire reaches the output.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> fixed = snnc.quantise(snnc.train("digits", hidden=(16,), epochs=1, steps=4), "loihi1")
         >>> snnc.simplify(fixed).network.output.size

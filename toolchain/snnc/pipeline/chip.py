@@ -42,7 +42,7 @@ def check(net: Network, chip: Chip) -> Budget:
     Raises:
         ProfileError: There is no such chip, or its profile is damaged.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> fixed = snnc.quantise(snnc.train("digits", hidden=(16,), epochs=1), "loihi1")
         >>> snnc.check(fixed, "loihi1")
@@ -65,7 +65,7 @@ def remedies(net: Network, chip: Chip, budget: Budget | None = None) -> tuple[Re
     Raises:
         ProfileError: There is no such chip, or its profile is damaged.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> fixed = snnc.quantise(snnc.train("digits", hidden=(16,), epochs=1), "loihi1")
         >>> any(remedy.kind == "chip" for remedy in snnc.remedies(fixed, "truenorth"))
@@ -119,7 +119,7 @@ def map(  # the stage's name; the builtin is not used here
         UsageError: There is no such strategy.
         ProfileError: There is no such chip, or its profile is damaged.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> fixed = snnc.quantise(snnc.train("digits", hidden=(16,), epochs=1), "loihi1")
         >>> snnc.map(fixed, "loihi1", strategy="sequential")
@@ -165,7 +165,7 @@ def export(
         UsageError: The target maps to no chip, but one is given.
         ProfileError: There is no such chip.
 
-    Example:
+    Examples:
         >>> import snnc, tempfile
         >>> fixed = snnc.quantise(snnc.train("digits", hidden=(16,), epochs=1), "loihi1")
         >>> with tempfile.TemporaryDirectory() as folder:

@@ -54,7 +54,7 @@ def quantise(
         DataError: The data does not suit the network.
         MissingDependencyError: Fine-tuning needs torch, which is not installed.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> fixed = snnc.quantise(snnc.train("digits", hidden=(16,), epochs=1), "loihi1")
         >>> fixed.numeric.kind, fixed.numeric.profile

@@ -28,7 +28,7 @@ def simulate(net: Network, inputs: Inputs, *, by: str = "auto", record: bool = F
         DataError: The rasters do not suit the inputs.
         UsageError: There is no such simulator, or it does not suit the network.
 
-    Example:
+    Examples:
         >>> import numpy as np, snnc
         >>> net = snnc.train("digits", hidden=(16,), epochs=1)
         >>> run = snnc.simulate(net, np.ones((2, 8, 64), np.uint8))
@@ -66,7 +66,7 @@ def evaluate(
         DataError: The data does not suit the network.
         UsageError: There is no such simulator.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> net = snnc.train("digits", hidden=(16,), epochs=1)
         >>> snnc.evaluate(net, "digits", samples=50).samples
@@ -107,7 +107,7 @@ def contrast(
         DataError: The data does not suit the networks.
         UsageError: There is no such simulator.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> net = snnc.train("digits", hidden=(16,), epochs=1)
         >>> snnc.contrast(net, net, samples=20).classes_differing

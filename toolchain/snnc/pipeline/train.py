@@ -72,7 +72,7 @@ def train(
         RunError: The loss became NaN.
         MissingDependencyError: torch or snnTorch is not installed.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
         >>> [p.size for p in net.populations]
@@ -146,7 +146,7 @@ def prune(
         UnsupportedError: The network cannot be trained.
         MissingDependencyError: torch or snnTorch is not installed.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
         >>> sparse = snnc.prune(net, "digits", connectivity=0.25, epochs=1)
@@ -207,7 +207,7 @@ class Fitted:
         accuracy: Of ``fixed`` on the test split; None without one.
         kept: Networks of the rounds, beside ``keep``: what a run that was stopped goes on from.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> net = snnc.train("digits", hidden=(64,), epochs=1, steps=4)
         >>> fitted = snnc.prune_to_fit(net, "loihi1:packets=80", epochs=1)
@@ -269,7 +269,7 @@ def prune_to_fit(
         ConfigError: A setting is unknown or impossible, or files are of another run.
         MissingDependencyError: torch or snnTorch is not installed.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> net = snnc.train("digits", hidden=(64,), epochs=1, steps=4)
         >>> fitted = snnc.prune_to_fit(net, "loihi1:packets=80", epochs=1)

@@ -40,7 +40,7 @@ class Verification:
         coverage: What the runs reached of an integer network; None where no states were compared.
         mutants: Programs that are wrong in one number, and whether the same runs catch them.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
         >>> verification = snnc.verify(net, net, noise=0.5, samples=5)
@@ -149,7 +149,7 @@ def verify(
         RunError: The program of the artifact fails or takes too long.
         FileError: The folder holds no artifact.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> net = snnc.train("digits", hidden=(16,), epochs=1)
         >>> verification = snnc.verify(net, "torch", data="digits", samples=20)

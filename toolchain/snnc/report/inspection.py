@@ -79,7 +79,7 @@ class ParameterFacts:
 class Inspection:
     """All facts about a network; ``rules`` holds the eight answers of each neuron model in it.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
         >>> snnc.inspect(net).numeric
@@ -110,7 +110,7 @@ def inspect(net: Network, against: Network | None = None) -> Inspection:
     Raises:
         NetworkError: ``against`` has other populations, connections or parameters.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
         >>> inspection = snnc.inspect(snnc.quantise(net, "loihi1"), net)

@@ -16,7 +16,7 @@ class Page:
         sections: Keys of its sections.
         not_recorded: Keys of the sections that lack something, as the folder does not hold it.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> snnc.Page("a run", "<html>", ("overview",), ())
         Page('a run', 1 sections)
@@ -50,7 +50,7 @@ def write_report(
         FileError: The folder holds no run and no sweep, a file in it is damaged, or ``out`` exists.
         ProfileError: There is no such chip.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> try:
         ...     snnc.report("nowhere")

@@ -18,7 +18,7 @@ States = Mapping[str, Mapping[str, NDArray[Any]]]  # population -> variable -> (
 class Run:
     """Spikes of every population, and its states at the end of every step if they were recorded.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> import numpy as np
         >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)

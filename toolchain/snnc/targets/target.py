@@ -19,7 +19,7 @@ EXPORTERS = registry.TARGETS.package
 class Artifact:
     """What was exported: a folder with its manifest.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> import tempfile
         >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
@@ -95,7 +95,7 @@ def names() -> tuple[str, ...]:
     Returns:
         Their names, sorted.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> "loihi" in snnc.targets()
         True
@@ -124,7 +124,7 @@ def support_matrix() -> dict[str, dict[str, dict[str, str]]]:
     Returns:
         target -> neuron model -> kind of operators that feed it -> "" or the reason why it is refused.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> snnc.supported()["npz"]["lif"]["dense"]
         ''

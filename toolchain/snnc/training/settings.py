@@ -70,7 +70,7 @@ class TorchConfig(FitConfig):
 class TrainConfig(TorchConfig):
     """A fully connected or recurrent network, how its input is encoded, and how it is trained.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> snnc.TrainConfig(hidden=(128,), epochs=3).steps
         16
@@ -168,7 +168,7 @@ def _numbers(field: str, texts: tuple[str, ...], example: str) -> dict[str, floa
 class PruneConfig(TorchConfig):
     """How far to prune and how, and the training during which that happens.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> round(snnc.PruneConfig(sparsity=0.95).target, 2)
         0.05

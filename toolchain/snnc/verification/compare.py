@@ -17,7 +17,7 @@ from snnc.simulation.run import Run
 class Divergence:
     """The first difference, in the order sample, step, order of computation, neuron.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> first = snnc.Divergence(0, "output", 3, 7, "the current u", spike=(0, 1), states={})
         >>> first.population, first.step, first.neuron
@@ -39,7 +39,7 @@ class Verdict:
 
     Counts are (slots compared, slots that differ) by population.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
         >>> verdict = snnc.verify(net, net, noise=0.5, samples=5).verdict

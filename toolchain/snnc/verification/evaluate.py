@@ -39,7 +39,7 @@ class Recorded:
 class Evaluation:
     """A network on the first ``samples`` samples of a split; counts are sums over all of them.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
         >>> evaluation = snnc.evaluate(net, samples=10)
@@ -93,7 +93,7 @@ class Difference:
 class Contrast:
     """Two networks on the same samples; ``differences`` by population, in the order of computation.
 
-    Example:
+    Examples:
         >>> import snnc
         >>> net = snnc.train("digits", hidden=(16,), epochs=1, steps=4)
         >>> snnc.contrast(net, net, samples=10).differences["hidden1"].slots_differing

@@ -67,7 +67,29 @@ class Pull(NamedTuple):
 
 class GradR(PruningOptimizer):
     """Grad R on Adam. ``prior="paper"`` takes the publication's prior with strength ``alpha``: it never settles and does not
-    reach the connectivity. Raises ConfigError for a connectivity for which that prior has no centre.
+    reach the connectivity.
+
+    Args:
+        args: Parameter groups, those to prune marked ``"prune": True``: what `snnc.optim.parameter_groups` makes of a module.
+        prior: "schedule" reaches the connectivity exactly; "paper" is the publication's prior.
+        alpha: Strength of the prior "paper".
+        reach: Of the schedule: pull on synapses up to this many times as important as the last that is to go.
+        **common: ``connectivity`` (part of the weights to keep), ``steps`` (of the optimizer, to come), ``lr``, ``betas``,
+            ``eps``, ``rewire`` (part of the steps after which the synapses settle), ``seed``.
+
+    Raises:
+        ConfigError: The connectivity cannot be, or the prior "paper" has no centre for it.
+
+    Examples:
+        >>> import snnc, torch
+        >>> layer = torch.nn.Linear(20, 5)
+        >>> optimizer = snnc.optim.GradR(snnc.optim.parameter_groups(layer), connectivity=0.1, steps=10, lr=0.01)
+        >>> for _ in range(10):
+        ...     optimizer.zero_grad()
+        ...     layer(torch.ones(1, 20)).sum().backward()
+        ...     _ = optimizer.step()
+        >>> int((layer.weight != 0).sum())
+        10
     """
 
     OPTIONS: ClassVar[tuple[str, ...]] = ("prior", "alpha", "reach")

@@ -41,7 +41,22 @@ def others(model: nn.Module) -> dict[str, Parameter]:
 
 
 def parameter_groups(model: nn.Module) -> list[dict[str, Any]]:
-    """The groups for a pruning optimizer: one for each pruned weight, with its layer's name, and one for all others."""
+    """Return the groups for a pruning optimizer: one for each pruned weight, with its layer's name, and one for all others.
+
+    Args:
+        model: Any torch module; the weights of its linear layers and convolutions are pruned.
+
+    Returns:
+        Parameter groups, for `snnc.optim.GradR` and the other optimizers of `snnc.optim`.
+
+    Raises:
+        ConfigError: The module has no such layer that learns.
+
+    Examples:
+        >>> import snnc, torch
+        >>> [group.get("name") for group in snnc.optim.parameter_groups(torch.nn.Linear(2, 2))]
+        ['', None]
+    """
     groups: list[dict[str, Any]] = [{"params": [p], "prune": True, "name": name} for name, p in prunable(model).items()]
     rest = list(others(model).values())
     return groups + ([{"params": rest}] if rest else [])

@@ -22,7 +22,7 @@ class PrunedModule:
         metrics: A line for each epoch: loss, accuracies, synapses that went and came.
         report: Settings, versions, data and layers, as JSON values.
 
-    Example:
+    Examples:
         >>> import snnc, torch
         >>> module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10), torch.nn.Unflatten(1, (1, 10)))
         >>> pruned = snnc.prune(module, "digits", connectivity=0.1, epochs=1)
