@@ -16,7 +16,7 @@ from snnc.network.model import Network
 from snnc.simulation import engine
 from snnc.simulation.reference import simulate
 from snnc.verification import ledger
-from snnc.verification.prove import from_noise, joined, pieces
+from snnc.verification.prove import compare_batches, from_noise, joined
 from snnc.verification.shrink import Case, minimal, samples_that_differ, select, shrunk
 
 pytest.importorskip("numba", reason="numba is not installed: pip install 'snnc[engine]'")
@@ -152,7 +152,7 @@ def test_a_verification_goes_on_where_it_was_stopped(tmp_path, monkeypatch, caps
 def test_a_ledger_comes_back_and_a_damaged_one_is_refused(tmp_path):
     net, path = fixed_chain(), tmp_path / "kept.json"
     source = from_noise(net, 16, 0.4, 0)
-    found = list(pieces(net, lambda x: simulate(raised(net), x, record=True), source, range(6), at_most=4))
+    found = list(compare_batches(net, lambda x: simulate(raised(net), x, record=True), source, range(6), at_most=4))
     assert joined(found, net).verdict.first, "nothing differs"
     ledger.write(path, {"network": net.hash}, found)
     back = joined(ledger.read(path, {"network": net.hash}), net)

@@ -45,11 +45,11 @@ def print_verdict(proof: Comparison, accuracy: Mapping[str, float], samples: int
 
 def _print_measured(proof: Comparison, samples: int) -> None:
     """What a simulator of chips counted, a sample."""
-    if not (found := proof.measured):
+    if not (measured := proof.measured):
         return
-    rows = [(name, f"{amount / samples:.4g}") for name, amount in found.items()]
+    rows = [(name, f"{amount / samples:.4g}") for name, amount in measured.items()]
     print_table("", (f"{proof.verdict.candidate} measured", "per sample"), rows)
-    if "energy_j" not in found and "clocks" not in found:
+    if "energy_j" not in measured and "clocks" not in measured:
         click.echo("energy_j, time_s: unknown, as the profile has no costs of events")
 
 

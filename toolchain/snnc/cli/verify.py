@@ -85,22 +85,23 @@ def command(
     rasters = read_rasters(recorded) if recorded else None
     total = min(samples or len(dataset), len(dataset)) if dataset else samples or 1
     with progress(total, quiet, "verifying") as watch:
-        found = verify(
+        verification = verify(
             candidate, against, data=dataset, inputs=rasters, noise=rate, split=split, samples=samples, steps=steps, seed=seed,
             by=by or "auto", timeout_s=timeout_s, resume=kept, counterexample=smallest, chip=chip, as_it_is=as_it_is, cover=cover,
             mutate=mutate, watch=watch, say=lambda line: say(line, quiet),
         )  # fmt: skip
     if as_json:
-        test = str(found.counterexample) if found.counterexample else None
+        test = str(verification.counterexample) if verification.counterexample else None
         print_verdict_json(
-            found.comparison, found.accuracy, found.samples, asked_for=found.asked_for, counterexample=test,
-            coverage=found.coverage.to_json() if found.coverage else None, mutants=[asdict(one) for one in found.mutants],
+            verification.comparison, verification.accuracy, verification.samples, asked_for=verification.asked_for,
+            counterexample=test, coverage=verification.coverage.to_json() if verification.coverage else None,
+            mutants=[asdict(one) for one in verification.mutants],
         )  # fmt: skip
     else:
-        print_coverage(found.coverage)
-        print_mutants(found.mutants)
-        print_verdict(found.comparison, found.accuracy, found.samples)
-    if found.samples < found.asked_for:
-        say(f"interrupted after {found.samples:,} of {found.asked_for:,} samples", quiet)
+        print_coverage(verification.coverage)
+        print_mutants(verification.mutants)
+        print_verdict(verification.comparison, verification.accuracy, verification.samples)
+    if verification.samples < verification.asked_for:
+        say(f"interrupted after {verification.samples:,} of {verification.asked_for:,} samples", quiet)
         return 130
-    return 0 if found.exact else 1
+    return 0 if verification.exact else 1

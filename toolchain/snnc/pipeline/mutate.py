@@ -11,7 +11,7 @@ from snnc.pipeline.contest import Contest
 from snnc.pipeline.samples import Samples
 from snnc.targets.target import Artifact
 from snnc.verification.mutations import Caught, Mutant, mutants
-from snnc.verification.prove import pieces, running
+from snnc.verification.prove import compare_batches, running
 
 
 def caught_by(chosen: Contest, given: Samples, count: int, chip: Profile | None, say: Say) -> tuple[Caught, ...]:
@@ -31,7 +31,7 @@ def _tried(chosen: Contest, artifact: Artifact, mutant: Mutant, given: Samples, 
             exported = targets.export_like(artifact, mutant.net, chip, Path(folder) / "artifact")
             run = running(exported, chosen.net, chosen.timeout_s)
             for samples in (range(given.data), range(given.data, given.count)):
-                for part in pieces(chosen.net, run, given.source, samples, by=chosen.by):
+                for part in compare_batches(chosen.net, run, given.source, samples, by=chosen.by):
                     if (first := part.verdict.first) is not None:
                         where = f"sample {first.sample}, population {first.population!r}, step {first.step}"
                         return Caught(mutant.what, True, where)

@@ -22,7 +22,7 @@ from snnc.verification import ledger
 from snnc.verification.compare import Divergence, Verdict
 from snnc.verification.coverage import Coverage
 from snnc.verification.mutations import Caught
-from snnc.verification.prove import Comparison, Piece, holds, joined, pieces
+from snnc.verification.prove import Batch, Comparison, compare_batches, holds, joined
 
 FEW, SOME = 25, 1000  # samples: of a program, and of torch, whose operations an interrupt does not break off
 
@@ -169,7 +169,7 @@ def verify(
     if cover and coverage and _samples_of(parts) == given.count:
         given = with_covering(chosen.net, coverage, given, say)
         more, see = range(given.data, given.count), counting(coverage, everything=True)
-        parts += pieces(chosen.net, chosen.run, given.source, more, by=chosen.by, see=see)
+        parts += compare_batches(chosen.net, chosen.run, given.source, more, by=chosen.by, see=see)
     comparison = chosen.remarked(joined(parts, chosen.net))
     first = comparison.verdict.first
     test = shrink(chosen, given.source, first, test_folder, say) if test_folder and first else None
@@ -195,8 +195,8 @@ def _must_be_countable(chosen: Contest, coverage: Coverage | None, cover: bool, 
 
 def _compared(
     chosen: Contest, given: Samples, kept: Path | None, coverage: Coverage | None, watch: Watch, say: Say
-) -> list[Piece]:  # fmt: skip
-    """Return the pieces of all samples, or at an interrupt of those that were done, if any were."""
+) -> list[Batch]:  # fmt: skip
+    """Return the batches of all samples, or at an interrupt of those that were done, if any were."""
     of = {**chosen.of, "input": given.of}
     parts = _resumed(chosen.net, given, ledger.read(kept, of), coverage, say) if kept else []
     done = _samples_of(parts)
@@ -204,7 +204,7 @@ def _compared(
     watch(done)
     left, see = range(done, given.count), counting(coverage)
     try:
-        for part in pieces(
+        for part in compare_batches(
             chosen.net, chosen.run, given.source, left, by=chosen.by, record=chosen.record, at_most=at_most, see=see
         ):  # fmt: skip
             parts.append(part)
@@ -218,13 +218,13 @@ def _compared(
     return parts
 
 
-def _samples_of(parts: Sequence[Piece]) -> int:
+def _samples_of(parts: Sequence[Batch]) -> int:
     return sum(len(part.reference_classes) for part in parts)
 
 
-def _resumed(net: Network, given: Samples, parts: list[Piece], coverage: Coverage | None, say: Say) -> list[Piece]:
-    """Return the pieces of a ledger of the samples that were asked for; none if one is not of what the network makes of them."""
-    whole, first = list[Piece](), 0
+def _resumed(net: Network, given: Samples, parts: list[Batch], coverage: Coverage | None, say: Say) -> list[Batch]:
+    """Return the batches of a ledger of the samples that were asked for; none if one is not of what the network makes of them."""
+    whole, first = list[Batch](), 0
     for part in parts:
         count = len(part.reference_classes)
         if not count or first + count > given.count:

@@ -144,17 +144,17 @@ def _recorded_in_both(reference: Run, candidate: Run, name: str) -> list[str]:
 
 def _first(reference: Run, candidate: Run, differing: Mapping[str, NDArray[np.bool_]]) -> Divergence | None:
     """The populations of a run are in the order of computation, so the first of equals is the cause."""
-    found: tuple[int, int, int, int] | None = None
+    earliest: tuple[int, int, int, int] | None = None
     for rank, differs in enumerate(differing.values()):
         flat = differs.reshape(-1)
         at = int(flat.argmax()) if flat.size else 0
         if flat.size and flat[at]:
             sample, step, neuron = (int(i) for i in np.unravel_index(at, differs.shape))
             here = (sample, step, rank, neuron)
-            found = here if found is None or here < found else found
-    if found is None:
+            earliest = here if earliest is None or here < earliest else earliest
+    if earliest is None:
         return None
-    sample, step, rank, neuron = found
+    sample, step, rank, neuron = earliest
     name = list(differing)[rank]
     at3 = (sample, step, neuron)
     spike = (int(reference.spikes[name][at3]), int(candidate.spikes[name][at3]))

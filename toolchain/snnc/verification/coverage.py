@@ -122,12 +122,12 @@ class Coverage:
         steps, unrolled = spikes.shape[1], self._synapses[c.name]
         for part in parts(c):
             early = spikes[:, : max(steps - part.delay_steps, 0)]
-            late = spikes[:, max(steps - part.delay_steps, 0) :]
+            delayed = spikes[:, max(steps - part.delay_steps, 0) :]
             arrived, in_flight = self.over[c.name][part.delay_steps]
             sources = np.ones(c.op.n_src, np.bool_) if part.sources is None else part.sources
             self.over[c.name][part.delay_steps] = (
                 arrived or bool((early.any(axis=(0, 1)) & sources).any()),
-                in_flight or bool((late[:-1].any(axis=(0, 1)) & sources).any()),
+                in_flight or bool((delayed[:-1].any(axis=(0, 1)) & sources).any()),
             )
             if unrolled.rows is not None:
                 self.carried[c.name] |= self._mattered(c, part, unrolled, early)
@@ -227,15 +227,15 @@ class Coverage:
 
     def thresholds(self) -> dict[str, dict[str, Share]]:
         """Return how many neurons stood one unit "below" and "above" their threshold, by population."""
-        unit, found = 1 << fixed(self.net).state_shift, dict[str, dict[str, Share]]()
+        unit, shares = 1 << fixed(self.net).state_shift, dict[str, dict[str, Share]]()
         for name in self.below:
             p, reach = self.net[name], self.proof.reaches[name]
             never = {"below": self._stays_far_below(p, unit), "above": ~reach.fires}
-            found[name] = {
+            shares[name] = {
                 side: Share(p.size, int(reached.sum()), int((never[side] & ~reached).sum()))
                 for side, reached in (("below", self.below[name]), ("above", self.above[name]))
             }
-        return found
+        return shares
 
     def _stays_far_below(self, p: Population, unit: int) -> Bools:
         """Return the neurons whose voltage provably never comes within a unit of the threshold; only of models in which nothing
@@ -250,15 +250,15 @@ class Coverage:
 
     def registers(self) -> dict[str, dict[str, Held]]:
         """Return how near registers came to their ends, by population and state."""
-        numeric, found = fixed(self.net), dict[str, dict[str, Held]]()
+        numeric, held = fixed(self.net), dict[str, dict[str, Held]]()
         for name, kinds in self.low.items():
             does = {state.name: state.overflow for state in self.net[name].neuron.states}  # type: ignore[union-attr]
-            found[name] = {}
+            held[name] = {}
             for state, low in kinds.items():
                 high, (least, most) = self.high[name][state], ends(does[state], numeric)
                 overflowed = int(((low < least) | (high > most)).sum())
-                found[name][state] = Held(does[state], int(low.min()), int(high.max()), (least, most), overflowed)
-        return found
+                held[name][state] = Held(does[state], int(low.min()), int(high.max()), (least, most), overflowed)
+        return held
 
     def delays(self) -> dict[str, tuple[Delay, ...]]:
         """Return which delays were crossed by a message, by connection; those of 0 steps are none."""

@@ -211,10 +211,10 @@ class _Tally:
             self.operations[c.name] += _operations(c, run)
 
     def total(self, data: Dataset | Recorded, first: int = 0) -> Evaluation:
-        found = np.concatenate(self.classes)
-        labels = np.zeros(0, np.int64) if isinstance(data, Recorded) else data.labels[first : first + len(found)]
+        classes = np.concatenate(self.classes)
+        labels = np.zeros(0, np.int64) if isinstance(data, Recorded) else data.labels[first : first + len(classes)]
         neurons = {p.name: p.size for p in self.net.ordered}
-        return Evaluation(len(found), self.steps, found, labels, self.spikes, neurons, self.operations)
+        return Evaluation(len(classes), self.steps, classes, labels, self.spikes, neurons, self.operations)
 
 
 def _operations(c: Connection, run: Run) -> int:

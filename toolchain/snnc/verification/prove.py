@@ -47,7 +47,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
+class Batch:
     """What came of some successive samples; the fields are those of a `Comparison`.
 
     ``digest``: the SHA-256 of what went in, and of the reference's spikes.
@@ -61,10 +61,10 @@ class Piece:
     digest: str = ""
 
 
-def pieces(
+def compare_batches(
     net: Network, run: Callable[[Rasters], Run], source: Source, samples: range, *, by: str | None = "reference",
     record: bool = True, at_most: int | None = None, see: See = lambda first, reference, candidate, verdict: None,
-) -> Iterator[Piece]:  # fmt: skip
+) -> Iterator[Batch]:  # fmt: skip
     """Hold ``run`` against a simulator on some samples, as many at once as fit in memory or ``at_most``. ``by``: the name of the
     simulator, None for the fastest that there is. ``record``: whether states are compared, if ``run`` has them.
     ``see`` sees the runs.
@@ -79,7 +79,7 @@ def pieces(
         reference, candidate = simulate(net, inputs, record), run(inputs)
         verdict = compare(reference, candidate)
         see(first, reference, candidate, verdict)
-        yield Piece(
+        yield Batch(
             verdict, classes(reference, net.output), classes(candidate, net.output),
             synaptic_operations(net, reference.spikes), candidate.measured, digest(reference),
         )  # fmt: skip
@@ -94,7 +94,7 @@ def digest(run: Run) -> str:
     return total.hexdigest()
 
 
-def holds(net: Network, part: Piece, inputs: Rasters, see: Callable[[Run], None] = lambda reference: None) -> bool:
+def holds(net: Network, part: Batch, inputs: Rasters, see: Callable[[Run], None] = lambda reference: None) -> bool:
     """Return whether a piece that was read from a file is of these inputs, as far as the network, run again by its fastest
     simulator, tells. ``see`` sees that run, its states recorded."""
     reference = simulator(net)(net, inputs, True)
@@ -116,8 +116,8 @@ def holds(net: Network, part: Piece, inputs: Rasters, see: Callable[[Run], None]
     )
 
 
-def joined(parts: Sequence[Piece], net: Network) -> Comparison:
-    """One comparison out of pieces that follow one another from sample 0 on. Raises DataError if there is none."""
+def joined(parts: Sequence[Batch], net: Network) -> Comparison:
+    """Join batches into one comparison; they follow one another from sample 0 on. Raises DataError if there is none."""
     counts = [len(part.reference_classes) for part in parts]
     verdict, measured = join([(sum(counts[:i]), part.verdict) for i, part in enumerate(parts)]), Counter[str]()
     for part in parts:
@@ -152,9 +152,9 @@ def compare_runs(
     net: Network, run: Callable[[Rasters], Run], source: Source, samples: int, *, by: str | None = "reference",
     watch: Callable[[int], None] = lambda done: None, see: See = lambda first, reference, candidate, verdict: None,
 ) -> Comparison:  # fmt: skip
-    """All `pieces` of the first ``samples`` samples. ``watch`` hears how many samples were done, ``see`` sees the runs."""
+    """Join `compare_batches` of the first ``samples`` samples. ``watch`` hears how many were done, ``see`` sees the runs."""
     parts, done = [], 0
-    for part in pieces(net, run, source, range(samples), by=by, see=see):
+    for part in compare_batches(net, run, source, range(samples), by=by, see=see):
         parts.append(part)
         done += len(part.reference_classes)
         watch(done)

@@ -39,10 +39,10 @@ def rewire(p: Tensor, state: dict[str, Any], group: dict[str, Any], pull: tuple[
 
 def step(p: Tensor, state: dict[str, Any], group: dict[str, Any], mask: Tensor | None) -> Tensor:
     """What Adam subtracts from the weights, for the gradient where ``mask`` is 1 (None: everywhere)."""
-    found = torch.empty_like(p)
-    arrays = (*_moments(p, state), np.empty(0, np.float32) if mask is None else _flat(mask), _flat(found))
+    stepped = torch.empty_like(p)
+    arrays = (*_moments(p, state), np.empty(0, np.float32) if mask is None else _flat(mask), _flat(stepped))
     split(kernels().adam_step, p.numel(), p.numel(), *arrays, _adam(group))
-    return found
+    return stepped
 
 
 def masked(p: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:

@@ -42,8 +42,8 @@ class DeepR(PruningOptimizer):
                 self._activate(p, mask)
 
     def _exists(self, p: Tensor) -> Tensor:
-        found: Tensor = self.state[p]["mask"] > 0
-        return found
+        mask: Tensor = self.state[p]["mask"] > 0
+        return mask
 
     def _score(self, p: Tensor) -> Tensor:
         """Dormant synapses come last."""
@@ -105,8 +105,8 @@ def _places(mask: Tensor) -> Tensor:
 
 def _dormant(active: NDArray[np.int64], ranks: NDArray[np.int64]) -> NDArray[np.int64]:
     """The places of the dormant synapses of these ranks, without a list of all: as many active ones lie before each as say so."""
-    found: NDArray[np.int64] = ranks + np.searchsorted(active - np.arange(len(active)), ranks, side="right")
-    return found
+    dormant: NDArray[np.int64] = ranks + np.searchsorted(active - np.arange(len(active)), ranks, side="right")
+    return dormant
 
 
 METHOD = DeepR

@@ -118,8 +118,8 @@ class GradR(PruningOptimizer):
             self.state[p]["floor"] = 0.0
 
     def _exists(self, p: Tensor) -> Tensor:
-        found: Tensor = self.state[p]["theta"] > 0
-        return found
+        mask: Tensor = self.state[p]["theta"] > 0
+        return mask
 
     def _renew(self, step: int) -> None:
         """Every few steps the weakest synapses change places with the pruned ones of the strongest gradient."""

@@ -18,8 +18,8 @@ class Magnitude(PruningOptimizer):
     """Gradual magnitude pruning on Adam; nothing grows back."""
 
     def _exists(self, p: Tensor) -> Tensor:
-        found: Tensor = self.state[p]["mask"] > 0
-        return found
+        mask: Tensor = self.state[p]["mask"] > 0
+        return mask
 
     def _score(self, p: Tensor) -> Tensor:
         """Masked weights come last, also when existing ones are 0."""

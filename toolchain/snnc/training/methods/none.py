@@ -19,8 +19,8 @@ class Unpruned(PruningOptimizer):
             group["settled"] = True
 
     def _exists(self, p: Tensor) -> Tensor:
-        found: Tensor = self.state[p]["mask"] > 0
-        return found
+        mask: Tensor = self.state[p]["mask"] > 0
+        return mask
 
     def _score(self, p: Tensor) -> Tensor:
         score: Tensor = self.state[p]["mask"]

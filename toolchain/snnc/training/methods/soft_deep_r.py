@@ -43,8 +43,8 @@ class SoftDeepR(PruningOptimizer):
                 p.copy_(state["sign"] * state["theta"].clamp(min=0))
 
     def _exists(self, p: Tensor) -> Tensor:
-        found: Tensor = self.state[p]["theta"] >= 0
-        return found
+        mask: Tensor = self.state[p]["theta"] >= 0
+        return mask
 
     def _score(self, p: Tensor) -> Tensor:
         score: Tensor = self.state[p]["theta"] / self.state[p]["scale"]

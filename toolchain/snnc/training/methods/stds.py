@@ -28,8 +28,8 @@ class STDS(PruningOptimizer):
             self.state[p]["theta"].mul_(self.state[p]["sign"])
 
     def _exists(self, p: Tensor) -> Tensor:
-        found: Tensor = p.detach() != 0
-        return found
+        mask: Tensor = p.detach() != 0
+        return mask
 
     def _score(self, p: Tensor) -> Tensor:
         score: Tensor = self.state[p]["theta"].abs() / self.state[p]["scale"]

@@ -91,8 +91,8 @@ class PruningOptimizer(torch.optim.Optimizer):
 
     def exists(self, p: Tensor) -> Tensor:
         """Which synapses of a pruned weight exist: bool, of its shape."""
-        found: Tensor = self.state[p]["mask"] > 0 if self.settled else self._exists(p)
-        return found
+        mask: Tensor = self.state[p]["mask"] > 0 if self.settled else self._exists(p)
+        return mask
 
     @torch.no_grad()
     def changes(self) -> list[Change]:
@@ -257,9 +257,9 @@ class PruningOptimizer(torch.optim.Optimizer):
     def _change(self, p: Parameter) -> Change:
         state, now = self.state[p], self.exists(p)
         before = state["before"] > 0
-        found = Change(
+        change = Change(
             int(now.sum()), int((before & ~now).sum()), int((now & ~before).sum()), state["went"], state["came"]
         )  # fmt: skip
         state["before"].copy_(now)
         state["went"], state["came"] = 0, 0
-        return found
+        return change

@@ -66,8 +66,8 @@ def _function(factory: Factory) -> Callable[[], Any]:
     made = {name: value for name, value in vars(module).items() if callable(value) and not name.startswith("_")}
     if factory.name not in made:
         raise FileError(f"has no function {factory.name!r}", where=where, fix=nearest(factory.name, sorted(made)))
-    found: Callable[[], Any] = made[factory.name]
-    return found
+    factory_function: Callable[[], Any] = made[factory.name]
+    return factory_function
 
 
 def load_weights(model: nn.Module, path: Path) -> None:

@@ -65,8 +65,10 @@ def pruner(
     if unknown := sorted(options.keys() - set(method.OPTIONS)):
         raise ConfigError(f"{config.method} has no {' and no '.join(unknown)}", fix="leave it out or use another method")
     common = {"steps": steps, "lr": config.lr, "rewire": config.rewire, "seed": config.seed}
-    found: PruningOptimizer = method(_groups(weights, others, config), connectivity=config.target or present, **common, **options)
-    return found
+    optimizer: PruningOptimizer = method(
+        _groups(weights, others, config), connectivity=config.target or present, **common, **options
+    )
+    return optimizer
 
 
 def _is_set(config: PruneConfig, key: str) -> bool:
@@ -90,11 +92,11 @@ def _groups(weights: Mapping[str, Tensor], others: Sequence[Tensor], config: Pru
 
 def changes(weights: Mapping[str, Tensor], optimizer: PruningOptimizer) -> Metrics:
     """What rewiring did in an epoch, for the metrics: in all and by layer."""
-    found = dict(zip(weights, optimizer.changes(), strict=True))
+    change_of = dict(zip(weights, optimizer.changes(), strict=True))
     total = sum(weight.numel() for weight in weights.values())
     keys = ("pruned", "regrown", "pruned_cumulated", "regrown_cumulated")
     return {
-        "parameter_connectivity": sum(c.existing for c in found.values()) / total,
-        **{key: sum(getattr(c, key) for c in found.values()) for key in keys},
-        "layers": {name: {**vars(c), "possible": weights[name].numel()} for name, c in found.items()},
+        "parameter_connectivity": sum(c.existing for c in change_of.values()) / total,
+        **{key: sum(getattr(c, key) for c in change_of.values()) for key in keys},
+        "layers": {name: {**vars(c), "possible": weights[name].numel()} for name, c in change_of.items()},
     }

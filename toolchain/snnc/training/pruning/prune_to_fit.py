@@ -114,8 +114,8 @@ def must_be_possible(net: Network, config: PruneConfig, goal: Goal) -> None:
         raise ConfigError("method none prunes nothing", fix="use --method grad_r")
     if config.prior == "paper":
         raise ConfigError("the paper's prior does not reach a connectivity", fix="use --prior schedule")
-    if found := lacking(net, goal.profile):
-        raise UnsupportedError("; ".join(found), where=f"network {net.name!r} on {goal.profile.name}")
+    if problems := lacking(net, goal.profile):
+        raise UnsupportedError("; ".join(problems), where=f"network {net.name!r} on {goal.profile.name}")
     quantise(net, goal.profile)
 
 

@@ -99,8 +99,8 @@ class IntegerModel(Graph):
     @property
     def integers(self) -> dict[str, IntegerConnection]:
         """The connections by name."""
-        found = {c.name: self.connection(c.name) for c in self.net.connections}
-        return {name: module for name, module in found.items() if isinstance(module, IntegerConnection)}
+        modules = {c.name: self.connection(c.name) for c in self.net.connections}
+        return {name: module for name, module in modules.items() if isinstance(module, IntegerConnection)}
 
     def project(self) -> None:
         """Keep every latent weight within the range of its grid."""

@@ -159,12 +159,12 @@ def read_result(grid: Grid, row: Row, out: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        found: dict[str, Any] = json.loads(path.read_text())
+        result: dict[str, Any] = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise FileError("is no result of a sweep", where=str(path), fix="delete it, or pick another --out") from error
-    if found.get("schema") != SCHEMA or found["settings"] != _settings(grid, row):
+    if result.get("schema") != SCHEMA or result["settings"] != _settings(grid, row):
         raise ConfigError("was made with other settings", where=str(path), fix="pick another --out, or add --force")
-    return found
+    return result
 
 
 def train_once(grid: Grid, seed: int, out: Path, folder: Path | None) -> Path:

@@ -18,24 +18,24 @@ def summarise(results: Sequence[Result]) -> list[dict[str, Any]]:
     for result in results:
         lines.setdefault((result["variant"], result["connectivity"]), []).append(result)
     dense = {result["seed"]: result["test_accuracy"] for result in results if result["method"] == "none"}
-    return [_line(variant, asked, found, dense) for (variant, asked), found in lines.items()]
+    return [_line(variant, asked, results_of, dense) for (variant, asked), results_of in lines.items()]
 
 
-def _line(variant: str, asked: float, found: Sequence[Result], dense: dict[int, float]) -> dict[str, Any]:
-    scores = [result["test_accuracy"] for result in found]
-    losses = [result["test_accuracy"] - dense[result["seed"]] for result in found if result["seed"] in dense]
+def _line(variant: str, asked: float, results: Sequence[Result], dense: dict[int, float]) -> dict[str, Any]:
+    scores = [result["test_accuracy"] for result in results]
+    losses = [result["test_accuracy"] - dense[result["seed"]] for result in results if result["seed"] in dense]
     return {
         "variant": variant,
         "connectivity": asked,
-        "parameter_connectivity": statistics.fmean(result["parameter_connectivity"] for result in found),
-        "synapse_connectivity": statistics.fmean(result["synapse_connectivity"] for result in found),
+        "parameter_connectivity": statistics.fmean(result["parameter_connectivity"] for result in results),
+        "synapse_connectivity": statistics.fmean(result["synapse_connectivity"] for result in results),
         "accuracy": statistics.fmean(scores),
         "accuracy_sd": statistics.stdev(scores) if len(scores) > 1 else None,
         "accuracy_min": min(scores),
         "accuracy_max": max(scores),
         "against_dense": statistics.fmean(losses) if losses else None,
-        "seeds": len(found),
-        "seconds": round(statistics.fmean(result["seconds"] for result in found), 1),
+        "seeds": len(results),
+        "seconds": round(statistics.fmean(result["seconds"] for result in results), 1),
     }
 
 
@@ -59,10 +59,10 @@ def cells(lines: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
 def matrix(lines: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
     """Mean accuracy and spread, a row for each method and a column for each connectivity asked for; the first row is the head."""
     asked = sorted({line["connectivity"] for line in lines}, reverse=True)
-    found = {(line["variant"], line["connectivity"]): _score(line) for line in lines}
+    scores = {(line["variant"], line["connectivity"]): _score(line) for line in lines}
     head = ("method", *(f"{100 * connectivity:g} %" for connectivity in asked))
     variants = dict.fromkeys(line["variant"] for line in lines)
-    return [head, *((name, *(found.get((name, connectivity), "") for connectivity in asked)) for name in variants)]
+    return [head, *((name, *(scores.get((name, connectivity), "") for connectivity in asked)) for name in variants)]
 
 
 def _score(line: dict[str, Any]) -> str:
