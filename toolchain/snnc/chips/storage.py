@@ -1,17 +1,46 @@
 """The numbers of a cost rule, and the axons that it is asked about. Shared by all rules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
+from snnc.base import registry
 
 Ints = NDArray[np.int64]
 Format = Literal["sparse", "dense", "run-length"]
 INEXPRESSIBLE = 1 << 61  # words: more than any memory, and two of them still a number; no format can tell so many neurons apart
 FIRST = 1 << 14  # gap before the first synapse of an axon: no field holds it
+
+
+class Rule(Protocol):
+    """What a file  of chips/memory/ offers."""
+
+    FORMATS: tuple[Format, ...]
+    UNINDEXED: tuple[Format, ...]  # the formats that need no index
+    FIELDS: tuple[str, ...]  # of `Storage`, those that only this rule reads
+
+    def by_axon(
+        self, storage: "Storage", axons: "Axons", index: Ints, n_targets: Ints, bits: int, only_best: bool
+    ) -> Iterator[tuple[Format, int, Ints]]:
+        """Yield (format, bits of a step, words of each axon, (axons,)) of each way to store a connection; some of equal formats.
+
+        ``index``, shape (axons,): bits of an index; ``n_targets``, shape (cores,); ``bits``: of a synapse without it. With
+        ``only_best`` ways may be missing that are nowhere the cheapest.
+        """
+
+    def by_length(
+        self, storage: "Storage", rows: Ints, nth: Ints, lengths: range, index: int | None, bits: int, most: int
+    ) -> Ints:
+        """Return `words_by_length` with an index of so many bits."""
+
+
+def rule(name: str) -> Rule:
+    """Load a rule by its name. Raises ProfileError for an unknown one."""
+    return cast(Rule, registry.STORAGE_RULES.module(name.replace("-", "_")))
 
 
 @dataclass(frozen=True)
@@ -28,6 +57,11 @@ class Storage:
     delay_field_bits: tuple[int, ...] = ()  # the widths of a delay, ascending; none: any number of bits
     skip_field_bits: tuple[int, ...] = ()  # the widths of the step to the next neuron, ascending
     axon_end_bits: int = 0  # after the last entry of an axon
+
+    @property
+    def rule(self) -> Rule:
+        """The cost rule."""
+        return rule(self.model)
 
     @property
     def ways(self) -> tuple[tuple[Format, int], ...]:

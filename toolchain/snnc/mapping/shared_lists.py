@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.chips.memory import INEXPRESSIBLE, Axons, words_by_core
-from snnc.chips.memory import rule as rule_of
 from snnc.chips.profile import Sharing
 from snnc.chips.schema import LONGEST
 from snnc.mapping.task import Assignment, Task, by_population, cores_in
@@ -210,7 +209,7 @@ def _words(
     ).some(which)
     most, bits = task.profile.limits.get(LONGEST, INEXPRESSIBLE), task.delays[c.name].bit_length()
     words = words_by_core(storage, axons, neurons, targets, task.weight_bits, bits, most, only_best=False)
-    unindexed = rule_of(storage.model).UNINDEXED if based else ()
+    unindexed = storage.rule.UNINDEXED if based else ()
     taken = [w.total for stored_as, w in words.items() if stored_as not in unindexed]
     least = np.min([np.full(len(neurons), INEXPRESSIBLE), *taken], axis=0)
     return np.where(np.bincount(axons.core, minlength=len(neurons)) > 0, least, 0)

@@ -113,26 +113,26 @@ def run_chain(
     configuration, UnsupportedError or DoesNotFitError if the chip cannot hold the network, and what the stages raise.
     """
     must_have_torch()
-    profile, chip = chips.load(chain.goal.hw), targets.load(chain.goal.target)
-    _must_express(chain, profile)
+    profile, target = chips.load(chain.goal.hw), targets.load(chain.goal.target)
+    _must_express(chain, profile, target)
     _open(chain, out, resume, force)
     stages = _Stages(out, resume, say)
     trained = stages.network("trained", lambda: _train(chain, training, test, out / "trained.snnc", resume))
     pruned = trained
     if chain.prune:
         pruned = stages.network("pruned", lambda: _prune(chain, trained, training, test, out / "pruned.snnc", resume))
-    fixed = stages.network("fixed", lambda: _quantise(chain, pruned, training))
+    fixed = stages.network("fixed", lambda: _quantise(chain, pruned, profile, training))
     say("check")
     budget = check(fixed, profile)
     _must_fit(fixed, profile, budget, out / "fixed.snnc")
-    mapping = place(fixed, split(fixed, profile), profile) if chip.NEEDS_MAPPING else None
+    mapping = place(fixed, split(fixed, profile), profile) if target.NEEDS_MAPPING else None
     say(f"export for {chain.goal.target}")
     artifact = targets.export(chain.goal.target, fixed, mapping, out / chain.goal.target, force=True)
     proofs = _verify(chain.goal, pruned, fixed, artifact, test, out, say)
     return Outcome(trained, pruned, fixed, budget, *proofs, artifact.root)
 
 
-def _must_express(chain: Chain, profile: Profile) -> None:
+def _must_express(chain: Chain, profile: Profile, target: targets.Target) -> None:
     """Check what can be known before hours of training."""
     encoding = Encoding(chain.train.encoding, chain.train.steps)
     if encoding.message_bits and not profile.graded_spikes:
@@ -141,7 +141,7 @@ def _must_express(chain: Chain, profile: Profile) -> None:
             where="[train]",
             fix="use encoding = 'rate' or 'latency', or a chip with graded spikes",
         )
-    if not targets.is_runnable(target := targets.load(chain.goal.target)):
+    if not targets.is_runnable(target):
         raise UnsupportedError(
             f"artifacts of target {chain.goal.target!r} cannot be run here, so nothing could be proved: "
             f"{targets.reason_not_run(target)}",
@@ -220,8 +220,8 @@ def _checkpoint(path: Path | None, resume: bool) -> Path | None:
     return path if resume and path and path.exists() else None
 
 
-def _quantise(chain: Chain, net: Network, training: Dataset) -> Network:
-    fixed = quantise(net, chips.load(chain.goal.hw), chain.quantise)
+def _quantise(chain: Chain, net: Network, profile: Profile, training: Dataset) -> Network:
+    fixed = quantise(net, profile, chain.quantise)
     if chain.finetune is None:
         return fixed
     from snnc.training.loop.record import Record

@@ -8,44 +8,18 @@ core that takes one neuron after the other, for all numbers of neurons at once.
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Protocol, cast
 
 import numpy as np
 
 from snnc.base import registry
-from snnc.chips.storage import INEXPRESSIBLE, Axons, Format, Ints, Storage, Words, field
+from snnc.chips.storage import INEXPRESSIBLE, Axons, Format, Ints, Rule, Storage, Words, field, rule
 
 __all__ = ["INEXPRESSIBLE", "Axons", "Format", "Rule", "Storage", "Words", "field", "names", "rule"]
-
-
-class Rule(Protocol):
-    """What a file in this folder offers."""
-
-    FORMATS: tuple[Format, ...]
-    UNINDEXED: tuple[Format, ...]  # the formats that need no index
-    FIELDS: tuple[str, ...]  # of `Storage`, those that only this rule reads
-
-    def by_axon(
-        self, storage: Storage, axons: Axons, index: Ints, n_targets: Ints, bits: int, only_best: bool
-    ) -> Iterator[tuple[Format, int, Ints]]:
-        """Yield (format, bits of a step, words of each axon, (axons,)) of each way to store a connection; some of equal formats.
-
-        ``index``, shape (axons,): bits of an index; ``n_targets``, shape (cores,); ``bits``: of a synapse without it. With
-        ``only_best`` ways may be missing that are nowhere the cheapest.
-        """
-
-    def by_length(self, storage: Storage, rows: Ints, nth: Ints, lengths: range, index: int | None, bits: int, most: int) -> Ints:
-        """Return `words_by_length` with an index of so many bits."""
 
 
 def names() -> tuple[str, ...]:
     """Return the names of all rules, as profiles write them."""
     return tuple(name.replace("_", "-") for name in registry.STORAGE_RULES.names())
-
-
-def rule(name: str) -> Rule:
-    """Load a rule by its name. Raises ProfileError for an unknown one."""
-    return cast(Rule, registry.STORAGE_RULES.module(name.replace("-", "_")))
 
 
 def words_by_core(
@@ -63,7 +37,7 @@ def words_by_core(
         return {}
     widths, of_core = np.unique(n_neurons, return_inverse=True)
     index = np.array([-1 if (w := storage.index_bits(int(n))) is None else w for n in widths], np.int64)[of_core]
-    model = rule(storage.model)
+    model = storage.rule
     ways: list[tuple[Format, Words]] = []
     for stored_as, step, words in model.by_axon(storage, axons, np.maximum(index, 0)[axons.core], n_targets, bits, only_best):
         total = np.bincount(axons.core, words, minlength=len(index)).astype(np.int64)  # exact: no memory has 2**53 words
@@ -112,4 +86,4 @@ def words_by_length(
     bits = storage.synapse_bits(weight_bits, delay_bits)
     if bits is None:
         return np.full(len(lengths), INEXPRESSIBLE, np.int64)
-    return rule(storage.model).by_length(storage, rows, nth, lengths, storage.index_bits(lengths[-1]), bits, most)
+    return storage.rule.by_length(storage, rows, nth, lengths, storage.index_bits(lengths[-1]), bits, most)
