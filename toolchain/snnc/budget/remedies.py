@@ -68,6 +68,17 @@ def remedies(net: Network, profile: Profile, budget: Budget) -> tuple[Remedy, ..
     return tuple(Remedy(kind, sentence) for kind, search in searches for sentence in search(net, profile))
 
 
+def must_fit(net: Network, profile: Profile, budget: Budget, where: str) -> None:
+    """Raise UnsupportedError for what the chip cannot express, DoesNotFitError with the remedies for what it has no room for."""
+    if budget.fits:
+        return
+    b = budget.binding
+    if budget.has_room or b is None:
+        raise UnsupportedError(f"{budget.profile} lacks what it needs: {'; '.join(budget.problems)}", where=where)
+    what = f"needs {b.used:,} {words_for(b.resource)} at {b.place}, {budget.profile} has {b.limit:,}"
+    raise DoesNotFitError(what, where=where, fix="; ".join(map(str, remedies(net, profile, budget))))
+
+
 def _needs(budget: Budget, profile: Profile) -> Iterator[str]:
     """Yield how many cores each population takes, where cores are what is missing."""
     if budget.binding and budget.binding.resource == "cores":

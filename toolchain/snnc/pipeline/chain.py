@@ -17,13 +17,12 @@ from snnc.base.config import Config, from_table, read_toml, setting
 from snnc.base.files import must_be_free, write_bytes
 from snnc.base.version import __version__
 from snnc.budget.check import Budget, check
-from snnc.budget.remedies import remedies
+from snnc.budget.remedies import must_fit
 from snnc.chips.profile import Profile
 from snnc.data.dataset import Dataset
-from snnc.errors import ConfigError, DoesNotFitError, UnsupportedError, nearest
+from snnc.errors import ConfigError, UnsupportedError, nearest
 from snnc.mapping.place import place
 from snnc.mapping.split import split
-from snnc.mapping.usage import words_for
 from snnc.network.connectivity import parameter_connectivity, synapse_connectivity
 from snnc.network.encoding import Encoding
 from snnc.network.model import Network
@@ -124,7 +123,7 @@ def run_chain(
     fixed = stages.network("fixed", lambda: _quantise(chain, pruned, profile, training))
     say("check")
     budget = check(fixed, profile)
-    _must_fit(fixed, profile, budget, out / "fixed.snnc")
+    must_fit(fixed, profile, budget, str(out / "fixed.snnc"))
     mapping = place(fixed, split(fixed, profile), profile) if target.NEEDS_MAPPING else None
     say(f"export for {chain.goal.target}")
     artifact = targets.export(chain.goal.target, fixed, mapping, out / chain.goal.target, force=True)
@@ -148,17 +147,6 @@ def _must_express(chain: Chain, profile: Profile, target: targets.Target) -> Non
             where="[goal]",
             fix="pick another target, and export to this one afterwards",
         )
-
-
-def _must_fit(net: Network, profile: Profile, budget: Budget, path: Path) -> None:
-    """Raises as `snnc check` exits: 4 for what the chip cannot express, 3 for what it has no room for."""
-    if budget.fits:
-        return
-    b = budget.binding
-    if budget.has_room or b is None:
-        raise UnsupportedError(f"{budget.profile} lacks what it needs: {'; '.join(budget.problems)}", where=str(path))
-    what = f"needs {b.used:,} {words_for(b.resource)} at {b.place}, {budget.profile} has {b.limit:,}"
-    raise DoesNotFitError(what, where=str(path), fix="; ".join(map(str, remedies(net, profile, budget))))
 
 
 def _open(chain: Chain, out: Path, resume: bool, force: bool) -> None:
