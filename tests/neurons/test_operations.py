@@ -61,10 +61,10 @@ def odd(tmp_path, monkeypatch):
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "odd.py").write_text(SOURCE)
     monkeypatch.setattr(neurons, "__path__", [*neurons.__path__, str(tmp_path / "own")])
-    registry.names.cache_clear()
+    registry.shipped.cache_clear()
     yield neurons.get("odd")
     sys.modules.pop("snnc.neurons.odd")
-    registry.names.cache_clear()
+    registry.shipped.cache_clear()
 
 
 def with_odd(net, model, **values):
