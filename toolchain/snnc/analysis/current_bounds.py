@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.analysis.intervals import Ints, Span, step
+from snnc.analysis.linear_response import response
 from snnc.analysis.reachability import ENDLESS, reach
 from snnc.errors import DoesNotFitError, NetworkError
 from snnc.network.arithmetic import Fixed
@@ -180,11 +181,11 @@ def _exact(x: Ints) -> Ints:
 
 def _bound_of_step(neuron: Neuron, current: Span, numeric: Fixed) -> Bound:
     """What the model's own step says of all its registers that wrap."""
-    reached = reach(neuron, current, numeric, None)
-    wrapping = [reached.held[state.name] for state in neuron.states if state.overflow == "wrap"]
+    held = (response(neuron, current, numeric, None) or reach(neuron, current, numeric, None)).held
+    wrapping = [held[state.name] for state in neuron.states if state.overflow == "wrap"]
     nothing = np.zeros(len(current.low), np.int64)
-    low = np.minimum.reduce([nothing, *(held.low for held in wrapping)])
-    return Bound(low, np.maximum.reduce([nothing, *(held.high for held in wrapping)]), numeric.state_limit)
+    low = np.minimum.reduce([nothing, *(span.low for span in wrapping)])
+    return Bound(low, np.maximum.reduce([nothing, *(span.high for span in wrapping)]), numeric.state_limit)
 
 
 def _decay(neuron: Neuron, numeric: Fixed) -> Any:
