@@ -25,6 +25,7 @@ __all__ = ["NEEDS_MAPPING", "SUMMARY", "VERIFIED_BY", "export", "neuron_problem"
 
 SUMMARY = "a C99 header, tables and a step function, for microcontrollers"
 NEEDS_MAPPING = False
+MOST_KEPT = (1 << 31) - 1  # that an int32_t counts
 MAX_STORED = 1 << 26  # weights in tables: a source file of some hundred megabytes
 OPERATORS = ("dense", "conv2d", "sumpool2d")
 COMPILER = runner.Runner("the C compiler", "apt-get install gcc, or name another compiler with CC", "CC", "cc")
@@ -54,7 +55,21 @@ def problems(net: Network, mapping: CoreMap | None) -> list[str]:
     ]
     if (stored := sum(c.op.synapses.count for c in net.connections)) > MAX_STORED:
         reasons.append(f"it has {stored:,} weights, at most {MAX_STORED:,} are written as C tables; prune it")
+    reasons += _size_problems(net)
     reasons += [problem for p in net.populations for problem in _overflow_problems(net, p)]
+    return reasons
+
+
+def _size_problems(net: Network) -> list[str]:
+    """Return which populations keep more past messages than the program's counters, of 32 bits, count."""
+    reasons = []
+    for p in net.populations:
+        longest = max((c.longest_delay for c in net.out_of(p.name)), default=0)
+        if longest and (kept := (longest + 1) * p.size) > MOST_KEPT:
+            reasons.append(
+                f"population {p.name!r} keeps {kept:,} messages for delays of up to {longest:,} steps, C counts at most"
+                f" {MOST_KEPT:,}; shorten the delays"
+            )
     return reasons
 
 

@@ -8,6 +8,7 @@ name and the states of its neurons as NAME.u, NAME.v, ... in the same shape. Nee
 
 import json
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -78,13 +79,21 @@ def run_network(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     return {**outputs, "_by": np.array(f"onnxruntime {onnxruntime.__version__}")}
 
 
+def save(path: str, arrays: dict[str, Any]) -> None:
+    """Write an .npz file. numpy.savez would take arrays that are called file or allow_pickle for its own arguments."""
+    with zipfile.ZipFile(path, "w") as file:
+        for name, array in arrays.items():
+            with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, np.asarray(array), allow_pickle=False)
+
+
 def main() -> None:
     """Read the inputs, run, write the outputs."""
     if len(sys.argv) != 3:
         sys.exit(f"usage: python {sys.argv[0]} INPUTS.npz OUTPUTS.npz")
     with np.load(sys.argv[1], allow_pickle=False) as file:
         inputs = dict(file)
-    np.savez(sys.argv[2], **run_network(Path(__file__).resolve().parent, inputs))
+    save(sys.argv[2], run_network(Path(__file__).resolve().parent, inputs))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ _measured.NAME. Needs NumPy and sanafe, not snnc.
 
 import json
 import sys
+import zipfile
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
@@ -102,6 +103,14 @@ def run_sample(chip: Any, network: dict[str, Any], sample: dict[str, Any]) -> tu
     return rasters, measured
 
 
+def save(path: str, arrays: dict[str, Any]) -> None:
+    """Write an .npz file. numpy.savez would take arrays that are called file or allow_pickle for its own arguments."""
+    with zipfile.ZipFile(path, "w") as file:
+        for name, array in arrays.items():
+            with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, np.asarray(array), allow_pickle=False)
+
+
 def main() -> None:
     """Read the inputs, run sample by sample, write the outputs."""
     if len(sys.argv) != 3:
@@ -118,7 +127,7 @@ def main() -> None:
     outputs = {name: np.stack([rasters[name] for rasters, _ in found]) for name in found[0][0]}
     measured: dict[str, Any] = {f"_measured.{name}": np.array(sum(m[name] for _, m in found)) for name in found[0][1]}
     by = {"_by": np.array(f"sanafe {version('sanafe')}")}
-    np.savez(sys.argv[2], **{**outputs, **measured, **by})
+    save(sys.argv[2], {**outputs, **measured, **by})
 
 
 if __name__ == "__main__":

@@ -2,11 +2,14 @@
 
 import errno
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from snnc.base.files import new_folder, write_bytes
+from snnc.base.files import clear_leftovers, new_folder, write_bytes
 from snnc.errors import FileError, WriteError
 
 
@@ -73,3 +76,115 @@ def test_a_failed_write_names_its_cause_and_remedy(number, remedy, tmp_path, mon
         write_bytes(tmp_path / "a", b"x")
     assert caught.value.exit_code == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_replaced_at_once_and_never_half(tmp_path, monkeypatch):
+    """At no time does its name hold anything but the old content or the new; the old file itself is not written to."""
+    path, held = tmp_path / "a", []
+    write_bytes(path, b"old")
+    before = path.stat().st_ino
+    fsync = os.fsync
+
+    def look(handle):
+        held.append(path.read_bytes())
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", look)
+    write_bytes(path, b"new", force=True)
+    assert held == [b"old", b"new"], "first the new content lies under another name, then the name is synced"
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_ino != before
+
+
+def test_the_second_of_two_writers_is_refused(tmp_path, monkeypatch):
+    """Though the name was free when it began."""
+    path, fsync = tmp_path / "a", os.fsync
+
+    def another_was_faster(handle):
+        if not path.exists():
+            path.write_bytes(b"first")
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", another_was_faster)
+    with pytest.raises(FileError, match="exists already"):
+        write_bytes(path, b"second")
+    assert path.read_bytes() == b"first"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_the_second_writer_is_refused_without_hard_links_too(tmp_path, monkeypatch):
+    def no_links(*_):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    write_bytes(tmp_path / "a", b"first")
+    assert (tmp_path / "a").read_bytes() == b"first"
+    monkeypatch.setattr("snnc.base.files.must_be_free", lambda *_: None)
+    with pytest.raises(FileError, match="exists already"):
+        write_bytes(tmp_path / "a", b"second")
+    assert (tmp_path / "a").read_bytes() == b"first"
+
+
+def test_the_second_of_two_writers_of_a_folder_is_refused(tmp_path):
+    path = tmp_path / "out"
+
+    def second():
+        with new_folder(path, ours=lambda _: True) as folder:
+            (folder / "b").write_text("second")
+            with new_folder(path, ours=lambda _: True) as other:
+                (other / "a").write_text("first")
+
+    with pytest.raises(FileError, match="exists already"):
+        second()
+    assert [p.relative_to(tmp_path).as_posix() for p in sorted(tmp_path.rglob("*"))] == ["out", "out/a"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from snnc.base.files import clear_leftovers, new_folder, write_bytes
+path, what = Path(sys.argv[1]), sys.argv[2]
+if what == "file":
+    os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL)
+    write_bytes(path, b"x" * 100)
+with new_folder(path, ours=lambda _: True, force=True) as folder:
+    (folder / "half").write_text("x")
+    if what == "aside":
+        rename = Path.rename
+        def once(self, target):
+            rename(self, target)
+            os.kill(os.getpid(), signal.SIGKILL)
+        Path.rename = once
+    else:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("what", ["file", "folder", "aside"])
+def test_what_a_killed_process_left_is_taken_away_by_the_next(what, tmp_path):
+    path = tmp_path / "out"
+    (tmp_path / ".out.mine").write_text("a file of the user's")
+    if what == "aside":
+        with new_folder(path, ours=lambda _: True) as folder:
+            (folder / "precious").write_text("x")
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path), what], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len([p for p in tmp_path.iterdir() if p.name.startswith(".out.snnc-")]) >= 1
+    if what == "aside":
+        clear_leftovers(path)
+        assert (path / "precious").read_text() == "x", "what was being replaced is put back"
+    elif what == "file":
+        write_bytes(path, b"whole")
+    else:
+        with new_folder(path, ours=lambda _: True) as folder:
+            (folder / "whole").write_text("x")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".out.mine", "out"]
+
+
+def test_what_another_process_is_writing_is_left_alone(tmp_path):
+    path = tmp_path / "out"
+    with new_folder(path, ours=lambda _: True) as folder:
+        (folder / "half").write_text("x")
+        clear_leftovers(path)
+        assert (folder / "half").exists()
+    assert (path / "half").exists()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from snnc.analysis.current_bounds import Sent, arriving, fixed, step_current
 from snnc.analysis.intervals import Span
 from snnc.analysis.reachability import MOST_STEPS, Reach, reach
-from snnc.errors import ConfigError
+from snnc.errors import ConfigError, DoesNotFitError
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Connection, Network, Population
 from snnc.network.neuron import StateVar
@@ -22,6 +22,8 @@ RULES = {
     "invariant": "for any number of steps: a box of states that holds the first state, and that no step of the neuron leaves",
     "steps": "for so many steps from the first state on: the box of states after each of them",
 }
+MOST_NEURONS = 1 << 23
+BYTES_A_NEURON = 100  # of memory
 PATIENCE = 50  # times that a loop may find further neurons that can fire, before all of a population are taken to
 
 
@@ -133,6 +135,11 @@ def prove_ranges(net: Network, *, steps: int | None = None, max_spikes_per_step:
     if max_spikes_per_step is not None and max_spikes_per_step < 0:
         raise ConfigError(f"is {max_spikes_per_step}, expected 0 or more", where="max_spikes_per_step")
     numeric = fixed(net)
+    if (neurons := sum(p.size for p in net.populations if p.neuron)) > MOST_NEURONS:
+        raise DoesNotFitError(
+            f"has {neurons:,} neurons, of each of which a range proof takes about {BYTES_A_NEURON} bytes of memory: "
+            f"{neurons * BYTES_A_NEURON / 1e9:.1f} GB; at most {MOST_NEURONS:,} are proved", where=f"network {net.name!r}",
+        )  # fmt: skip
     currents, reaches = _all(net, numeric, steps, max_spikes_per_step)
     found = tuple(_certificate(p, currents[p.name], reaches[p.name], numeric) for p in net.ordered if p.neuron)
     rule = "invariant" if steps is None else "steps"

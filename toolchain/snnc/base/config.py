@@ -13,6 +13,7 @@ from snnc.errors import ConfigError, FileError, nearest
 
 T = TypeVar("T")
 MAX_CONFIG_BYTES = 1 << 20
+MAX_DOTS = 200  # in a line
 _WORDS = {int: "whole number", float: "number", bool: "switch (true or false)", str: "text"}
 
 
@@ -65,13 +66,22 @@ def read_toml(path: Path) -> dict[str, Any]:
             raise FileError("is no regular file", where=str(path), fix="name a TOML file")
         if status.st_size > MAX_CONFIG_BYTES:
             raise FileError(f"has {status.st_size} bytes, a configuration has at most {MAX_CONFIG_BYTES}", where=str(path))
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(_of_short_keys(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise FileError(f"cannot be read: {error.strerror}", where=str(path), fix="check the path") from error
     except ValueError as error:  # TOMLDecodeError, UnicodeDecodeError, or a number of thousands of digits
         raise ConfigError(f"is not TOML: {error}", where=str(path)) from error
     except RecursionError as error:
         raise ConfigError("is nested too deeply", where=str(path)) from error
+
+
+def _of_short_keys(text: str) -> str:
+    """Return a TOML text. Raises ValueError for a line of too many dots: each part of a dotted key nests a table, which takes the
+    parser time and memory by the square."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if (dots := line.count(".")) > MAX_DOTS:
+            raise ValueError(f"line {number} has {dots:,} dots, at most {MAX_DOTS} are read; write long lists on several lines")
+    return text
 
 
 def _check_value(f: Field[Any], hint: Any, value: Any) -> None:

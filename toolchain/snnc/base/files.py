@@ -3,16 +3,20 @@ and where JSON from outside is read.
 """
 
 import errno
+import fcntl
+import glob
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from snnc.errors import FileError, WriteError
+
+ASIDE = "-aside"  # ends the names of folders that hold what is being replaced
 
 
 def must_be_free(path: Path, force: bool, ours: Callable[[Path], bool] | None = None) -> None:
@@ -22,7 +26,7 @@ def must_be_free(path: Path, force: bool, ours: Callable[[Path], bool] | None = 
     that we wrote it.
     """
     if path.exists() and not force:
-        raise FileError("exists already", where=str(path), fix="pick another --out or add --force to replace it")
+        raise _taken(path)
     if path.exists() and ours and not _is_replaceable(path, ours):
         raise FileError("is not a folder that snnc wrote, so it is not replaced", where=str(path), fix="pick another --out")
     if not path.absolute().parent.is_dir():
@@ -47,49 +51,111 @@ def read_json(path: Path, what: str, max_bytes: int, fix: str) -> Any:
 
 
 def write_bytes(path: Path, content: bytes, *, force: bool = False) -> None:
-    """Write a file whole or not at all. Raises FileError if it exists (without ``force``), WriteError if it cannot be written."""
+    """Write a file whole or not at all. Raises FileError if it exists (without ``force``), even if it was written meanwhile, and
+    WriteError if it cannot be written."""
     must_be_free(path, force)
     with _file_errors(path):
-        handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+        clear_leftovers(path)
+        handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=_prefix(path))
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
+                _claim(file.fileno())
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.chmod(0o666 & ~_umask())
-            temporary.replace(path)
+                temporary.chmod(0o666 & ~_umask())
+                _put(temporary, path, force)
         finally:
             temporary.unlink(missing_ok=True)
         _sync(path.absolute().parent)
 
 
+def _put(temporary: Path, path: Path, force: bool) -> None:
+    """Give a file its name; without ``force`` only if nobody else has taken it."""
+    if force:
+        temporary.replace(path)
+        return
+    try:
+        os.link(temporary, path)
+    except FileExistsError as error:
+        raise _taken(path) from error
+    except OSError:  # a file system without hard links: a name is taken by an empty file, which is then replaced
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        except FileExistsError as error:
+            raise _taken(path) from error
+        temporary.replace(path)
+
+
+def _taken(path: Path) -> FileError:
+    return FileError("exists already", where=str(path), fix="pick another --out or add --force to replace it")
+
+
+def _prefix(path: Path) -> str:
+    """Return how the names of temporary files beside ``path`` begin."""
+    return f".{path.name}.snnc-"
+
+
+def _claim(handle: int) -> None:
+    """Lock what is being written, for as long as this process lives: what nobody claims was left by one that was killed."""
+    with suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def clear_leftovers(path: Path) -> None:
+    """Take away what processes that were killed left beside ``path``; a folder that was being replaced then is put back."""
+    for leftover in path.absolute().parent.glob(f"{glob.escape(_prefix(path))}*"):
+        with suppress(OSError):
+            handle = os.open(leftover, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while it is being written
+                if leftover.name.endswith(ASIDE) and not path.exists():
+                    (leftover / "old").rename(path)
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+            finally:
+                os.close(handle)
+
+
 @contextmanager
 def new_folder(path: Path, *, ours: Callable[[Path], bool], force: bool = False) -> Iterator[Path]:
-    """Yield a folder to fill that appears under ``path`` when the block ends without an error, and not at all otherwise.
+    """A folder to fill that appears under ``path`` when the block ends without an error, and not at all otherwise.
 
-    Raises FileError as `must_be_free` does, and WriteError if it cannot be written; then what was there before is there again.
+    Raises FileError as `must_be_free` does, also if ``path`` was written meanwhile, and WriteError if it cannot be written; then
+    what was there before is there again.
     """
     must_be_free(path, force, ours)
-    with _file_errors(path):
-        temporary = Path(tempfile.mkdtemp(dir=path.absolute().parent, prefix=f".{path.name}."))
+    with _file_errors(path), ExitStack() as claims:
+        clear_leftovers(path)
+        temporary = _claimed_folder(path, claims)
         try:
             temporary.chmod(0o777 & ~_umask())
             yield temporary
             for inside in [*temporary.rglob("*"), temporary]:
                 _sync(inside)
-            _swap(temporary, path)
+            _swap(temporary, path, force, claims)
             _sync(path.absolute().parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _swap(new: Path, path: Path) -> None:
+def _claimed_folder(path: Path, claims: ExitStack, suffix: str = "") -> Path:
+    folder = Path(tempfile.mkdtemp(dir=path.absolute().parent, prefix=_prefix(path), suffix=suffix))
+    handle = os.open(folder, os.O_RDONLY)
+    claims.callback(os.close, handle)
+    _claim(handle)
+    return folder
+
+
+def _swap(new: Path, path: Path, force: bool, claims: ExitStack) -> None:
     """Put the folder ``new`` in the place of ``path``; the old content goes only after the new one stands."""
-    if not path.exists():
-        new.rename(path)
+    if not path.exists() or not force:
+        try:
+            new.rename(path)
+        except OSError as error:
+            raise (_taken(path) if path.exists() else error) from error
         return
-    aside = Path(tempfile.mkdtemp(dir=path.absolute().parent, prefix=f".{path.name}."))
+    aside = _claimed_folder(path, claims, ASIDE)
     old = aside / "old"
     try:
         path.rename(old)

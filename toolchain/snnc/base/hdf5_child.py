@@ -22,7 +22,10 @@ import numpy as np
 
 MAX_DEPTH = 40
 MAX_OBJECTS = 100_000
-MAX_TOTAL_BYTES = 1 << 30
+MAX_TOTAL_BYTES = 1 << 30  # of all numbers of a file, counted as the float64 that the importers make of them
+SMALL_TOTAL_BYTES = 1 << 27  # of a small file
+LARGE_RATIO = 32  # times its own size, of a larger one
+NUMBER_BYTES = 8
 MAX_STRINGS = 1 << 20
 MAX_MEMORY_BYTES = 4 << 30
 MAX_CPU_S = 100
@@ -99,15 +102,15 @@ def _must_be_inside(data: Any, place: str) -> None:
 
 
 def _declared(data: Any, place: str, room: int) -> int:
-    """The bytes that a data set will take."""
-    size: int = prod(data.shape) * data.dtype.itemsize
+    """Return the bytes that the numbers of a data set will take."""
+    size = prod(data.shape) * data.dtype.itemsize
     chunk = prod(data.chunks or (0,)) * data.dtype.itemsize
-    if max(size, chunk) > room:
-        refuse(f"declares {max(size, chunk):,} bytes (shape {data.shape}), {room:,} are left of {MAX_TOTAL_BYTES:,}", place)
+    if (wanted := max(prod(data.shape), prod(data.chunks or (0,))) * NUMBER_BYTES) > room:
+        refuse(f"declares {wanted:,} bytes of numbers (shape {data.shape}), {room:,} are left for a file of this size", place)
     stored = data.id.get_storage_size()
     if max(size, chunk) > FREE_BYTES + MAX_RATIO * stored:
         refuse(f"declares {max(size, chunk):,} bytes (shape {data.shape}), of which {stored:,} are in the file", place)
-    return size
+    return int(prod(data.shape)) * NUMBER_BYTES
 
 
 def _texts(data: Any, place: str) -> Any:
@@ -130,7 +133,7 @@ def main(path: str) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_S, MAX_CPU_S))
     from safetensors.numpy import save
 
-    content = Content()
+    content = Content(room=min(MAX_TOTAL_BYTES, max(SMALL_TOTAL_BYTES, LARGE_RATIO * os.path.getsize(path))))
     with h5py.File(path, "r") as file:
         read_group(file, "", 0, content)
     header = json.dumps({"texts": content.texts, "groups": content.groups})

@@ -1,9 +1,10 @@
 """NumPy's .npz files from outside: every size is known and bounded before anything is unpacked, and nothing is unpickled."""
 
+import io
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -107,6 +108,18 @@ def open_arrays(path: Path, what: str, *, max_bytes: int, fix: str) -> Iterator[
     except DAMAGE as error:
         said = " ".join(str(error).split())[:200] or type(error).__name__
         raise FileError(f"is no {what} ({said})", where=str(path), fix=fix) from error
+
+
+def packed(arrays: Mapping[str, NDArray[Any]], *, level: int | None = 6) -> bytes:
+    """Return the bytes of an .npz file; equal arrays give equal bytes. Any name is possible, as `numpy.savez` has none of its own
+    here. ``level``: of compression, None for none."""
+    content = io.BytesIO()
+    kind = zipfile.ZIP_STORED if level is None else zipfile.ZIP_DEFLATED
+    with zipfile.ZipFile(content, "w", kind, compresslevel=level) as file:
+        for name, array in arrays.items():
+            with file.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, np.asarray(array), allow_pickle=False)
+    return content.getvalue()
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -23,6 +23,7 @@ VERBS = tuple(sorted(m.name.removesuffix("_") for m in pkgutil.iter_modules(__pa
 INTERRUPTED = 130
 ENDING = {number: 128 + number for number in (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")) if number}
 EXPLAINED = SnncError, click.ClickException, click.Abort, OSError
+MORE_MEMORY = "free some, raise its limit (ulimit -v), or take a smaller network or fewer samples"
 AGAIN_S = 0.02  # until a signal that was swallowed comes again
 
 
@@ -129,9 +130,24 @@ class _Verbs(click.Group):
         except _Ended as ended:
             number = signal.Signals(ended.args[0])
             code = _fail(words, f"ended by {number.name}", ENDING[number])
+        except (MemoryError, ImportError, RuntimeError) as error:
+            if not _of_memory(error):
+                raise
+            code = _fail(words, f"the memory is exhausted{_how_much(error)}; {MORE_MEMORY}", 1)
         except OSError as error:
             code = _fail(words, f"{error.filename or 'the system'}: {error.strerror or error}", 1)
         sys.exit(code)
+
+
+def _of_memory(error: BaseException) -> bool:
+    """Return whether a failure is one of memory: also that of a library or a thread for which there was no room."""
+    signs = ("cannot allocate memory", "failed to map segment", "can't start new thread", "out of memory", "bad_alloc")
+    return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in signs)
+
+
+def _how_much(error: BaseException) -> str:
+    said = " ".join(str(error).split())[:200]
+    return f" ({said})" if said else ""
 
 
 def _fail(words: list[str], message: str, code: int, **detail: str) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.chips.profile import Profile
+from snnc.errors import DoesNotFitError
 from snnc.mapping.chip_network import ChipNetwork
 from snnc.mapping.configurations import at_most
 from snnc.mapping.model import Slice
@@ -44,7 +45,13 @@ class Task(ChipNetwork):
         """The network with every synapse on its own: all that a chip without shared weights can hold, and fast to cut."""
 
         def dense(c: Connection) -> Connection:
-            return replace(c, op=Dense(c.op.unrolled(), c.op.exponent, c.op.sign_mode))
+            try:
+                return replace(c, op=Dense(c.op.unrolled(), c.op.exponent, c.op.sign_mode))
+            except DoesNotFitError as error:
+                fix = (
+                    "prune it (snnc prune), or export it without a mapping of its own: slices in order are cut without unrolling"
+                )
+                raise DoesNotFitError(error.what, where=f"connection {c.name!r}", fix=fix) from error
 
         return replace(self.net, connections=tuple(map(dense, self.net.connections)))
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -134,7 +135,11 @@ class Network:
             )
 
     def __getitem__(self, name: str) -> Population:
-        return next(p for p in self.populations if p.name == name)
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Population]:
+        return {p.name: p for p in self.populations}
 
     @property
     def inputs(self) -> tuple[Population, ...]:
@@ -148,11 +153,20 @@ class Network:
 
     def into(self, population: str) -> tuple[Connection, ...]:
         """The connections that end in a population."""
-        return tuple(c for c in self.connections if c.dst == population)
+        return self._ends[0].get(population, ())
 
     def out_of(self, population: str) -> tuple[Connection, ...]:
         """The connections that start in a population."""
-        return tuple(c for c in self.connections if c.src == population)
+        return self._ends[1].get(population, ())
+
+    @cached_property
+    def _ends(self) -> tuple[dict[str, tuple[Connection, ...]], dict[str, tuple[Connection, ...]]]:
+        """The connections by where they end, and by where they start, in their order."""
+        into, out_of = defaultdict[str, list[Connection]](list), defaultdict[str, list[Connection]](list)
+        for c in self.connections:
+            into[c.dst].append(c)
+            out_of[c.src].append(c)
+        return tuple({name: tuple(of) for name, of in ends.items()} for ends in (into, out_of))  # type: ignore[return-value]
 
     @cached_property
     def ordered(self) -> tuple[Population, ...]:
@@ -251,16 +265,17 @@ def _kind_problems(net: Network) -> list[str]:
 
 def _name_problems(net: Network) -> list[str]:
     names = [p.name for p in net.populations]
-    wrong = [f"has two populations named {n!r}" for n in sorted(set(names)) if names.count(n) > 1]
+    wrong = [f"has two populations named {n!r}" for n, count in sorted(Counter(names).items()) if count > 1]
     connections = [c.name for c in net.connections]
-    wrong += [f"has two connections named {n!r}" for n in sorted(set(connections)) if connections.count(n) > 1]
+    wrong += [f"has two connections named {n!r}" for n, count in sorted(Counter(connections).items()) if count > 1]
     wrong += [
         f"has the name {n!r}; names are letters, digits and _, at most 64"
         for n in [*names, *connections]
         if not _NAME.fullmatch(n)
     ]
+    known = set(names)
     for c in net.connections:
-        wrong += [f"connection {c.name!r} joins {end!r}, which is no population" for end in (c.src, c.dst) if end not in names]
+        wrong += [f"connection {c.name!r} joins {end!r}, which is no population" for end in (c.src, c.dst) if end not in known]
     if not net.inputs:
         wrong.append("has no input population")
     return wrong
@@ -319,13 +334,25 @@ def _axon_problems(c: Connection) -> list[str]:
 
 
 def _order(net: Network) -> list[str]:
-    """Names in an order of computation (inputs first); populations on a loop without delay are left out."""
-    waiting: dict[str, set[str]] = {p.name: set() for p in net.populations}
+    """Names in an order of computation (inputs first); populations on a loop without delay are left out.
+
+    Populations come in rounds, each of those for which all that acts within the step is there, in the order of the network.
+    """
+    before: dict[str, set[str]] = {p.name: set() for p in net.populations}
+    after: dict[str, set[str]] = {p.name: set() for p in net.populations}
     for c in (c for c in net.connections if c.shortest_delay == 0):
-        waiting[c.dst].add(c.src)
-    order: list[str] = []
-    while ready := [name for name, before in waiting.items() if not any(b in waiting for b in before)]:
+        before[c.dst].add(c.src)
+        after[c.src].add(c.dst)
+    place = {p.name: at for at, p in enumerate(net.populations)}
+    missing = {name: len(names) for name, names in before.items()}
+    order, ready = list[str](), [name for name, count in missing.items() if not count]
+    while ready:
         order += ready
+        freed = list[str]()
         for name in ready:
-            del waiting[name]
+            for follower in after[name]:
+                missing[follower] -= 1
+                if not missing[follower]:
+                    freed.append(follower)
+        ready = sorted(freed, key=place.__getitem__)
     return order

@@ -87,6 +87,17 @@ class Synapses:
         dense[self.rows, self.indices] = self.values
         return dense
 
+    def at(self, places: "Synapses") -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Return the weights at the places of other synapses of this shape, 0 where there is none, and where there is one.
+
+        Both have shape (synapses of ``places``,). Nothing is made dense.
+        """
+        ours, theirs = (s.rows * self.shape[1] + s.indices for s in (self, places))
+        found = np.minimum(np.searchsorted(ours, theirs), max(len(ours) - 1, 0))
+        exists = ours[found] == theirs if len(ours) else np.zeros(len(theirs), np.bool_)
+        values = self.values[found] if len(ours) else np.zeros(len(theirs), self.values.dtype)
+        return np.where(exists, values, 0), exists
+
     def mask(self) -> NDArray[np.bool_]:
         """A (n_dst, n_src) array: which synapses exist."""
         dense = np.zeros(self.shape, np.bool_)

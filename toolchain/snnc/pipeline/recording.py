@@ -114,7 +114,8 @@ def read_recording(path: Path, net: Network) -> Recording:
     with open_arrays(path, "recording of this network", max_bytes=MAX_FILE_BYTES, fix="run snnc run again") as file:
         names = [key.removeprefix("samples/") for key in file.names if key.startswith("samples/")]
         pairs = {name: _pair(file, name, net) for name in names}
-        return Recording(pairs, {p.name: _rates(file, p.name, p.size) for p in net.populations if f"rates/{p.name}" in file})
+        rated = any(name.startswith("rates/") for name in file.names)  # of all populations, or of none
+        return Recording(pairs, {p.name: _rates(file, p.name, p.size) for p in net.populations} if rated else {})
 
 
 def _pair(file: Any, name: str, net: Network) -> Pair:

@@ -145,7 +145,7 @@ def _floats(net: Network, source: Network) -> dict[str, NDArray[Any]]:
         wire = wires.get(c.name)
         if wire is None or _shape(wire) != _shape(c):
             raise NetworkError(f"has no connection {c.name!r} of this shape", where=f"network {source.name!r}")
-        floats[c.name] = wire.op.synapses.to_dense()[c.op.synapses.rows, c.op.synapses.indices]
+        floats[c.name], _ = wire.op.synapses.at(c.op.synapses)
     for p in net.populations:
         other = populations.get(p.name)
         if other is None or type(other.neuron) is not type(p.neuron) or other.size != p.size:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from snnc.base.npz import DAMAGE
+from snnc.base.npz import DAMAGE, packed
 from snnc.errors import FileError, MissingDependencyError, RunError, WriteError
 from snnc.simulation.run import Rasters, Run
 from snnc.targets.target import Artifact
@@ -80,7 +80,7 @@ def temporary_folder(runner: Runner) -> Iterator[Path]:
 def _write_inputs(inputs: Rasters, path: Path, runner: Runner) -> None:
     rasters: dict[str, Any] = {name: np.asarray(raster, np.int32) for name, raster in inputs.items()}
     with write_errors(runner):
-        np.savez(path, **rasters)
+        path.write_bytes(packed(rasters, level=None))
 
 
 @contextmanager

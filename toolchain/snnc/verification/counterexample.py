@@ -1,14 +1,12 @@
 """A case in which two runs of a network differ, as a folder with a test that runs by itself. After `snnc.verification.shrink`."""
 
-import io
 import json
 import shutil
 from pathlib import Path
 
-import numpy as np
-
 from snnc import store
 from snnc.base.files import new_folder
+from snnc.base.npz import packed
 from snnc.targets.artifact import export
 from snnc.targets.target import Artifact
 from snnc.verification.shrink import Case
@@ -50,9 +48,7 @@ def write(folder: Path, case: Case, artifact: Artifact | None = None, *, exporte
     name = f"test_{'engine' if artifact is None else artifact.target}.py"
     with new_folder(folder, ours=lambda path: (path / ABOUT).is_file()) as place:
         store.save(case.net, place / "network.snnc")
-        packed = io.BytesIO()
-        np.savez_compressed(packed, **{name: np.asarray(raster) for name, raster in case.inputs.items()})  # type: ignore[arg-type]
-        (place / "inputs.npz").write_bytes(packed.getvalue())
+        (place / "inputs.npz").write_bytes(packed(case.inputs))
         if artifact and exported:
             export(artifact.target, case.net, None, place / "artifact")
         elif artifact:

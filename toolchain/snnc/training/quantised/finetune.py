@@ -58,9 +58,10 @@ def latent_weights(float_net: Network, fixed: Network) -> dict[str, torch.Tensor
                 "is not in the float network, or with another shape", where=where, fix="pass its own float network"
             )
         source = sources[c.name].op.synapses
-        if not source.mask()[c.op.synapses.rows, c.op.synapses.indices].all():
+        weights, exist = source.at(c.op.synapses)
+        if not exist.all():
             raise NetworkError("has synapses that the float network lacks", where=where, fix="pass its own float network")
-        latent[c.name] = torch.from_numpy(source.to_dense()[c.op.synapses.rows, c.op.synapses.indices])
+        latent[c.name] = torch.from_numpy(weights)
     return latent
 
 
