@@ -248,6 +248,22 @@ def sinabs(rng):
     return chain(conv, first, pool, second, lif, *tail, shape=[2, 9, 11]), 1.0, "exp"
 
 
+def linear_maps(rng):
+    """Layers with weights, pools and factors that follow each other without neurons between, with their biases."""
+    conv = nir.Conv2d(None, kernel(rng, 4, 2, 3, 2), (1, 2), (1, 0), (1, 1), 1, rng.normal(0.05, 0.05, 4))
+    average = nir.AvgPool2d(np.array([2, 2]), np.array([1, 1]), np.array([0, 0]))
+    again = nir.Conv2d(None, kernel(rng, 6, 4, 2, 2), 1, 0, (1, 1), 2 // 2, np.zeros(6, np.float32))
+    factors = nir.Scale(rng.uniform(2.0, 4.0, (6, 7, 3)))
+    lif = nir.LIF(np.full((6, 7, 3), 8.0), np.full((6, 7, 3), 9.0), np.zeros((6, 7, 3)), np.ones((6, 7, 3)), np.zeros((6, 7, 3)))
+    tail = (
+        nir.Flatten(None, 0, -1),
+        nir.Affine(weights(rng, 30, 126), rng.normal(0, 0.1, 30)),
+        nir.Linear(weights(rng, 12, 30, 0.1)),
+    )
+    last = nir.LIF(np.full(12, 5.0), np.full(12, 5.0), np.zeros(12), np.ones(12), np.zeros(12))
+    return chain(conv, average, again, factors, lif, *tail, last, shape=[2, 9, 11]), 1.0, "exp"
+
+
 def spikingjelly(rng):
     dt = 1e-4
     conv = nir.Conv1d(20, kernel(rng, 4, 3, 5), 2, 2, 1, 1, np.zeros(4))
@@ -304,4 +320,4 @@ def branches(rng):
     return nir.NIRGraph(nodes, edges, type_check=False), dt, "euler"
 
 
-GRAPHS = (snntorch, snntorch_synaptic, snntorch_recurrent, norse, sinabs, spikingjelly, potentials, branches)
+GRAPHS = (linear_maps, snntorch, snntorch_synaptic, snntorch_recurrent, norse, sinabs, spikingjelly, potentials, branches)

@@ -99,11 +99,7 @@ REFUSED = {
     "no place": (chain(conv(), lif(32), shape=[2, 2, 2]), "has a kernel of (3, 3)"),
     "stride": (chain(conv(stride=0), lif(32), shape=[2, 6, 6]), "node '0' has a window with stride (0, 0)"),
     "same": (chain(conv((2, 2, 2, 2), padding="same"), lif(72), shape=[2, 6, 6]), "has padding 'same' with kernel (2, 2)"),
-    "pool of sums": (chain(conv(), pool(), lif(8), shape=[2, 6, 6]), "pools sums instead of spikes"),
-    "two convs": (chain(conv(), conv(), lif(8), shape=[2, 6, 6]), "node '1' (Conv2d) follows other weights"),
-    "conv, linear": (chain(conv(), nir.Flatten(None), eye(32), lif(32), shape=[2, 6, 6]), "follows a convolution"),
     "gain": (chain(conv(), lif(32, r=np.arange(1.0, 33)), shape=[2, 6, 6]), "node '1' (LIF) scales neurons of one channel"),
-    "scale": (chain(nir.Scale(np.arange(72.0)), conv(), lif(32), shape=[2, 6, 6]), "convolves spikes that are scaled"),
     "delay": (chain(eye(3), nir.Delay(ones(3) * 1.5e-4), lif(3), shape=[3]), "delays by 1.5 steps of 0.0001 s"),
     "early": (chain(eye(3), nir.Delay(-ones(3)), lif(3), shape=[3]), "node '1' (Delay) delays by -10000 steps"),
     "late conv": (chain(conv(), nir.Delay(np.arange(32) * 1e-4), lif(32), shape=[2, 6, 6]), "with a delay for each neuron"),
@@ -137,6 +133,12 @@ def without_shapes(graph, path):
             if "input_shape" in node:
                 del node["input_shape"]
     return str(path)
+
+
+def test_an_infinite_time_constant_is_explained(tmp_path):
+    path = without_shapes(chain(eye(3), lif(3, tau=np.array([1e-3, np.inf, 1e-3])), shape=[3]), tmp_path / "x.nir")
+    with pytest.raises(FileError, match=r"node '1' \(LIF\): has a tau that is infinite .* snnTorch writes Leaky\(beta=1\) so"):
+        read(path, ImportConfig(dt_s=1e-4, discretise="euler"))
 
 
 def test_everything_is_refused_in_one_go(tmp_path):

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from snnc.base import hdf5
 from snnc.errors import ConfigError, FileError, NetworkError, refuse
 from snnc.importers._settings import ImportConfig, Imported, Part
 from snnc.importers.nir.build import Built, build
 from snnc.importers.nir.exact import header, restored
-from snnc.importers.nir.graph import Graph, graph
+from snnc.importers.nir.graph import NEURONS, Graph, graph
 from snnc.importers.nir.neurons import WHOSE, Clock
 from snnc.importers.nir.paths import follow
 from snnc.importers.nir.shapes import shapes
@@ -26,6 +28,7 @@ def read(source: str, config: ImportConfig) -> Imported:
     _must_be_known(root)
     problems: list[str] = []
     parsed, ours = graph(root, problems), header(root)
+    _must_leak(parsed)
     clock = Clock(_time_step(root, config), "euler" if ours else config.discretise)
     sizes = shapes(parsed, config.shape, problems)
     refuse(_once(problems), str(path))  # flows need shapes
@@ -34,6 +37,19 @@ def read(source: str, config: ImportConfig) -> Imported:
     refuse(_once(problems), str(path))
     net = restored(ours, parsed, built, str(path)) if ours else _network(path, built, clock)
     return Imported(net, tuple(_parts(parsed, built)), (*built.notes, *_notes(built, net)), _settings(built, clock))
+
+
+def _must_leak(graph: Graph) -> None:
+    """Raises FileError for an infinite time constant, with which a file does not say what its neurons do."""
+    for node in graph.of(*NEURONS):
+        for name in ("tau", "tau_mem", "tau_syn"):
+            values = node.fields.tree.get(name)
+            if isinstance(values, np.ndarray) and values.dtype.kind == "f" and not np.isfinite(values).all():
+                raise FileError(
+                    f"has a {name} that is infinite: snnTorch writes Leaky(beta=1) so, which loses the factor of its input",
+                    where=f"{node.fields.file}: node {node.name!r} ({node.kind})",
+                    fix="import the module itself (snnc import FILE.py:FACTORY), or write the node as NIR's IF",
+                )
 
 
 def _must_be_known(root: hdf5.Group) -> None:

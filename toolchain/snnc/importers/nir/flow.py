@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from snnc.errors import UnsupportedError
 from snnc.importers.nir.graph import POOLS, Node
 from snnc.importers.nir.shapes import Shape, conv_window, groups, pool_window, row
 from snnc.network.model import Connection
@@ -17,6 +18,7 @@ from snnc.network.window import Window
 from snnc.ops.conv2d import Conv2d
 from snnc.ops.dense import Dense
 from snnc.ops.sumpool2d import SumPool2d
+from snnc.passes.compose import composed
 
 Floats = NDArray[np.float64]
 Steps = NDArray[np.int64]
@@ -104,36 +106,52 @@ def _matrix(flow: Flow, node: Node, dt_s: float) -> Flow:
             )
         product = Synapses.from_dense(weight @ flow.op.synapses.to_dense())
         return replace(flow, op=replace(flow.op, synapses=product))
-    if flow.op is not None:
-        raise ValueError(
-            "follows a convolution without neurons between them; put neurons there, or multiply the weights into one"
-        )
-    gain = flow.gain
-    if flow.pool is not None and len(set(gain)) > 1:
-        raise ValueError("follows a pool of scaled spikes, each by another factor; scale behind the pool")
-    op = Dense(Synapses.from_dense(weight * (gain if flow.pool is None else gain[0])), pool=flow.pool)
-    return replace(flow, op=op, gain=np.ones(1))
+    op = Dense(Synapses.from_dense(weight))
+    if flow.op is not None or (flow.pool is not None and (len(set(flow.gain)) > 1 or flow.pool.overlaps)):
+        return _behind(flow, op)
+    gain = flow.gain if flow.pool is None else flow.gain[0]
+    return replace(flow, op=Dense(Synapses.from_dense(weight * gain), pool=flow.pool), gain=np.ones(1))
 
 
 def _conv(flow: Flow, node: Node, dt_s: float) -> Flow:
     _must_not_delay_inside(flow)
-    if flow.op is not None:
-        raise ValueError("follows other weights without neurons between them; put neurons there")
-    if len(set(flow.gain)) > 1:
-        raise ValueError("convolves spikes that are scaled each by another factor; use one factor, or put it into the kernel")
-    window = conv_window(node, flow.shape)
+    op = _convolution(node, flow.shape)
+    if flow.op is not None or len(set(flow.gain)) > 1 or (flow.pool is not None and flow.pool.overlaps):
+        return _behind(flow, op)
+    return replace(flow, op=replace(op.with_values(op.synapses.values * flow.gain[0]), pool=flow.pool), gain=np.ones(1))
+
+
+def _convolution(node: Node, shape: Shape) -> Conv2d:
+    window = conv_window(node, shape)
     assert window is not None  # noqa: S101 - for the type checker; its shape is known
-    kernel = node.fields.numbers("weight") * flow.gain[0]
-    synapses = Synapses.from_dense(kernel.reshape(len(kernel), -1))
-    return replace(flow, op=Conv2d(synapses, window=window, groups=groups(node), pool=flow.pool), gain=np.ones(1))
+    kernel = node.fields.numbers("weight")
+    return Conv2d(Synapses.from_dense(kernel.reshape(len(kernel), -1)), window=window, groups=groups(node))
 
 
 def _pool(flow: Flow, node: Node, dt_s: float) -> Flow:
+    window, share = pool_window(node, flow.shape), _share(node, flow.shape)
     if flow.op is not None or flow.pool is not None:
-        raise ValueError("pools sums instead of spikes; put it behind neurons")
-    window = pool_window(node, flow.shape)
-    share = 1 / window.taps if node.kind == "AvgPool2d" else 1.0
+        _must_not_delay_inside(flow)
+        return _behind(flow, SumPool2d.of_weight(share, window))
     return replace(flow, pool=window, gain=flow.gain * share)
+
+
+def _share(node: Node, shape: Shape) -> float:
+    """By what a pool multiplies each value under its window."""
+    return 1 / pool_window(node, shape).taps if node.kind == "AvgPool2d" else 1.0
+
+
+def _behind(flow: Flow, op: Op) -> Flow:
+    """The flow with one more operator behind its others: they are multiplied into one. Raises ValueError if it is too large."""
+    before: list[Op] = [flow.op] if flow.op is not None else []
+    if flow.pool is not None and flow.op is None:
+        before.append(SumPool2d.of_weight(1.0, flow.pool))
+    n = before[0].n_src if before else op.n_src
+    try:
+        product = composed([_one_to_one(flow.gain, n), *before, op])
+    except UnsupportedError as error:
+        raise ValueError(error.what) from error
+    return replace(flow, op=product, pool=None, gain=np.ones(1))
 
 
 def _must_not_delay_inside(flow: Flow) -> None:
@@ -147,7 +165,7 @@ _PASS: dict[str, Callable[[Flow, Node, float], Flow]] = {
 }  # fmt: skip
 
 
-def constant(node: Node, inside: Floats, shape: Shape) -> Floats:
+def constant(node: Node, inside: Floats, before: Shape, shape: Shape) -> Floats:
     """What a node that sends ``shape`` sends if no spike ever comes, (1,) or (n,): its bias, and what it makes of ``inside``.
 
     Raises ValueError for what is not the same in every step, or not known.
@@ -159,8 +177,12 @@ def constant(node: Node, inside: Floats, shape: Shape) -> Floats:
     if node.kind in ("Affine", "Linear"):
         weight = node.fields.numbers("weight")
         inside = weight @ np.broadcast_to(inside, weight.shape[1]) if inside.any() else inside
-    if inside.any() and node.kind in ("Conv1d", "Conv2d", "Delay", *POOLS):
-        raise ValueError("gets a bias from nodes before it; put neurons between them, or add the bias behind it")
+    if inside.any() and node.kind == "Delay":
+        raise ValueError("gets a bias from nodes before it; add the bias behind it")
+    if inside.any() and node.kind in ("Conv1d", "Conv2d", *POOLS):
+        pool = node.kind in POOLS
+        op: Op = SumPool2d.of_weight(_share(node, before), pool_window(node, before)) if pool else _convolution(node, before)
+        inside = op.weigh(np.broadcast_to(inside, (1, op.n_src)))[0]
     if node.kind not in ("Affine", "Conv1d", "Conv2d"):
         return inside
     bias = node.fields.numbers("bias").reshape(-1)
@@ -191,6 +213,9 @@ def _without_weights(flow: Flow) -> Op:
         if len(set(flow.gain)) > 1:
             raise ValueError("is reached by a pool of spikes that are scaled each by another factor; use one factor")
         return SumPool2d.of_weight(float(flow.gain[0]), flow.pool)
-    n = prod(flow.shape)
-    weights: Any = np.broadcast_to(flow.gain, n).astype(np.float64)
+    return _one_to_one(flow.gain, prod(flow.shape))
+
+
+def _one_to_one(gain: Floats, n: int) -> Dense:
+    weights: Any = np.broadcast_to(gain, n).astype(np.float64)
     return Dense(Synapses((n, n), np.arange(n + 1, dtype=np.int64), np.arange(n, dtype=np.int32), weights))

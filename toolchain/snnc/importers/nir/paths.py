@@ -63,7 +63,8 @@ def _passed(node: Node, sent: Sent, shape: Shape, dt_s: float, problems: list[st
         return NOTHING
     try:
         flows = tuple(through(flow, node, shape, dt_s) for flow in sent.flows)
-        return Sent(flows, constant(node, sent.constant, shape))
+        before = next((flow.shape for flow in sent.flows), shape)
+        return Sent(flows, constant(node, sent.constant, before, shape))
     except (ValueError, FileError) as error:
         problems.append(explained(node, error))
         return NOTHING

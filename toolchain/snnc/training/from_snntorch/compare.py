@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from snnc.errors import UnsupportedError
+from snnc.errors import SnncError, UnsupportedError
 from snnc.network.model import Network
 from snnc.simulation.reference import simulate
 from snnc.simulation.run import Run
@@ -25,7 +25,6 @@ from snnc.training.from_snntorch.trace import reset
 from snnc.training.from_snntorch.values import BATCH, Trace, run
 
 Floats = NDArray[np.float64]
-FAILURES = (RuntimeError, TypeError, ValueError, IndexError, AttributeError, KeyError, AssertionError)
 RATES = (0.3, 0.05, 0.0, 1.0, 0.8)  # of the samples of the batch
 TIMES = 3  # as many steps as the trial run, at least
 LONG = 128  # steps of the run on a single sample
@@ -134,14 +133,16 @@ class _Comparison:
         """Run the module, on the steps of the trial if it fails on more. Raises UnsupportedError if it fails on the batch."""
         try:
             return observed(self.peer, raster)
-        except FAILURES as error:
+        except SnncError:
+            raise
+        except Exception as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
         for samples, steps in ((BATCH, raster.shape[1]), (len(raster), self.peer.steps)):
             self.peer.kept.restore()
             reset(self.peer.module)
             try:
                 seen = observed(self.peer, np.resize(raster, (samples, steps, raster.shape[2])))
-            except FAILURES:
+            except Exception:  # noqa: S112
                 continue
             if samples != len(raster):
                 break

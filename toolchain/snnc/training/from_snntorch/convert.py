@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from snnc.errors import ConfigError, UnsupportedError, refuse
 from snnc.network.model import Network
 from snnc.training.from_snntorch.build import build
-from snnc.training.from_snntorch.compare import FAILURES, Peer, compare
+from snnc.training.from_snntorch.compare import Peer, compare
 from snnc.training.from_snntorch.float64 import Kept, in_float64
 from snnc.training.from_snntorch.neurons import NO_RESET, problems, rule_of
 from snnc.training.from_snntorch.trace import reset, trace
@@ -91,18 +91,25 @@ def convert(
 
 
 def _trial(module: nn.Module, shape: Shape | None, axis: int | None, steps: int, name: str, kept: Kept) -> tuple[Shape, Trace]:
-    """(shape of a frame, what was seen in the trial run). A refused layer may be why it fails, and is then named."""
+    """(shape of a frame, what was seen in the trial run): of the first shape on which the module runs."""
     shapes = [shape] if shape else _input_shapes(module, name)
-    for last in (one is shapes[-1] for one in shapes):
-        shape = shapes[0]
+    failures = []
+    for one in shapes:
+        kept.restore()
         try:
-            return shape, _traced(module, shape, axis, steps, name, kept)
-        except ConfigError:
-            if last:
-                refuse(list(_neuron_problems(module)), name)
-                raise
-            shapes = shapes[1:]
-    raise AssertionError  # the last one returns or raises
+            return one, trace(module, partial(_sample, one, axis, steps), axis, steps)
+        except Exception as error:
+            failures.append(error)
+    refuse(list(_neuron_problems(module)), name)  # a refused layer may be why it fails
+    for one, error in zip(shapes, failures, strict=True):
+        if only := _only_batch(module, one, axis, steps, str(error), kept):
+            raise UnsupportedError(
+                f"takes batches of {only} and no other: {_said(error)}; take the batch size from the input, as x.shape[0]",
+                where=name,
+            ) from error
+    fix = "see --input-shape, --time-axis and --steps; what needs more arguments is to be wrapped in a module that has them"
+    what = f"fails on an input of {_lengths(shapes[0], axis, steps)}: {_said(failures[0])}"
+    raise ConfigError(what, where=name, fix=fix) from failures[0]
 
 
 def _neuron_problems(module: nn.Module) -> Iterator[str]:
@@ -128,39 +135,24 @@ def _input_shapes(module: nn.Module, name: str) -> list[Shape]:
     raise ConfigError("does not say the shape of its input", where=name, fix="add --input-shape, such as 1x28x28")
 
 
-def _traced(module: nn.Module, shape: Shape, axis: int | None, steps: int, name: str, kept: Kept) -> Trace:
-    kept.restore()
-    try:
-        return trace(module, partial(_sample, shape, axis, steps), axis, steps)
-    except FAILURES as error:
-        what = (str(error).splitlines() or [type(error).__name__])[0]
-        line = _line(error)
-        if only := _only_batch(module, shape, axis, steps, what, kept):
-            raise UnsupportedError(
-                f"takes batches of {only} and no other: {what}{line}; take the batch size from the input, as x.shape[0]",
-                where=name,
-            ) from error
-        fix = "see --input-shape, --time-axis and --steps; what needs more arguments is to be wrapped in a module that has them"
-        raise ConfigError(f"fails on an input of {_lengths(shape, axis, steps)}: {what}{line}", where=name, fix=fix) from error
-
-
 def _only_batch(module: nn.Module, shape: Shape, axis: int | None, steps: int, what: str, kept: Kept) -> int | None:
     """The size among those that an error names on which the module runs, while it fails on a batch of `BATCH`."""
-    for size in sorted({int(n) for n in re.findall(r"\b[0-9]{1,5}\b", what)} - {BATCH, 0}):
+    for size in sorted({int(n) for n in re.findall(r"\b[0-9]{1,5}\b", what)} - {BATCH, 0, *shape}):
         kept.restore()
         reset(module)
         try:
             run(module, _sample(shape, axis, steps, 0, size))
-        except FAILURES:
+        except Exception:  # noqa: S112 - whatever the user's module raises
             continue
         return size
     return None
 
 
-def _line(error: BaseException) -> str:
-    """Where in the user's file it was raised."""
+def _said(error: BaseException) -> str:
+    """The first line of an error, and where in the user's file it was raised."""
     own = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(FOREIGN)]
-    return f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+    place = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+    return f"{(str(error).splitlines() or [type(error).__name__])[0]}{place}"
 
 
 def _lengths(shape: Shape, axis: int | None, steps: int, batch: int = BATCH) -> tuple[int, ...]:

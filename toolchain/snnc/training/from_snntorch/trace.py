@@ -187,7 +187,7 @@ class _Tracer(TorchFunctionMode):
         sent = tuple(out.shape[first.dim() :])
         made = tuple(make("layer", sent, (n if n.shape == shape else Node("shape", shape, (n,)),)) for n in nodes)
         features = torch.arange(torch.Size(sent).numel()).reshape(sent)
-        return recognised(made, first.reshape(*first.shape, *(1 for _ in sent)) + features, name)
+        return recognised(made, first.reshape(*first.shape, *(1 for _ in sent)) + features, made_by(value, name))
 
     def unknown(self, name: str, values: Any, out: Any) -> Node:
         """What cannot be attributed: it is refused where it enters neurons."""

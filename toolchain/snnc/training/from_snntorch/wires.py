@@ -190,7 +190,7 @@ def spikes_of(name: str, layer: Any, shape: Shape, delay: int) -> Term:
 def _input(trace: Trace, node: Node, step: int) -> Drive:
     late = 0 if node.step is None or trace.repeats else step - node.step
     if late < 0:
-        raise UnsupportedError(f"step {step} reads the input of step {node.step}, which is yet to come")
+        raise UnsupportedError(f"a step reads the input that comes {-late} steps later")
     return Drive((Term(INPUT, late),), np.zeros(1))
 
 
