@@ -101,12 +101,10 @@ def _trial(module: nn.Module, shape: Shape | None, axis: int | None, steps: int,
         except Exception as error:
             failures.append(error)
     refuse(list(_neuron_problems(module)), name)  # a refused layer may be why it fails
-    for one, error in zip(shapes, failures, strict=True):
-        if only := _only_batch(module, one, axis, steps, str(error), kept):
-            raise UnsupportedError(
-                f"takes batches of {only} and no other: {_said(error)}; take the batch size from the input, as x.shape[0]",
-                where=name,
-            ) from error
+    for one, failure in zip(shapes, failures, strict=True):
+        if only := _only_batch(module, one, axis, steps, str(failure), kept):
+            what = f"takes batches of {only} and no other: {_said(failure)}"
+            raise UnsupportedError(what, where=name, fix="take the batch size from the input, as x.shape[0]") from failure
     fix = "see --input-shape, --time-axis and --steps; what needs more arguments is to be wrapped in a module that has them"
     what = f"fails on an input of {_lengths(shapes[0], axis, steps)}: {_said(failures[0])}"
     raise ConfigError(what, where=name, fix=fix) from failures[0]
