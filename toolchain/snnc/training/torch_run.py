@@ -34,6 +34,10 @@ def _run(by: str, model: Any, net: Network, inputs: Rasters) -> Run:
     rasters = {p.name: torch.from_numpy(np.ascontiguousarray(inputs[p.name])).double().mul_(unit) for p in net.inputs}
     with torch.no_grad():
         spikes = model.eval().spikes(next(iter(rasters.values())) if len(rasters) == 1 else rasters)
+    if (
+        spikes.keys() != (own := {p.name: None for p in net.ordered if p.neuron}).keys()
+    ):  # snnTorch's layers have names of their own
+        spikes = dict(zip(own, spikes.values(), strict=True))
     fired = {p.name: inputs[p.name] for p in net.inputs} | {name: s.numpy().astype("uint8") for name, s in spikes.items()}
     return Run(by, net.dt_s, fired, {}, {p.name: 0 for p in net.ordered})
 
