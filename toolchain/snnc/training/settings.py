@@ -89,6 +89,7 @@ class TrainConfig(TorchConfig):
     parameter: tuple[str, ...] = setting((), "Another parameter of --neuron, period=2 say; once for each.")
     readout: str | None = setting(None, "Model of the output neurons, if it is another: li, which is read by its voltage, say.")
     recurrent: bool = setting(False, "Each hidden layer listens to its own spikes of the step before, too.")
+    model: str | None = setting(None, "TOML file with a table of layers, instead of --hidden, --neuron and what goes with them.")
     dt_s: float = setting(1e-3, "Duration of a time step in seconds.", low=1e-12, high=1000)
     encoding: Literal["rate", "latency", "constant"] = setting(
         "rate", "rate: random spikes; latency: one spike a pixel; constant: the pixel as an integer in every step."
@@ -96,7 +97,18 @@ class TrainConfig(TorchConfig):
     steps: int = setting(16, "Time steps a sample.", flags=("-T", "--timesteps"), low=1, high=100_000)
     encoding_seed: int = setting(0, "Seed of the spikes into which rate coding turns test samples.", low=0, high=2**32 - 1)
 
-    ADDED: ClassVar[tuple[str, ...]] = ("parameter", "readout", "recurrent")
+    ADDED: ClassVar[tuple[str, ...]] = ("parameter", "readout", "recurrent", "model")
+    LAYERS: ClassVar[tuple[str, ...]] = (
+        "hidden",
+        "neuron",
+        "beta",
+        "alpha",
+        "threshold",
+        "bias",
+        "parameter",
+        "readout",
+        "recurrent",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -106,6 +118,9 @@ class TrainConfig(TorchConfig):
                 f"hidden = {self.hidden} has {weights:,} weights between hidden layers",
                 fix=f"use smaller layers, with at most {MAX_WEIGHTS:,} together",
             )
+        given = [f.name for f in fields(self) if f.name in self.LAYERS and getattr(self, f.name) != f.default]
+        if self.model and given:
+            raise ConfigError(f"{self.model} says the layers, {given[0]} would, too", fix="leave one of them out")
         self._check_neurons()
         if self.bias and self.neuron == "synaptic" and not self.is_own:
             raise ConfigError(
@@ -119,7 +134,7 @@ class TrainConfig(TorchConfig):
             raise ConfigError(f"no neuron {self.neuron!r}", fix=nearest(self.neuron, list(known)))
         if self.readout not in (None, *neurons.names()):
             raise ConfigError(f"no neuron model {self.readout!r}", fix=nearest(str(self.readout), list(neurons.names())))
-        if not neurons.get(self.model).rule.fires:
+        if not neurons.get(self.own_neuron).rule.fires:
             raise ConfigError(
                 f"{self.neuron} never fires, so that nothing would reach the output",
                 fix=f"use --readout {self.neuron}, and a neuron that fires for --neuron",
@@ -127,28 +142,28 @@ class TrainConfig(TorchConfig):
         if self.parameter and not self.is_own:
             raise ConfigError(
                 f"{self.neuron} is snnTorch's and has no parameter but beta, alpha and threshold",
-                fix=f"use --neuron {self.model}",
+                fix=f"use --neuron {self.own_neuron}",
             )
         self.parameters  # noqa: B018 - says what is wrong with them
 
     @property
-    def model(self) -> str:
+    def own_neuron(self) -> str:
         """The neuron model of snnc's that the neurons are."""
         return SNNTORCH.get(self.neuron, self.neuron)
 
     @property
     def is_own(self) -> bool:
         """Whether the neurons train by their own step; else snnTorch's layers do."""
-        return self.neuron not in SNNTORCH or self.recurrent or self.readout is not None
+        return self.neuron not in SNNTORCH or self.recurrent or self.readout is not None or self.model is not None
 
     @property
     def parameters(self) -> dict[str, float]:
         """What `parameter` says. Raises ConfigError for what is no NAME=NUMBER or no parameter of the neuron."""
         values = _numbers("parameter", self.parameter, "period=2")
-        known = list(neurons.get(self.model).parameters())
+        known = list(neurons.get(self.own_neuron).parameters())
         for name in values:
             if name not in known:
-                raise ConfigError(f"{self.model} has no parameter {name!r}", fix=nearest(name, known))
+                raise ConfigError(f"{self.own_neuron} has no parameter {name!r}", fix=nearest(name, known))
         return values
 
 

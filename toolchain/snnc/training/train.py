@@ -7,13 +7,15 @@ import torch
 from torch import nn
 
 import snnc.neurons as neurons
-from snnc.data.dataset import Dataset
+from snnc.data.dataset import Dataset, must_suit
 from snnc.network.encoding import Encoding
 from snnc.network.model import Network, Population, Stage
+from snnc.training.layers import read_layers
 from snnc.training.loop import losses, ranks
 from snnc.training.loop.fit import fit, provenance, threads
 from snnc.training.loop.record import Record
 from snnc.training.models.feedforward import build, to_network
+from snnc.training.models.from_layers import from_layers
 from snnc.training.models.graph import FloatGraph
 from snnc.training.models.untrained import untrained
 from snnc.training.settings import TrainConfig
@@ -28,7 +30,6 @@ def train(
     checkpoint ``resume`` cannot be used, UnsupportedError for a loss that does not suit the output.
     """
     config = ranks.placed(config)
-    losses.must_suit(config.loss, Population("output", (1,), neurons.get(config.readout or config.model).example()))
     encoding = Encoding(config.encoding, config.steps, config.encoding_seed)
     with threads(config.threads):
         torch.manual_seed(config.seed)
@@ -39,13 +40,21 @@ def train(
 
 def _own(data: Dataset, encoding: Encoding, config: TrainConfig) -> tuple[nn.Module, Callable[[Stage], Network]]:
     """Neurons that train by their own step."""
-    net = untrained(config, data.name, data.images.shape[1], data.classes, encoding)
+    table = read_layers(Path(config.model)) if config.model else ()
+    if table:
+        net = from_layers(table, data.name, data.shape, data.classes, encoding, config.dt_s)
+    else:
+        net = untrained(config, data.name, data.images.shape[1], data.classes, encoding)
+    must_suit(net, data)
+    losses.must_suit(config.loss, net.output)
     graph = FloatGraph(net, config.kernel).to(config.device)
-    return graph, lambda stage: graph.to_network((stage,))
+    layers = {"layers": [layer.stated() for layer in table]} if table else {}
+    return graph, lambda stage: graph.to_network((Stage(stage.name, {**stage.settings, **layers}),))
 
 
 def _layers(data: Dataset, encoding: Encoding, config: TrainConfig) -> tuple[nn.Module, Callable[[Stage], Network]]:
     """snnTorch's neurons, of which `from_network` makes the model again."""
+    losses.must_suit(config.loss, Population("output", (data.classes,), neurons.get(config.own_neuron).example()))
     model = build(
         (data.images.shape[1], *config.hidden, data.classes),
         neuron="synaptic" if config.neuron == "synaptic" else "leaky",

@@ -24,7 +24,7 @@ def untrained(config: TrainConfig, name: str, pixels: int, classes: int, encodin
     """
     sizes = (pixels, *config.hidden, classes)
     names = ["input", *(f"hidden{i}" for i in range(1, len(sizes) - 1)), "output"]
-    models = {"input": None} | dict.fromkeys(names[1:-1], config.model) | {"output": config.readout or config.model}
+    models = {"input": None} | dict.fromkeys(names[1:-1], config.own_neuron) | {"output": config.readout or config.own_neuron}
     populations = tuple(
         Population(p, (size,), _neuron(config, model, size) if model else None, 0 if model else encoding.message_bits)
         for (p, model), size in zip(models.items(), sizes, strict=True)
@@ -45,10 +45,10 @@ def _drawn(n_src: int, n_dst: int, unit: float = 1.0) -> Dense:
 
 def _neuron(config: TrainConfig, name: str, size: int) -> Neuron:
     """The settings apply to the parameters of these names; a readout filters its current only if the other neurons do."""
-    model, inner = neurons.get(name), neurons.get(config.model).parameters()
+    model, inner = neurons.get(name), neurons.get(config.own_neuron).parameters()
     values: dict[str, Any] = {
         "decay_v": 1 - snapped(config.beta), "decay_u": 1 - snapped(config.alpha), "threshold": config.threshold,
-        **(config.parameters if name == config.model else {}),
+        **(config.parameters if name == config.own_neuron else {}),
     }  # fmt: skip
     if config.bias and "bias" not in model.parameters():
         raise ConfigError(f"{name} neurons have no bias", fix="leave out --bias")
