@@ -14,6 +14,7 @@ from snnc.base.version import __version__
 from snnc.network.model import Network
 
 from . import schedule, units
+from .balance import positions
 from .layout import Layout, unsigned_bits
 from .synapses import Images, hexadecimal, images
 from .units import Unit
@@ -33,7 +34,7 @@ class Machine:
     @classmethod
     def of(cls, net: Network, lanes: int, max_synapses: int, *, narrow: bool) -> "Machine":
         """The machine of a fixed network. Raises what `images` and `units` raise."""
-        proof, layout = prove_ranges(net), Layout(net, lanes)
+        proof, layout = prove_ranges(net), Layout(net, lanes, positions(net, lanes, max_synapses))
         memories = images(net, layout, proof, max_synapses, narrow=narrow)
         return cls(layout, memories, units.units(layout, memories, proof, narrow=narrow))
 
@@ -122,7 +123,9 @@ class Machine:
             begins = units.offsets(parameter.bits for parameter in unit.own)
             for parameter, begin in zip(unit.own, begins, strict=False):
                 for p in unit.populations:
-                    values = unit.of(parameter, p)[lane :: layout.lanes].astype(object) & ((1 << parameter.bits) - 1)
+                    values = unit.of(parameter, p)[layout.order(p)][lane :: layout.lanes].astype(object) & (
+                        (1 << parameter.bits) - 1
+                    )
                     first = layout.first_state[p.name]
                     words[first : first + len(values)] |= values << begin
         return words
@@ -134,6 +137,7 @@ class Machine:
         return {
             "inputs": [[q.name, q.size] for q in layout.net.inputs],
             "neurons": [[q.name, q.size, list(traced[q.name].items())] for q in layout.neurons],
+            "order": {q.name: order.tolist() for q in layout.neurons if (np.diff(order := layout.order(q)) != 1).any()},
             "synapses": sum(int((w.weights != 0).sum()) for s in self.images.sums.values() for w in s.walks),
             "parameters": p,
             "memories": {name: {"words": words, "bits": bits, "each_lane": each} for name, words, bits, each in self.shapes},
@@ -182,9 +186,20 @@ The ports are described at the top of snn.v. Populations have these numbers:
 |---|---|---|---|
 {rows}
 
-A list of events holds each neuron at most once a step: a host that sends one twice, or sends a message wider than the
-population's, breaks what the registers' widths were proved for.
+{_orders(machine)}A host that sends a neuron twice in a step, or a message wider than the population's, breaks what the
+registers' widths were proved for.
 """
+
+
+def _orders(machine: Machine) -> str:
+    """Which populations are not in their own order."""
+    moved = [name for name, order in machine.description()["order"].items()]
+    if not moved:
+        return ""
+    return (
+        "The neurons of these populations are shared out among the lanes such that rows are short; `spike_index` is a\nneuron's "
+        f'position, and network.json lists the neuron at each position under "order": {", ".join(moved)}.\n\n'
+    )
 
 
 class _Text(Template):

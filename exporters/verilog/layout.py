@@ -1,7 +1,11 @@
 """Where a network lies in the machine: the lanes of neurons, the lists of events, and how wide their numbers are."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
 
 from snnc.network.model import Network, Population
 
@@ -35,10 +39,18 @@ class EventList:
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Neuron i of a population is number i // lanes in lane i % lanes. ``lanes`` is a power of two."""
+    """The neuron at position i of a population is number i // lanes in lane i % lanes. ``lanes`` is a power of two.
+
+    ``positions``: population -> the position of each of its neurons, (n,).
+    """
 
     net: Network
     lanes: int
+    positions: Mapping[str, NDArray[np.int64]]
+
+    def order(self, p: Population) -> NDArray[np.int64]:
+        """Return the neuron at each position, (n,)."""
+        return np.argsort(self.positions[p.name])
 
     @cached_property
     def numbers(self) -> dict[str, int]:

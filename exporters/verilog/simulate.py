@@ -113,7 +113,11 @@ def _sizes(artifact: Artifact) -> dict[str, Any]:
         bits = [bits for _, _, states in sizes["neurons"] for _, bits in states]
         numbers = [n for _, n, *_ in sizes["inputs"] + sizes["neurons"]]
         numbers += [sizes["parameters"][name] for name in ("LANES", "TRACE", "INDEX", "MESSAGE", "POPULATION")]
-        sound = sorted(names) == sorted(artifact.latency) and all(type(n) is int and n > 0 for n in [*bits, *numbers])
+        sound = (
+            isinstance(sizes["order"], dict)
+            and sorted(names) == sorted(artifact.latency)
+            and all(type(n) is int and n > 0 for n in [*bits, *numbers])
+        )
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise FileError(f"is damaged: {error!r}", where=str(path), fix="export again") from error
     if not sound:
@@ -159,7 +163,7 @@ def _spikes(path: Path, sizes: dict[str, Any], samples: int, steps: int) -> dict
     for number, (name, n, _) in enumerate(sizes["neurons"], first):
         mine = events[events[:, 1] == number]
         raster = np.zeros((samples * steps, n), np.uint8)
-        np.add.at(raster, (mine[:, 0], mine[:, 2]), 1)
+        np.add.at(raster, (mine[:, 0], _order(sizes, name, n)[mine[:, 2]]), 1)
         found[name] = raster.reshape(samples, steps, n)
     if events.size and not first <= events[:, 1].min() <= events[:, 1].max() < first + len(found):
         raise ValueError(f"spikes of a population {events[:, 1].max()}")
@@ -177,13 +181,22 @@ def _states(path: Path, sizes: dict[str, Any], samples: int, steps: int) -> dict
     first = 0
     for (name, n, states), count in zip(sizes["neurons"], groups, strict=True):
         found[name], offset = {}, 0
+        order = _order(sizes, name, n)
         mine = bits[:, first : first + count]
         for state, width in states:
             columns = [_signed(mine[..., lane * p["TRACE"] + offset :][..., :width]) for lane in range(lanes)]
             together = np.stack(columns, axis=2).reshape(samples * steps, count * lanes)
-            found[name][state], offset = together[:, :n].reshape(samples, steps, n), offset + width
+            found[name][state], offset = together[:, np.argsort(order)].reshape(samples, steps, n), offset + width
         first += count
     return found
+
+
+def _order(sizes: dict[str, Any], name: str, n: int) -> NDArray[np.int64]:
+    """The neuron at each position of a population. Raises ValueError if they are not each there once."""
+    order = np.asarray(sizes["order"].get(name, range(n)), np.int64)
+    if sorted(order.tolist()) != list(range(n)):
+        raise ValueError(f"the order of {name!r} is none of {n} neurons")
+    return order
 
 
 def _bits(text: NDArray[np.uint8]) -> NDArray[np.uint8]:

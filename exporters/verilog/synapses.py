@@ -134,7 +134,8 @@ def _rows(w: Walk, layout: Layout, start: int, unit: int, max_synapses: int) -> 
     kept = s.values != 0
     if w.part.sources is not None:
         kept &= w.part.sources[s.indices]
-    sources, targets, values = s.indices[kept].astype(np.int64), s.rows[kept], s.values[kept]
+    sources, targets = (layout.positions[name] for name in (w.connection.src, w.connection.dst))
+    sources, targets, values = sources[s.indices[kept]], targets[s.rows[kept]], s.values[kept]
     lanes, groups = targets % layout.lanes, targets // layout.lanes
     key = sources * layout.lanes + lanes
     order = np.lexsort((groups, key))

@@ -23,6 +23,7 @@ module snn_lane #(
     parameter TRACE = 8,            // bits of all states of a neuron
     parameter HAS_OWN = 0,
     parameter LOADED = 0,
+    parameter SMALL = 0,
     parameter SYNAPSES_IMAGE = "",
     parameter OWN_IMAGE = ""
 ) (
@@ -90,7 +91,7 @@ module snn_lane #(
         end
     endgenerate
 
-    snn_ram #(.WIDTH(FIELDS*FIELD), .DEPTH(SUMS), .ADDRESS(GROUP)) sums (
+    snn_ram #(.WIDTH(FIELDS*FIELD), .DEPTH(SUMS), .ADDRESS(GROUP), .SMALL(SMALL)) sums (
         .clk(clk),
         .write(write_sum || write_neuron || sweep),
         .write_address(sweep ? sweep_group : write_neuron ? group_3 : target_c),
@@ -109,7 +110,7 @@ module snn_lane #(
     wire [TRACE-1:0] trace;
     wire spike;
 
-    snn_ram #(.WIDTH(STATE), .DEPTH(STATES), .ADDRESS(STATE_ADDRESS)) states (
+    snn_ram #(.WIDTH(STATE), .DEPTH(STATES), .ADDRESS(STATE_ADDRESS), .SMALL(SMALL)) states (
         .clk(clk), .write(write_neuron), .write_address(state_address_3), .write_data(new_state_3),
         .read(read_neuron), .read_address(state_address_1), .read_data(read_state)
     );

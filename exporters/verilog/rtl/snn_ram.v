@@ -5,6 +5,7 @@ module snn_ram #(
     parameter WIDTH = 8,
     parameter DEPTH = 2,
     parameter ADDRESS = 1,
+    parameter SMALL = 0,            // memories of at most so many words are made of logic cells, where the FPGA's can be memory
     parameter IMAGE = ""
 ) (
     input wire clk,
@@ -15,19 +16,31 @@ module snn_ram #(
     input wire [ADDRESS-1:0] read_address,
     output reg [WIDTH-1:0] read_data
 );
-    (* no_rw_check *)
-    reg [WIDTH-1:0] words [0:DEPTH-1];
-
     generate
-        if (IMAGE != "") begin : image
-            initial $readmemh(IMAGE, words);
+        if (DEPTH <= SMALL) begin : in_cells
+            (* no_rw_check, ram_style = "distributed" *)
+            reg [WIDTH-1:0] words [0:DEPTH-1];
+            if (IMAGE != "") begin : image
+                initial $readmemh(IMAGE, words);
+            end
+            always @(posedge clk) begin
+                if (write)
+                    words[write_address] <= write_data;
+                if (read)
+                    read_data <= words[read_address];
+            end
+        end else begin : in_blocks
+            (* no_rw_check *)
+            reg [WIDTH-1:0] words [0:DEPTH-1];
+            if (IMAGE != "") begin : image
+                initial $readmemh(IMAGE, words);
+            end
+            always @(posedge clk) begin
+                if (write)
+                    words[write_address] <= write_data;
+                if (read)
+                    read_data <= words[read_address];
+            end
         end
     endgenerate
-
-    always @(posedge clk) begin
-        if (write)
-            words[write_address] <= write_data;
-        if (read)
-            read_data <= words[read_address];
-    end
 endmodule
