@@ -18,6 +18,7 @@ LEFT_OUT = {  # how a line begins, and why it is not run
     "pip install ": "needs the network; the extras and the versions are held against pyproject.toml and the Makefile below",
     "python -m venv peers": "needs the network",
     "python benchmarks/": "takes up to an hour; its options are tested below",
+    "snnc build ": "synthesises for minutes; tests/exporters/test_verilog_build.py builds less",
     "snnc prune dense.snnc --data mnist": "trains for minutes; tests/training/test_prune_to_fit.py runs the verb on less",
 }
 SLOW = {"README.md": [pytest.mark.lava], "docs/tutorial.md": [pytest.mark.lava], "docs/simulator.md": []}  # minutes

@@ -5,6 +5,7 @@ neurons.v              the neurons' logic, written by their own step
 snn_control.v, snn_lane.v, snn_synapses.v, snn_ram.v   the machine, which is the same for every network
 rows.hex, synapses_L.hex, own_L.hex   memory images for $readmemh: rows of synapses, synapses and parameters of each lane
 testbench.v            plays events to it and writes down every spike and state
+board.v, snn_uart.v    the network behind a serial port, for boards; board_testbench.v plays bits to it
 network.json           the order of the populations, and how large everything is
 """
 
@@ -18,17 +19,21 @@ from snnc.network.arithmetic import Fixed
 from snnc.network.model import Network, Population
 from snnc.targets import step_writer
 
+from .bitstream import build
+from .devices import DEVICES
 from .files import Machine
 from .logic import Logic
 from .simulate import SIMULATORS, run
 
 __all__ = [
+    "DEVICES",
     "NEEDS_MAPPING",
     "OPTIONS",
     "REMARK",
     "SIMULATORS",
     "SUMMARY",
     "VERIFIED_BY",
+    "build",
     "export",
     "neuron_problem",
     "operator_problem",

@@ -20,7 +20,7 @@ from .synapses import Images, hexadecimal, images
 from .units import Unit
 
 RTL = Path(__file__).with_name("rtl")
-SOURCES = ("snn_ram.v", "snn_synapses.v", "snn_lane.v", "snn_control.v")
+SOURCES = ("snn_ram.v", "snn_synapses.v", "snn_lane.v", "snn_control.v", "snn_uart.v")
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,7 @@ class Machine:
         for name in SOURCES:
             (folder / name).write_bytes((RTL / name).read_bytes())
         values = self._values()
-        for name in ("snn.v", "testbench.v"):
+        for name in ("snn.v", "testbench.v", "board.v", "board_testbench.v"):
             (folder / name).write_text(_Text((RTL / f"{name}.in").read_text()).substitute(values))
         parts = [units.module(unit, self.images) for unit in self.units]
         select = _Text((RTL / "neurons.v.in").read_text()).substitute(values, units=units.selector(self.units))
@@ -97,12 +97,29 @@ class Machine:
         lists = schedule.text(self.layout, self.images, self.units)
         return {
             **p,
+            **self._serial(),
             "name": "".join(c if c.isalnum() or c in " _.,:()+-" else "_" for c in self.layout.net.name if c.isascii()),
             "version": __version__,
             "hash": self.layout.net.hash,
             "localparams": "\n".join(f"    localparam {name} = {value};" for name, value in p.items()),
             "schedule": lists,
             "lanes": "\n".join(_LANE.substitute(lane=lane) for lane in range(self.layout.lanes)),
+        }
+
+    def _serial(self) -> dict[str, Any]:
+        """What the serial port has to know: bytes of its messages, and whose spikes leave through it."""
+        p, layout = self.parameters, self.layout
+        outputs = [q for q in layout.neurons if q.name not in layout.lists] or layout.neurons[-1:]
+        bits = {
+            "event_bytes": p["POPULATION"] + p["MESSAGE"] + p["INDEX"],
+            "spike_bytes": p["POPULATION"] + p["INDEX"],
+            "load_bytes": p["LANE"] + p["SYNAPSE_ADDRESS"] + p["SYNAPSE"],
+        }
+        return {
+            **{name: -(-count // 8) for name, count in bits.items()},
+            "outputs": ", ".join(q.name for q in outputs),
+            "is_output": " || ".join(f"spike_population == {layout.numbers[q.name]}" for q in outputs),
+            "queue_bits": unsigned_bits(sum(q.size for q in outputs)),
         }
 
     def _memories(self) -> list[tuple[str, int, Any]]:

@@ -1,0 +1,47 @@
+"""snnc build: an exported design becomes a bitstream."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+import snnc.targets as targets
+from snnc.base.files import new_folder
+from snnc.cli._common import PATH, force_option, json_option, out_option, print_json, quiet_option, say
+from snnc.errors import UnsupportedError
+from snnc.report.terminal import print_table
+
+
+@click.command("build", short_help="Synthesise, place and route an exported design: a bitstream.")
+@click.argument("artifact", type=PATH)
+@click.option("--device", required=True, help="The FPGA: ice40up5k, ice40hx8k, ecp5_25f or ecp5_85f.")
+@click.option(
+    "--seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Seeds that are placed; the fastest wins."
+)
+@click.option("--mhz", type=click.FloatRange(min=1), default=60, show_default=True, help="The clock that the tools aim at.")
+@click.option("--timeout", type=click.FloatRange(min=1), default=3600, show_default=True, help="Seconds for each run of a tool.")
+@out_option
+@force_option
+@json_option
+@quiet_option
+def command(
+    artifact: Path, device: str, seeds: int, mhz: float, timeout: float, out: Path, force: bool, as_json: bool, quiet: bool
+) -> None:
+    """Make a bitstream of ARTIFACT, which `snnc export -t verilog` wrote, by yosys and nextpnr, and say what they counted.
+
+    The design is the network behind a serial port; its pins are still to be placed on a board. Nothing is run on an FPGA.
+    """
+    exported = targets.read_artifact(artifact)
+    build: Any = getattr(targets.load(exported.target), "build", None)
+    if build is None:
+        raise UnsupportedError(f"artifacts of target {exported.target!r} are no designs", fix="export with -t verilog")
+    with new_folder(out, ours=lambda path: (path / "utilisation.json").is_file(), force=force) as folder:
+        result = build(exported, device, folder, seeds, mhz, timeout, lambda line: say(line, quiet))
+    if as_json:
+        print_json("build/1", path=str(out), **result)
+        return
+    rows = [(name, count["used"], count["of"], f"{count['used'] / count['of']:.0%}") for name, count in result["used"].items()]
+    print_table(f"{device}, synapses {result['synapses']}", ("resource", "used", "of", "share"), rows)
+    click.echo(
+        f"{out / result['bitstream']}: {result['f_max_mhz']} MHz with the best of {seeds} seeds; nothing was run on an FPGA"
+    )
