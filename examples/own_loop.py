@@ -1,4 +1,4 @@
-"""A plain snnTorch training loop on handwritten digits, pruned by Grad R: three lines differ from the loop without pruning.
+"""A plain snnTorch training loop on handwritten digits, pruned by Grad R: two lines differ from the loop without pruning.
 
 python examples/own_loop.py
 """
@@ -9,8 +9,7 @@ from snntorch import surrogate
 from torch import Tensor, nn
 
 from snnc import data
-from snnc.training.methods.grad_r import GradR  # 1 of 3
-from snnc.training.models.weights import parameter_groups  # 2 of 3
+from snnc.optim import GradR, parameter_groups  # 1 of 2
 
 EPOCHS, BATCH, STEPS = 20, 32, 8
 
@@ -48,7 +47,7 @@ def main(connectivity: float = 0.05) -> tuple[Net, float]:
     torch.manual_seed(0)
     net, training, test = Net(), loader("train"), loader("test")
     # without pruning: torch.optim.Adam(net.parameters(), lr=5e-3)
-    optimizer = GradR(parameter_groups(net), connectivity=connectivity, steps=EPOCHS * len(training), lr=5e-3)  # 3 of 3
+    optimizer = GradR(parameter_groups(net), connectivity=connectivity, steps=EPOCHS * len(training), lr=5e-3)  # 2 of 2
     for _ in range(EPOCHS):
         net.train()
         for images, labels in training:

@@ -278,11 +278,11 @@ def test_the_example_of_a_plain_loop_is_pruned_exactly_and_learns(monkeypatch):
     assert accuracy > 0.8
 
 
-def test_three_lines_make_the_plain_loop_one_that_prunes():
+def test_two_lines_make_the_plain_loop_one_that_prunes():
     """Without them, and with the line in the comment, it is snnTorch's ordinary loop."""
     lines = (ROOT / "examples" / "own_loop.py").read_text().splitlines()
-    assert sum("of 3" in line for line in lines) == 3
-    plain = "\n".join(line for line in lines if "of 3" not in line).replace("# without pruning:", "optimizer =")
+    assert sum("of 2" in line for line in lines) == 2
+    plain = "\n".join(line for line in lines if "of 2" not in line).replace("# without pruning:", "optimizer =")
     space = {"__name__": "plain"}
     exec(compile(plain.replace("EPOCHS, BATCH, STEPS = 20", "EPOCHS, BATCH, STEPS = 2"), "plain", "exec"), space)
     net, accuracy = space["main"]()
