@@ -19,6 +19,7 @@ def neuron(rng, model, n):
     for name, f in example.parameters().items():
         value, unit = np.asarray(getattr(example, name), np.float64), f.metadata["unit"]
         spread = {"decay": rng.integers(256, 4096, n) / 4096, "bias": rng.normal(0, 0.05, n), "steps": rng.integers(1, 4, n)}
+        spread["fraction"] = value * rng.uniform(0.95, 1.0, n)  # a turn that hardly decays, or nothing would resonate
         values[name] = spread.get(unit.name, value * rng.uniform(0.5, 1.0, n))
     return type(example)(**values)
 

@@ -69,8 +69,10 @@ def test_the_matrix_holds_for_it(rows, monkeypatch):
         for kind in ops.kinds():
             (rows / f"{model}_{kind}").mkdir()
             test_matrix.test_a_pair_that_says_no_is_refused_with_its_reason("rows", model, kind, rows / f"{model}_{kind}")
-    spiking = [(model, kind) for model, kind in test_matrix.PAIRS if "threshold" in neurons.get(model).parameters()]
-    monkeypatch.setattr(test_matrix, "PAIRS", spiking)  # the program cannot read what a readout has not
+    spiking = [
+        (model, kind) for model, kind in test_matrix.PAIRS if {"threshold", "decay_v"} <= {*neurons.get(model).parameters()}
+    ]
+    monkeypatch.setattr(test_matrix, "PAIRS", spiking)  # the program cannot read what a readout or a resonator has not
     test_matrix.test_what_says_yes_works_and_what_says_no_does_not("rows", rows, monkeypatch)
 
 

@@ -10,11 +10,13 @@ from snnc import neurons
 from snnc.errors import NetworkError
 from snnc.network.arithmetic import Float
 from snnc.network.neuron import Neuron, SpikeRule
+from snnc.neurons.adaptive_lif import AdaptiveLIF
 from snnc.neurons.cuba import Cuba
 from snnc.neurons.cuba_refractory import CubaRefractory
 from snnc.neurons.cuba_subtract import CubaSubtract
 from snnc.neurons.li import LI
 from snnc.neurons.lif import LIF
+from snnc.neurons.resonate import Resonate
 from snnc.simulation.reference import simulate
 from snnc.simulation.run import classes
 from snnc.verification.compare import compare
@@ -93,6 +95,34 @@ def test_a_refractory_voltage_rests_at_zero_while_the_current_goes_on():
     low = {"u": np.zeros(1, np.int64), "v": np.full(1, 1 - LIMIT), "left": np.zeros(1, np.int64)}
     assert run(CubaRefractory(1000, NO_MEMORY, 0), [-1, 131073], start=low) == [
         (-64, 1 - LIMIT, 0, 0), (64 - LIMIT, 1 - LIMIT, 0, 0)]  # fmt: skip
+
+
+def test_each_spike_raises_an_adaptive_threshold():
+    # threshold 10 -> 640, adaptation 5 -> 320 of which half decays; no leak of v
+    alif = AdaptiveLIF(10, NO_MEMORY, 0, 2048, 5)
+    assert run(alif, [11, 11, 11, 11, 0]) == [
+        (704, 704, 0, 1),  # above 640
+        (704, 768, 320, 0),  # 704 - 640 + 704, not above 960
+        (704, 1472, 160, 1),  # above 800
+        (704, 1376, 400, 1),  # 1472 - 800 + 704, above 1040
+        (0, 336, 520, 0)]  # fmt: skip
+    low = {"u": np.zeros(1, np.int64), "v": np.full(1, -3), "a": np.full(1, 3)}
+    assert run(AdaptiveLIF(10, NO_MEMORY, 2048, 2048, 5), [0], start=low) == [(0, -1, 1, 0)]
+    full = {"u": np.zeros(1, np.int64), "v": np.full(1, LIMIT - 1), "a": np.full(1, LIMIT - 2)}
+    assert run(AdaptiveLIF(0, NO_MEMORY, 0, 0, 9), [0], start=full) == [(0, 1, LIMIT - 1, 0)]
+
+
+def test_a_resonator_turns_fires_at_its_threshold_and_starts_at_its_level():
+    # a quarter turn that keeps half: cosine 0, sine 1/2; threshold 10 -> 640, level 3 -> 192
+    quarter = Resonate(10, 0, 2048, 3)
+    assert run(quarter, [20, 0, 0, 0, 0]) == [(1280, 0, 0), (0, 192, 1), (-96, 0, 0), (0, -48, 0), (24, 0, 0)]
+    assert run(quarter, [19, 0]) == [(1216, 0, 0), (0, 608, 0)]
+    odd = {"x": np.full(1, -3), "y": np.full(1, 5)}  # -3/2 -> -1, 5/2 -> 2, each on its own
+    assert run(Resonate(1000, 2048, -2048, 0), [0], start=odd) == [(-1 + 2, 1 + 2, 0)]
+    full = {"x": np.full(1, LIMIT), "y": np.full(1, 1 - LIMIT)}
+    assert run(Resonate(131071, 4096, 4096, 0), [0], start=full) == [(-1, 1, 0)]
+    down = {"x": np.full(1, 1 - LIMIT), "y": np.full(1, 1 - LIMIT)}
+    assert run(Resonate(131071, 4096, 4096, 0), [-1], start=down) == [(-64, 1 - LIMIT, 0)]
 
 
 def test_a_refractory_period_of_zero_is_none():

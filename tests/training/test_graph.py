@@ -88,7 +88,7 @@ def test_it_comes_back_as_it_was(case):
         assert (c.name, c.src, c.dst, c.delay_steps) == (was.name, was.src, was.dst, was.delay_steps)
         for (key, a), (_, b) in zip(c.op.synapses.arrays(), was.op.synapses.arrays(), strict=True):
             assert (a == b).all(), key
-    if all(p.neuron is None or np.shape(getattr(p.neuron, "bias", 0)) or not p.neuron.bias for p in net.populations):
+    if all(p.neuron is None or np.shape(bias := getattr(p.neuron, "bias", 0)) or not bias for p in net.populations):
         assert back.hash == net.hash
     assert (back.encoding, back.done, back.name) == (net.encoding, net.done, net.name)
 

@@ -63,7 +63,8 @@ def test_torch_computes_the_integers_of_the_reference(name, reach):
     if reach > 400:
         lifted = currents * 64
         assert (np.abs(lifted) > LOIHI.state_limit).any()
-        assert (np.abs(want[:, 1]) == LOIHI.state_limit - 1).any()
+        at = neuron.variables().index(neuron.readout)  # of a resonator no input drives it so far
+        assert (np.abs(want[:, at]) == LOIHI.state_limit - 1).any() or neuron.current_decay is None
 
 
 def test_the_edges_of_wrap_and_saturation_are_the_same():

@@ -1,0 +1,64 @@
+"""A model's rule says what its step does: all models do, and each answer that is spoiled is seen."""
+
+from dataclasses import replace
+
+import pytest
+
+from snnc import neurons
+from snnc.network.probe import probe
+
+OTHER = {
+    "comparator": {">": ">=", ">=": ">", "none": ">"},
+    "reset_step": {"same": "next", "next": "same"},
+    "decay_rounding": {"toward zero": "floor", "floor": "toward zero"},
+    "order": {
+        "decay, then input": "input, then decay",
+        "decay, then input and reset": "input, then decay and reset",
+    },
+    "reset": {"zero": "subtract", "subtract": "zero", "subtract adapted": "subtract", "level": "zero"},
+    "refractory_steps": {0: 1, "period": 0},
+}
+FIRING_ONLY = ("reset", "reset_step", "refractory_steps")
+CASES = [
+    (name, answer) for name in neurons.names() for answer in OTHER if neurons.get(name).rule.fires or answer not in FIRING_ONLY
+]
+
+
+@pytest.mark.parametrize("name", neurons.names())
+def test_every_rule_says_what_the_step_does(name):
+    assert probe(neurons.get(name)) == []
+
+
+@pytest.mark.parametrize(("name", "answer"), CASES)
+def test_a_wrong_answer_is_seen(name, answer, monkeypatch):
+    model = neurons.get(name)
+    spoiled = OTHER[answer][getattr(model.rule, answer)]
+    if answer == "comparator" and not model.rule.fires:
+        pytest.skip("a readout has no threshold to compare with")
+    monkeypatch.setattr(model, "rule", replace(model.rule, **{answer: spoiled}))
+    assert probe(model)
+
+
+@pytest.mark.parametrize(("name", "at"), [(n, i) for n in neurons.names() for i in range(len(neurons.get(n).states))])
+def test_a_wrong_overflow_is_seen(name, at, monkeypatch):
+    """Of a state without a register nothing overflows, so nothing can be said of it."""
+    model = neurons.get(name)
+    states = list(model.states)
+    spoiled = {"wrap": "saturate", "saturate": "wrap", "none": "wrap"}[states[at].overflow]
+    states[at] = replace(states[at], overflow=spoiled)
+    monkeypatch.setattr(model, "states", tuple(states))
+    assert any(problem.startswith(states[at].name) for problem in probe(model))
+
+
+def test_a_state_that_is_not_declared_is_seen(monkeypatch):
+    model = neurons.get("lif")
+    monkeypatch.setattr(model, "states", model.states[1:])
+    monkeypatch.setattr(model, "readout", "w")
+    assert "declared are ['v'] and readout 'w'" in probe(model)[0]
+
+
+def test_a_readout_that_fires_is_seen(monkeypatch):
+    model = neurons.get("li")
+    step = model.step
+    monkeypatch.setattr(model, "step", lambda self, state, current, a: (step(self, state, current, a)[0], current > 0))
+    assert probe(model) == ["it says that it never fires, and fires"]
