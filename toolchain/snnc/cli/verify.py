@@ -13,7 +13,7 @@ from snnc.cli._data import data_options, number_or_all, only_one_input
 from snnc.cli._engine import engine_option
 from snnc.cli._verdict import print_verdict, print_verdict_json
 from snnc.pipeline.arguments import read_rasters
-from snnc.pipeline.contest import PEERS
+from snnc.pipeline.contest import PEERS, is_module
 from snnc.pipeline.verify import verify
 
 
@@ -25,7 +25,8 @@ from snnc.pipeline.verify import verify
     type=PATH,
     required=True,
     help="The network that was exported; or the word torch, for a float network that is held against its snnTorch model; or the "
-    "word reference, for an integer network on which the engine is held against it.",
+    "word reference, for an integer network on which the engine is held against it; or FILE.py:NAME, for a float network that is "
+    "held against the module which that function makes.",
 )
 @data_options
 @click.option("--split", type=click.Choice(["train", "test"]), default="test", show_default=True, help="Part of the data set.")
@@ -49,6 +50,7 @@ from snnc.pipeline.verify import verify
 )
 @click.option("--hw", "chip", help="The chip that the artifact is mapped to, where it is none of snnc's own.")
 @click.option("--as-it-is", is_flag=True, help="Run ARTIFACT though it is not what an export writes; the verdict says so.")
+@click.option("--weights", type=PATH, help="Of --against FILE.py:NAME: safetensors file with the state dict of the module.")
 @click.option("--resume", "kept", type=PATH, help="Keep in this file what was compared, and go on from there.")
 @click.option(
     "--counterexample", "smallest", type=PATH, help="If anything differs, write the smallest case as a test into this folder."
@@ -58,7 +60,8 @@ from snnc.pipeline.verify import verify
 def command(
     artifact: Path, model: Path, data_name: str, data_dir: Path | None, split: Any, rate: float | None, samples: int | None,
     by: str | None, steps: int | None, seed: int, timeout_s: float, kept: Path | None, smallest: Path | None,
-    recorded: Path | None, cover: bool, mutate: int, chip: str | None, as_it_is: bool, as_json: bool, quiet: bool,
+    recorded: Path | None, weights: Path | None,
+    cover: bool, mutate: int, chip: str | None, as_it_is: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Run ARTIFACT and a simulator on the same input and compare every spike and every state of all
     populations, moved by the declared latency only. Exit code 1 if anything differs or nothing was proved.
@@ -78,7 +81,7 @@ def command(
 
     An interrupt ends it with the verdict on what was compared.
     """
-    against = str(model) if str(model) in PEERS else store.load(model)
+    against = str(model) if str(model) in PEERS or is_module(str(model)) else store.load(model)
     candidate = store.load(artifact) if isinstance(against, str) else artifact
     only_one_input(rate, recorded)
     dataset = data.load(data_name, split, data_dir) if rate is None and recorded is None else None
@@ -87,7 +90,8 @@ def command(
     with progress(total, quiet, "verifying") as watch:
         verification = verify(
             candidate, against, data=dataset, inputs=rasters, noise=rate, split=split, samples=samples, steps=steps, seed=seed,
-            by=by or "auto", timeout_s=timeout_s, resume=kept, counterexample=smallest, chip=chip, as_it_is=as_it_is, cover=cover,
+            by=by or "auto", timeout_s=timeout_s, resume=kept, counterexample=smallest, weights=weights,
+            chip=chip, as_it_is=as_it_is, cover=cover,
             mutate=mutate, watch=watch, say=lambda line: say(line, quiet),
         )  # fmt: skip
     if as_json:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import snnc.targets as targets
+from snnc.base.factory import Factory
 from snnc.base.files import must_be_free
 from snnc.chips.profile import Profile
 from snnc.errors import SnncError, UsageError
@@ -28,6 +29,11 @@ from snnc.verification.shrink import Case, Differs, samples_that_differ, shrunk
 PEERS = ("torch", "reference")  # what a network can be held against instead of another network
 
 
+def is_module(against: object) -> bool:
+    """Whether a network is to be held against FILE.py:NAME."""
+    return isinstance(against, str) and ".py:" in against
+
+
 @dataclass(frozen=True, eq=False)
 class Contest:
     """What runs, and what it is held against: the simulator ``by``."""
@@ -35,7 +41,7 @@ class Contest:
     net: Network
     run: Callable[[Rasters], Run]
     by: str | None
-    peer: str  # "torch", "reference", or "" for an artifact or a network
+    peer: str  # "torch", "reference", "module", or "" for an artifact or a network
     of: dict[str, Any]  # what identifies it
     timeout_s: float
     artifact: Artifact | None = None
@@ -44,7 +50,7 @@ class Contest:
     @property
     def record(self) -> bool:
         """Whether states are compared; torch's model has none."""
-        return self.peer != "torch"
+        return self.peer not in ("torch", "module")
 
     def remarked(self, comparison: Comparison) -> Comparison:
         """The comparison with what is to be said about the artifact."""
@@ -53,7 +59,7 @@ class Contest:
 
 def contest(
     candidate: Network | Artifact, against: Network | str, by: str | None, timeout_s: float, *, as_it_is: bool = False,
-    chip: Profile | None = None,
+    chip: Profile | None = None, weights: Path | None = None,
 ) -> Contest:  # fmt: skip
     """Return who runs and who judges.
 
@@ -67,6 +73,8 @@ def contest(
         if isinstance(candidate, Artifact):
             return _of_artifact(candidate, against, by, timeout_s, as_it_is, chip)
         return _of_network(candidate, against, by, timeout_s)
+    if is_module(against) and isinstance(candidate, Network):
+        return _of_module(candidate, against, weights, None, timeout_s)
     if against not in PEERS or not isinstance(candidate, Network):
         what = "is an artifact" if against in PEERS else f"{against!r} is no network"
         raise UsageError(what, where="verify", fix="name the network that was exported, or a network and torch or reference")
@@ -79,6 +87,22 @@ def contest(
 
     fixed = isinstance(net.numeric, Fixed)
     return Contest(net, torch_runner(net), by if fixed else "reference", against, of, timeout_s)
+
+
+def _of_module(net: Network, source: str, weights: Path | None, time_axis: str | None, timeout_s: float) -> Contest:
+    """A float network against the module in the user's own file, which is executed."""
+    must_have_torch()
+    from snnc.training.from_snntorch.module_run import module_runner
+    from snnc.training.pruning.own import make
+
+    factory = Factory.parse(source)
+    if factory is None:
+        raise UsageError("is no FILE.py:NAME", where=source, fix="name the function that makes the module")
+    imported: dict[str, Any] = next((s.settings for s in net.done if s.name == "import"), {})
+    axis: Any = time_axis or imported.get("time_axis", "none")
+    run = module_runner(make(factory, 0, weights), net, axis, factory.name)
+    of = {"network": net.hash, "candidate": {"module": factory.name, "weights": str(weights)}, "by": "reference"}
+    return Contest(net, run, "reference", "module", of, timeout_s)
 
 
 def _of_network(candidate: Network, net: Network, by: str | None, timeout_s: float) -> Contest:

@@ -103,6 +103,7 @@ def verify(
     timeout_s: float = 600,
     resume: Path | str | None = None,
     counterexample: Path | str | None = None,
+    weights: Path | str | None = None,
     chip: Chip | None = None,
     as_it_is: bool = False,
     cover: bool = False,
@@ -117,7 +118,8 @@ def verify(
     Args:
         candidate: An artifact or its folder, whose program is executed, or a network, which a simulator runs.
         against: The network that was exported; or "torch" or "reference" for a candidate that is a network: its model in torch,
-            or the engine, is then held against its simulator.
+            or the engine, is then held against its simulator; or "FILE.py:NAME" for a float network: the module that this
+            function makes, which is executed, is held against its simulator, in float64.
         data: Name of a data set, or the data set. One of ``data``, ``inputs`` and ``noise`` is needed.
         inputs: Rasters (samples, steps, n) of integers by input population, or one array where there is one input.
         noise: Part of the slots of random rasters that hold a message, above 0 and at most 1.
@@ -130,6 +132,7 @@ def verify(
         timeout_s: Seconds that each run of a program may take.
         resume: A file that keeps what was compared, and from which a verification that was stopped goes on.
         counterexample: Where to write the smallest case that differs, as a test.
+        weights: Of "FILE.py:NAME": a safetensors file with the state dict of the module.
         chip: Name, path or profile of the chip that the artifact is mapped to, where it is none of snnc's own.
         as_it_is: Whether an artifact that is not what an export writes is run all the same; the verdict says so.
         cover: Whether inputs are made, from the weights, that reach what the samples do not reach, and are compared as well.
@@ -160,7 +163,7 @@ def verify(
         candidate = targets.read_artifact(Path(candidate))
     where_to_shrink(candidate, against, test_folder := path_of(counterexample))
     profile = None if chip is None else profile_of(chip)
-    chosen = contest(candidate, against, simulator_name(by), timeout_s, as_it_is=as_it_is, chip=profile)
+    chosen = contest(candidate, against, simulator_name(by), timeout_s, as_it_is=as_it_is, chip=profile, weights=path_of(weights))
     given = samples_of(chosen.net, data, inputs, noise, split, folder, samples, steps, seed)
     say(f"running {_name(candidate)} on {given.count:,} samples")
     coverage = Coverage(chosen.net) if chosen.record and isinstance(chosen.net.numeric, Fixed) else None

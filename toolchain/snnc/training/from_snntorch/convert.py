@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from snnc.errors import ConfigError, UnsupportedError, refuse
 from snnc.network.model import Network
-from snnc.training.from_snntorch.build import build
+from snnc.training.from_snntorch.build import Built, build
 from snnc.training.from_snntorch.compare import Peer, compare
 from snnc.training.from_snntorch.float64 import Kept, in_float64
 from snnc.training.from_snntorch.neurons import NO_RESET, problems, rule_of
@@ -71,23 +71,31 @@ def convert(
         ConfigError: If the module fails on such an input.
     """
     with in_float64(module) as kept:
-        shape, trial = _trial(module, input_shape, AXES[time_axis], steps, name, kept)
-        found = list(_neuron_problems(module))
-        if not trial.calls:
-            refuse([*found, "no snnTorch neurons were called"], name)
-        wired = wires(trial, shape)
-        built = None if found else build(wired, module, dt_s, name, message_bits)
-        found += [*_unread(wired), *wired.problems]
-        refuse(list(dict.fromkeys(found)), name)
-        assert built is not None  # noqa: S101 - for the type checker: without problems it was built
+        peer, built = understood(module, input_shape, time_axis, dt_s, steps, message_bits, name, kept)
         notes = [UNCOMPARED] if trust else []
         if not trust:
-            peer = Peer(module, kept, trial, shape, AXES[time_axis], steps, message_bits)
             try:
                 notes = compare(peer, built)
             except UnsupportedError as error:
                 raise UnsupportedError(error.what, where=name, fix=error.fix) from error
         return Converted(built.network, built.layers, (*built.notes, *notes))
+
+
+def understood(
+    module: nn.Module, input_shape: Shape | None, time_axis: TimeAxis, dt_s: float | None, steps: int, message_bits: int,
+    name: str, kept: Kept,
+) -> tuple[Peer, Built]:  # fmt: skip
+    """Return the module and the network that its trial run says it is, not yet compared; within `in_float64`."""
+    shape, trial = _trial(module, input_shape, AXES[time_axis], steps, name, kept)
+    found = list(_neuron_problems(module))
+    if not trial.calls:
+        refuse([*found, "no snnTorch neurons were called"], name)
+    wired = wires(trial, shape)
+    built = None if found else build(wired, module, dt_s, name, message_bits)
+    found += [*_unread(wired), *wired.problems]
+    refuse(list(dict.fromkeys(found)), name)
+    assert built is not None  # noqa: S101 - for the type checker: without problems it was built
+    return Peer(module, kept, trial, shape, AXES[time_axis], steps, message_bits), built
 
 
 def _trial(module: nn.Module, shape: Shape | None, axis: int | None, steps: int, name: str, kept: Kept) -> tuple[Shape, Trace]:

@@ -1,0 +1,102 @@
+"""What the user's own module does on given rasters, as a `Run` of the network that was made of it: the other side of
+`snnc verify NET.snnc --against FILE.py:NAME`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from snnc.errors import DataError, NetworkError, UnsupportedError
+from snnc.network.arithmetic import Fixed
+from snnc.network.model import Network, Population
+from snnc.simulation.run import Rasters, Run
+from snnc.training.from_snntorch.build import Built
+from snnc.training.from_snntorch.compare import Peer, observed
+from snnc.training.from_snntorch.convert import TimeAxis, understood
+from snnc.training.from_snntorch.float64 import in_float64
+from snnc.training.from_snntorch.trace import reset
+
+
+def module_runner(module: nn.Module, net: Network, time_axis: TimeAxis, name: str) -> Callable[[Rasters], Run]:
+    """Return what runs ``module`` in float64, from fresh states, on the rasters of ``net``.
+
+    The layers of neurons fire in torch. Populations that are no layer of the module (max-pools, the neuron that brings biases)
+    get what their connections make of the module's own spikes. Raises UnsupportedError for an integer network and for one with a
+    readout, NetworkError for one that has other populations than the module.
+    """
+    if isinstance(net.numeric, Fixed):
+        what = "computes in integers, the module in floats"
+        raise UnsupportedError(what, where=f"network {net.name!r}", fix="hold the float network against the module")
+    if silent := [p.name for p in net.populations if p.neuron and not p.neuron.rule.fires]:
+        raise UnsupportedError(
+            f"reads out {silent[0]!r} by its voltage, of which torch rounds the sums in another order; snnc import compares it"
+            " within 1e-8",
+            where=f"network {net.name!r}",
+        )
+    shape = net.inputs[0].shape
+    with in_float64(module) as kept:
+        peer, built = understood(module, shape, time_axis, net.dt_s, peer_steps(net), 0, name, kept)
+    _must_match(net, built, name)
+
+    def run(inputs: Rasters) -> Run:
+        raster = inputs[net.inputs[0].name]
+        with in_float64(module) as kept:
+            kept.restore()
+            reset(module)
+            seen = observed(peer, _frames(peer, raster, net))
+        if seen.steps != raster.shape[1]:
+            raise DataError(
+                f"makes {seen.steps} steps of a raster of {raster.shape[1]}", where=name, fix=f"use {seen.steps} steps"
+            )
+        spikes: dict[str, NDArray[Any]] = {net.inputs[0].name: raster}
+        spikes |= {built.populations[layer]: fired.astype(np.uint8) for layer, fired in seen.spikes.items()}
+        for p in net.ordered:
+            if p.name not in spikes:
+                spikes[p.name] = _helper(p, net, spikes, raster.shape)
+        by = f"{name} in torch {torch.__version__}"
+        return Run(by, net.dt_s, {p.name: spikes[p.name] for p in net.populations}, {}, {p.name: 0 for p in net.ordered})
+
+    return run
+
+
+def peer_steps(net: Network) -> int:
+    """The steps of the trial run: as the import had them."""
+    stage = next((s.settings for s in net.done if s.name == "import"), {})
+    steps = stage.get("steps", 16)
+    return steps if type(steps) is int and 0 < steps <= 100_000 else 16
+
+
+def _must_match(net: Network, built: Built, name: str) -> None:
+    sizes = {p.name: p.size for p in net.populations if p.neuron}
+    for p in (built.network[population] for population in built.populations.values()):
+        if sizes.get(p.name) != p.size:
+            has = f"{sizes[p.name]} neurons" if p.name in sizes else "none"
+            raise NetworkError(
+                f"has {has} of population {p.name!r}, {name} has {p.size}", where=f"network {net.name!r}",
+                fix="name the module that it was imported from",
+            )  # fmt: skip
+
+
+def _frames(peer: Peer, raster: NDArray[Any], net: Network) -> NDArray[Any]:
+    """What the module takes: messages in its own unit, and the same in all steps where it repeats a frame."""
+    if peer.inner and (raster != raster[:, :1]).any():
+        raise DataError(
+            "takes one frame for all steps, and the raster changes", where=f"network {net.name!r}",
+            fix="use data with the encoding constant",
+        )  # fmt: skip
+    return raster * (net.encoding.unit if net.encoding else 1.0)
+
+
+def _helper(p: Population, net: Network, spikes: dict[str, NDArray[Any]], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """The spikes of neurons that remember nothing, from those of the module."""
+    assert p.neuron is not None  # noqa: S101 - for the type checker: inputs are given
+    current = np.zeros((*shape[:2], p.size))
+    for c in net.into(p.name):
+        sent = spikes[c.src].reshape(-1, c.op.n_src)
+        current += c.op.apply(sent, net.numeric).reshape(current.shape)
+    neuron: Any = p.neuron
+    return np.asarray(current + neuron.bias > neuron.threshold, np.uint8)
