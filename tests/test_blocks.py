@@ -22,7 +22,10 @@ LEFT_OUT = {  # how a line begins, and why it is not run
     "snnc prune dense.snnc --data mnist": "trains for minutes; tests/training/test_prune_to_fit.py runs the verb on less",
 }
 SLOW = {"README.md": [pytest.mark.lava], "docs/tutorial.md": [pytest.mark.lava], "docs/simulator.md": []}  # minutes
-ELSEWHERE = {"docs/how-to/write-a-target.md": "tests/exporters/test_write_a_target.py"}  # what its blocks need is made there
+ELSEWHERE = {
+    "docs/how-to/write-a-target.md": "tests/exporters/test_write_a_target.py",
+    "docs/how-to/publish-a-plug-in.md": "tests/test_plug_ins.py",
+}  # what its blocks need is made there
 WITH_CODE = ("docs/own-models.md", "docs/simulator.md", "docs/targets.md")
 
 

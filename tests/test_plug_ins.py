@@ -5,6 +5,7 @@ The package is that of docs/how-to/publish-a-plug-in.md, and lies in tests/plug_
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -45,6 +46,18 @@ def run(folder, *words, code=0, cwd=None):
     done = subprocess.run(call, env=environment, capture_output=True, text=True, check=False, cwd=cwd)
     assert done.returncode == code, done.stdout + done.stderr
     return done
+
+
+def test_the_page_shows_this_package():
+    page = (ROOT / "docs" / "how-to" / "publish-a-plug-in.md").read_text()
+    for file in ("pyproject.toml", "snnc_example/plain_lif.py"):
+        assert f"\n{(PACKAGE / file).read_text()}```" in page
+
+
+def test_it_is_written_with_public_names_only():
+    for path in (PACKAGE / "snnc_example").glob("*.py"):
+        for line in (line for line in path.read_text().splitlines() if line.startswith(("import snnc", "from snnc"))):
+            assert re.match(r"import snnc$|from snnc import |from snnc\.plugin import |from snnc_example\.", line), line
 
 
 def test_one_of_every_kind_is_listed(installed):

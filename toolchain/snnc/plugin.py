@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from snnc.chips.profile import Profile
     from snnc.data.dataset import Dataset
-    from snnc.importers import ImportConfig, Imported, Importer
+    from snnc.importers import ImportConfig, Imported, Importer, Part
     from snnc.mapping.model import CoreMap
     from snnc.mapping.strategies import Strategy
     from snnc.mapping.task import Task
     from snnc.network.arithmetic import Arith, Fixed, Float
     from snnc.network.model import Connection, Network, Population
-    from snnc.network.neuron import Neuron, NeuronState, SpikeRule, parameter
+    from snnc.network.neuron import Neuron, NeuronState, SpikeRule, StateVar, parameter
     from snnc.network.op import Op
     from snnc.network.synapses import Synapses
+    from snnc.network.units import BIAS, DECAY, STEPS, THRESHOLD
     from snnc.network.window import Window
     from snnc.simulation.run import Run
     from snnc.targets import runner, step_writer
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from snnc.training.pruning.optimizer import PruningOptimizer
 
 __all__ = [
+    "BIAS",
+    "DECAY",
+    "STEPS",
+    "THRESHOLD",
     "Arith",
     "Artifact",
     "Connection",
@@ -41,11 +46,13 @@ __all__ = [
     "Neuron",
     "NeuronState",
     "Op",
+    "Part",
     "Population",
     "Profile",
     "PruningOptimizer",
     "Run",
     "SpikeRule",
+    "StateVar",
     "Strategy",
     "Synapses",
     "Target",
@@ -59,15 +66,16 @@ __all__ = [
 _HOMES = {
     "snnc.chips.profile": "Profile",
     "snnc.data.dataset": "Dataset",
-    "snnc.importers": "ImportConfig Imported Importer",
+    "snnc.importers": "ImportConfig Imported Importer Part",
     "snnc.mapping.model": "CoreMap",
     "snnc.mapping.strategies": "Strategy",
     "snnc.mapping.task": "Task",
     "snnc.network.arithmetic": "Arith Fixed Float",
     "snnc.network.model": "Connection Network Population",
-    "snnc.network.neuron": "Neuron NeuronState SpikeRule parameter",
+    "snnc.network.neuron": "Neuron NeuronState SpikeRule StateVar parameter",
     "snnc.network.op": "Op",
     "snnc.network.synapses": "Synapses",
+    "snnc.network.units": "BIAS DECAY STEPS THRESHOLD",
     "snnc.network.window": "Window",
     "snnc.simulation.run": "Run",
     "snnc.targets.target": "Artifact Target",

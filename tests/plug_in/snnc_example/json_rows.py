@@ -3,8 +3,7 @@
 import json
 
 from snnc import ops
-from snnc.network.arithmetic import Fixed
-from snnc.targets import runner
+from snnc.plugin import Fixed, runner
 
 SUMMARY = "rows of integer weights in JSON, for LIF layers without delays"
 NEEDS_MAPPING = False

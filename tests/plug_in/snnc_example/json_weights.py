@@ -5,11 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from snnc.errors import FileError
-from snnc.importers import Imported, Part
-from snnc.network.model import Connection, Network, Population
-from snnc.network.synapses import Synapses
-from snnc.ops.dense import Dense
+import snnc
+from snnc import ops
+from snnc.plugin import Connection, Imported, Network, Part, Population, Synapses
 from snnc_example.one_to_one import OneToOne
 from snnc_example.plain_lif import PlainLIF
 
@@ -24,7 +22,7 @@ def read(source, config):
         file = json.loads(Path(source).read_text())
         weights, gains = np.array(file["weights"], float), np.array(file["gains"], float)
     except (OSError, ValueError, KeyError) as error:
-        raise FileError(f"holds no weights and gains ({error})", where=source, fix="check the file") from error
+        raise snnc.FileError(f"holds no weights and gains ({error})", where=source, fix="check the file") from error
     neuron = PlainLIF(threshold=np.array(1.0), decay_v=np.array(0.25))
     n = len(weights)
     populations = (
@@ -33,7 +31,7 @@ def read(source, config):
         Population("output", (n,), neuron),
     )
     connections = (
-        Connection("rows", "input", "hidden", Dense(Synapses.from_dense(weights))),
+        Connection("rows", "input", "hidden", ops.get("dense")(Synapses.from_dense(weights))),
         Connection("gains", "hidden", "output", OneToOne(Synapses.from_dense(gains[:, None]))),
     )
     parts = (Part("weights", "table", "rows"), Part("gains", "list", "gains"))

@@ -1,6 +1,6 @@
 """Pruning method `one_shot`: the smallest weights go at once, at the beginning."""
 
-from snnc.training.pruning.optimizer import PruningOptimizer
+from snnc.plugin import PruningOptimizer
 
 
 class OneShot(PruningOptimizer):

@@ -8,7 +8,7 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from snnc.network.op import Op
+from snnc.plugin import Op
 
 
 @final

@@ -11,8 +11,9 @@ refractory period; states start at 0.
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from snnc.network.neuron import Neuron, Parameter, SpikeRule, StateVar, parameter
-from snnc.network.units import DECAY, THRESHOLD
+import numpy as np
+
+from snnc.plugin import DECAY, THRESHOLD, Neuron, SpikeRule, StateVar, parameter
 
 
 @final
@@ -20,8 +21,8 @@ from snnc.network.units import DECAY, THRESHOLD
 class PlainLIF(Neuron):
     """LIF without a bias; its equations are in the docstring of the module."""
 
-    threshold: Parameter = parameter(THRESHOLD, 1.0)
-    decay_v: Parameter = parameter(DECAY, 0.125)
+    threshold: np.ndarray = parameter(THRESHOLD, 1.0)
+    decay_v: np.ndarray = parameter(DECAY, 0.125)
 
     states: ClassVar[tuple[StateVar, ...]] = (
         StateVar("u", overflow="wrap", role="current"),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from snnc.data import Dataset
+from snnc.plugin import Dataset
 
 
 def load(split, folder=None):
