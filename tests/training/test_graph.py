@@ -52,7 +52,7 @@ def equal_to_the_reference(net, inputs):
 def test_random_graphs_fire_as_the_reference_says(model, seed):
     net = graph(seed, model=model, readout=("li", model)[seed % 2], inputs=1 + seed % 2)
     rates = equal_to_the_reference(net, rasters_of(net, seed))
-    assert max(rates) > 0.02
+    assert max(rates) > 0.01
     assert min(rates) < 0.9
 
 
