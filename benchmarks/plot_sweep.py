@@ -3,7 +3,7 @@
     snnc sweep examples/mnist_gradr.toml --data-dir DIR -o out/mnist_gradr
     python benchmarks/plot_sweep.py out/mnist_gradr -o docs/mnist_gradr.png
 
-Needs matplotlib: pip install 'snnc[report]'. Line: mean over the seeds; band: lowest to highest.
+Needs matplotlib: pip install '.[report]'. Line: mean over the seeds; band: lowest to highest.
 """
 
 import argparse
@@ -75,7 +75,7 @@ def main():
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        sys.exit("needs matplotlib: pip install 'snnc[report]'")
+        sys.exit("needs matplotlib: pip install '.[report]'")
     results = read(chosen.folder)
     if not results:
         sys.exit(f"{chosen.folder}: no results of a sweep")

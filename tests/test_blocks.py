@@ -124,7 +124,7 @@ def code(page, language):
 
 def test_the_training_loop_of_the_docs_prunes():
     """docs/own-models.md, with a network and a loader as its reader has them."""
-    torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
+    torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
     torch.manual_seed(0)
     names = {"net": torch.nn.Sequential(torch.nn.Linear(20, 30), torch.nn.Linear(30, 5)), "epochs": 10, "loader": range(20)}
     exec(code("docs/own-models.md", "python"), names)
@@ -139,7 +139,7 @@ def test_the_training_loop_of_the_docs_prunes():
 
 def test_the_stream_of_the_docs_runs(tmp_path, monkeypatch):
     """docs/simulator.md: the stream ends as the output fires, and goes on from what was kept."""
-    pytest.importorskip("numba", reason="the engine needs numba: pip install 'snnc[engine]'")
+    pytest.importorskip("numba", reason="the engine needs numba: pip install '.[engine]'")
     from snnc.simulation import engine
     from snnc.simulation.engine import saved
 

@@ -18,7 +18,7 @@ from snnc.network.model import Connection, Network, Population
 
 LOIHI1 = chips.load("loihi1")
 needs_library = pytest.mark.skipif(
-    find_spec("mtkahypar") is None, reason="the package mtkahypar is not installed: pip install 'snnc[map]'"
+    find_spec("mtkahypar") is None, reason="the package mtkahypar is not installed: pip install '.[map]'"
 )
 STRATEGIES = [pytest.param(n, marks=needs_library if n == "hypergraph" else ()) for n in strategies.names()]
 

@@ -119,7 +119,7 @@ def test_a_cluster_is_closed_unless_that_would_be_waited_for(monkeypatch, error,
         def __exit__(self, *_):
             seen.append(self.name)
 
-    distributed = pytest.importorskip("dask.distributed", reason="dask.distributed is not installed: pip install 'snnc[cluster]'")
+    distributed = pytest.importorskip("dask.distributed", reason="dask.distributed is not installed: pip install '.[cluster]'")
     monkeypatch.setattr(distributed, "LocalCluster", lambda **_: Fake("cluster"))
     monkeypatch.setattr(distributed, "Client", lambda _: Fake("client"))
     with pytest.raises(error), engines.dask(1):

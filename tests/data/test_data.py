@@ -22,7 +22,7 @@ def no_folder_in_the_environment(monkeypatch):
 
 
 def test_digits():
-    pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'snnc[train]'")
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install '.[train]'")
     train, test = data.load("digits"), data.load("digits", "test")
     assert (train.images.shape, test.images.shape) == ((1437, 64), (360, 64))
     assert train.images.dtype == np.uint8
@@ -36,7 +36,7 @@ def test_digits():
 
 
 def test_every_fifth_digit_is_a_test_sample():
-    sklearn = pytest.importorskip("sklearn.datasets", reason="scikit-learn is not installed: pip install 'snnc[train]'")
+    sklearn = pytest.importorskip("sklearn.datasets", reason="scikit-learn is not installed: pip install '.[train]'")
     pixels, labels = sklearn.load_digits(return_X_y=True)
     test = data.load("digits", "test")
     assert (test.labels == labels[::5]).all()

@@ -10,7 +10,7 @@ from snnc.cli import main
 from snnc.data.dataset import Dataset, must_suit
 from snnc.errors import DataError
 
-pytest.importorskip("torch", reason="training needs torch: pip install 'snnc[train]'")
+pytest.importorskip("torch", reason="training needs torch: pip install '.[train]'")
 
 
 def snnc(*words):

@@ -51,7 +51,7 @@ def verdict(artifact, net):
 
 def written(name, net, folder):
     if name == "sanafe" and find_spec("sanafe") is None:
-        pytest.skip("sanafe is not installed: pip install 'snnc[sanafe]'")
+        pytest.skip("sanafe is not installed: pip install '.[sanafe]'")
     return export(name, net, folder)
 
 

@@ -16,7 +16,7 @@ from snnc.neurons.cuba_subtract import CubaSubtract
 from snnc.neurons.li import LI
 from snnc.neurons.lif import LIF
 
-pytest.importorskip("h5py", reason="netx files need h5py: pip install 'snnc[exchange]'")
+pytest.importorskip("h5py", reason="netx files need h5py: pip install '.[exchange]'")
 from cases.netx import FILES, content, written
 
 PIXELS = ImportConfig(pixel_range="0:1")

@@ -22,7 +22,7 @@ from snnc.simulation.reference import simulate
 from snnc.verification.compare import compare
 from snnc.verification.prove import from_noise, synaptic_operations, verify_artifact
 
-pytestmark = pytest.mark.skipif(find_spec("sanafe") is None, reason="sanafe is not installed: pip install 'snnc[sanafe]'")
+pytestmark = pytest.mark.skipif(find_spec("sanafe") is None, reason="sanafe is not installed: pip install '.[sanafe]'")
 
 LOIHI1 = chips.load("loihi1")
 SMALL = replace(LOIHI1, name="small", limits={**LOIHI1.limits, "neurons_per_core": 24})

@@ -10,7 +10,7 @@ import pytest
 from snnc.base import hdf5
 from snnc.errors import FileError, MissingDependencyError
 
-h5py = pytest.importorskip("h5py", reason="reading HDF5 needs h5py: pip install 'snnc[exchange]'")
+h5py = pytest.importorskip("h5py", reason="reading HDF5 needs h5py: pip install '.[exchange]'")
 hdf5_child = pytest.importorskip("snnc.base.hdf5_child", reason="needs h5py")
 
 
@@ -200,7 +200,7 @@ def test_modules_beside_the_file_are_not_imported(path, monkeypatch):
 def test_without_h5py_the_remedy_is_named(path, monkeypatch):
     written(path, sound)
     monkeypatch.setattr(hdf5, "find_spec", lambda _: None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'snnc\[exchange\]'"):
+    with pytest.raises(MissingDependencyError, match=r"pip install '.\[exchange\]'"):
         hdf5.read(path)
 
 

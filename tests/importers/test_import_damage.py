@@ -9,7 +9,7 @@ from cases.convolutions import convolutional
 from cases.networks import fixed_chain
 
 pytest.importorskip("nir", reason="NIR files are made with nir: pip install nir")
-pytest.importorskip("torch", reason="NIR graphs of the tests need torch: pip install 'snnc[train]'")
+pytest.importorskip("torch", reason="NIR graphs of the tests need torch: pip install '.[train]'")
 
 import nir
 from cases.nir_graphs import branches, norse, potentials, settled, sinabs, snntorch_recurrent

@@ -8,7 +8,7 @@ import os
 import pytest
 from conftest import ROOT
 
-pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
+pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
 from snnc.training.from_snntorch.neurons import ACCEPTED, NO_RESET, READOUT, RECURRENT, REFUSED
 
 PAGE = ROOT / "docs" / "import.md"

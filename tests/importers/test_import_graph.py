@@ -10,7 +10,7 @@ from snnc.passes.quantise import quantise
 from snnc.simulation.reference import simulate
 from snnc.verification.prove import from_noise, verify_artifact
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
 import snntorch as snn  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 from cases.snntorch_models import drive, fired_in_torch, in_float64, linear, must_be_equal, net_of, raster, same_spikes  # noqa: E402

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
 from torch import nn  # noqa: E402
 
 from snnc.errors import UnsupportedError  # noqa: E402

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 nir = pytest.importorskip("nir", reason="NIR files are made with nir: pip install nir")
-pytest.importorskip("torch", reason="convolutions are checked with torch: pip install 'snnc[train]'")
+pytest.importorskip("torch", reason="convolutions are checked with torch: pip install '.[train]'")
 
 from cases.nir_graphs import FIRING, GRAPHS, Player, chain, flat, leaky, settled, weights  # noqa: E402
 from click.testing import CliRunner  # noqa: E402

@@ -9,7 +9,7 @@ from snnc import store
 from snnc.errors import ConfigError, UnsupportedError
 from snnc.importers import ImportConfig
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
 import snntorch as snn  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 from cases.snntorch_models import Layered  # noqa: E402

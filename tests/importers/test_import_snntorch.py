@@ -8,7 +8,7 @@ import pytest
 from snnc.errors import UnsupportedError
 from snnc.importers import ImportConfig
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
 import snntorch as snn  # noqa: E402
 from cases.snntorch_models import INPUTS, NEURONS, Layered, in_float64, linear, must_be_equal, raster, same_spikes  # noqa: E402
 from snntorch import surrogate  # noqa: E402

@@ -12,7 +12,7 @@ from snnc.errors import FileError, SnncError, UnsupportedError
 from snnc.importers import ImportConfig, read
 from snnc.simulation.reference import simulate
 
-h5py = pytest.importorskip("h5py", reason="netx files need h5py: pip install 'snnc[exchange]'")
+h5py = pytest.importorskip("h5py", reason="netx files need h5py: pip install '.[exchange]'")
 from cases.netx import CUBA, content, dense, even, layer, planes, put, spiking, written  # noqa: E402
 
 PIXELS = ImportConfig(pixel_range="0:1")

@@ -22,7 +22,7 @@ from snnc.ops.dense import Dense
 from snnc.passes.dequantise import dequantised
 from snnc.simulation.reference import simulate
 
-h5py = pytest.importorskip("h5py", reason="NIR files need h5py: pip install 'snnc[exchange]'")
+h5py = pytest.importorskip("h5py", reason="NIR files need h5py: pip install '.[exchange]'")
 
 
 def changed(net, name, neuron):

@@ -115,7 +115,7 @@ def test_without_the_library_the_other_strategies_still_map(monkeypatch):
     task = Task.of(fixed_chain(), chip(neurons=8))
     made, failed = map_by_all(task)
     assert {m.mapping.strategy for m in made} == set(strategies.names()) - {"hypergraph"}
-    assert "pip install 'snnc[map]'" in failed["hypergraph"]
+    assert "pip install '.[map]'" in failed["hypergraph"]
     with pytest.raises(MissingDependencyError):
         map_by(task, "hypergraph")
 

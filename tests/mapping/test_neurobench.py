@@ -14,7 +14,7 @@ from snnc.mapping.neurobench import measures
 from snnc.mapping.task import Task
 from snnc.simulation.reference import simulate
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
 import snntorch as snn  # noqa: E402
 from torch import nn  # noqa: E402
 

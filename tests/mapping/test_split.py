@@ -25,7 +25,7 @@ def outcome(capsys, folder, *words):
 @pytest.mark.parametrize("executor", ["local", pytest.param("dask", marks=pytest.mark.slow)])
 def test_the_bytes_do_not_depend_on_who_ran_it(executor, words, tmp_path, capsys):
     if executor == "dask":
-        pytest.importorskip("distributed", reason="dask.distributed is not installed: pip install 'snnc[cluster]'")
+        pytest.importorskip("distributed", reason="dask.distributed is not installed: pip install '.[cluster]'")
     alone = outcome(capsys, tmp_path, *words)
     assert alone[0]["spikes"]["output"] > 0
     jobs = 2 if executor == "dask" else 1

@@ -83,7 +83,7 @@ def messages(op, seed=0, samples=3, high=3):
 @settings(max_examples=80, deadline=None, derandomize=True)
 @given(op=convolutions())
 def test_a_convolution_is_torchs(op):
-    torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
+    torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
     given_ = messages(op)
     w = op.window
     planes = torch.from_numpy(given_.reshape(-1, *w.src_shape)).double()
@@ -96,7 +96,7 @@ def test_a_convolution_is_torchs(op):
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(op=pools())
 def test_a_pool_is_torchs(op):
-    torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
+    torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
     w, given_ = op.window, messages(op)
     planes = torch.from_numpy(given_.reshape(-1, *w.src_shape)).double()
     ones = torch.full((w.src_shape[0], 1, *w.kernel), float(op.synapses.values[0]), dtype=torch.float64)
@@ -105,7 +105,7 @@ def test_a_pool_is_torchs(op):
 
 
 def test_an_average_pool_is_torchs():
-    torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
+    torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
     op = SumPool2d.of_weight(1 / 6, Window((3, 8, 6), (2, 3), (2, 3)))
     given_ = messages(op)
     expected = torch.nn.functional.avg_pool2d(torch.from_numpy(given_.reshape(-1, 3, 8, 6)).double(), (2, 3)).numpy()
@@ -113,7 +113,7 @@ def test_an_average_pool_is_torchs():
 
 
 def test_a_convolution_in_one_dimension_is_torchs():
-    torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
+    torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
     kernel = np.random.default_rng(0).normal(size=(4, 2, 3))
     op = Conv2d.from_kernel(kernel, (6, 11), stride=2, padding=(1,), dilation=2, groups=1 + 2 * 1)
     given_ = messages(op)

@@ -118,7 +118,7 @@ def test_targets_compute_it_on_floats(odd, target, tmp_path):
 @pytest.mark.parametrize("kernel", ["lanes", "events"])
 @pytest.mark.parametrize(("bits", "decay_bits"), [(24, 12), (24, 16), (12, 12), (32, 12)])
 def test_the_engine_computes_it_in_every_width(odd, bits, decay_bits, kernel):
-    engine = pytest.importorskip("snnc.simulation.engine", reason="numba is not installed: pip install 'snnc[engine]'")
+    engine = pytest.importorskip("snnc.simulation.engine", reason="numba is not installed: pip install '.[engine]'")
     one = 1 << decay_bits
     numeric = replace(LOIHI, state_bits=bits, decay_bits=decay_bits)
     threshold, level = (10, -20) if bits == 12 else (60, -77)

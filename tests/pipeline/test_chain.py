@@ -18,7 +18,7 @@ from snnc.cli import main
 from snnc.pipeline.chain import read_chain, run_chain
 from snnc.pipeline.recording import RECORDING, read_recording
 
-pytest.importorskip("torch", reason="training needs torch: pip install 'snnc[train]'")
+pytest.importorskip("torch", reason="training needs torch: pip install '.[train]'")
 
 SMALL = """
 name = "small"

@@ -15,7 +15,7 @@ from snnc.analysis.range_proof import prove_ranges
 from snnc.budget.check import check
 from snnc.cli import main
 
-pytest.importorskip("matplotlib", reason="the report needs matplotlib: pip install 'snnc[report]'")
+pytest.importorskip("matplotlib", reason="the report needs matplotlib: pip install '.[report]'")
 
 SECTIONS = (
     "summary",
@@ -230,7 +230,7 @@ def test_markdown_has_the_same_tables(small):
 def test_without_matplotlib_there_is_markdown_and_a_remedy(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     done = snnc("report", RUN, "-o", tmp_path / "report.html")
-    assert (done.exit_code, "pip install 'snnc[report]'" in done.stderr) == (5, True)
+    assert (done.exit_code, "pip install '.[report]'" in done.stderr) == (5, True)
     assert snnc("report", RUN, "--md").exit_code == 0
 
 

@@ -9,7 +9,7 @@ from snnc import store
 from snnc.pipeline.recording import RECORDING, read_recording
 
 pytest.importorskip("playwright", reason="the page is tested with Playwright: pip install playwright axe-playwright-python")
-pytest.importorskip("matplotlib", reason="the report needs matplotlib: pip install 'snnc[report]'")
+pytest.importorskip("matplotlib", reason="the report needs matplotlib: pip install '.[report]'")
 
 
 @pytest.fixture(scope="module")

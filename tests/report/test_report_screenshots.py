@@ -10,7 +10,7 @@ from cases.report_folders import diverged
 from conftest import ROOT
 
 pytest.importorskip("playwright", reason="the page is tested with Playwright: pip install playwright axe-playwright-python")
-pytest.importorskip("matplotlib", reason="the report needs matplotlib: pip install 'snnc[report]'")
+pytest.importorskip("matplotlib", reason="the report needs matplotlib: pip install '.[report]'")
 
 MNIST = ROOT / "results" / "mnist_run"
 PICTURES = ROOT / "docs" / "images"

@@ -26,7 +26,7 @@ from snnc.network.model import Connection, Network, Population
 from snnc.neurons.cuba import Cuba
 from snnc.simulation.reference import simulate
 
-pytest.importorskip("numba", reason="numba is not installed: pip install 'snnc[engine]'")
+pytest.importorskip("numba", reason="numba is not installed: pip install '.[engine]'")
 from snnc.simulation import engine
 from snnc.simulation.engine import saved
 from snnc.simulation.engine.symbolic_step import trace

@@ -17,8 +17,8 @@ from snnc.network.model import Network, Population
 from snnc.passes.quantise import quantise
 from snnc.training.settings import FinetuneConfig, PruneConfig, TrainConfig
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
-pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'snnc[train]'")
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
+pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install '.[train]'")
 from snnc.training import methods  # noqa: E402
 from snnc.training.loop import losses  # noqa: E402
 from snnc.training.loop.record import Record  # noqa: E402

@@ -7,8 +7,8 @@ import pytest
 from snnc import neurons
 from snnc.network.arithmetic import Float
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
-snntorch = pytest.importorskip("snntorch", reason="snnTorch is not installed: pip install 'snnc[train]'")
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
+snntorch = pytest.importorskip("snntorch", reason="snnTorch is not installed: pip install '.[train]'")
 from snntorch import surrogate  # noqa: E402
 
 from snnc.training.arithmetic import TorchFloat, with_tensors  # noqa: E402
@@ -82,7 +82,7 @@ def tensor(array):
     return torch.tensor(array, dtype=torch.float32)
 
 
-@pytest.mark.skipif(kernels() is None, reason="numba is not installed: pip install 'snnc[train]'")
+@pytest.mark.skipif(kernels() is None, reason="numba is not installed: pip install '.[train]'")
 @pytest.mark.parametrize("attached", [False, True], ids=["detached", "attached"])
 @pytest.mark.parametrize("name", ["lif", "cuba"])
 def test_a_step_has_the_gradient_of_the_compiled_kernel(name, attached):

@@ -11,7 +11,7 @@ from snnc.data.dataset import Dataset
 from snnc.errors import ConfigError
 from snnc.network.encoding import Encoding, encode
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
 from snnc.training.loop import augment  # noqa: E402
 from snnc.training.models import feedforward as models  # noqa: E402
 from snnc.training.settings import FitConfig, TrainConfig  # noqa: E402

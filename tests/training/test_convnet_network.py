@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
 from torch import nn  # noqa: E402
 
 from snnc import chips, store  # noqa: E402

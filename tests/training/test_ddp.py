@@ -13,8 +13,8 @@ from conftest import ROOT
 from snnc import data, store
 from snnc.errors import ConfigError
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
-pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'snnc[train]'")
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
+pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install '.[train]'")
 from snnc.training.loop import ranks  # noqa: E402
 from snnc.training.pruning.prune import prune  # noqa: E402
 from snnc.training.settings import PruneConfig, TrainConfig  # noqa: E402

@@ -12,9 +12,9 @@ import pytest
 from snnc import data, store
 from snnc.errors import ConfigError, UnsupportedError
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
-snntorch = pytest.importorskip("snntorch", reason="snnTorch is not installed: pip install 'snnc[train]'")
-pytest.importorskip("numba", reason="numba is not installed: pip install 'snnc[train]'")
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
+snntorch = pytest.importorskip("snntorch", reason="snnTorch is not installed: pip install '.[train]'")
+pytest.importorskip("numba", reason="numba is not installed: pip install '.[train]'")
 from snntorch import surrogate  # noqa: E402
 
 from snnc.training import methods  # noqa: E402
@@ -279,7 +279,7 @@ CONFIG = TrainConfig(hidden=(16,), steps=6, epochs=2, lr=0.02, loss="counts", ba
 
 @pytest.fixture(scope="module")
 def digits():
-    pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'snnc[train]'")
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install '.[train]'")
     return data.load("digits").first(300)
 
 

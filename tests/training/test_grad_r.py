@@ -11,8 +11,8 @@ from snnc import data, store
 from snnc.errors import ConfigError, DataError, UnsupportedError
 from snnc.network.connectivity import parameter_connectivity, synapse_connectivity
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
-pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'snnc[train]'")
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
+pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install '.[train]'")
 from cases.regression import TOTAL, Regression  # noqa: E402
 from torch import nn  # noqa: E402
 
@@ -316,3 +316,21 @@ def test_impossible_settings(settings, says):
     with pytest.raises(ConfigError, match=says):
         PruneConfig(**settings)
     assert np.isclose(PruneConfig(sparsity=0.95).target, 0.05)
+
+
+def test_a_synapse_that_is_reborn_after_rewiring_starts_against_its_gradient():
+    """Faintly, on the side to which its gradient leads."""
+    torch.manual_seed(0)
+    p = nn.Parameter(torch.rand(400) * 0.2 + 0.1)
+    signs = torch.where(torch.rand(400) < 0.5, -1.0, 1.0)
+    optimizer, born = one_group(p, connectivity=0.3, steps=400, rewire=0.4), 0
+    for i in range(400):
+        heard = torch.arange(400) % 2 == (i > 200)  # others matter from then on
+        before = optimizer.exists(p).clone()
+        p.grad = signs * heard + 0.01 * torch.randn(400)
+        optimizer.step()
+        new = optimizer.exists(p) & ~before
+        if i > 170 and new.any():
+            born += int(new.sum())
+            assert (p[new].sign() == -optimizer.state[p]["exp_avg"][new].sign()).all()
+    assert born > 5

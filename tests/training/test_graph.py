@@ -15,7 +15,7 @@ from snnc.network.arithmetic import Float
 from snnc.passes.dequantise import dequantised
 from snnc.simulation.reference import simulate
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
 from snnc.training.kernels.fire import kernels  # noqa: E402
 from snnc.training.models.feedforward import from_network  # noqa: E402
 from snnc.training.models.graph import FloatGraph, groups  # noqa: E402
@@ -94,7 +94,7 @@ def test_it_comes_back_as_it_was(case):
 
 
 @pytest.mark.parametrize("kind", ["raster", "constant"])
-@pytest.mark.skipif(kernels() is None, reason="numba is not installed: pip install 'snnc[train]'")
+@pytest.mark.skipif(kernels() is None, reason="numba is not installed: pip install '.[train]'")
 def test_a_chain_has_the_gradients_of_the_fused_model(kind):
     """The same float32 network as snnTorch layers with compiled kernels, and as a graph with and without them."""
     net = float_chain(1, (12, 30, 5), density=0.7)

@@ -9,7 +9,7 @@ from snnc.errors import ConfigError
 from snnc.training import methods
 from snnc.training.settings import PruneConfig
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
 from cases.regression import TOTAL, Regression  # noqa: E402
 from torch import nn  # noqa: E402
 

@@ -12,8 +12,8 @@ from snnc import data
 from snnc.cli import main
 from snnc.errors import ConfigError
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
-pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'snnc[train]'")
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
+pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install '.[train]'")
 from torch import nn  # noqa: E402
 
 from snnc.training.loop.record import Record  # noqa: E402

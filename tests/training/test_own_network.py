@@ -9,8 +9,8 @@ from safetensors.numpy import load_file
 
 from snnc import data, store
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
-pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'snnc[train]'")
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
+pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install '.[train]'")
 
 from snnc.network.encoding import encode  # noqa: E402
 from snnc.simulation.reference import simulate  # noqa: E402

@@ -17,7 +17,7 @@ from snnc.mapping.mapping_file import read_mapping
 from snnc.mapping.task import Task
 from snnc.training.settings import PruneConfig, TrainConfig
 
-pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
+pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
 from snnc.training.loop.record import Record
 from snnc.training.pruning import prune_to_fit as module
 from snnc.training.pruning.importance import importance

@@ -16,8 +16,8 @@ from snnc import data, store
 from snnc.cli import main
 from snnc.errors import ConfigError, MissingDependencyError
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
-pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'snnc[train]'")
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
+pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install '.[train]'")
 from snnc.training.loop import checkpoint  # noqa: E402
 from snnc.training.loop import fit as loop  # noqa: E402
 from snnc.training.loop.fit import fit  # noqa: E402

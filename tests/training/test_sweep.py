@@ -19,8 +19,8 @@ from snnc.training.sweep import engines
 from snnc.training.sweep import grid as sweep
 from snnc.training.sweep import table as sweep_table
 
-pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
-pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'snnc[train]'")
+pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
+pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install '.[train]'")
 
 GRID = """
 name = "small"
@@ -231,7 +231,7 @@ def test_processes_give_the_same_as_one(grid, tmp_path):
     assert one == two
 
 
-@pytest.mark.skipif(not find_spec("distributed"), reason="dask.distributed is not installed: pip install 'snnc[cluster]'")
+@pytest.mark.skipif(not find_spec("distributed"), reason="dask.distributed is not installed: pip install '.[cluster]'")
 @pytest.mark.filterwarnings("default")
 def test_dasks_local_cluster_gives_the_same(grid, tmp_path):
     snnc("sweep", grid, "-o", tmp_path / "dask", "-q", "--engine", "dask", "--jobs", 2, "--row", "grad_r-0.1")
@@ -243,13 +243,13 @@ def test_dasks_local_cluster_gives_the_same(grid, tmp_path):
 
 def test_without_dask_the_line_that_installs_it_is_given(monkeypatch, grid, tmp_path):
     monkeypatch.setitem(sys.modules, "dask.distributed", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'snnc\[cluster\]'"), engines.dask(2):
+    with pytest.raises(MissingDependencyError, match=r"pip install '.\[cluster\]'"), engines.dask(2):
         pass
     snnc("sweep", grid, "-o", tmp_path / "out", "--engine", "dask", code=5)
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.skipif(not find_spec("distributed"), reason="dask.distributed is not installed: pip install 'snnc[cluster]'")
+@pytest.mark.skipif(not find_spec("distributed"), reason="dask.distributed is not installed: pip install '.[cluster]'")
 @pytest.mark.filterwarnings("default")
 def test_a_scheduler_that_does_not_answer_is_named():
     import dask
@@ -289,7 +289,7 @@ def test_the_papers_experiment_is_a_grid():
 
 
 def test_the_figure_of_a_sweep(grid, tmp_path):
-    pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'snnc[report]'")
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install '.[report]'")
     out = tmp_path / "out"
     snnc("sweep", grid, "-o", out, "-q")
     script = ROOT / "benchmarks" / "plot_sweep.py"

@@ -20,7 +20,7 @@ from snnc.simulation.reference import simulate
 from snnc.simulation.run import Run, classes
 from snnc.verification.compare import compare
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
 from snnc.training.loop.fit import accuracy, fit  # noqa: E402
 from snnc.training.loop.record import Record, read_checkpoint  # noqa: E402
 from snnc.training.models import feedforward as models  # noqa: E402
@@ -101,7 +101,7 @@ CONFIG = TrainConfig(hidden=(16,), steps=6, epochs=3, lr=0.02, loss="counts", ba
 
 @pytest.fixture(scope="module")
 def digits():
-    pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'snnc[train]'")
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install '.[train]'")
     return data.load("digits").first(300), data.load("digits", "test").first(100)
 
 
@@ -286,4 +286,4 @@ def test_without_torch_the_line_that_installs_it_is_shown(verb, package, tmp_pat
     assert snnc(*verb, "-o", tmp_path / "b.snnc") == 5
     shown = capsys.readouterr().err
     assert package in shown
-    assert "pip install 'snnc[train]'" in shown
+    assert "pip install '.[train]'" in shown

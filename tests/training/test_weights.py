@@ -4,7 +4,7 @@ import pytest
 
 from snnc.errors import ConfigError, UnsupportedError
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
 from torch import nn  # noqa: E402
 
 from snnc.training.models import weights  # noqa: E402

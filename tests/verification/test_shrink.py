@@ -19,7 +19,7 @@ from snnc.verification import ledger
 from snnc.verification.prove import compare_batches, from_noise, joined
 from snnc.verification.shrink import Case, minimal, samples_that_differ, select, shrunk
 
-pytest.importorskip("numba", reason="numba is not installed: pip install 'snnc[engine]'")
+pytest.importorskip("numba", reason="numba is not installed: pip install '.[engine]'")
 
 
 def raised(net: Network) -> Network:
@@ -103,7 +103,7 @@ def test_a_broken_engine_leaves_a_test_that_fails_until_it_is_right(tmp_path, br
 
 @pytest.mark.slow
 def test_an_altered_program_is_copied_as_it_is(tmp_path, capsys):
-    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install 'snnc[onnx]'")
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install '.[onnx]'")
     net = fixed_chain(sizes=(30, 40, 8))
     store.save(net, tmp_path / "net.snnc")
     targets.export("onnx", raised(net), None, tmp_path / "program")

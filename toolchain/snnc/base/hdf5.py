@@ -17,7 +17,7 @@ from snnc.errors import FileError, MissingDependencyError, RunError
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MAX_FILE_BYTES = 4 << 30
 TIMEOUT_S = 120.0
-INSTALL = "install it: pip install 'snnc[exchange]'"
+INSTALL = "install it: pip install '.[exchange]'"
 Tree = dict[str, Any]  # name -> Tree, array, text, or nested list of texts
 
 

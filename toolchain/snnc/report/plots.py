@@ -119,7 +119,7 @@ def _style(key: str) -> Any:
     try:
         import matplotlib
     except ImportError as error:
-        raise MissingDependencyError("the page needs matplotlib for its figures", fix="pip install 'snnc[report]'") from error
+        raise MissingDependencyError("the page needs matplotlib for its figures", fix="pip install '.[report]'") from error
     settings: Any = {
         "svg.fonttype": "none", "svg.hashsalt": key, "text.parse_math": False, "font.size": 10, "text.color": _INK,
         "axes.labelcolor": _INK, "axes.edgecolor": _INK, "xtick.color": _INK, "ytick.color": _INK,

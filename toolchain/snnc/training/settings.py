@@ -256,7 +256,7 @@ def must_have_torch() -> None:
         import snntorch  # noqa: F401
         import torch  # noqa: F401
     except ImportError as error:
-        raise MissingDependencyError(f"training needs {error.name or 'torch'}", fix="pip install 'snnc[train]'") from error
+        raise MissingDependencyError(f"training needs {error.name or 'torch'}", fix="pip install '.[train]'") from error
 
 
 def is_first() -> bool:

@@ -16,7 +16,7 @@ def load(split: Split, folder: Path | None = None) -> Dataset:
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
-        raise MissingDependencyError("the digits come with scikit-learn", fix="pip install 'snnc[train]'") from error
+        raise MissingDependencyError("the digits come with scikit-learn", fix="pip install '.[train]'") from error
     pixels, labels = load_digits(return_X_y=True)
     images = ((pixels.astype(np.int64) * 255 + 8) // 16).astype(np.uint8)
     chosen = (np.arange(len(labels)) % 5 == 0) == (split == "test")

@@ -74,7 +74,7 @@ def _library() -> Any:
         library = importlib.import_module("mtkahypar")
     except ImportError as error:
         raise MissingDependencyError(
-            "needs the package mtkahypar", where="strategy 'hypergraph'", fix="install it with: pip install 'snnc[map]'"
+            "needs the package mtkahypar", where="strategy 'hypergraph'", fix="install it with: pip install '.[map]'"
         ) from error
     return library, library.initialize(os.cpu_count() or 1, False)
 

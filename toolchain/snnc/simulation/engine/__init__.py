@@ -73,7 +73,7 @@ def stream(
 def _compiled(notice: Notice) -> AbstractContextManager[Any]:
     """Let ``notice`` hear of compilation while the block lasts. Raises MissingDependencyError without numba."""
     if find_spec("numba") is None:
-        fix = "pip install 'snnc[engine]', or use the reference: --engine reference"
+        fix = "pip install '.[engine]', or use the reference: --engine reference"
         raise MissingDependencyError("the engine needs numba, which is not installed", fix=fix)
     return _announcing(notice)
 

@@ -136,7 +136,7 @@ def board(folder: Path | None, epochs_done: int) -> Iterator[Callable[[Metrics],
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise MissingDependencyError("the log needs tensorboard", fix="pip install 'snnc[tensorboard]'") from error
+        raise MissingDependencyError("the log needs tensorboard", fix="pip install '.[tensorboard]'") from error
     with SummaryWriter(str(folder), purge_step=epochs_done + 1) as writer:
 
         def note(line: Metrics) -> None:

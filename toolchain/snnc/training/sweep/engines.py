@@ -40,7 +40,7 @@ def dask(jobs: int, scheduler: str | None = None) -> Iterator[Run]:
         from dask.distributed import Client, LocalCluster
         from dask.distributed import as_completed as as_finished
     except ImportError as error:
-        raise MissingDependencyError("a sweep on a cluster needs dask.distributed", fix="pip install 'snnc[cluster]'") from error
+        raise MissingDependencyError("a sweep on a cluster needs dask.distributed", fix="pip install '.[cluster]'") from error
     with ExitStack() as open_ones:
         cluster = scheduler or open_ones.enter_context(LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None))
         try:
