@@ -95,11 +95,11 @@ def narrow(profile: str, seed: int) -> dict[str, Any]:
     """One sample of a narrow network: the reference against its unrolled synapses and the engine, every spike and state."""
     config = ConvNetConfig(width=12, hidden=64, voters=2)
     fixed = quantise(random_network(config, 0.2, seed, vote=True), chips.load(profile))
-    wires = tuple(replace(c, op=Dense(c.op.unrolled(), c.op.exponent, c.op.sign_mode)) for c in fixed.connections)
+    connections = tuple(replace(c, op=Dense(c.op.unrolled(), c.op.exponent, c.op.sign_mode)) for c in fixed.connections)
     images = np.random.default_rng(seed).integers(0, 256, (1, 3 * 32 * 32), np.uint8)
     inputs = {"input": encode(fixed.encoding, images)}  # type: ignore[arg-type]
     reference = timed("simulate narrow, shared", lambda: simulate(fixed, inputs, record=True))
-    others = {"unrolled": lambda: simulate(replace(fixed, connections=wires), inputs, record=True)}
+    others = {"unrolled": lambda: simulate(replace(fixed, connections=connections), inputs, record=True)}
     for kernel in ("lanes", "events"):
         others[f"engine, {kernel}"] = partial(engine.simulate, fixed, inputs, record=True, kernel=kernel)
     verdicts = {name: compare(reference, timed(f"simulate narrow, {name}", run)) for name, run in others.items()}

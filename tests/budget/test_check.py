@@ -53,18 +53,18 @@ def words_by_hand(row_counts, neurons, bits):
     return min(sparse, sum(axon(neurons, bits) for _ in row_counts))
 
 
-def use_by_hand(net, slices, piece):
+def use_by_hand(net, slices, core_slice):
     """What a slice uses, from dense masks and loops."""
-    into, out_of = net.into(piece.population), net.out_of(piece.population)
-    counts = {c.name: c.op.synapses.mask()[piece.start : piece.stop].sum(axis=0) for c in into}
+    into, out_of = net.into(core_slice.population), net.out_of(core_slice.population)
+    counts = {c.name: c.op.synapses.mask()[core_slice.start : core_slice.stop].sum(axis=0) for c in into}
     counts = {name: [int(k) for k in n if k] for name, n in counts.items()}
     out = 0
     for c in out_of:
         for other in slices:
             if other.population == c.dst:
-                out += int(c.op.synapses.mask()[other.start : other.stop, piece.start : piece.stop].any(axis=0).sum())
+                out += int(c.op.synapses.mask()[other.start : other.stop, core_slice.start : core_slice.stop].any(axis=0).sum())
     bits = {name: 8 + steps.bit_length() for name, steps in chip_delays(net).items()}
-    neurons = piece.stop - piece.start
+    neurons = core_slice.stop - core_slice.start
     words = sum(words_by_hand(n, neurons, bits[name]) for name, n in counts.items())
     return dict(zip(RESOURCES, (neurons, sum(map(len, counts.values())), out, words), strict=True))
 
@@ -115,8 +115,8 @@ def must_be_mapped_exactly(net, profile, budget):
     assert mapping.to_json() == place(net, slices, profile, seed=3).to_json()
     assert len(mapping.cores) == budget.chip.used <= profile.cores
     for core, shown in zip(mapping.cores, budget.cores, strict=True):
-        (piece,) = core.slices
-        assert dict(core.used) == use_by_hand(net, slices, piece) == {u.resource: u.used for u in shown.uses}
+        (core_slice,) = core.slices
+        assert dict(core.used) == use_by_hand(net, slices, core_slice) == {u.resource: u.used for u in shown.uses}
         assert all(core.used[r] <= limit for r, limit in profile.limits.items())
     for p in net.populations:
         covered = [i for s in slices if s.population == p.name for i in range(s.start, s.stop)]
@@ -150,9 +150,12 @@ def test_a_recurrent_population_is_cut_until_its_own_slices_are_reached(axons_ou
 
 def _axons_of_inputs(net, slices):
     """Input axons that come from off chip; all others are somebody's output axons."""
-    wires = [c for c in net.connections if net[c.src].neuron is None]
+    connections = [c for c in net.connections if net[c.src].neuron is None]
     return sum(
-        int(c.op.synapses.mask()[s.start : s.stop].any(axis=0).sum()) for c in wires for s in slices if s.population == c.dst
+        int(c.op.synapses.mask()[s.start : s.stop].any(axis=0).sum())
+        for c in connections
+        for s in slices
+        if s.population == c.dst
     )
 
 
@@ -164,9 +167,9 @@ def test_a_slice_is_as_long_as_it_can_be(seed, density, profile):
         slices = split(net, profile)
     except DoesNotFitError:
         return
-    for piece in slices:
-        if piece.stop < net[piece.population].size:
-            longer = use_by_hand(net, slices, Slice(piece.population, piece.start, piece.stop + 1))
+    for core_slice in slices:
+        if core_slice.stop < net[core_slice.population].size:
+            longer = use_by_hand(net, slices, Slice(core_slice.population, core_slice.start, core_slice.stop + 1))
             assert any(longer[r] > limit for r, limit in profile.limits.items())
 
 
@@ -342,10 +345,10 @@ def test_numbers_of_another_chip_are_refused(name, fits):
 @pytest.mark.parametrize(("exponent", "fits"), [(5, True), (7, False)])
 def test_a_current_that_can_wrap_is_a_problem(exponent, fits):
     net = fixed_chain(0, (40, 5), density=1.0)
-    (wire,) = net.connections
+    (connection,) = net.connections
     weights = np.full((5, 40), 64)
     weights[3] = 66  # 40 * 66 * 2**exponent * 2**6 reaches 2**23 at exponent 6
-    net = replace(net, connections=(replace(wire, op=Dense(Synapses.from_dense(weights), exponent, "mixed")),))
+    net = replace(net, connections=(replace(connection, op=Dense(Synapses.from_dense(weights), exponent, "mixed")),))
     budget = check(net, LOIHI1)
     assert budget.fits is fits
     expected = "population 'output', neuron 3: the current can reach 21,626,880 and wraps at 8,388,608"
@@ -402,9 +405,9 @@ def test_a_float_network_says_what_it_assumes():
 
 def test_both_connectivities_are_reported_by_name():
     net = fixed_chain(0, (12, 20, 5), density=0.3)
-    (wire,) = check(net, LOIHI1).layers[0].connections
-    assert wire.synapses == net.connections[0].op.synapses.count
-    assert wire.parameter_connectivity == wire.synapse_connectivity == wire.synapses / 240
+    (connection,) = check(net, LOIHI1).layers[0].connections
+    assert connection.synapses == net.connections[0].op.synapses.count
+    assert connection.parameter_connectivity == connection.synapse_connectivity == connection.synapses / 240
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -516,8 +519,8 @@ def test_ten_million_synapses_are_cut_without_a_dense_matrix():
     big = replace(op.synapses, shape=(3200, 3200), indptr=np.arange(3201) * 3200, indices=np.tile(op.synapses.indices, 64),
                   values=np.tile(op.synapses.values, 64))  # fmt: skip
     source, hidden = (replace(p, shape=(3200,)) for p in net.populations[:2])
-    wire = replace(net.connections[0], op=replace(op, synapses=big))
-    large = replace(net, populations=(source, hidden), connections=(wire,))
+    connection = replace(net.connections[0], op=replace(op, synapses=big))
+    large = replace(net, populations=(source, hidden), connections=(connection,))
     assert big.count == 10_240_000
     slices = split(large, LOIHI1)
     mapping = place(large, slices, LOIHI1)

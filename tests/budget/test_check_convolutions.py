@@ -87,9 +87,9 @@ def test_a_large_convolution_is_checked_in_a_second(density, profile):
         budget = check(net, chip_)
         seconds.append(time.process_time() - began)
     assert min(seconds) < 1.0, "what the machine does beside it slows some of them"
-    (wire,) = budget.layers[0].connections
-    assert wire.weights == round(wire.parameter_connectivity * 128 * 128 * 9) == net.connections[0].op.synapses.count
-    assert 0.99 * density < wire.synapses / (128 * 128 * 190**2) < 1.01 * density
+    (connection,) = budget.layers[0].connections
+    assert connection.weights == round(connection.parameter_connectivity * 128 * 128 * 9) == net.connections[0].op.synapses.count
+    assert 0.99 * density < connection.synapses / (128 * 128 * 190**2) < 1.01 * density
     assert budget.fits == (profile == "loihi2" and density < 1)
     tracemalloc.start()
     check(net, chip_)

@@ -56,8 +56,8 @@ def test_weights_of_fewer_bits_are_those_weights_rounded():
 
 def test_bits_at_which_a_connection_is_gone_are_not_advised():
     net = fixed_chain(0, (30, 40, 5), density=1.0)
-    wire = net.connections[0]
-    faint = replace(wire, op=wire.op.with_values(np.full(wire.op.synapses.count, 2)))
+    connection = net.connections[0]
+    faint = replace(connection, op=connection.op.with_values(np.full(connection.op.synapses.count, 2)))
     net = replace(net, connections=(faint, *net.connections[1:]))
     assert advice(net, chip(2, 80), "weights of") is None
 

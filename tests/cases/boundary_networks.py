@@ -33,7 +33,7 @@ def joined(*wires):
     populations = tuple(
         Population(name, (n,), neurons.get("lif").example() if name in driven else None) for name, n in sizes.items()
     )
-    connections = tuple(Connection(f"fc{i}", *wire) for i, wire in enumerate(wires))
+    connections = tuple(Connection(f"fc{i}", *connection) for i, connection in enumerate(wires))
     return Network("edge", populations, connections, 1e-3, encoding=Encoding("rate", 4, 0))
 
 

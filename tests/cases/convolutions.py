@@ -76,15 +76,16 @@ def convolutional(numeric=LOIHI, seed=0, *, steps=12, delays=False):
         "d1": ("any", "output"),
         "d2": ("conv2", "output"),
     }
-    wires = [Connection(name, *ends[name], op) for name, op in ops.items()]
+    connections = [Connection(name, *ends[name], op) for name, op in ops.items()]
     if delays:
-        late = rng.integers(0, 4, ops["d1"].synapses.count).astype(np.int32)
-        wires[3] = replace(wires[3], op=replace(ops["d1"], synapses=replace(ops["d1"].synapses, delays=late)), delay_steps=1)
-        wires[2] = replace(wires[2], axon_delays=rng.integers(0, 3, 270).astype(np.int32))
-    return Network("convolutional", populations, tuple(wires), 1e-3, numeric, Encoding("rate", steps, seed))
+        delayed = rng.integers(0, 4, ops["d1"].synapses.count).astype(np.int32)
+        op = replace(ops["d1"], synapses=replace(ops["d1"].synapses, delays=delayed))
+        connections[3] = replace(connections[3], op=op, delay_steps=1)
+        connections[2] = replace(connections[2], axon_delays=rng.integers(0, 3, 270).astype(np.int32))
+    return Network("convolutional", populations, tuple(connections), 1e-3, numeric, Encoding("rate", steps, seed))
 
 
 def unrolled(net):
     """The same network with a weight of its own for every synapse."""
-    wires = [replace(c, op=Dense(c.op.unrolled(), c.op.exponent, c.op.sign_mode)) for c in net.connections]
-    return replace(net, connections=tuple(wires))
+    connections = [replace(c, op=Dense(c.op.unrolled(), c.op.exponent, c.op.sign_mode)) for c in net.connections]
+    return replace(net, connections=tuple(connections))

@@ -37,11 +37,11 @@ def neuron(rng, n, one_each):
     return Cuba(threshold, rng.choice([1, 2, 4096, *rng.integers(1, 4097, 4)], size), decay_v, bias)
 
 
-def synapses(rng, n_dst, n_src, wire, numeric, message):
+def synapses(rng, n_dst, n_src, connection, numeric, message):
     """Random weights, many at the ends of the grid, thinned out until a step adds less than one turn of u; one may be 0."""
-    grid = np.array(weight_grid(numeric, wire.sign_mode))
+    grid = np.array(weight_grid(numeric, connection.sign_mode))
     smallest = grid[grid != 0][np.abs(grid[grid != 0]).argmin()]
-    exponent = wire.exponent
+    exponent = connection.exponent
     while abs(smallest) * message << max(exponent, 0) > TURN // 4:
         exponent -= 1
     weight = rng.choice(np.concatenate([grid, np.repeat(grid[[0, -1]], len(grid) // 4)]), (n_dst, n_src))
@@ -51,7 +51,7 @@ def synapses(rng, n_dst, n_src, wire, numeric, message):
         weight[0, 0] = smallest
     kept = weight != 0
     kept[0, -1] = True
-    return Dense(Synapses.from_dense(weight, kept), exponent, wire.sign_mode)
+    return Dense(Synapses.from_dense(weight, kept), exponent, connection.sign_mode)
 
 
 def network(seed, wires, *, message_bits=8, weight_bits=8):
@@ -80,9 +80,9 @@ def network(seed, wires, *, message_bits=8, weight_bits=8):
     connections = tuple(
         Connection(
             f"{src}_{dst}", src, dst,
-            synapses(rng, size[dst], size[src], wire, numeric, 2**message_bits - 1 if src == "messages" else 1),
+            synapses(rng, size[dst], size[src], connection, numeric, 2**message_bits - 1 if src == "messages" else 1),
         )
-        for (src, dst), wire in zip(ends, wires, strict=True)
+        for (src, dst), connection in zip(ends, wires, strict=True)
     )  # fmt: skip
     return Network(f"random{seed}", populations, connections, 1e-3, numeric)
 

@@ -33,12 +33,12 @@ def must_be_the_longest(meter, data, resources):
     """Of a drawn slice a core holds as many neurons as measuring every length finds, by what comes in."""
     p = data.draw(st.sampled_from([p for p in meter.net.populations if p.neuron]))
     start = data.draw(st.integers(0, p.size - 1))
-    piece = Slice(p.name, start, data.draw(st.integers(start + 1, p.size)))
+    core_slice = Slice(p.name, start, data.draw(st.integers(start + 1, p.size)))
     fits = []
-    for stop in range(start + 1, piece.stop + 1):
+    for stop in range(start + 1, core_slice.stop + 1):
         used = meter.incoming(Slice(p.name, start, stop))
         fits.append(all(used[r] <= meter.profile.limits[r] for r in resources))
-    assert meter.fitting(piece) == (fits.index(False) if False in fits else len(fits))
+    assert meter.fitting(core_slice) == (fits.index(False) if False in fits else len(fits))
 
 
 def fixed_conv(seed=0, density=0.5):
@@ -52,8 +52,8 @@ def fixed_conv(seed=0, density=0.5):
     populations = [
         Population(n, shape, fixed_neuron("lif") if n != "input" else None) for n, shape in zip(names, shapes, strict=True)
     ]
-    wires = [Connection(f"c{i}", *ends, op) for i, (ends, op) in enumerate(zip(pairwise(names), ops, strict=True))]
-    return Network("conv", tuple(populations), tuple(wires), 1e-3, LOIHI, Encoding("rate", 10, seed))
+    connections = [Connection(f"c{i}", *ends, op) for i, (ends, op) in enumerate(zip(pairwise(names), ops, strict=True))]
+    return Network("conv", tuple(populations), tuple(connections), 1e-3, LOIHI, Encoding("rate", 10, seed))
 
 
 NETWORKS = {"chain": lambda: fixed_chain(3, (12, 40, 30, 5)), "loops": lambda: fixed_loops(2, (12, 30, 5)), "conv": conv_net}

@@ -228,8 +228,8 @@ def test_every_place_counts_the_same_words(net, cores, seed):
     slices = [Slice(name, 0, net[name].size // 2 + 1) for name in task.neurons]
     slices += [Slice(s.population, s.stop, net[s.population].size) for s in slices if s.stop < net[s.population].size]
     cuts = {name: np.zeros(net[name].size, np.int64) for name in task.neurons}
-    for i, piece in enumerate(slices):
-        cuts[piece.population][piece.start : piece.stop] = i
+    for i, core_slice in enumerate(slices):
+        cuts[core_slice.population][core_slice.start : core_slice.stop] = i
     found = must_be_counted(net, task, cuts, len(slices))
     for i, core in enumerate(fill(net, slices, task.profile)):
         assert (core.used[WORDS], core.used[LONGEST]) == (found.used[WORDS][i], found.used[LONGEST][i])

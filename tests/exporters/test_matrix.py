@@ -33,13 +33,13 @@ MAKE = {
 
 def network(pairs):
     """One input into neurons of each model over each operator of ``pairs``, named as the pair."""
-    rng, wires = np.random.default_rng(0), []
+    rng, connections = np.random.default_rng(0), []
     populations = [Population("input", SHAPE, None)]
     for model, kind in pairs:
         op = MAKE[kind](rng)
         populations.append(Population(f"{model}_{kind}", op.dst_shape, fixed_neuron(model, 200, bias=640)))
-        wires.append(Connection(f"into_{model}_{kind}", "input", f"{model}_{kind}", op))
-    return Network("matrix", tuple(populations), tuple(wires), 1e-3, LOIHI, Encoding("rate", 12))
+        connections.append(Connection(f"into_{model}_{kind}", "input", f"{model}_{kind}", op))
+    return Network("matrix", tuple(populations), tuple(connections), 1e-3, LOIHI, Encoding("rate", 12))
 
 
 def test_the_matrix_knows_every_operator():
@@ -49,8 +49,8 @@ def test_the_matrix_knows_every_operator():
 def test_the_neurons_of_the_matrix_are_not_alike():
     """What a pair proves is proved of this model and of no other: on one operator no two models have the same states."""
     net = network([(model, "dense") for model in neurons.names()])
-    wires = [replace(c, op=net.connections[0].op) for c in net.connections]
-    run = simulate(replace(net, connections=tuple(wires)), spikes(net), record=True)
+    connections = [replace(c, op=net.connections[0].op) for c in net.connections]
+    run = simulate(replace(net, connections=tuple(connections)), spikes(net), record=True)
     seen = [b"".join(x.tobytes() for x in run.states[p.name].values()) for p in net.populations if p.neuron]
     assert len(set(seen)) == len(neurons.names())
 

@@ -51,17 +51,17 @@ def mixed(seed=0, sizes=(12, 30, 20, 5), density=0.5, kinds=4, model="lif"):
     for p in net.populations[1:]:
         decays, thresholds = 500 + rng.integers(0, kinds, p.size), 300 + rng.integers(0, kinds, p.size)
         net = with_neurons(net, p.name, decay_v=decays, threshold=thresholds)
-    wires = tuple(replace(c, op=replace(c.op, exponent=-int(rng.integers(0, kinds)))) for c in net.connections)
-    return replace(net, connections=wires)
+    connections = tuple(replace(c, op=replace(c.op, exponent=-int(rng.integers(0, kinds)))) for c in net.connections)
+    return replace(net, connections=connections)
 
 
-def star(wires, size=6):
+def star(connections, size=6):
     """One population that as many inputs reach; ``wires``: (exponent, density, delay) of each."""
     rng = np.random.default_rng(0)
-    inputs = [Population(f"in{i}", (8,), None) for i in range(len(wires))]
+    inputs = [Population(f"in{i}", (8,), None) for i in range(len(connections))]
     joined = [
-        Connection(f"fc{i}", f"in{i}", "output", fixed_dense(rng, size, 8, density=density, exponent=exponent), late)
-        for i, (exponent, density, late) in enumerate(wires)
+        Connection(f"fc{i}", f"in{i}", "output", fixed_dense(rng, size, 8, density=density, exponent=exponent), delayed)
+        for i, (exponent, density, delayed) in enumerate(connections)
     ]
     populations = (*inputs, Population("output", (size,), fixed_neuron("lif")))
     return Network("star", populations, tuple(joined), 1e-3, fixed_chain().numeric)
@@ -69,7 +69,7 @@ def star(wires, size=6):
 
 def needed_by_hand(net, core):
     """What a core needs, neuron by neuron and connection by connection."""
-    decays, thresholds, wires = set(), set(), set()
+    decays, thresholds, connections = set(), set(), set()
     for p in net.populations:
         for i in held(core, p.name):
             of = {name: np.broadcast_to(getattr(p.neuron, name), (p.size,))[i] for name in p.neuron.parameters()}
@@ -77,8 +77,8 @@ def needed_by_hand(net, core):
             thresholds.add(of["threshold"])
     for c in net.connections:
         if c.op.unrolled().mask()[held(core, c.dst)].any():
-            wires.add((c.op.exponent, c.op.sign_mode, chip_delays(net)[c.name].bit_length(), core.formats[c.name]))
-    return {DECAYS: len(decays), THRESHOLDS: len(thresholds), SYNAPSES: len(wires)}
+            connections.add((c.op.exponent, c.op.sign_mode, chip_delays(net)[c.name].bit_length(), core.formats[c.name]))
+    return {DECAYS: len(decays), THRESHOLDS: len(thresholds), SYNAPSES: len(connections)}
 
 
 def counted(core):
@@ -125,8 +125,8 @@ def test_small_layers_share_a_core_up_to_the_limit(kind):
     net, resource = fixed_chain(0, (12, 20, 20, 5)), DISTINCT[kind]
     for i, name in enumerate(("hidden1", "hidden2", "output")):
         net = with_neurons(net, name, threshold=300 + i, decay_v=500 + i)
-    wires = tuple(replace(c, op=replace(c.op, exponent=-i)) for i, c in enumerate(net.connections))
-    net = replace(net, connections=wires)
+    connections = tuple(replace(c, op=replace(c.op, exponent=-i)) for i, c in enumerate(net.connections))
+    net = replace(net, connections=connections)
     cores = {limit: map_by(Task.of(net, limited(**{resource: limit})), "greedy").mapping.cores for limit in (1, 2, 3, 4)}
     assert {limit: len(found) for limit, found in cores.items()} == {1: 3, 2: 2, 3: 1, 4: 1}
     (together,) = cores[3]
@@ -175,17 +175,17 @@ def test_formats_that_change_with_the_length_of_a_slice_are_counted_at_every_len
     net = star([(0, 1.0, 0), (0, 0.1, 0), (-1, 1.0, 0), (-1, 0.1, 0)], size=40)
     profile = limited(**{SYNAPSES: limit})
     slices = split(net, profile)
-    for piece in slices:
-        assert needed_by_a_slice(net, piece) <= limit
-        assert piece.stop == 40 or needed_by_a_slice(net, replace(piece, stop=piece.stop + 1)) > limit
+    for core_slice in slices:
+        assert needed_by_a_slice(net, core_slice) <= limit
+        assert core_slice.stop == 40 or needed_by_a_slice(net, replace(core_slice, stop=core_slice.stop + 1)) > limit
     assert (len(slices) == 1) is (limit == 4)
 
 
-def needed_by_a_slice(net, piece):
+def needed_by_a_slice(net, core_slice):
     """Synapse configurations, by the formats in which a core without that limit stores them."""
-    cut = [replace(piece, start=a, stop=b) for a, b in pairwise((0, piece.start, piece.stop, 40)) if a < b]
+    cut = [replace(core_slice, start=a, stop=b) for a, b in pairwise((0, core_slice.start, core_slice.stop, 40)) if a < b]
     cores = place(net, cut, limited(), 0).cores
-    return needed_by_hand(net, cores[cut.index(piece)])[SYNAPSES]
+    return needed_by_hand(net, cores[cut.index(core_slice)])[SYNAPSES]
 
 
 def test_a_float_network_needs_as_many_as_it_can_once_quantised():

@@ -94,7 +94,7 @@ def test_what_check_accepts_is_placed(tmp_path, name, cores):
     assert check(net, profile).fits
     slices = split(net, profile)
     mapping = place(net, slices, profile)
-    core_of = of_slices(Task.of(net, profile), tuple((piece,) for piece in slices))
+    core_of = of_slices(Task.of(net, profile), tuple((core_slice,) for core_slice in slices))
     assert [core.used[SENT] for core in mapping.cores] == slots_by_hand(net, profile, core_of, range(len(slices)))
     assert (len(slices) > len(split(net, system(tmp_path, 60, 1, sends)))) is (binds and cores < 60)
 

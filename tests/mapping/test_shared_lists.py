@@ -35,8 +35,8 @@ def few_weights(seed, density=0.1):
 
     def alike(c):
         s = c.op.with_values(rng.choice([2] if c.name == "twin" else [2, 4], c.op.synapses.count)).synapses
-        late = rng.integers(0, 2, s.count).astype(np.int32) if c.name == "twin" else None
-        return replace(c, op=replace(c.op, synapses=replace(s, delays=late)))
+        delayed = rng.integers(0, 2, s.count).astype(np.int32) if c.name == "twin" else None
+        return replace(c, op=replace(c.op, synapses=replace(s, delays=delayed)))
 
     return replace(net, connections=tuple(map(alike, net.connections)))
 
@@ -67,18 +67,18 @@ def fewest_copies(places, rule):
 def saved_by_hand(task, mapping, name):
     """Loops over cores and axons; nengo-loihi's rule."""
     c = next(c for c in task.net.connections if c.name == name)
-    s, late, rule = c.op.unrolled(), task.delays[name].bit_length(), task.profile.sharing
+    s, delayed, rule = c.op.unrolled(), task.delays[name].bit_length(), task.profile.sharing
     weights = {(int(r), int(j)): (v, d) for r, j, v, d in zip(s.rows, s.indices, s.values, _delays(s), strict=True)}
     words = shared = more = 0
     for core in mapping.cores:
-        order = [(piece.population, i) for piece in core.slices for i in range(piece.start, piece.stop)]
+        order = [(core_slice.population, i) for core_slice in core.slices for i in range(core_slice.start, core_slice.stop)]
         ends = np.cumsum([0, *(task.compartments[population] for population, _ in order)])
         place = {i: int(ends[n]) for n, (population, i) in enumerate(order) if population == c.dst}
         index = next(w for w in NENGO.index_field_bits if 2**w >= len(order))
         axons = {j: sorted((place[r], *w) for (r, k), w in weights.items() if k == j and r in place) for j in range(c.op.n_src)}
         axons = {j: synapses for j, synapses in axons.items() if synapses}
-        sparse = {j: entry_words(len(a), 8 + late + index) for j, a in axons.items()}
-        dense = entry_words(len(place), 8 + late)
+        sparse = {j: entry_words(len(a), 8 + delayed + index) for j, a in axons.items()}
+        dense = entry_words(len(place), 8 + delayed)
         own = min(sum(sparse.values()), dense * len(axons))
         same = {tuple(a): j for j, a in axons.items()}
         equal = min(own, sum(sparse[j] for j in same.values()), dense * len(same))
@@ -145,7 +145,7 @@ def test_a_kernel_on_one_core_as_worked_by_hand():
     net = joined(("input", "core", op), ("core", "output", Dense(Synapses.from_dense(np.ones((1, 300))))))
     net = replace(net, populations=tuple(replace(p, shape=(1, 1, 300)) if p.size == 300 else p for p in net.populations))
     task = Task.of(net, replace(chip(), sharing=Sharing(255, 4, 2)))
-    core_of = of_slices(task, tuple((piece,) for piece in task.slices))
+    core_of = of_slices(task, tuple((core_slice,) for core_slice in task.slices))
     # the axon of neuron i starts at place i - 1, 0 to 297: 4 remainders, each in 2 reaches of 252, and the 2 lists at the ends
     assert saved(task, core_of)["fc0"] == Saved(300, 4 * 2 + 2, 0)  # an entry of 3 synapses fits a word; inputs lie off chip
     assert saved(task, core_of)["fc1"] == Saved(300, 1, 0)  # 300 times the one list of one synapse, which needs no base
@@ -168,7 +168,7 @@ def test_no_list_lies_there_more_often_than_it_must(seed):
 
 def test_equal_hashes_do_not_make_lists_equal(monkeypatch):
     task = Task.of(few_weights(3), replace(chip(neurons=20), sharing=Sharing(255, 1, 2)))
-    core_of = of_slices(task, tuple((piece,) for piece in task.slices))
+    core_of = of_slices(task, tuple((core_slice,) for core_slice in task.slices))
     expected = saved(task, core_of)
     monkeypatch.setattr(sharing, "_hashes", lambda found: np.zeros(len(found.core), np.uint64))
     assert saved(task, core_of) == expected
@@ -196,7 +196,7 @@ def test_only_lists_with_an_index_are_shared_by_bases(n, starts, others, expecte
     op = shifted(n, starts, others)
     net = joined(("input", "middle", Dense(Synapses.from_dense(np.ones((op.n_src, 1))))), ("middle", "output", op))
     task = Task.of(net, replace(chip(), sharing=Sharing(255, 4, 2)))
-    core_of = of_slices(task, tuple((piece,) for piece in task.slices))
+    core_of = of_slices(task, tuple((core_slice,) for core_slice in task.slices))
     assert saved(task, core_of)["fc1"] == expected
 
 

@@ -85,15 +85,15 @@ def test_the_synapse_takes_the_threshold_away(make):
     thresholds = (np.array([1, 254, 255, 300, 40000, 99999]) / (1 if make is fixed_chain else 1e4)).astype(net.numeric.dtype)
     hidden = replace(net["hidden1"], neuron=replace(net["hidden1"].neuron, threshold=thresholds))
     net = replace(net, populations=(net.populations[0], hidden, net.populations[2]))
-    (wire, _) = with_resets(net, LOIHI1).connections[2:]
-    assert (wire.src, wire.dst, wire.delay_steps) == ("hidden1", "hidden1", 1)
-    assert (wire.op.synapses.mask() == np.eye(6)).all()
-    away = -wire.op.synapses.values * 2.0**wire.op.exponent
-    step = 2.0**wire.op.exponent
+    (connection, _) = with_resets(net, LOIHI1).connections[2:]
+    assert (connection.src, connection.dst, connection.delay_steps) == ("hidden1", "hidden1", 1)
+    assert (connection.op.synapses.mask() == np.eye(6)).all()
+    away = -connection.op.synapses.values * 2.0**connection.op.exponent
+    step = 2.0**connection.op.exponent
     most = 255 << 7 if make is fixed_chain else np.inf  # of an 8-bit weight with the chip's largest exponent
     assert (np.abs(away - np.minimum(thresholds, most)) <= (step if make is fixed_chain else 0)).all()
     if make is fixed_chain:
-        assert wire.op.exponent == 7
+        assert connection.op.exponent == 7
         assert away[0] == step
 
 

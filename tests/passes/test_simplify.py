@@ -118,11 +118,13 @@ def test_a_branch_that_never_fires_is_gone():
     net = fixed_chain()
     rng = np.random.default_rng(1)
     branch = Population("branch", (7,), LIF(131071, 512, 0))
-    wires = (
+    connections = (
         Connection("in", "input", "branch", fixed_dense(rng, 7, 12)),
         Connection("out", "branch", "output", fixed_dense(rng, 5, 7)),
     )
-    wide = replace(net, populations=(*net.populations[:2], branch, net.populations[2]), connections=(*net.connections, *wires))
+    wide = replace(
+        net, populations=(*net.populations[:2], branch, net.populations[2]), connections=(*net.connections, *connections)
+    )
     found = simplify(wide)
     assert {p.name for p in found.network.populations} == {"input", "hidden1", "output"}
     assert hold(wide, found, spikes(wide)) >= 7
