@@ -47,12 +47,12 @@ def by_shifting(net, name, inputs):
     samples, steps, _ = fired["input"].shape
     total = np.zeros((samples, steps, net[name].size), net.numeric.dtype)
     for c in net.into(name):
-        s, delayed = c.op.unrolled(), {}
+        s, late = c.op.unrolled(), {}
         axons = np.zeros(c.op.n_src, int) if c.axon_delays is None else c.axon_delays
         delays = np.zeros(s.count, int) if s.delays is None else s.delays
         for row, column, value, delay in zip(s.rows, s.indices, s.values, delays, strict=True):
-            delayed.setdefault(c.delay_steps + delay + axons[column], []).append((row, column, value))
-        for delay, synapses in delayed.items():
+            late.setdefault(c.delay_steps + delay + axons[column], []).append((row, column, value))
+        for delay, synapses in late.items():
             sums = np.zeros_like(total)
             for row, column, value in synapses:
                 sums[:, delay:, row] += value * fired[c.src][:, : steps - delay, column].astype(total.dtype)
@@ -62,8 +62,8 @@ def by_shifting(net, name, inputs):
 
 def test_delays_of_axons_and_synapses_are_kept_step_by_step():
     net = convolutional(delays=True)
-    connections = [replace(c, op=replace(c.op, exponent=-2 if c.name in ("d1", "c2") else 0)) for c in net.connections]
-    net = replace(net, connections=tuple(connections))
+    wires = [replace(c, op=replace(c.op, exponent=-2 if c.name in ("d1", "c2") else 0)) for c in net.connections]
+    net = replace(net, connections=tuple(wires))
     assert {c.longest_delay for c in net.connections} == {0, 2, 4}
     inputs = spikes(net, samples=2, rate=0.5)
     run = simulate(net, inputs, record=True)
@@ -93,12 +93,12 @@ def test_the_hash_of_a_dense_network_is_what_it_was():
 def test_geometry_and_delays_count_in_the_hash():
     net = convolutional()
     c1, _, c2, *_ = net.connections
-    delayed = np.zeros(c2.op.n_src, np.int32)
+    late = np.zeros(c2.op.n_src, np.int32)
     changed = {
         net.hash,
         convolutional(delays=True).hash,
-        replace(net, connections=(c1, replace(c2, axon_delays=delayed))).hash,
-        replace(net, connections=(c1, replace(c2, axon_delays=delayed + 1))).hash,
+        replace(net, connections=(c1, replace(c2, axon_delays=late))).hash,
+        replace(net, connections=(c1, replace(c2, axon_delays=late + 1))).hash,
         replace(net, connections=(c1, c2)).hash,
     }
     assert len(changed) == 5
@@ -159,11 +159,11 @@ def test_a_hostile_header_is_refused_in_one_sentence(connection, fields, tmp_pat
         (np.full(270, 1 << 20, np.int32), "0 to 65536 are possible"),
     ],
 )
-def test_axon_delays_that_cannot_be_are_refused(delayed, message):
+def test_axon_delays_that_cannot_be_are_refused(late, message):
     net = convolutional()
     c1, p1, c2, *rest = net.connections
     with pytest.raises(NetworkError, match=message):
-        replace(net, connections=(c1, p1, replace(c2, axon_delays=delayed), *rest))
+        replace(net, connections=(c1, p1, replace(c2, axon_delays=late), *rest))
 
 
 @pytest.mark.parametrize(
@@ -174,12 +174,12 @@ def test_axon_delays_that_cannot_be_are_refused(delayed, message):
         (np.full(96, -1, np.int32), r"synapses with delays of -1 \.\. -1 steps"),
     ],
 )
-def test_synapse_delays_that_cannot_be_are_refused(delayed, message):
+def test_synapse_delays_that_cannot_be_are_refused(late, message):
     net = convolutional(delays=True)
     *rest, d1, d2 = net.connections
-    delayed = delayed if len(delayed) == 3 else np.resize(delayed, d1.op.synapses.count)
+    late = late if len(late) == 3 else np.resize(late, d1.op.synapses.count)
     with pytest.raises(NetworkError, match=message):
-        replace(net, connections=(*rest, replace(d1, op=replace(d1.op, synapses=replace(d1.op.synapses, delays=delayed))), d2))
+        replace(net, connections=(*rest, replace(d1, op=replace(d1.op, synapses=replace(d1.op.synapses, delays=late))), d2))
 
 
 def test_a_delay_of_axons_and_synapses_at_once_is_refused():
@@ -192,18 +192,18 @@ def test_a_delay_of_axons_and_synapses_at_once_is_refused():
 def test_a_loop_needs_a_delay_of_every_axon():
     net = fixed_chain(sizes=(4, 6, 6))
     back = replace(net.connections[1], name="back", src="output", dst="output")
-    delayed = np.ones(6, np.int32)
-    assert replace(net, connections=(*net.connections, replace(back, axon_delays=delayed))).ordered
-    delayed = np.array([1, 1, 0, 1, 1, 1], np.int32)
+    late = np.ones(6, np.int32)
+    assert replace(net, connections=(*net.connections, replace(back, axon_delays=late))).ordered
+    late = np.array([1, 1, 0, 1, 1, 1], np.int32)
     with pytest.raises(NetworkError, match="loop of connections without delay"):
-        replace(net, connections=(*net.connections, replace(back, axon_delays=delayed)))
+        replace(net, connections=(*net.connections, replace(back, axon_delays=late)))
 
 
 @pytest.mark.parametrize("delays", [False, True])
 def test_the_reach_of_the_current_is_that_of_the_unrolled_synapses(delays):
     net = convolutional(delays=delays)
-    connections = [replace(c, op=replace(c.op, exponent=-3 if c.name in ("d1", "c2") else 1)) for c in net.connections]
-    net = replace(net, connections=tuple(connections))
+    wires = [replace(c, op=replace(c.op, exponent=-3 if c.name in ("d1", "c2") else 1)) for c in net.connections]
+    net = replace(net, connections=tuple(wires))
     shared, other = current_bound(net), current_bound(unrolled(net))
     for name, bound in shared.items():
         assert bound.low.min() < 0 < bound.high.max() or name == "any"
