@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-slow check venv peers browser hdl hdl-tools screenshots docs notebook clean
+.PHONY: help demo test test-slow mutants check venv peers browser hdl hdl-tools screenshots docs notebook clean
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -67,6 +67,13 @@ test: venv browser hdl ## Run the tests (peers are run for real)
 
 test-slow: venv peers hdl-tools ## Run the tests that take minutes
 	$(BIN)/python -m pytest -q -m slow
+
+mutants: venv ## Mutate the core line by line and list what its tests let live (hours; changes files in place while it runs)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $(VENV)/peers/cosmic-ray cosmic-ray==8.7.0
+	PYTHONPATH=$(VENV)/peers/cosmic-ray $(BIN)/python -m cosmic_ray.cli init mutants.toml out/mutants.sqlite --force
+	PYTHONPATH=$(VENV)/peers/cosmic-ray $(BIN)/python -m cosmic_ray.cli exec mutants.toml out/mutants.sqlite
+	PYTHONPATH=$(VENV)/peers/cosmic-ray $(BIN)/python -m cosmic_ray.tools.survival_rate out/mutants.sqlite
+	PYTHONPATH=$(VENV)/peers/cosmic-ray $(BIN)/python -m cosmic_ray.tools.report --surviving-only --show-diff out/mutants.sqlite
 
 check: venv ## Lint, format, types, and who may import whom
 	$(BIN)/ruff check .
