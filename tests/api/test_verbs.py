@@ -29,7 +29,7 @@ FUNCTIONS = {
     "train": ("train",),
     "verify": ("verify",),
 }
-WITHOUT = {"doctor", "profiles", "run", "sweep", "targets"}  # lists, and what turns files into a folder of files
+WITHOUT = {"build", "doctor", "profiles", "run", "sweep", "targets"}  # lists, tools, and what makes folders of files
 SETTINGS = {
     "import": (snnc.ImportConfig,),
     "prune": (snnc.PruneConfig, OwnConfig),
