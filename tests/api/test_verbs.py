@@ -42,7 +42,6 @@ CALLED = {  # an option's name in the verb -> the parameter's
     "profile": "chip",
     "profile_name": "chip",
     "importer": "format",
-    "model": "against",
     "rate": "noise",
     "kept": "resume",
     "smallest": "counterexample",
@@ -85,6 +84,8 @@ def parameters_of(verb):
 
 
 def called(verb, option):
+    if (verb, option) == ("verify", "model"):
+        return "against"
     return RECORDED[verb] if option == "recorded" else CALLED.get(option, option)
 
 
