@@ -14,7 +14,7 @@ rect { fill: #f6f8fa; stroke: #8c959f } .proof { stroke: #1a7f37; fill: none; st
   text { fill: #e6edf3 } .number { fill: #79c0ff } rect { fill: #161b22; stroke: #6e7681 } .edge { stroke: #8b949e }
   .proof { stroke: #3fb950 } .proved { fill: #3fb950 }
 }
-"""
+"""  # noqa: E501
 
 
 def stages(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
