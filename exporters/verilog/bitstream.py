@@ -5,8 +5,9 @@ import math
 import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ def build(
     result = {
         "device": device, "synapses": "loaded through the serial port" if loaded else "in the bitstream",
         "used": _used(chip, folder, best["seed"]), "seeds": runs, "f_max_mhz": best["f_max_mhz"], "bitstream": name,
-        "tools": _versions(folder), "device_source": chip.source,
+        "tools": _versions(tools[:2]), "device_source": chip.source,
     }  # fmt: skip
     (folder / "utilisation.json").write_text(json.dumps(result, indent=1) + "\n")
     return result
@@ -167,7 +168,9 @@ def _used(chip: Device, folder: Path, seed: int) -> dict[str, dict[str, int]]:
     }
 
 
-def _versions(folder: Path) -> list[str]:
-    """What the tools call themselves in their logs."""
-    texts = [(folder / "yosys.log").read_text(), (folder / "nextpnr_1.log").read_text()]
-    return [found[0] for text in texts if (found := re.search(r"Yosys \d[^\n(]*\S|nextpnr-\S+ \(Version [^)]*\)", text))]
+def _versions(tools: Iterable[Tool]) -> list[str]:
+    """Which tools were called: the version of the package, or the command on the PATH."""
+    return [
+        f"{tool.package} {metadata.version(tool.package)}" if tool.command[0] == sys.executable else tool.command[0]
+        for tool in tools
+    ]
