@@ -16,7 +16,7 @@ from snnc.cli._own import PruneOptions, must_not_be_given, prune_file
 from snnc.cli._training import report, resume_option, tensorboard_option
 from snnc.pipeline.train import prune
 from snnc.training.pruning.own_settings import OwnConfig
-from snnc.training.settings import PruneConfig, is_first
+from snnc.training.settings import PruneConfig, is_first, must_have_torch
 
 
 @click.command("prune", short_help="Prune a network to the connectivity asked for.")
@@ -60,6 +60,7 @@ def command(
     config: PruneConfig = config_from(PruneConfig, options)
     own: OwnConfig = config_from(OwnConfig, options)
     run = PruneOptions(data_name, data_dir, resume, tensorboard, out, force, as_json, quiet)
+    must_have_torch()
     if factory := Factory.parse(str(model)):
         prune_file(factory, own, config, run)
         return 0

@@ -45,7 +45,7 @@ def train(
     config: TrainConfig | None = None,
     **settings: Any,
 ) -> Network:
-    """Train a fully connected spiking network in floats.
+    """Train a spiking network in floats: fully connected, recurrent, or of a table of layers.
 
     Equal data, settings and threads give an equal network on one processor.
 
