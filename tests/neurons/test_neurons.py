@@ -194,3 +194,18 @@ def test_a_refractory_period_is_a_number_of_steps(period, says):
     bad = tuple(dataclasses.replace(p, neuron=p.neuron and CubaRefractory(period=period)) for p in net.populations)
     with pytest.raises(NetworkError, match=says):
         dataclasses.replace(net, populations=bad)
+
+
+@pytest.mark.parametrize("name", neurons.names())
+def test_samples_of_every_model_are_networks_in_either_numbers(name):
+    """A sample is near the example in what its unit allows, and no two are alike."""
+    model, rng = neurons.get(name), np.random.default_rng(0)
+    for net, numeric in ((fixed_chain(model=name), LOIHI), (float_chain(model=name), Float())):
+        first, second = model.sample(numeric, rng), model.sample(numeric, rng)
+        assert any((getattr(first, p) != getattr(second, p)).any() for p in model.parameters())
+        made = dataclasses.replace(net, populations=(*net.populations[:-1], dataclasses.replace(net.output, neuron=first)))
+        run = simulate(made, spikes(made, samples=4, rate=0.5), record=True)
+        assert run.states["output"][model.readout].any()
+        for p in model.parameters():
+            one = model.unit(p).per_float(300.0, LOIHI) if numeric is LOIHI else 1.0
+            assert np.abs(getattr(first, p) / one - getattr(model.example(), p)).max() <= 0.13
