@@ -283,7 +283,7 @@ def test_what_cannot_be_is_refused_before_training(settings, says):
     ("settings", "says"),
     [
         ({"connectivity": 0.1, "method": "gradr"}, "did you mean 'grad_r'"),
-        ({"connectivity": 0.1, "layer": ("fc1",)}, "is no NAME=CONNECTIVITY"),
+        ({"connectivity": 0.1, "layer": ("fc1",)}, "is no NAME=NUMBER"),
         ({"connectivity": 0.1, "layer": ("fc1=0",)}, "a connectivity of 0 cannot be"),
         ({"connectivity": 0.1, "layer": ("fc1=1.5",)}, "a connectivity of 1.5 cannot be"),
     ],
