@@ -17,7 +17,7 @@ from snnc.pipeline.train import train
 from snnc.training.settings import TrainConfig, is_first
 
 
-@click.command("train")
+@click.command("train", short_help="Train a spiking network on a data set.")
 @data_options
 @download_option
 @config_options(TrainConfig)
