@@ -19,7 +19,7 @@ from snnc.base.files import write_bytes
 from snnc.errors import FileError, SnncError
 from snnc.network.arithmetic import numeric_of
 from snnc.network.encoding import Encoding
-from snnc.network.model import Connection, Network, Population, Stage, arrays, structure
+from snnc.network.model import Connection, Network, Population, Stage, arrays, must_be_network, structure
 from snnc.network.synapses import Synapses
 
 SCHEMA = "snnc.network/1"
@@ -52,6 +52,7 @@ def save(net: Network, path: Path | str, *, force: bool = False) -> None:
         >>> os.path.exists("dense.snnc")
         True
     """
+    must_be_network(net)
     write_bytes(Path(path), dumps(net), force=force)
 
 

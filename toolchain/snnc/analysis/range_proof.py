@@ -15,7 +15,7 @@ from snnc.analysis.intervals import Span
 from snnc.analysis.reachability import MOST_STEPS, Reach, reach
 from snnc.errors import ConfigError, DoesNotFitError
 from snnc.network.arithmetic import Fixed
-from snnc.network.model import Connection, Network, Population
+from snnc.network.model import Connection, Network, Population, must_be_network
 from snnc.network.neuron import StateVar
 
 RULES = {
@@ -130,6 +130,7 @@ def prove_ranges(net: Network, *, steps: int | None = None, max_spikes_per_step:
         >>> snnc.prove_ranges(fixed).network_hash == fixed.hash
         True
     """
+    must_be_network(net)
     if steps is not None and not 1 <= steps <= MOST_STEPS:
         raise ConfigError(f"is {steps}, expected 1 to {MOST_STEPS:,}", where="steps", fix="leave it out: for any number of steps")
     if max_spikes_per_step is not None and max_spikes_per_step < 0:

@@ -55,6 +55,8 @@ def config_of(cls: type[T], config: T | None, given: Mapping[str, Any]) -> T:
     """Return ``config``, or one made of keywords. Raises ConfigError for an unknown or impossible one, or if both are given."""
     if config is not None and given:
         raise ConfigError(f"{', '.join(given)} given beside config", fix=f"put them into the {cls.__name__}")
+    if config is not None and not isinstance(config, cls):
+        raise ConfigError(f"config is a {type(config).__name__}, expected a {cls.__name__}", fix="pass keywords, or make one")
     return config if config is not None else from_table(cls, given, "")
 
 

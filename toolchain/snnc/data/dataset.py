@@ -3,7 +3,8 @@
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from math import prod
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,22 @@ from snnc.network.model import Network
 Split = Literal["train", "test"]
 
 FOLDER_VARIABLE = "SNNC_DATA"
+MOST_CLASSES = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """One split of a data set. The arrays are read-only.
+    """One split of a data set. Its arrays are read-only copies or views; those that are passed stay as they are.
+
+    Attributes:
+        name: Of the data set, for reports and provenance.
+        split: "train" or "test".
+        images: Bytes (samples, n): each pixel, or other value, is 0 .. 255. Whole numbers of another type are converted.
+        shape: Of one image; its product is n.
+        labels: Class of each sample (samples,), from 0.
+
+    Raises:
+        DataError: Images or labels are of another shape, number or range.
 
     Examples:
         >>> import snnc
@@ -35,8 +47,18 @@ class Dataset:
     labels: NDArray[np.int64]  # (samples,)
 
     def __post_init__(self) -> None:
-        for array in (self.images, self.labels):
-            array.setflags(write=False)
+        images, labels, where = np.asarray(self.images), np.asarray(self.labels), f"data set {self.name!r}"
+        if images.ndim != 2 or not len(images) or images.shape[1] != prod(self.shape):
+            what = f"has images {images.shape} for the shape {tuple(self.shape)}, expected (samples, {prod(self.shape)})"
+            raise DataError(what, where=where, fix="reshape them: images.reshape(len(images), -1)")
+        if labels.shape != (len(images),):
+            raise DataError(f"has labels {labels.shape} for {len(images)} images", where=where, fix="pass one label an image")
+        _must_be_whole("images", images, 255, where, "scale them to 0 .. 255, round them and convert them to numpy.uint8")
+        _must_be_whole("labels", labels, MOST_CLASSES - 1, where, "number the classes from 0")
+        for name, array, dtype in (("images", images, np.uint8), ("labels", labels, np.int64)):
+            kept = array.astype(dtype, copy=False).view()
+            kept.setflags(write=False)
+            object.__setattr__(self, name, kept)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -57,6 +79,14 @@ class Dataset:
     def first(self, samples: int) -> "Dataset":
         """Return the first ``samples`` of the split, or all of it if it has fewer."""
         return Dataset(self.name, self.split, self.images[:samples], self.shape, self.labels[:samples])
+
+
+def _must_be_whole(name: str, array: NDArray[Any], most: int, where: str, fix: str) -> None:
+    """Raise DataError for numbers that are not whole or not 0 .. ``most``."""
+    if array.dtype.kind not in "ui":
+        raise DataError(f"has {name} of {array.dtype}, expected whole numbers 0 .. {most}", where=where, fix=fix)
+    if array.dtype != np.uint8 and (array.min() < 0 or array.max() > most):
+        raise DataError(f"has {name} of {array.min()} .. {array.max()}, expected 0 .. {most}", where=where, fix=fix)
 
 
 def must_suit(net: Network, data: Dataset) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.chips.profile import Profile
-from snnc.errors import DoesNotFitError
+from snnc.errors import DoesNotFitError, UsageError
 from snnc.mapping.chip_network import ChipNetwork
 from snnc.mapping.configurations import at_most
 from snnc.mapping.model import Slice
@@ -34,8 +34,10 @@ class Task(ChipNetwork):
     def of(cls, net: Network, profile: Profile, rates: Rates | None = None, seed: int = 0) -> Self:
         """Return the task; without ``rates`` every neuron counts as firing once.
 
-        Raises UnsupportedError if no number of cores will do.
+        Raises UnsupportedError if no number of cores will do, UsageError for a seed that is none.
         """
+        if not isinstance(seed, int | np.integer) or seed < 0:
+            raise UsageError(f"{seed!r} is no whole number from 0 on", where="seed", fix="pass seed=0, say")
         task = cls(net, profile, rates or {p.name: np.ones(p.size) for p in net.populations}, seed)
         task.must_be_storable()
         return task

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from math import prod
+from os import PathLike, fspath
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.errors import NetworkError
+from snnc.errors import NetworkError, UsageError
 from snnc.network.arithmetic import Fixed, Float, Numeric
 from snnc.network.encoding import Encoding
 from snnc.network.html import block
@@ -196,6 +197,15 @@ class Network:
     def after(self, stage: Stage, **changes: Any) -> Self:
         """A changed copy that remembers the stage."""
         return replace(self, done=(*self.done, stage), **changes)
+
+
+def must_be_network(value: object) -> None:
+    """Raise UsageError for what is no network: the path of one, say."""
+    if isinstance(value, str | PathLike):
+        path = fspath(value)
+        raise UsageError(f"{path!r} is a path, expected a network", fix=f"load it first: snnc.load({path!r})")
+    if not isinstance(value, Network):
+        raise UsageError(f"{type(value).__name__} is no network", fix="pass what snnc.load or snnc.train returned")
 
 
 def structure(net: Network) -> dict[str, Any]:

@@ -49,7 +49,12 @@ def profile_of(chip: Chip) -> Profile:
 
 def dataset_of(name_or_data: Data, split: Split, folder: Path | str | None = None) -> Dataset:
     """Return a split by the name of its data set, or the data set itself. Raises DataError as `snnc.data.load` does."""
-    return name_or_data if isinstance(name_or_data, Dataset) else data.load(name_or_data, split, path_of(folder))
+    if isinstance(name_or_data, Dataset):
+        return name_or_data
+    if not isinstance(name_or_data, str):
+        fix = "make a snnc.Dataset of images and labels"
+        raise DataError(f"{type(name_or_data).__name__} is neither a data set nor the name of one", fix=fix)
+    return data.load(name_or_data, split, path_of(folder))
 
 
 def rasters_of(net: Network, inputs: Inputs) -> Rasters:

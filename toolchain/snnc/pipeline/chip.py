@@ -23,7 +23,7 @@ from snnc.mapping.rates import read_rates
 from snnc.mapping.split import split
 from snnc.mapping.task import Task
 from snnc.network.arithmetic import Fixed
-from snnc.network.model import Network
+from snnc.network.model import Network, must_be_network
 from snnc.network.op import MAX_SYNAPSES
 from snnc.pipeline.arguments import Chip, path_of, profile_of
 from snnc.targets.target import Artifact
@@ -48,6 +48,7 @@ def check(net: Network, chip: Chip) -> Budget:
         >>> snnc.check(fixed, "loihi1")
         Budget(digits on loihi1: fits, 2 of 128 cores)
     """
+    must_be_network(net)
     return measured(net, profile_of(chip))
 
 
@@ -71,6 +72,7 @@ def remedies(net: Network, chip: Chip, budget: Budget | None = None) -> tuple[Re
         >>> any(remedy.kind == "chip" for remedy in snnc.remedies(fixed, "truenorth"))
         True
     """
+    must_be_network(net)
     profile = profile_of(chip)
     return searched(net, profile, measured(net, profile) if budget is None else budget)
 
@@ -89,6 +91,7 @@ def map_with(
     net: Network, chip: Chip, *, strategy: str | None = None, rates: Path | str | None = None, seed: int = 0
 ) -> Mappings:
     """Return all mappings, with what each costs. Arguments and errors are those of `map`."""
+    must_be_network(net)
     profile = profile_of(chip)
     if problems := lacking(net, profile):
         raise UnsupportedError("; ".join(problems), where=f"network {net.name!r} on {profile.name}")
@@ -181,6 +184,7 @@ def core_map_of(
     net: Network, target: str, *, chip: Chip | None = None, mapping: CoreMap | Path | str | None = None, seed: int = 0
 ) -> CoreMap | None:
     """Return the mapping that is exported, None where the target maps to no chip. Arguments and errors are those of `export`."""
+    must_be_network(net)
     chosen = targets.load(target)
     for option, value in (("chip", chip), ("mapping", mapping)):
         if value is not None and not targets.takes_mapping(chosen):

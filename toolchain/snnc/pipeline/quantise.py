@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from snnc.base.config import config_of
-from snnc.network.model import Network
+from snnc.network.model import Network, must_be_network
 from snnc.passes.quantise import QuantiseConfig
 from snnc.passes.quantise import quantise as rounded
 from snnc.pipeline.arguments import Chip, Data, Say, dataset_of, profile_of, silent
@@ -60,6 +60,7 @@ def quantise(
         >>> fixed.numeric.kind, fixed.numeric.profile
         ('fixed', 'loihi1')
     """
+    must_be_network(net)
     fixed = rounded(net, profile_of(chip), config_of(QuantiseConfig, config, settings))
     if not finetune_epochs:
         return fixed

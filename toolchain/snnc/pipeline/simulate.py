@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from snnc.data.dataset import Split
-from snnc.network.model import Network
+from snnc.network.model import Network, must_be_network
 from snnc.pipeline.arguments import Data, Inputs, dataset_of, rasters_of, simulator_name
 from snnc.simulation.choice import simulator
 from snnc.simulation.run import Run
@@ -35,6 +35,7 @@ def simulate(net: Network, inputs: Inputs, *, by: str = "auto", record: bool = F
         >>> {name: spikes.shape for name, spikes in run.spikes.items()}[net.output.name]
         (2, 8, 10)
     """
+    must_be_network(net)
     return simulator(net, simulator_name(by))(net, rasters_of(net, inputs), record)
 
 
@@ -72,6 +73,7 @@ def evaluate(
         >>> snnc.evaluate(net, "digits", samples=50).samples
         50
     """
+    must_be_network(net)
     images = data if isinstance(data, Recorded) else dataset_of(data, split, folder)
     return evaluated(net, images, samples, watch=watch, by=simulator_name(by))
 
@@ -113,5 +115,7 @@ def contrast(
         >>> snnc.contrast(net, net, samples=20).classes_differing
         0
     """
+    for net in (reference, candidate):
+        must_be_network(net)
     images = data if isinstance(data, Recorded) else dataset_of(data, split, folder)
     return contrasted(reference, candidate, images, samples, watch=watch, by=simulator_name(by))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -17,7 +18,7 @@ from snnc.errors import ConfigError, UsageError
 from snnc.mapping.choose import map_by
 from snnc.mapping.model import CoreMap
 from snnc.mapping.task import Task
-from snnc.network.model import Network
+from snnc.network.model import Network, must_be_network
 from snnc.pipeline.arguments import Data, Say, dataset_of, path_of, silent
 from snnc.training.pruning.own_settings import OwnConfig
 from snnc.training.settings import PruneConfig, TrainConfig, is_first, must_have_torch
@@ -153,6 +154,8 @@ def prune(
         >>> sum(c.op.synapse_count for c in net.connections), sum(c.op.synapse_count for c in sparse.connections)
         (1184, 296)
     """
+    if isinstance(model, str | PathLike):
+        must_be_network(model)
     of_module = {f.name for f in fields(OwnConfig)} & settings.keys() if not isinstance(model, Network) else set()
     owned = config_of(OwnConfig, own, {key: settings.pop(key) for key in of_module})
     files = keep, resume, tensorboard
@@ -276,6 +279,7 @@ def prune_to_fit(
         >>> fitted.fits, fitted.uses["packets"] <= 80
         (True, True)
     """
+    must_be_network(net)
     goal = Goal.parse(goal) if isinstance(goal, str) else goal
     chosen = config_of(PruneConfig, config, {"connectivity": 1.0, **settings} if config is None else settings)
     must_have_torch()

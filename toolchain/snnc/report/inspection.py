@@ -12,7 +12,7 @@ from snnc.errors import NetworkError, UnsupportedError
 from snnc.network.arithmetic import Fixed
 from snnc.network.connectivity import parameter_connectivity, synapse_connectivity
 from snnc.network.latency import latency
-from snnc.network.model import Connection, Network, Population, Stage
+from snnc.network.model import Connection, Network, Population, Stage, must_be_network
 from snnc.network.op import weight_grid
 from snnc.passes.quantise import recorded, scales
 from snnc.passes.scaling import decode_parameter, decode_weights
@@ -117,6 +117,7 @@ def inspect(net: Network, against: Network | None = None) -> Inspection:
         >>> [c.name for c in inspection.connections if c.max_error <= c.half_step]
         ['fc1', 'fc2']
     """
+    must_be_network(net)
     floats = _floats(net, against) if against else {}
     return Inspection(
         net.name,

@@ -169,6 +169,8 @@ def together(parts: Sequence[Evaluation]) -> Evaluation:
 def _runs(
     nets: tuple[Network, ...], data: Dataset | Recorded, samples: int | None, by: str | None, start: int = 0
 ) -> Iterator[tuple[int, tuple[Run, ...]]]:
+    if samples is not None and samples < 1:
+        raise DataError(f"{samples} samples cannot be run", where="samples", fix="ask for at least one, or for all")
     source, stop = _source(nets[0], data), min(start + (samples or len(data)), len(data))
     slots = source(0, 1)[nets[0].inputs[0].name].shape[1] * sum(p.size for net in nets for p in net.populations)
     at_once = min(AT_ONCE, max(1, BYTES_AT_ONCE // slots))
