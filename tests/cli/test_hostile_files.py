@@ -20,7 +20,7 @@ from conftest import snnc
 from snnc import neurons, store, targets
 from snnc.base.npz import open_arrays, packed
 from snnc.chips.profile import load as load_profile
-from snnc.errors import DoesNotFitError, FileError, NetworkError, SnncError
+from snnc.errors import DoesNotFitError, FileError, SnncError
 from snnc.network.model import Connection, Network, Population, Stage
 from snnc.network.synapses import Synapses
 from snnc.ops.conv2d import Conv2d
@@ -182,19 +182,24 @@ def test_equal_networks_give_equal_bytes(tmp_path):
     assert content(export("npz", back, tmp_path / "back").root) == content(tmp_path / "npz0")
 
 
-def outside():
-    """A convolution whose only weight meets the padding in every place."""
-    kernel = np.zeros((1, 1, 3, 3), np.int64)
-    kernel[0, 0, 0, 0] = 2
-    op = Conv2d.from_kernel(kernel, (1, 1, 1), padding=1, mask=kernel != 0)
-    return replace(op, sign_mode="mixed")
-
-
-def test_weights_that_join_no_neurons_are_refused():
+def outside(kernel, padding):
+    """A network whose only convolution has one weight, which meets the padding in every place."""
+    weights = np.zeros((1, 1, *kernel), np.int64)
+    weights[0, 0, 0, 0] = 2
+    op = replace(Conv2d.from_kernel(weights, (1, 1, 1), padding=padding, mask=weights != 0), sign_mode="mixed")
     neuron = fixed_chain(1).populations[1].neuron
     populations = (Population("input", (1, 1, 1), None), Population("output", (1, 1, 1), neuron))
-    with pytest.raises(NetworkError, match="joins no neurons"):
-        Network("x", populations, (Connection("c", "input", "output", outside()),), 1e-3, fixed_chain().numeric)
+    return Network("x", populations, (Connection("c", "input", "output", op),), 1e-3, fixed_chain().numeric)
+
+
+def test_weights_that_meet_only_padding_are_shown(tmp_path, capsys):
+    net = outside((3, 3), 1)
+    assert net.connections[0].op.synapse_count == 0
+    path = saved(net, tmp_path)
+    assert snnc("inspect", path) == 0
+    assert re.search(r"c +│ +1 │ +0 │ +11.11 % +│ +0.00 %", capsys.readouterr().out)
+    assert snnc("check", path, "--hw", "loihi1") == 2  # the core map unrolls it to a connection without synapses
+    assert "has no weight other than 0" in capsys.readouterr().err
 
 
 DEEP = (f"a{'.a' * 20_000} = 1", f"[a{'.a' * 60_000}]", f'x = {{"a"{" . b" * 20_000} = 1}}', "a.1" * 30_000)

@@ -10,9 +10,13 @@ def parameter_connectivity(of: Network | Connection) -> float:
 
 
 def synapse_connectivity(of: Network | Connection) -> float:
-    """Return the synapses that exist, as a part of those that the unpruned connection or network unrolls to."""
+    """Return the synapses that exist, as a part of those that the unpruned connection or network unrolls to.
+
+    The part is 1 where none can exist: a kernel may meet only what lies outside of the planes.
+    """
     connections = _connections(of)
-    return sum(c.op.synapse_count for c in connections) / sum(c.op.possible_synapses for c in connections)
+    possible = sum(c.op.possible_synapses for c in connections)
+    return sum(c.op.synapse_count for c in connections) / possible if possible else 1.0
 
 
 def _connections(of: Network | Connection) -> tuple[Connection, ...]:

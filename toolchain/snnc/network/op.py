@@ -255,8 +255,6 @@ class Op(ABC):
             return wrong
         if not self.synapses.values.any():
             return [f"has no weight other than 0 ({self.synapses.count} of {self.parameters} weights exist)"]
-        if not self.synapse_count:
-            return [f"joins no neurons: its {self.synapses.count} weights meet only what lies outside of the planes"]
         if isinstance(numeric, Fixed):
             return self._fixed_problems(numeric)
         if self.synapses.values.dtype != np.float64 or self.exponent or self.sign_mode:
