@@ -1,11 +1,13 @@
 """A model's rule says what its step does: all models do, and each answer that is spoiled is seen."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import final
 
 import pytest
 
 from snnc import neurons
 from snnc.network.probe import probe
+from snnc.plugin import DECAY, FRACTION, LEVEL, THRESHOLD, Neuron, SpikeRule, StateVar, parameter
 
 OTHER = {
     "comparator": {">": ">=", ">=": ">", "none": ">"},
@@ -62,3 +64,69 @@ def test_a_readout_that_fires_is_seen(monkeypatch):
     step = model.step
     monkeypatch.setattr(model, "step", lambda self, state, current, a: (step(self, state, current, a)[0], current > 0))
     assert probe(model) == ["it says that it never fires, and fires"]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class OneState(Neuron):
+    """Its voltage gets the input itself, fires at the threshold, and is then set to a level."""
+
+    threshold: object = parameter(THRESHOLD, 1.0)
+    decay_v: object = parameter(DECAY, 0.125)
+    level: object = parameter(LEVEL, -0.25)
+    gain: object = parameter(FRACTION, 0.1)
+
+    states = (StateVar("v", overflow="saturate", role="voltage"),)
+    readout = "v"
+    rule = SpikeRule(">=", "level", "same", "decay, then input", "floor", 0)
+
+    def step(self, state, current, a):
+        """One time step."""
+        v = a.saturate(a.floor_decay(state["v"], self.decay_v) + a.lift(current))
+        spikes = a.at_least(v, a.lift(self.threshold))
+        return {"v": a.reset_to(v, spikes, a.lift(self.level))}, spikes
+
+    @classmethod
+    def example(cls):
+        """A typical instance."""
+        return cls()
+
+
+def test_a_model_without_a_current_is_probed():
+    assert probe(OneState) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "spoiled"),
+    [
+        ("comparator", ">"),
+        ("reset", "zero"),
+        ("reset_step", "next"),
+        ("order", "input, then decay"),
+        ("decay_rounding", "toward zero"),
+        ("refractory_steps", 1),
+    ],
+)
+def test_each_of_its_answers_is_probed(answer, spoiled, monkeypatch):
+    monkeypatch.setattr(OneState, "rule", replace(OneState.rule, **{answer: spoiled}))
+    assert probe(OneState)
+
+
+def test_a_step_that_a_scale_changes_is_seen(monkeypatch):
+    """A square of the voltage: twice the weights and thresholds, and four times the square."""
+
+    def step(self, state, current, a):
+        v = a.saturate(a.floor_decay(state["v"], self.decay_v) + a.multiply(state["v"] * state["v"], self.gain) + a.lift(current))
+        spikes = a.at_least(v, a.lift(self.threshold))
+        return {"v": a.reset_to(v, spikes, a.lift(self.level))}, spikes
+
+    monkeypatch.setattr(OneState, "step", step)
+    assert any(problem.startswith("v does not double where weights") for problem in probe(OneState))
+
+
+def test_what_cannot_be_probed_is_a_problem(monkeypatch):
+    monkeypatch.setattr(OneState, "states", (StateVar("v", overflow="saturate", role="other"),))
+    assert probe(OneState) == ["none of its states ['v'] has the role 'voltage'"]
+    monkeypatch.undo()
+    monkeypatch.setattr(OneState, "parameters", classmethod(lambda cls: {}))
+    assert probe(OneState) == ["it fires, and has no parameter 'threshold' among []"]

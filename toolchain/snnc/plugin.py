@@ -1,8 +1,8 @@
 """What a plug-in is written with: contracts and helpers for neurons, operators, targets, importers, strategies and methods.
 
-Each is imported when it is first used. A neuron is a `Neuron` with a `SpikeRule`; an operator an `Op`, with a `Window` where it
-slides over planes; a target offers what `Target` says, and may use `runner` and `step_writer`; an importer offers what `Importer`
-says; a mapping strategy what `Strategy` says; a pruning method is a `PruningOptimizer`.
+Each is imported when it is first used. A neuron is a `Neuron` with a `SpikeRule`, which `probe` holds against its step; an operator
+an `Op`, with a `Window` where it slides over planes; a target offers what `Target` says, and may use `runner` and `step_writer`; an
+importer offers what `Importer` says; a mapping strategy what `Strategy` says; a pruning method is a `PruningOptimizer`.
 """
 
 import importlib
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from snnc.network.model import Connection, Network, Population
     from snnc.network.neuron import Neuron, NeuronState, SpikeRule, StateVar, parameter
     from snnc.network.op import Op
+    from snnc.network.probe import probe
     from snnc.network.synapses import Synapses
-    from snnc.network.units import BIAS, DECAY, STEPS, THRESHOLD
+    from snnc.network.units import BIAS, DECAY, FRACTION, LEVEL, STEPS, THRESHOLD
     from snnc.network.window import Window
     from snnc.simulation.run import Run
     from snnc.targets import runner, step_writer
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = [
     "BIAS",
     "DECAY",
+    "FRACTION",
+    "LEVEL",
     "STEPS",
     "THRESHOLD",
     "Arith",
@@ -59,6 +62,7 @@ __all__ = [
     "Task",
     "Window",
     "parameter",
+    "probe",
     "runner",
     "step_writer",
 ]
@@ -74,8 +78,9 @@ _HOMES = {
     "snnc.network.model": "Connection Network Population",
     "snnc.network.neuron": "Neuron NeuronState SpikeRule StateVar parameter",
     "snnc.network.op": "Op",
+    "snnc.network.probe": "probe",
     "snnc.network.synapses": "Synapses",
-    "snnc.network.units": "BIAS DECAY STEPS THRESHOLD",
+    "snnc.network.units": "BIAS DECAY FRACTION LEVEL STEPS THRESHOLD",
     "snnc.network.window": "Window",
     "snnc.simulation.run": "Run",
     "snnc.targets.target": "Artifact Target",

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.network.arithmetic import Fixed
-from snnc.network.neuron import Neuron, StateVar
+from snnc.network.arithmetic import Fixed, Float
+from snnc.network.neuron import Neuron, NeuronState
 from snnc.network.units import BIAS, STEPS
 
 Ints = NDArray[np.int64]
@@ -34,13 +34,17 @@ SEED = 0
 
 def probe(model: type[Neuron]) -> list[str]:
     """Return what a model's rule and states say otherwise than its `step` does, each as a sentence; empty if they agree."""
+    if all(state.role != "voltage" for state in model.states):
+        return [f"none of its states {list(model.variables())} has the role 'voltage'"]
+    if model.rule.fires and "threshold" not in model.parameters():
+        return [f"it fires, and has no parameter 'threshold' among {list(model.parameters())}"]
     tries = _Tries(model)
     after, spikes = tries.stepped(tries.neuron(), tries.states(1.0), tries.inputs)
     if set(after) != set(model.variables()) or model.readout not in after:
         return [
             f"its step returns the states {sorted(after)}, declared are {list(model.variables())} and readout {model.readout!r}"
         ]
-    found = [*_order(tries), *_rounding(tries), *_overflow(tries)]
+    found = [*_order(tries), *_rounding(tries), *_overflow(tries), *_scale(tries)]
     if not model.rule.fires:
         return found + (["it says that it never fires, and fires"] if spikes.any() else [])
     return [*found, *_comparator(tries), *_reset(tries), *_refractory(tries)]
@@ -56,9 +60,15 @@ class _Tries:
     def inputs(self) -> Ints:
         return np.random.default_rng(SEED).integers(1, 3000, N)
 
-    def state_of(self, role: str) -> StateVar:
-        """The first state of this role."""
-        return next(state for state in self.model.states if state.role == role)
+    @property
+    def voltage(self) -> str:
+        """The first state that is compared with the threshold, or read."""
+        return next(state.name for state in self.model.states if state.role == "voltage")
+
+    @property
+    def entry(self) -> str:
+        """The first state that gets the input: a current, or the voltage of a model that has none."""
+        return next((state.name for state in self.model.states if state.role == "current"), self.voltage)
 
     def neuron(self, **values: Any) -> Neuron:
         """The example in integers, without biases, and with a threshold that is never reached unless one is given."""
@@ -82,6 +92,13 @@ class _Tries:
         after, spikes = neuron.step(dict(states), np.broadcast_to(np.asarray(current, np.int64), N), numeric)
         return {name: np.asarray(x, np.int64) for name, x in after.items()}, np.asarray(spikes, np.int64)
 
+    def sized(self, scale: float, numeric: Float, states: Mapping[str, Any]) -> tuple[NeuronState, Any]:
+        """(states, spikes) after one step of the example in floats, all of whose sizes are multiplied by ``scale``."""
+        values = {name: np.asarray(getattr(self.model.example(), name), np.float64) for name in self.model.parameters()}
+        scaled = {name: scale * x if self.model.unit(name).scaled else x for name, x in values.items()}
+        held = {s.name: states[s.name] * (1.0 if s.overflow == "none" else scale) for s in self.model.states}
+        return self.model(**scaled).step(held, scale * self.inputs / SCALE, numeric)
+
     def adapted(self, states: Mapping[str, Ints]) -> Ints:
         """What is added to the threshold, of a model that says so: its other states."""
         if self.model.rule.reset != "subtract adapted":
@@ -103,14 +120,13 @@ class _Tries:
 
     def threshold(self, below: int) -> tuple[Ints, NDArray[np.bool_]]:
         """(thresholds that the voltage exceeds by so much, where there can be such a threshold above all earlier voltages)."""
-        voltage = self.state_of("voltage").name
-        found = self.free[voltage] - self.adapted(self.free) - below
-        before = self.raised[voltage] - self.adapted(self.raised)
+        found = self.free[self.voltage] - self.adapted(self.free) - below
+        before = self.raised[self.voltage] - self.adapted(self.raised)
         return np.maximum(found, 0), (found > 0) & (found > before)
 
 
 def _order(tries: _Tries) -> Iterator[str]:
-    name, neuron = tries.state_of("current").name, tries.neuron()
+    name, neuron = tries.entry, tries.neuron()
     with_input, _ = tries.stepped(neuron, tries.states(1.0), tries.inputs)
     without, _ = tries.stepped(neuron, tries.states(1.0), 0)
     first = bool((with_input[name] - without[name] == tries.inputs).all())
@@ -158,6 +174,19 @@ def _overflow(tries: _Tries) -> Iterator[str]:
             yield f"{state.name} is to {state.overflow}, and does {does} in {counts[does]} of {counts['ends']} overflows"
 
 
+def _scale(tries: _Tries) -> Iterator[str]:
+    """Floats of twice the size: quantising multiplies weights and thresholds by a scale, and no spike may depend on it."""
+    rng, numeric = np.random.default_rng(SEED + 3), Float()
+    states = {s.name: np.full(N, float(s.initial)) if s.overflow == "none" else rng.normal(0, 2, N) for s in tries.model.states}
+    once, fired = tries.sized(1, numeric, states)
+    twice, also = tries.sized(2, numeric, states)
+    for state in tries.model.states:
+        if state.overflow != "none" and (2 * once[state.name] != twice[state.name]).any():
+            yield f"{state.name} does not double where weights, thresholds and states do, as if they were quantised"
+    if (fired != also).any():
+        yield f"{int((fired != also).sum())} of {N} spikes depend on the scale of weights, thresholds and states"
+
+
 def _extreme(rng: np.random.Generator, low: float, high: float) -> Ints:
     """Numbers at the ends of a range, and within."""
     low, high = int(low), int(min(high, NEVER))
@@ -177,7 +206,7 @@ def _comparator(tries: _Tries) -> Iterator[str]:
 
 def _reset(tries: _Tries) -> Iterator[str]:
     """The voltage after a spike, and a step later, beside that of a neuron in the same state that did not fire."""
-    rule, name = tries.model.rule, tries.state_of("voltage").name
+    rule, name = tries.model.rule, tries.voltage
     threshold, there = tries.threshold(1)
     neuron = tries.neuron(threshold=threshold)
     after, _ = tries.stepped(neuron, tries.raised, tries.inputs)
