@@ -1,4 +1,4 @@
-"""The command line: one file a verb, thin over the library. Nothing imports it."""
+"""The command line: one file per verb, thin over the library. Nothing imports it."""
 
 import importlib
 import json
@@ -28,7 +28,7 @@ AGAIN_S = 0.02  # until a signal that was swallowed comes again
 
 
 class _Ended(BaseException):
-    """A signal asked the process to end: an exception, so that what was begun is tidied up on the way out."""
+    """A signal asked the process to end. It is an exception, so that unfinished work is cleaned up on the way out."""
 
 
 _interrupts: list[int] = []  # of the verb that runs
@@ -36,8 +36,9 @@ _interrupts: list[int] = []  # of the verb that runs
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Within, Ctrl-C raises KeyboardInterrupt, and SIGTERM and SIGHUP raise `_Ended`, once; a signal that is ignored already
-    (nohup) stays ignored. None is lost: what a callback of a compiler or a finaliser swallows comes again."""
+    """Within, Ctrl-C raises KeyboardInterrupt, and SIGTERM and SIGHUP raise `_Ended`, once. A signal that is already ignored
+    (nohup) stays ignored. No signal is lost: one that a callback of a compiler or a finaliser swallows is raised again.
+    """
     heard = [number for number in ENDING if signal.getsignal(number) is signal.SIG_DFL]
     ended: list[int] = []
 
@@ -76,7 +77,7 @@ def _ended_by_signals() -> Iterator[None]:
 
 
 def _interrupt(*_: object) -> None:
-    """Ctrl-C. While torch is loaded, which is before anything is begun, an exception would abort the process in C++."""
+    """Handle Ctrl-C. While torch is loaded, before anything else starts, an exception would abort the process in C++."""
     if getattr(getattr(sys.modules.get("torch"), "__spec__", None), "_initializing", False):
         _leave(_fail(sys.argv[1:], "interrupted", INTERRUPTED))
     _interrupts.append(signal.SIGINT)
@@ -84,7 +85,7 @@ def _interrupt(*_: object) -> None:
 
 
 def _leave(code: int) -> NoReturn:
-    """End the process as it is: Python's own end would wait for threads that still compile, and may fail in half-made code."""
+    """End the process at once: Python's own exit would wait for threads that still compile, and may fail in half-made code."""
     for file in (sys.stdout, sys.stderr):
         _print(file, "")
     os._exit(code)
@@ -140,7 +141,7 @@ class _Verbs(click.Group):
 
 
 def _of_memory(error: BaseException) -> bool:
-    """Return whether a failure is one of memory: also that of a library or a thread for which there was no room."""
+    """Return whether memory ran out, also in a library or because there was no room for a thread."""
     signs = ("cannot allocate memory", "failed to map segment", "can't start new thread", "out of memory", "bad_alloc")
     return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in signs)
 
@@ -151,7 +152,9 @@ def _how_much(error: BaseException) -> str:
 
 
 def _fail(words: list[str], message: str, code: int, **detail: str) -> int:
-    """One sentence on stderr; one JSON object on stdout for scripts. Either may be full or closed, which changes no code."""
+    """Write one sentence to stderr, and one JSON object to stdout for scripts. Either may be full or closed; the exit code
+    stays.
+    """
     body = {"schema": "snnc.error/1", "ok": False, "exit_code": code, "message": message, **detail}
     _print(sys.stderr, f"error: {message}\n")
     _print(sys.stdout, json.dumps(body) + "\n" if "--json" in words else "")
@@ -169,14 +172,14 @@ def _print(file: TextIO, text: str) -> None:
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="snnc")
 def main() -> None:
-    """From a trained spiking network to a neuromorphic chip, proved spike for spike.
+    """Take a trained spiking network to a neuromorphic chip, and prove every step spike for spike.
 
     train -> prune -> quantise -> check -> export -> verify; `snnc run CONFIG.toml` does all of it.
     """
 
 
 def start() -> None:
-    """The command line as a program. Once a signal has ended the verb, which has tidied up, nothing is waited for."""
+    """Run the command line as a program. After a signal has ended the verb, which has cleaned up, do not wait for anything."""
     try:
         main()
     except SystemExit as end:

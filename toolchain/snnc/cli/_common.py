@@ -1,4 +1,4 @@
-"""What the verbs share: options made from configurations, output for people and for scripts."""
+"""Shared parts of the verbs: options made from configurations, output for people and for scripts."""
 
 import json
 import sys
@@ -41,7 +41,7 @@ quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print no progre
 
 
 def config_options(cls: type[Config]) -> Decorator:
-    """One option for each field of a configuration; `config_from` collects them again."""
+    """Add one option for each field of a configuration; `config_from` collects them again."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for f in reversed(fields(cls)):
@@ -70,24 +70,26 @@ def config_options(cls: type[Config]) -> Decorator:
 
 
 def config_from(cls: type[Config], options: dict[str, Any]) -> Any:
-    """The configuration out of a verb's options; takes its fields away from ``options``."""
+    """Return the configuration from a verb's options, and remove its fields from ``options``."""
     return cls(**{f.name: options.pop(f.name) for f in fields(cls)})
 
 
 def print_json(schema: str, **body: Any) -> None:
-    """Exactly one versioned object on stdout."""
+    """Print exactly one versioned object to stdout."""
     click.echo(json.dumps({"schema": f"snnc.{schema}", "ok": True, **body}))
 
 
 def say(message: str, quiet: bool = False) -> None:
-    """One line of progress on stderr."""
+    """Print one line of progress to stderr."""
     if not quiet:
         click.echo(message, err=True)
 
 
 @contextmanager
 def progress(total: int, quiet: bool, label: str) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal's stderr, nothing elsewhere; gives the function that takes how many of ``total`` are done."""
+    """Show a progress bar on a terminal's stderr, nothing elsewhere. Returns the function that takes how many of ``total`` are
+    done.
+    """
     if quiet or not sys.stderr.isatty():
         yield lambda done: None
         return

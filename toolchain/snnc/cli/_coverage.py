@@ -1,4 +1,4 @@
-"""What runs reached of a network, and which wrong programs they catch, in tables. Part of `snnc verify`."""
+"""Tables of what the runs reached in a network, and of the wrong programs that they catch. Part of `snnc verify`."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ COLUMNS = ("place", "what", "of", "reached", "proved out of reach", "left")
 
 
 def print_coverage(coverage: Coverage | None) -> None:
-    """Print what the runs reached, and how near registers came to their ends; nothing where nothing was counted."""
+    """Print what the runs reached, and how near registers came to their ends. Prints nothing if nothing was counted."""
     if coverage is None or not coverage.samples:
         return
     print_table(f"coverage of {coverage.samples:,} samples", COLUMNS, list(_rows(coverage)))
@@ -51,7 +51,7 @@ def _numbers(share: Share) -> tuple[int, int, int, int]:
 
 
 def print_mutants(mutants: Sequence[Caught]) -> None:
-    """Print which wrong programs were caught; nothing where none was made."""
+    """Print which wrong programs were caught. Prints nothing if none was made."""
     if not mutants:
         return
     rows = [(one.what, "caught" if one.caught else "NOT CAUGHT", one.how) for one in mutants]

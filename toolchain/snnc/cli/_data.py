@@ -11,7 +11,7 @@ from snnc.errors import UsageError
 
 
 def data_options(command: Any) -> Any:
-    """``--data`` and ``--data-dir``; the command gets ``data_name`` and ``data_dir``."""
+    """Add ``--data`` and ``--data-dir``; the command gets ``data_name`` and ``data_dir``."""
     decorators: tuple[Decorator, ...] = (
         click.option(
             "--data", "data_name", type=click.Choice(data.names()), default="digits", show_default=True, help="Data set."
@@ -24,18 +24,18 @@ def data_options(command: Any) -> Any:
 
 
 def download_option(command: Any) -> Any:
-    """``--download``; the command gets ``download``."""
+    """Add ``--download``; the command gets ``download``."""
     return click.option("--download", is_flag=True, help="Fetch missing files of mnist into --data-dir first.")(command)
 
 
 def only_one_input(rate: float | None, recorded: Path | None) -> None:
-    """Raise UsageError where both noise and recorded rasters are asked for."""
+    """Raise UsageError if both noise and recorded rasters are given."""
     if rate is not None and recorded is not None:
         raise UsageError("noise and recorded rasters are two inputs", where="--random, --inputs", fix="leave one of them out")
 
 
 def number_or_all(ctx: click.Context, option: click.Parameter, value: str) -> int | None:
-    """How many samples an option asks for; None for the word all."""
+    """Return how many samples an option asks for; None for the word all."""
     if value == "all":
         return None
     if not value.isdecimal() or int(value) < 1:

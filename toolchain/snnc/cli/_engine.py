@@ -1,4 +1,4 @@
-"""The option --engine, apart from the common ones so that only verbs that simulate load the simulators."""
+"""The option --engine. It is separate from the common options, so that only verbs that simulate load the simulators."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""Pruning until a network fits a budget of a chip: what `snnc prune --fit` does."""
+"""Pruning until a network fits a budget of a chip: the implementation of `snnc prune --fit`."""
 
 import json
 import os
@@ -23,7 +23,9 @@ ASKED = ("connectivity", "sparsity", "layer")
 
 
 def goal_of(text: str, model: Path, options: dict[str, Any]) -> Goal:
-    """The goal of --fit; sets the connectivity, which has no meaning then. Raises ConfigError for what does not go with it."""
+    """Return the goal of --fit, and set the connectivity, which has no meaning then. Raises ConfigError for options that do not
+    go with --fit.
+    """
     if given := [f"--{name}" for name in ASKED if options[name] not in (None, ())]:
         raise ConfigError(f"--fit finds the connectivity, {given[0]} asks for one", fix="leave one of them out")
     if Factory.parse(str(model)):
@@ -36,8 +38,9 @@ def goal_of(text: str, model: Path, options: dict[str, Any]) -> Goal:
 
 
 def fit_network(model: Path, goal: Goal, config: PruneConfig, run: PruneOptions) -> int:
-    """Write the float network to ``out``, and beside it the quantised one (.fixed.snnc), its mapping (.mapping.json), metrics and
-    checkpoints. Returns the exit code: 3 if it does not fit, after all that could be done."""
+    """Write the float network to ``out``, and beside it the quantised one (.fixed.snnc), its mapping (.mapping.json), metrics
+    and checkpoints. Returns the exit code: 3 if the network does not fit, although everything possible was tried.
+    """
     fixed_path, mapping_path = (run.out.with_name(_stem(run.out) + ending) for ending in (".fixed.snnc", ".mapping.json"))
     for path in (run.out, fixed_path, mapping_path):
         must_be_free(path, run.force)
@@ -74,7 +77,7 @@ def _json(mapping: CoreMap) -> bytes:
 
 
 def _reached(net: Network) -> float | None:
-    """The test accuracy of the last training."""
+    """Return the test accuracy of the last training."""
     return next((s.settings["reached"].get("test_accuracy") for s in reversed(net.done) if "reached" in s.settings), None)
 
 

@@ -1,4 +1,4 @@
-"""The tables of an inspection, which quantise and inspect print."""
+"""The tables of an inspection, for quantise and inspect."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from snnc.report.terminal import print_table
 
 
 def print_populations(inspection: Inspection) -> None:
-    """Populations with shape and neuron; in fixed networks with scale and the reach of the current."""
+    """Print populations with shape and neuron, and for fixed networks the scale and the range of the current."""
     rows = [
         (
             p.name,
@@ -27,7 +27,7 @@ def print_populations(inspection: Inspection) -> None:
 
 
 def print_connections(inspection: Inspection) -> None:
-    """Connections with their synapses, and in fixed networks how well the integers stand for the floats."""
+    """Print connections with their synapses, and for fixed networks how well the integers represent the floats."""
     rows = [(c.name, f"{c.src} -> {c.dst}", c.delay_steps, c.operator) for c in inspection.connections]
     print_table("connections", ("connection", "from -> to", "delay", "operator"), rows)
     counts = [
@@ -61,7 +61,7 @@ def print_connections(inspection: Inspection) -> None:
 
 
 def print_parameters(inspection: Inspection) -> None:
-    """Neuron parameters: float, integer, float again, error."""
+    """Print the neuron parameters: float, integer, float again, error."""
     rows = [
         (f"{p.population}.{p.name}", span(p.before), span(p.value), span(p.decoded), _number(p.max_error), _number(p.half_step))
         for p in inspection.parameters
@@ -70,7 +70,7 @@ def print_parameters(inspection: Inspection) -> None:
 
 
 def span(values: tuple[float, float] | None) -> str:
-    """A range as text; one number if both ends are equal."""
+    """Return a range as text; one number if both ends are equal."""
     if values is None:
         return "-"
     return _number(values[0]) if values[0] == values[1] else f"{_number(values[0])} .. {_number(values[1])}"

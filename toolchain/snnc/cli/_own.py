@@ -1,4 +1,4 @@
-"""Pruning a model that a Python file of the user's own makes: what `snnc prune FILE.py:FACTORY` does."""
+"""Pruning of a model that a Python file of the user makes: the implementation of `snnc prune FILE.py:FACTORY`."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ REPORT = "snnc.pruned-model/1"
 
 
 def must_not_be_given(own: OwnConfig, model: Path) -> None:
-    """Raises ConfigError if options of FILE.py:FACTORY were given for a network, which has its own."""
+    """Raise ConfigError if options of FILE.py:FACTORY are given for a network, which has its own."""
     if own != OwnConfig():
         raise ConfigError(
             "--weights, --input and --steps are for FILE.py:FACTORY", where=str(model), fix="leave them out for a network"
@@ -32,7 +32,7 @@ def must_not_be_given(own: OwnConfig, model: Path) -> None:
 
 @dataclass(frozen=True)
 class PruneOptions:
-    """The options of `snnc prune` that say what is read and written."""
+    """Options of `snnc prune` for the files that it reads and writes."""
 
     data_name: str
     data_dir: Path | None
@@ -45,12 +45,12 @@ class PruneOptions:
 
     @property
     def network(self) -> Path:
-        """Beside the weights, for a model that can say its network."""
+        """Path of the network, beside the weights, for a model that can return its network."""
         return self.out.with_suffix(".snnc")
 
     @property
     def report(self) -> Path:
-        """Beside the weights."""
+        """Path of the report, beside the weights."""
         return self.out.with_suffix(".json")
 
 
@@ -81,7 +81,7 @@ def prune_file(factory: Factory, own: OwnConfig, config: PruneConfig, run: Prune
 
 
 def _write_network(model: Any, run: PruneOptions, settings: dict[str, Any]) -> dict[str, str]:
-    """The pruned network, if the model has a method ``to_network(name)`` that makes it; what `snnc quantise` takes."""
+    """Write the pruned network for `snnc quantise`, if the model has a method ``to_network(name)`` that makes it."""
     if not hasattr(model, "to_network"):
         return {}
     net = model.cpu().eval().to_network(run.out.stem)

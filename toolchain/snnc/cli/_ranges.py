@@ -25,12 +25,12 @@ class JudgedRanges:
     driven: dict[str, Driven | None]
 
     def verdict(self, c: Certificate) -> str:
-        """proved, refuted or unknown."""
+        """Return "proved", "refuted" or "unknown"."""
         driven = self.driven.get(c.population)
         return "proved" if c.holds else "refuted" if driven and driven.beyond else "unknown"
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values; a raster is said by its size and its messages, and written by `write_inputs`."""
+        """Return JSON values; they describe a raster by its size and its messages, and `write_inputs` writes it."""
         body = self.proof.to_json()
         for c in self.proof.certificates:
             entry = {"verdict": self.verdict(c)}
@@ -49,14 +49,14 @@ def _tried(d: Driven) -> dict[str, Any]:
 
 
 def judge_ranges(net: Network, steps: int | None, max_spikes: int | None, *, try_inputs: bool) -> JudgedRanges:
-    """The proof; with ``try_inputs``, also inputs that try to do what it could not exclude."""
+    """Return the proof, and with ``try_inputs`` also inputs that try to do what the proof could not exclude."""
     proof = prove_ranges(net, steps=steps, max_spikes_per_step=max_spikes)
     open_ones = [c for c in proof.certificates if not c.holds] if try_inputs else []
     return JudgedRanges(proof, {c.population: refute(net, proof, c) for c in open_ones})
 
 
 def write_inputs(judged: JudgedRanges, path: Path, force: bool) -> None:
-    """The inputs that made a register wrap or saturate, as arrays ``population/input`` of (1, steps, n)."""
+    """Write the inputs that made a register wrap or saturate, as arrays ``population/input`` of (1, steps, n)."""
     arrays = {
         f"{name}/{source}": raster
         for name, d in judged.driven.items()
@@ -69,7 +69,7 @@ def write_inputs(judged: JudgedRanges, path: Path, force: bool) -> None:
 
 
 def print_proof(name: str, judged: JudgedRanges) -> None:
-    """What each register has to hold at most, and what an input did where that is too much."""
+    """Print the most that each register has to hold, and what an input did where that exceeds the register."""
     proof = judged.proof
     states = list(dict.fromkeys(r.state for c in proof.certificates for r in c.registers))
     rows = [

@@ -1,4 +1,4 @@
-"""What the verbs that train share: options, and the report at the end."""
+"""Shared parts of the verbs that train: options, and the report at the end."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ tensorboard_option = click.option("--tensorboard", type=PATH, help="Folder for a
 
 
 def report(as_json: bool, out: Path, net: Network, seconds: float) -> None:
-    """The result of a network's last stage, for a person or for a script."""
+    """Print the result of a network's last stage, for a person or for a script."""
     verb, reached = net.done[-1].name, net.done[-1].settings["reached"]
     body = {
         "network": str(out),
@@ -29,7 +29,7 @@ def report(as_json: bool, out: Path, net: Network, seconds: float) -> None:
 
 
 def show(as_json: bool, verb: str, body: dict[str, Any], **more: Any) -> None:
-    """A table for a person; one object, with ``more``, for a script."""
+    """Print a table for a person; one object, with ``more``, for a script."""
     if as_json:
         print_json(f"{verb}/1", **body, **more)
         return

@@ -12,7 +12,7 @@ from snnc.verification.prove import Comparison
 
 
 def print_verdict_json(proof: Comparison, accuracy: Mapping[str, float], samples: int, **more: Any) -> None:
-    """One object."""
+    """Print the verdict as one JSON object."""
     verdict = proof.verdict
     counts = {
         name: {"compared": compared, "mismatches": differing, "fired": verdict.fired[name]}
@@ -29,7 +29,7 @@ def print_verdict_json(proof: Comparison, accuracy: Mapping[str, float], samples
 
 
 def print_verdict(proof: Comparison, accuracy: Mapping[str, float], samples: int) -> None:
-    """Tables, remarks and the verdict."""
+    """Print tables, remarks and the verdict."""
     verdict = proof.verdict
     rows: list[tuple[Any, ...]] = [(name, *counts, verdict.fired[name]) for name, counts in verdict.spikes.items()]
     rows += [(name, *counts, "") for name, counts in verdict.states.items()]
@@ -44,7 +44,7 @@ def print_verdict(proof: Comparison, accuracy: Mapping[str, float], samples: int
 
 
 def _print_measured(proof: Comparison, samples: int) -> None:
-    """What a simulator of chips counted, a sample."""
+    """Print what a simulator of chips counted, per sample."""
     if not (measured := proof.measured):
         return
     rows = [(name, f"{amount / samples:.4g}") for name, amount in measured.items()]
@@ -54,7 +54,7 @@ def _print_measured(proof: Comparison, samples: int) -> None:
 
 
 def sentence(proof: Comparison) -> str:
-    """The verdict in words."""
+    """Return the verdict in words."""
     verdict = proof.verdict
     if verdict.first:
         return f"NOT EXACT: {_where(verdict.first, verdict)}"

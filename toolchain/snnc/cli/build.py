@@ -1,4 +1,4 @@
-"""snnc build: an exported design becomes a bitstream."""
+"""snnc build: turn an exported design into a bitstream."""
 
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,13 @@ from snnc.report.terminal import print_table
 @click.argument("artifact", type=PATH)
 @click.option("--device", required=True, help="The FPGA: ice40up5k, ice40hx8k, ecp5_25f or ecp5_85f.")
 @click.option(
-    "--seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Seeds that are placed; the fastest wins."
+    "--seeds",
+    type=click.IntRange(1, 100),
+    default=3,
+    show_default=True,
+    help="Number of placement seeds to try; the fastest result wins.",
 )
-@click.option("--mhz", type=click.FloatRange(min=1), default=60, show_default=True, help="The clock that the tools aim at.")
+@click.option("--mhz", type=click.FloatRange(min=1), default=60, show_default=True, help="Clock frequency that the tools aim at.")
 @click.option("--timeout", type=click.FloatRange(min=1), default=3600, show_default=True, help="Seconds for each run of a tool.")
 @out_option
 @force_option
@@ -27,9 +31,9 @@ from snnc.report.terminal import print_table
 def command(
     artifact: Path, device: str, seeds: int, mhz: float, timeout: float, out: Path, force: bool, as_json: bool, quiet: bool
 ) -> None:
-    """Make a bitstream of ARTIFACT, which `snnc export -t verilog` wrote, by yosys and nextpnr, and say what they counted.
+    """Make a bitstream of ARTIFACT, which `snnc export -t verilog` wrote, with yosys and nextpnr, and print what they counted.
 
-    The design is the network behind a serial port; its pins are still to be placed on a board. Nothing is run on an FPGA.
+    The design is the network behind a serial port. You still have to assign its pins for a board. Nothing is run on an FPGA.
     """
     exported = targets.read_artifact(artifact)
     build: Any = getattr(targets.load(exported.target), "build", None)

@@ -27,7 +27,7 @@ NEARLY_FULL = 0.9  # of a limit
 SHARED = "if axons shared their lists of synapses, which the budgets do not count on (snnc map says more)"
 
 
-@click.command("check", short_help="Hold a network against a chip, core by core.")
+@click.command("check", short_help="Check whether a network fits a chip, core by core.")
 @click.argument("model", type=PATH)
 @click.option("--hw", "profile_name", help="Hardware profile: a name (see `snnc profiles`) or a .toml file.")
 @click.option(
@@ -37,12 +37,12 @@ SHARED = "if axons shared their lists of synapses, which the budgets do not coun
     help="Search for what would make it fit, or for other chips that hold it.  [default: only if it does not fit]",
 )
 @click.option("--proof", "wanted", is_flag=True, help="Prove that no register wraps or saturates, or show an input that does it.")
-@click.option("--steps", type=click.IntRange(1, MOST_STEPS), help="With --proof: within so many steps.  [default: ever]")
+@click.option("--steps", type=click.IntRange(1, MOST_STEPS), help="With --proof: within this many steps.  [default: any number]")
 @click.option(
     "--max-spikes-per-step",
     "budget",
     type=click.IntRange(min=0),
-    help="With --proof: if each input sends at most so many messages in a step.  [default: any number]",
+    help="With --proof: assume that each input sends at most this many messages in a step.  [default: any number]",
 )
 @click.option("--inputs", type=PATH, help="With --proof: write the inputs that overflow a register (.npz).")
 @force_option
@@ -58,13 +58,13 @@ def command(
     force: bool,
     as_json: bool,
 ) -> int:
-    """Hold MODEL against a chip: neurons, axons and synapse memory of every core, and the features it needs.
+    """Check whether MODEL fits a chip: neurons, axons and synapse memory of every core, and the features that it needs.
 
-    --proof bounds, from the integer weights, what every register has to hold, for every input that there can be (the rules
-    are in docs/proof.md); where a bound is too large it looks for an input that overflows the register.
+    --proof bounds what every register has to hold, from the integer weights and for every possible input (the rules are in
+    docs/proof.md). Where a bound is too large, it looks for an input that overflows the register.
 
-    Exit code 0: it fits every public limit, and what --proof asks is proved. 1: that is not proved. 3: it does not fit. 4: the
-    chip cannot express it.
+    Exit code 0: MODEL fits every public limit, and what --proof asks is proved. 1: that is not proved. 3: MODEL does not fit.
+    4: the chip cannot express it.
     """
     _must_agree(profile_name, search, wanted, {"--steps": steps, "--max-spikes-per-step": budget, "--inputs": inputs})
     if inputs:
@@ -92,7 +92,7 @@ def command(
 
 
 def _search(net: Network, profile: Profile, fit: Budget, search: bool | None) -> tuple[Remedy, ...] | None:
-    """Return what would help; nothing for a network that fits unless ``search`` is True, None if it is False."""
+    """Return the remedies: nothing for a network that fits unless ``search`` is True, None if it is False."""
     if search is False:
         return None
     return remedies(net, profile, fit) if search or not fit.fits else ()
@@ -149,7 +149,9 @@ def _print(budget: Budget, resources: tuple[str, ...], advice: tuple[Remedy, ...
 
 
 def _print_storage(budget: Budget) -> None:
-    """Of each connection, what the choice of formats saves against one format everywhere, and what shared lists would."""
+    """Print, for each connection, what the choice of formats saves over one format everywhere, and what shared lists would
+    save.
+    """
     rows = [
         (s.connection, s.words, ", ".join(f"{1 - s.words / max(1, n):.1%} of all {name}" for name, n in s.by_format.items()))
         for s in budget.storage
@@ -162,18 +164,18 @@ def _print_storage(budget: Budget) -> None:
 
 
 def _cells(of: LayerBudget | CoreBudget, resources: tuple[str, ...]) -> tuple[str, ...]:
-    """What it uses of those resources; "-" of a layer on no core."""
+    """Return what the layer uses of those resources; "-" for a layer on no core."""
     uses = {usage.resource: usage for usage in of.uses}
     return tuple(_cell(uses[r]) if r in uses else "-" for r in resources)
 
 
 def _kind(resource: str) -> str:
-    """ "synapse_configurations_per_core" -> "of synapses"."""
+    """Return the kind of configurations in words: "synapse_configurations_per_core" -> "of synapses"."""
     return f"of {words_for(resource).split()[0]}s"
 
 
 def _cell(usage: Usage) -> str:
-    """used / limit, percent and (where there is room) a bar, or what is not known of them."""
+    """Return used / limit, percent and (where there is room) a bar, or what is not known of them."""
     used, limit = (f"{n:,}" if n is not None else "?" for n in (usage.used, usage.limit))
     if usage.share is None:
         return Styled(f"{used}/{limit} unknown", "dim")
@@ -193,7 +195,7 @@ def _sections(budget: Budget, advice: tuple[Remedy, ...]) -> list[tuple[str, Any
 
 
 def _verdict(budget: Budget) -> str:
-    """One line: the answer, the cores, and the limit that binds."""
+    """Return one line: the answer, the cores, and the limit that binds."""
     words = [f"{budget.network} {_answer(budget)} {budget.profile}"]
     if budget.chip:
         words.append(f"{budget.chip.used:,} of {budget.chip.limit:,} cores")

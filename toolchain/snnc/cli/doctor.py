@@ -1,4 +1,4 @@
-"""snnc doctor: what is installed, what is missing, and does Lava run."""
+"""snnc doctor: what is installed, what is missing, and whether Lava runs."""
 
 import platform
 import sys
@@ -18,7 +18,7 @@ from snnc.pipeline.doctor import Feature, PlugIn, features, plug_ins, try_lava
 @click.option("--run/--no-run", default=True, show_default=True, help="Run one neuron in Lava.")
 @json_option
 def command(need: tuple[str, ...], run: bool, as_json: bool) -> int:
-    """Say what is installed, what is missing with the line that installs it, and whether Lava computes the right spikes."""
+    """Show what is installed, what is missing and how to install it, and whether Lava computes the right spikes."""
     known = features()
     runs, message = _try() if run else (None, "not tried")
     unmet = [name for name in need if not _works(known[name], runs)]
@@ -32,7 +32,7 @@ def command(need: tuple[str, ...], run: bool, as_json: bool) -> int:
 
 
 def _works(feature: Feature, lava_runs: bool | None) -> bool:
-    """A trial says more about Lava than the list of packages: it may run in another interpreter."""
+    """Return whether Lava runs. A trial says more than the list of packages: Lava may run in another interpreter."""
     return not feature.missing if feature.name != "lava" or lava_runs is None else lava_runs
 
 

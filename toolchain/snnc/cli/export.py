@@ -1,4 +1,4 @@
-"""snnc export: a network becomes a program for a target."""
+"""snnc export: write a network as a program for a target."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from snnc.network.op import MAX_SYNAPSES
 
 @click.command("export", short_help="Write a network as a program for a target.")
 @click.argument("model", type=PATH)
-@click.option("-t", "--target", required=True, help="What to write for; `snnc targets` lists them.")
+@click.option("-t", "--target", required=True, help="Target to write for; `snnc targets` lists them.")
 @click.option("--hw", "profile", help="The chip to map to.  [default: the one the network was quantised for]")
 @click.option("--mapping", "mapped", type=PATH, help="The mapping that snnc map wrote.  [default: slices in order, one a core]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the mapping.")
@@ -21,7 +21,7 @@ from snnc.network.op import MAX_SYNAPSES
     type=click.IntRange(min=1),
     default=MAX_SYNAPSES,
     show_default=True,
-    help="Into how many synapses the shared weights of a connection may be unrolled, where the target needs it.",
+    help="Most synapses to which shared weights of a connection may be unrolled, if the target needs it.",
 )
 @click.option("--lanes", type=click.IntRange(min=1), help="verilog: neurons computed side by side, a power of two.  [default: 1]")
 @click.option(

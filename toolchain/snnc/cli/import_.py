@@ -1,4 +1,4 @@
-"""snnc import: a network out of another tool's file."""
+"""snnc import: read a network from another tool's file."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -25,7 +25,7 @@ from snnc.importers import ImportConfig, Imported
 @click.command("import", short_help="Turn a snnTorch module, a NIR file or a netx file into a network.")
 @click.argument("model")
 @click.option(
-    "--from", "importer", type=click.Choice(importers.names()), help="What MODEL is; guessed from its name where possible."
+    "--from", "importer", type=click.Choice(importers.names()), help="Format of MODEL; guessed from its name where possible."
 )
 @config_options(ImportConfig)
 @out_option
@@ -35,8 +35,8 @@ from snnc.importers import ImportConfig, Imported
 def command(model: str, importer: str | None, out: Path, force: bool, as_json: bool, quiet: bool, **options: Any) -> None:
     """Read MODEL, which another tool made, and write the same network for the stages that follow.
 
-    MODEL is a file, or FILE.py:FACTORY for a torch module that a function makes. What cannot be mapped spike for spike is
-    refused, all of it in one go, with the reason and the remedy.
+    MODEL is a file, or FILE.py:FACTORY for a torch module that a function makes. Whatever cannot be mapped spike for spike is
+    refused, all of it at once, with the reason and the remedy.
     """
     config = config_from(ImportConfig, options)
     must_be_free(out, force)

@@ -1,4 +1,4 @@
-"""snnc inspect: what is in a network."""
+"""snnc inspect: show what is in a network."""
 
 import json
 from dataclasses import asdict
@@ -19,8 +19,8 @@ from snnc.report.inspection import Inspection, inspect
 def command(model: Path, against: Path | None, as_json: bool) -> None:
     """Show the populations, connections, parameters and history of MODEL.
 
-    For a quantised network each parameter is shown as float, integer and float again; the error is known with --against,
-    and at most half a step where the network was not fine-tuned.
+    For a quantised network, each parameter is shown as float, integer and float again. The error is known with --against; if
+    the network was not fine-tuned, it is at most half a step.
     """
     net = store.load(model)
     inspection = inspect(net, store.load(against) if against else None)

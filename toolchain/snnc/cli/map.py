@@ -1,4 +1,4 @@
-"""snnc map: which neurons lie on which core of a chip."""
+"""snnc map: assign neurons to the cores of a chip."""
 
 import json
 from collections.abc import Mapping
@@ -23,10 +23,12 @@ from snnc.network.model import Network
 from snnc.pipeline.chip import map_with
 
 
-@click.command("map", short_help="Put a network on the cores of a chip.")
+@click.command("map", short_help="Map a network to the cores of a chip.")
 @click.argument("model", type=PATH)
 @click.option("--hw", "profile_name", required=True, help="Hardware profile: a name (see `snnc profiles`) or a .toml file.")
-@click.option("--strategy", type=click.Choice(strategies.names()), help="How to cut it.  [default: all, and take the best]")
+@click.option(
+    "--strategy", type=click.Choice(strategies.names()), help="Strategy that cuts the network.  [default: all, and take the best]"
+)
 @click.option("--rates", "recorded", type=PATH, help="Spike rates, as snnc simulate --out records.  [default: all alike]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the strategy.")
 @click.option("-o", "--out", type=PATH, help="Write the mapping (.json), for snnc export --mapping.")
@@ -37,10 +39,10 @@ def command(
     model: Path, profile_name: str, strategy: str | None, recorded: Path | None, seed: int, out: Path | None, svg: Path | None,
     force: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Cut MODEL into cores and place them on the chip, with few packets x hops; every limit is checked once more.
+    """Cut MODEL into cores and place them on the chip, with few packets x hops; every limit is checked again.
 
-    Without --strategy all of them are tried. The best sends fewest packets x hops, with at most 10 % more cores than the lower
-    bound.
+    Without --strategy, all strategies are tried. The best one has the fewest packets x hops, with at most 10 % more cores than
+    the lower bound.
     """
     for path in (out, svg):
         if path:
@@ -113,7 +115,7 @@ def _print(
 
 
 def _print_shared(lists: Mapping[str, Saved]) -> None:
-    """What the best mapping would save."""
+    """Print what shared lists would save in the best mapping."""
     print_table(
         "if axons shared their lists of synapses, which the budgets do not count on",
         ("connection", "words", "with shared lists", "saved", "more output axons"),

@@ -1,4 +1,4 @@
-"""snnc profiles: the chips that are known, where each of their numbers is from, and whether a file of one's own is a profile."""
+"""snnc profiles: list the known chips, show where each of their numbers is from, and check your own profile."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -27,7 +27,7 @@ class _Group(click.Group):
 @json_option
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """The hardware profiles: list them, show every number of one with its source, or check a file of your own."""
+    """List the hardware profiles, show every number of one with its source, or check a file of your own."""
     if ctx.invoked_subcommand is None:
         _list(as_json)
 
@@ -59,7 +59,7 @@ def show_command(name: str, as_json: bool) -> None:
 @click.argument("file", type=PATH)
 @json_option
 def check_command(file: Path, as_json: bool) -> None:
-    """Whether FILE is a profile; if not, the first thing that is wrong with it. Use it as: snnc check MODEL --hw FILE."""
+    """Check whether FILE is a profile; if not, print the first problem. Use a profile as: snnc check MODEL --hw FILE."""
     if file.suffix != ".toml":
         raise ProfileError("is not named .toml", where=str(file), fix="rename it; --hw knows files by that")
     profile = chips.load(file)

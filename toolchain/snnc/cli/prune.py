@@ -1,4 +1,4 @@
-"""`snnc prune`: a float network -> the same with fewer synapses."""
+"""`snnc prune`: turn a float network into the same network with fewer synapses."""
 
 import time
 from pathlib import Path
@@ -24,7 +24,7 @@ from snnc.training.settings import PruneConfig, is_first, must_have_torch
 @data_options
 @config_options(PruneConfig)
 @config_options(OwnConfig)
-@click.option("--fit", help="Instead of a connectivity, what it is to fit: loihi1:cores=8, or chips=N, packets=N.")
+@click.option("--fit", help="Budget to fit, instead of a connectivity: loihi1:cores=8, or chips=N, packets=N.")
 @resume_option
 @tensorboard_option
 @out_option
@@ -44,17 +44,18 @@ def command(
     quiet: bool,
     **options: Any,
 ) -> int:
-    """Prune MODEL to the connectivity (or sparsity) asked for, exactly, or until it fits (--fit).
+    """Prune MODEL to exactly the requested connectivity (or sparsity), or until it fits a chip (--fit).
 
-    Synapses come and go while the network trains on; then they settle. Writes the network (--out), and beside it the
-    metrics of every epoch (.metrics.jsonl), synapses pruned and regrown included, and a checkpoint (.ckpt).
+    Synapses come and go while the network continues to train; then they settle. The command writes the network (--out), and
+    beside it the metrics of every epoch with the synapses pruned and regrown (.metrics.jsonl), and a checkpoint (.ckpt).
 
-    MODEL is a network (.snnc), or FILE.py:FACTORY: a Python file of yours, which is executed, and the function in it that
-    makes a torch module. Of that the pruned state dict is written, as safetensors, and a report beside it (.json).
+    MODEL is a network (.snnc), or FILE.py:FACTORY: a Python file of yours, which is executed, and the function in it that makes
+    a torch module. For a module, the pruned state dict is written as safetensors, and a report beside it (.json).
 
-    --fit CHIP:cores=N (or chips=N, packets=N an inference, or several with commas) finds the connectivity of each layer that
-    the chip allows, trains to it, quantises and maps; if it then does not fit, it takes more away and trains on. Written are
-    the quantised network (.fixed.snnc) and the mapping (.mapping.json), too. Exit code 3: it could not be made to fit.
+    --fit CHIP:cores=N (or chips=N, packets=N per inference, or several with commas) finds the connectivity of each layer that
+    the chip allows, trains to it, quantises and maps. If the network then does not fit, it removes more synapses and continues
+    to train. The quantised network (.fixed.snnc) and the mapping (.mapping.json) are written, too. Exit code 3: the network
+    could not be made to fit.
     """
     goal = goal_of(fit, model, options) if fit is not None else None
     config: PruneConfig = config_from(PruneConfig, options)

@@ -1,4 +1,4 @@
-"""snnc quantise: a float network -> a chip's integers."""
+"""snnc quantise: turn a float network into a chip's integers."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -37,12 +37,14 @@ _DEFAULT = FinetuneConfig()
 @config_options(QuantiseConfig)
 @click.option(
     "--finetune-epochs", type=click.IntRange(0, 100_000), default=0, show_default=True,
-    help="Then train this often over the training split of --data, in the chip's integers.",
+    help="Then train for this many passes over the training split of --data, in the chip's integers.",
 )  # fmt: skip
-@click.option("--finetune-lr", type=click.FloatRange(min=0), default=_DEFAULT.lr, show_default=True, help="Its learning rate.")
+@click.option(
+    "--finetune-lr", type=click.FloatRange(min=0), default=_DEFAULT.lr, show_default=True, help="Learning rate of fine-tuning."
+)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=_DEFAULT.seed, show_default=True, help="Seed of fine-tuning.")
 @click.option("--threads", type=click.IntRange(1, 256), default=_DEFAULT.threads, show_default=True, help="Threads of torch.")
-@click.option("--simplify", "fewer", is_flag=True, help="Then take away neurons that can never fire, as snnc simplify does.")
+@click.option("--simplify", "fewer", is_flag=True, help="Then remove neurons that can never fire, as snnc simplify does.")
 @data_options
 @out_option
 @force_option
@@ -60,10 +62,10 @@ def command(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Round MODEL to the integers of a chip, and show what that cost each parameter.
+    """Round MODEL to the integers of a chip, and show how that changed each parameter.
 
-    Nothing is clipped: a value that the chip cannot hold is an error, and a scale at which a current could wrap around is
-    made smaller. --finetune-epochs wins back accuracy that rounding lost.
+    Nothing is clipped: a value that the chip cannot hold is an error, and a scale at which a current could wrap around is made
+    smaller. --finetune-epochs recovers accuracy that rounding lost.
     """
     config = config_from(QuantiseConfig, options)
     must_be_free(out, force)

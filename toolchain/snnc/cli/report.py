@@ -1,4 +1,4 @@
-"""snnc report: what a run or a sweep came to, as a page to open or as Markdown for a pull request."""
+"""snnc report: write the results of a run or a sweep, as a page to open or as Markdown for a pull request."""
 
 from pathlib import Path
 
@@ -11,16 +11,16 @@ from snnc.report import write_report
 
 @click.command("report", short_help="Write a page about a run or a sweep.")
 @click.argument("folder", type=PATH)
-@click.option("-o", "--out", type=PATH, help="Where to write the page (.html), or with --md the text.")
-@click.option("--md", "as_markdown", is_flag=True, help="Markdown for a pull request; without --out it is printed.")
-@click.option("--hw", "chip", help="Hardware profile, if the run names one that snnc does not bring along.")
+@click.option("-o", "--out", type=PATH, help="Where to write the page (.html), or the text with --md.")
+@click.option("--md", "as_markdown", is_flag=True, help="Write Markdown for a pull request; without --out it is printed.")
+@click.option("--hw", "chip", help="Hardware profile, if the run names one that snnc does not include.")
 @force_option
 @json_option
 def command(folder: Path, out: Path | None, as_markdown: bool, chip: str | None, force: bool, as_json: bool) -> None:
-    """Write what FOLDER, of snnc run or snnc sweep, holds: verdicts, accuracy over connectivity, layers, weights, budgets, the
-    chip, rasters, ranges, provenance. What the folder does not hold is called "not recorded".
+    """Write what FOLDER, from snnc run or snnc sweep, holds: verdicts, accuracy over connectivity, layers, weights, budgets,
+    the chip, rasters, ranges, provenance. What the folder does not hold is called "not recorded".
 
-    The page is one file, asks no network, and needs nothing but a browser.
+    The page is one file. It uses no network, and needs only a browser.
     """
     if out is None and not as_markdown:
         raise UsageError("the page needs a name", where="snnc report", fix="add -o report.html, or --md to print Markdown")

@@ -1,4 +1,4 @@
-"""snnc run: the whole chain from one configuration."""
+"""snnc run: run the whole chain from one configuration."""
 
 import json
 from pathlib import Path
@@ -15,10 +15,10 @@ from snnc.mapping.usage import Usage, words_for
 from snnc.pipeline.chain import STAGES, Outcome, fullest, read_chain, run_chain, summary
 
 
-@click.command("run", short_help="Do all of it from one configuration: train ... verify.")
+@click.command("run", short_help="Run the whole chain from one configuration: train ... verify.")
 @click.argument("config", type=PATH)
 @click.option("--data-dir", type=PATH, envvar=data.FOLDER_VARIABLE, help="Folder with the data set's files.")
-@click.option("--resume", is_flag=True, help="Go on where --out stopped.")
+@click.option("--resume", is_flag=True, help="Continue where --out stopped.")
 @out_option
 @force_option
 @json_option
@@ -26,7 +26,7 @@ from snnc.pipeline.chain import STAGES, Outcome, fullest, read_chain, run_chain,
 def command(config: Path, data_dir: Path | None, resume: bool, out: Path, force: bool, as_json: bool, quiet: bool) -> int:
     """Train, prune, quantise, check, export and verify as CONFIG says, into the folder --out.
 
-    Exit code 1 if a run is not, spike for spike, what it has to be; 3 if the network does not fit the chip.
+    Exit code 1 if a run is not, spike for spike, what it should be; 3 if the network does not fit the chip.
     """
     chain = read_chain(config)
     training, test = (data.load(chain.goal.data, split, data_dir) for split in ("train", "test"))
@@ -76,7 +76,7 @@ def _stage(stage: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _whole_chip(budget: Budget) -> list[str]:
-    """Cores, and the synapse memory of all cores together, used of what the chip has."""
+    """Return the cores, and the synapse memory of all cores together, that are used of what the chip has."""
     if budget.chip is None or budget.chip.limit is None:
         return ["cores unknown"]
     words = [f"{budget.chip.used} of {budget.chip.limit} cores"]

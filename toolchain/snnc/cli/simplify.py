@@ -1,4 +1,4 @@
-"""snnc simplify: a fixed network -> the same spikes with fewer neurons."""
+"""snnc simplify: turn a fixed network into one with fewer neurons and the same spikes."""
 
 from pathlib import Path
 
@@ -10,16 +10,16 @@ from snnc.cli._common import PATH, force_option, json_option, out_option, print_
 from snnc.passes.simplify import Simplified, simplify
 
 
-@click.command("simplify", short_help="Take away neurons that can never fire.")
+@click.command("simplify", short_help="Remove neurons that can never fire.")
 @click.argument("model", type=PATH)
 @out_option
 @force_option
 @json_option
 def command(model: Path, out: Path, force: bool, as_json: bool) -> None:
-    """Take away what can never fire in the fixed network MODEL, and its synapses, without changing a spike.
+    """Remove the neurons that can never fire from the fixed network MODEL, and their synapses, without changing a spike.
 
-    That a neuron can never fire is proved from the integer weights, for every input and any number of steps (docs/proof.md).
-    Where weights are shared, whole channels go. Inputs and outputs keep their neurons.
+    It is proved from the integer weights that these neurons never fire, for every input and any number of steps
+    (docs/proof.md). Where weights are shared, whole channels are removed. Inputs and outputs keep their neurons.
     """
     must_be_free(out, force)
     simplified = simplify(store.load(model))
@@ -31,7 +31,7 @@ def command(model: Path, out: Path, force: bool, as_json: bool) -> None:
 
 
 def print_saved(simplified: Simplified) -> None:
-    """What was taken away, by population and in all."""
+    """Print what was removed, by population and in total."""
     saved = simplified.to_json()
     rows = [(name, before, after, simplified.silent.get(name, 0)) for name, (before, after) in saved["neurons"].items()]
     print_table(f"{simplified.network.name}: neurons", ("population", "before", "after", "can never fire"), rows)

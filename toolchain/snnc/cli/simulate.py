@@ -35,7 +35,7 @@ MAX_RASTER_BYTES = 4 << 30
 @click.option("--against", type=PATH, help="Count how spikes and classes differ from those of this network (float, say).")
 @engine_option
 @click.option("--executor", type=click.Choice(["local", "dask"]), help="Split the samples over processes, or a cluster.")
-@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1, 1024), help="Processes of --executor.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1, 1024), help="Number of processes of --executor.")
 @click.option("--scheduler", help="Address of a Dask scheduler; the workers need the same folders.")
 @click.option("-o", "--out", type=PATH, help="Write the rasters of all populations, the classes and the labels (.npz).")
 @force_option
@@ -46,10 +46,11 @@ def command(
     against: Path | None, by: str | None, executor: str | None, jobs: int, scheduler: str | None, out: Path | None, force: bool,
     as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
-    """Run MODEL on a data set: accuracy, spikes, firing rates, synaptic operations.
+    """Run MODEL on a data set, and print accuracy, spikes, firing rates and synaptic operations.
 
-    A synaptic operation is a message that reaches a synapse which exists. With --executor the samples are split over processes
-    or a cluster; nothing in the result depends on how. --inputs takes one integer array (samples, steps, n) by input population.
+    A synaptic operation is a message that reaches an existing synapse. With --executor, the samples are split over processes or
+    a cluster; the result does not depend on the split. --inputs takes one integer array (samples, steps, n) per input
+    population.
     """
     _must_go_together(executor, jobs, scheduler, against, recorded)
     if out:
@@ -94,7 +95,7 @@ def _simulated(
 def _must_go_together(
     executor: str | None, jobs: int, scheduler: str | None, against: Path | None, recorded: Path | None
 ) -> None:
-    """Raises UsageError for options that need --executor, or cannot stand beside it."""
+    """Raise UsageError for options that need --executor, or cannot be used with it."""
     if executor and against:
         raise UsageError("two networks are compared on one machine only", where="--against", fix="leave out --executor")
     if executor and recorded:
@@ -118,8 +119,9 @@ def _must_be_storable(net: Network, samples: int, images: data.Dataset | Recorde
 
 
 def _write(out: Path, rasters: Collected, evaluation: Evaluation, force: bool) -> None:
-    """Rasters as ``spikes/<population>``, (samples, steps, n). Compressed as `numpy.savez_compressed` does it, but in the fastest
-    way, which on rasters is 4 times as fast and more: who presses Ctrl-C waits for it."""
+    """Write rasters as ``spikes/<population>``, (samples, steps, n). They are compressed as by `numpy.savez_compressed`, but
+    with the fastest setting, which on rasters is at least 4 times as fast: somebody who presses Ctrl-C waits for it.
+    """
     arrays: dict[str, NDArray[Any]] = {f"spikes/{name}": np.concatenate(parts) for name, parts in rasters.items()}
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
@@ -152,7 +154,7 @@ def _report(net: Network, evaluation: Evaluation, comparison: Contrast | None, a
 
 
 def _right(evaluation: Evaluation) -> str:
-    """Return how many samples are right in words; of recorded rasters, nobody knows."""
+    """Return in words how many samples are right; recorded rasters have no labels."""
     if not evaluation.labelled:
         return f"{evaluation.samples:,} samples, "
     return f"{evaluation.correct:,} of {evaluation.samples:,} right = {100 * evaluation.accuracy:.2f} %, "

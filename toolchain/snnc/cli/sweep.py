@@ -1,4 +1,4 @@
-"""`snnc sweep`: a grid of methods, connectivities and seeds -> a table."""
+"""`snnc sweep`: turn a grid of methods, connectivities and seeds into a table."""
 
 import shlex
 from functools import partial
@@ -20,8 +20,8 @@ from snnc.training.sweep import table as sweep_table
 @click.argument("grid", type=PATH)
 @click.option("--data-dir", type=PATH, envvar=data.FOLDER_VARIABLE, help="Folder with the data set's files.")
 @click.option("--row", "wanted", multiple=True, help="Only this row: METHOD-CONNECTIVITY-SEED, or the start of it.")
-@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1, 1024), help="Processes.")
-@click.option("--engine", default="local", show_default=True, type=click.Choice(["local", "dask"]), help="Who runs the rows.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1, 1024), help="Number of processes.")
+@click.option("--engine", default="local", show_default=True, type=click.Choice(["local", "dask"]), help="Where the rows run.")
 @click.option("--scheduler", help="Address of a Dask scheduler; the workers need the same folders.")
 @out_option
 @force_option
@@ -41,7 +41,7 @@ def command(
 ) -> None:
     """Run the rows of GRID that have no result in --out yet, each into a file of its own, and print the table.
 
-    Interrupted or killed, it goes on where it stopped. --force runs the chosen rows again.
+    An interrupted or killed sweep continues where it stopped. --force runs the chosen rows again.
     """
     chosen = sweep.read_grid(grid).chosen(wanted)
     must_have_torch()

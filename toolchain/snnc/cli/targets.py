@@ -1,4 +1,4 @@
-"""snnc targets: what can be exported to where."""
+"""snnc targets: list what can be exported to which target."""
 
 from collections.abc import Iterator
 
@@ -61,14 +61,14 @@ def _verified_by(target: Target) -> str:
 
 
 def _refused(target: Target) -> Iterator[tuple[str, str]]:
-    """What the target does not take, and why."""
+    """Return what the target does not take, and why."""
     answers = {model: target.neuron_problem(model) for model in neurons.working()}
     answers |= {kind: target.operator_problem(kind) for kind in ops.working()}
     return ((what, reason) for what, reason in answers.items() if reason)
 
 
 def _page(rows: dict[str, Target]) -> Iterator[str]:
-    """docs/supported.md, line by line."""
+    """Return docs/supported.md, line by line."""
     yield "# What each target takes"
     yield ""
     yield "Printed by `snnc targets --markdown`. A pair of neuron and operator that says yes is exported by a test, and where the"

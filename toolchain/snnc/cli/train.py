@@ -1,4 +1,4 @@
-"""`snnc train`: a data set -> a float network."""
+"""`snnc train`: turn a data set into a float network."""
 
 import time
 from pathlib import Path
@@ -43,7 +43,7 @@ def command(
 ) -> None:
     """Train a fully connected or recurrent spiking network, of any neuron model.
 
-    Writes the network (--out), and beside it the metrics of every epoch (.metrics.jsonl) and a checkpoint (.ckpt).
+    The command writes the network (--out), and beside it the metrics of every epoch (.metrics.jsonl) and a checkpoint (.ckpt).
     """
     config: TrainConfig = config_from(TrainConfig, options)
     if state_dict and config.is_own:
@@ -68,7 +68,7 @@ def command(
 
 
 def _packed(net: Network) -> bytes:
-    """The state dict of the network's torch model, as safetensors."""
+    """Return the state dict of the network's torch model, as safetensors."""
     from safetensors.torch import save as pack
 
     from snnc.training.models.feedforward import from_network

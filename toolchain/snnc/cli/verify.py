@@ -1,4 +1,4 @@
-"""snnc verify: is what was exported, spike for spike, what the network means?"""
+"""snnc verify: check that an exported program computes, spike for spike, what the network means."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -24,7 +24,7 @@ from snnc.pipeline.verify import verify
     "model",
     type=PATH,
     required=True,
-    help="The network that was exported; or the word torch, for a float network that is held against its snnTorch model; or the "
+    help="The network that was exported; or the word torch, for a float network that is compared with its snnTorch model; or the "
     "word reference, for an integer network on which the engine is held against it; or FILE.py:NAME, for a float network that is "
     "held against the module which that function makes.",
 )
@@ -46,12 +46,12 @@ from snnc.pipeline.verify import verify
 @click.option("--inputs", "recorded", type=PATH, help="Rasters of recorded data (.npz) instead of a data set.")
 @click.option("--cover", is_flag=True, help="Make inputs that reach what the samples leave out, and compare them as well.")
 @click.option(
-    "--mutate", type=click.IntRange(0, 10_000), default=0, help="Run so many programs that are wrong in one number, too."
+    "--mutate", type=click.IntRange(0, 10_000), default=0, help="Also run this many programs that are wrong in one number."
 )
-@click.option("--hw", "chip", help="The chip that the artifact is mapped to, where it is none of snnc's own.")
+@click.option("--hw", "chip", help="The chip that the artifact is mapped to, if snnc does not include its profile.")
 @click.option("--as-it-is", is_flag=True, help="Run ARTIFACT though it is not what an export writes; the verdict says so.")
-@click.option("--weights", type=PATH, help="Of --against FILE.py:NAME: safetensors file with the state dict of the module.")
-@click.option("--resume", "kept", type=PATH, help="Keep in this file what was compared, and go on from there.")
+@click.option("--weights", type=PATH, help="Safetensors file with the state dict of the module in --against FILE.py:NAME.")
+@click.option("--resume", "kept", type=PATH, help="Record in this file what was compared, and continue from there.")
 @click.option(
     "--counterexample", "smallest", type=PATH, help="If anything differs, write the smallest case as a test into this folder."
 )
@@ -63,23 +63,23 @@ def command(
     recorded: Path | None, weights: Path | None,
     cover: bool, mutate: int, chip: str | None, as_it_is: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
-    """Run ARTIFACT and a simulator on the same input and compare every spike and every state of all
-    populations, moved by the declared latency only. Exit code 1 if anything differs or nothing was proved.
+    """Run ARTIFACT and a simulator on the same input, and compare every spike and every state of all populations, shifted by
+    the declared latency only. The exit code is 1 if anything differs or nothing was proved.
 
-    With --against torch, ARTIFACT is a network (.snnc), and what runs is its torch model: of a float network that of snnTorch in
-    float64, of an integer network the module that fine-tuning trains. With --against reference, it is an integer network, and
-    what runs is the engine.
+    With --against torch, ARTIFACT is a network (.snnc), and its torch model runs: for a float network snnTorch's model in
+    float64, for an integer network the module that fine-tuning trains. With --against reference, ARTIFACT is an integer
+    network, and the engine runs.
 
-    Before anything of ARTIFACT runs, the network is exported anew and every byte is compared: what was altered is named and not
-    run (exit code 1), unless --as-it-is is given.
+    Before anything of ARTIFACT runs, the network is exported again and every byte is compared. An altered artifact is named and
+    not run (exit code 1), unless you give --as-it-is.
 
-    What the runs reached of an integer network is printed: synapses that carried a message, thresholds that were met to one unit,
-    registers, delays and ends of samples. --cover makes inputs from the weights that reach the rest, or proves that none can;
-    --mutate shows which wrong programs the same runs catch.
+    For an integer network, the command prints what the runs reached: synapses that carried a message, thresholds that were met
+    to one unit, registers, delays and ends of samples. --cover makes inputs from the weights that reach the rest, or proves
+    that none can; --mutate shows which wrong programs the same runs catch.
 
-    --inputs takes one integer array (samples, steps, n) by input population, as `snnc simulate --out` writes them.
+    --inputs takes one integer array (samples, steps, n) per input population, as `snnc simulate --out` writes them.
 
-    An interrupt ends it with the verdict on what was compared.
+    If you interrupt the command, it ends with the verdict on what was compared.
     """
     against = str(model) if str(model) in PEERS or is_module(str(model)) else store.load(model)
     candidate = store.load(artifact) if isinstance(against, str) else artifact

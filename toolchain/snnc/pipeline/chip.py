@@ -154,7 +154,7 @@ def export(
         chip: Chip to map to: name, path or profile (default: the one the network was quantised for).
         mapping: A `CoreMap`, or the file that `snnc map` wrote.
         seed: Seed of the mapping.
-        max_synapses: Into how many synapses the shared weights of a connection may be unrolled, where the target needs it.
+        max_synapses: Most synapses to which shared weights of a connection may be unrolled, if the target needs it.
         options: Those of the target, if it has any: `lanes` and `narrow` of verilog.
         force: Replace the artifact that is at ``out``.
 
