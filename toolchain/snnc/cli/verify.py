@@ -25,8 +25,8 @@ from snnc.pipeline.verify import verify
     type=PATH,
     required=True,
     help="The network that was exported; or the word torch, for a float network that is compared with its snnTorch model; or the "
-    "word reference, for an integer network on which the engine is held against it; or FILE.py:NAME, for a float network that is "
-    "held against the module which that function makes.",
+    "word reference, for an integer network on which the engine is compared with it; or FILE.py:NAME, for a float network that "
+    "is compared with the module which that function makes.",
 )
 @data_options
 @click.option("--split", type=click.Choice(["train", "test"]), default="test", show_default=True, help="Part of the data set.")

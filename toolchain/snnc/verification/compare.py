@@ -1,4 +1,4 @@
-"""Are two runs of one network the same? Exactly, or where do they first part."""
+"""Comparison of two runs of one network: equal exactly, or the place where they first differ."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -35,7 +35,8 @@ class Divergence:
 
 @dataclass(frozen=True)
 class Verdict:
-    """``exact`` is what scripts read: nothing differs, and every population fired, as silent rasters prove nothing.
+    """Result of a comparison. ``exact`` is True if nothing differs and every population fired, because silent rasters prove
+    nothing.
 
     Counts are (slots compared, slots that differ) by population.
 
@@ -61,12 +62,12 @@ class Verdict:
 
     @property
     def silent(self) -> tuple[str, ...]:
-        """Populations that never fired, though nothing says that they cannot: about these nothing is proved."""
+        """Populations that never fired, although they are not proved to be silent: nothing is proved about them."""
         return tuple(name for name, count in self.fired.items() if not count and name not in self.never_fire)
 
     @property
     def mismatches(self) -> int:
-        """Spike slots that differ, over all populations."""
+        """Number of spike slots that differ, over all populations."""
         return sum(differing for _, differing in self.spikes.values())
 
     def __repr__(self) -> str:
@@ -80,8 +81,8 @@ class Verdict:
 
 
 def compare(reference: Run, candidate: Run) -> Verdict:
-    """Compare every spike, and every state that both recorded. No tolerance, no search for the best alignment: the runs
-    were moved by their declared latencies when they were made.
+    """Compare every spike, and every state that both runs recorded. There is no tolerance and no search for the best alignment:
+    the runs were shifted by their declared latencies when they were made.
 
     Raises DataError if the runs differ in populations or sizes.
     """
@@ -108,14 +109,14 @@ def compare(reference: Run, candidate: Run) -> Verdict:
 
 
 def _signs_of_life(run: Run, name: str, compared: Mapping[str, Any]) -> int:
-    """Spikes of a population; of a readout whose judged state was compared, the slots in which that is not 0."""
+    """Return the spikes of a population, or the slots in which the judged state of a readout is not 0, if it was compared."""
     read = run.readouts.get(name)
     life = run.states[name][read] if read and f"{name}.{read}" in compared else run.spikes[name]
     return int(np.count_nonzero(life))
 
 
 def join(parts: Sequence[tuple[int, Verdict]]) -> Verdict:
-    """One verdict out of those on successive samples, each with the number of its first sample.
+    """Join the verdicts on successive samples, each with the number of its first sample, into one verdict.
 
     Raises DataError if there is none.
     """
@@ -143,7 +144,7 @@ def _recorded_in_both(reference: Run, candidate: Run, name: str) -> list[str]:
 
 
 def _first(reference: Run, candidate: Run, differing: Mapping[str, NDArray[np.bool_]]) -> Divergence | None:
-    """The populations of a run are in the order of computation, so the first of equals is the cause."""
+    """Return the first difference. Populations of a run are in the order of computation, so the first of several is the cause."""
     earliest: tuple[int, int, int, int] | None = None
     for rank, differs in enumerate(differing.values()):
         flat = differs.reshape(-1)
@@ -172,7 +173,9 @@ def _value(run: Run, name: str, variable: str, at: tuple[int, int, int]) -> floa
 
 
 def cause(spike: tuple[int, int], states: Mapping[str, tuple[float, float]], model: type[Neuron] | None) -> str:
-    """Everything before this slot is equal, so the first variable that differs names the arithmetic step."""
+    """Return what to look at. Everything before this slot is equal, so the first variable that differs names the arithmetic
+    step.
+    """
     if not states:
         return "unknown: the states were not recorded"
     roles = {state.name: state.role for state in model.states} if model else {}

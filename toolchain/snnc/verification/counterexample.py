@@ -1,4 +1,6 @@
-"""A case in which two runs of a network differ, as a folder with a test that runs by itself. After `snnc.verification.shrink`."""
+"""Writes a case in which two runs of a network differ, as a folder with a self-contained test. After
+`snnc.verification.shrink`.
+"""
 
 import json
 import shutil
@@ -40,10 +42,10 @@ _PROGRAM = "targets.load({target!r}).run(targets.read_artifact(HERE / 'artifact'
 
 
 def write(folder: Path, case: Case, artifact: Artifact | None = None, *, exported: bool = False, timeout_s: float = 600) -> Path:
-    """Write a case in which the engine, or the program of an artifact, differs from the reference; returns the test's file.
+    """Write a case in which the engine, or the program of an artifact, differs from the reference; return the test's file.
 
-    ``exported``: the artifact is exported anew from the network of the case; else it is copied as it is, altered or not.
-    Raises FileError if ``folder`` exists and WriteError if it cannot be written.
+    ``exported``: whether the artifact is exported again from the network of the case; else it is copied as it is, altered or
+    not. Raises FileError if ``folder`` exists and WriteError if it cannot be written.
     """
     name = f"test_{'engine' if artifact is None else artifact.target}.py"
     with new_folder(folder, ours=lambda path: (path / ABOUT).is_file()) as place:

@@ -1,4 +1,4 @@
-"""Inputs built from the weights that reach the synapses, and the thresholds, that samples did not reach: after `coverage`."""
+"""Inputs built from the weights to reach synapses and thresholds that the samples did not reach. After `coverage`."""
 
 from collections.abc import Iterator
 
@@ -24,10 +24,10 @@ MOST_UNROLLED = 1 << 24  # synapses on the ways to a neuron
 def covering(
     net: Network, coverage: Coverage, steps: int, *, by: str | None = None, seed: int = 0
 ) -> dict[str, NDArray[np.int64]]:
-    """Return rasters (samples, steps, n) for each input, whose samples each reach what nothing before reached.
+    """Return rasters (samples, steps, n) for each input; each sample reaches something that nothing before it reached.
 
-    ``coverage`` stays as it is. The samples are longer than ``steps`` where messages would arrive after them, or where neurons
-    climb to their thresholds for longer. ``by``: the name of the simulator that runs them.
+    ``coverage`` is not changed. The samples are longer than ``steps`` if messages would otherwise arrive too late, or if
+    neurons need longer to climb to their thresholds. ``by``: the name of the simulator that runs them.
     """
     coverage = coverage.copy()
     run, kept = simulator(net, by), list[Rasters]()
@@ -47,12 +47,12 @@ def covering(
 
 
 def _padded(raster: NDArray[np.int64], steps: int) -> NDArray[np.int64]:
-    """Return a raster with silent steps after its own."""
+    """Return a raster with silent steps appended."""
     return np.pad(raster, ((0, 0), (0, steps - raster.shape[1]), (0, 0)))
 
 
 def _tries(net: Network, coverage: Coverage, steps: int, rng: np.random.Generator) -> Iterator[Rasters]:
-    """Yield rasters for whatever is left, population by population."""
+    """Yield rasters for what is not reached yet, population by population."""
     for p in net.ordered:
         if not coverage.sources_left(p.name).any():
             continue
@@ -74,7 +74,7 @@ def _tries(net: Network, coverage: Coverage, steps: int, rng: np.random.Generato
 
 
 def _some(coverage: Coverage, population: str) -> Iterator[NDArray[np.int64]]:
-    """Yield neurons of which synapses are left, some at a time; what was reached meanwhile is left out."""
+    """Yield groups of neurons with unreached synapses; what was reached in the meantime is left out."""
     waiting = coverage.sources_left(population)
     while (at := np.flatnonzero(waiting & coverage.sources_left(population))[:NEURONS_AT_ONCE]).size:
         waiting[at] = False
@@ -82,7 +82,9 @@ def _some(coverage: Coverage, population: str) -> Iterator[NDArray[np.int64]]:
 
 
 def _everything(net: Network, steps: int) -> Rasters:
-    """Return a sample in which every input sends its largest message in every step, and one in which it does so at once only."""
+    """Return one sample in which every input sends its largest message in every step, and one in which it does so only in the
+    first step.
+    """
     rasters = {p.name: np.full((2, steps, p.size), sent(p).largest, np.int64) for p in net.inputs}
     for raster in rasters.values():
         raster[1, 1:] = 0
@@ -90,7 +92,7 @@ def _everything(net: Network, steps: int) -> Rasters:
 
 
 def _single(net: Network, name: str, coverage: Coverage, steps: int) -> Iterator[Rasters]:
-    """Yield samples in which one source, of which synapses are left, sends alone: first 1, then its largest message."""
+    """Yield samples in which one source with unreached synapses sends alone: first 1, then its largest message."""
     for at in _some(coverage, name):
         rasters = {p.name: np.zeros((len(at), steps, p.size), np.int64) for p in net.inputs}
         rasters[name][np.arange(len(at)), 0, at] = 1
@@ -99,7 +101,9 @@ def _single(net: Network, name: str, coverage: Coverage, steps: int) -> Iterator
 
 
 def _towards(net: Network, population: str, neurons: NDArray[np.int64], steps: int) -> Rasters:
-    """Return a sample for each neuron in which every input sends that, on all ways together, drives it up: all steps long."""
+    """Return a sample for each neuron in which, in all steps, every input sends what drives the neuron up over all paths
+    together.
+    """
     wanted = {p.name: np.zeros((len(neurons), p.size)) for p in net.populations}
     wanted[population][np.arange(len(neurons)), neurons] = 1.0
     total = {p.name: np.zeros((len(neurons), p.size)) for p in net.inputs}
@@ -118,7 +122,7 @@ def _towards(net: Network, population: str, neurons: NDArray[np.int64], steps: i
 
 
 def _useful(net: Network, coverage: Coverage, run: Run) -> list[Rasters]:
-    """Add the samples of a run that reach anything new, one by one; returns their inputs."""
+    """Add the samples of a run that reach anything new, one by one; return their inputs."""
     samples, useful = len(run.spikes[net.inputs[0].name]), list[Rasters]()
     for i in range(samples):
         before = _reached(coverage)

@@ -1,5 +1,5 @@
-"""What runs reached of an integer network: the synapses that carried a message, the thresholds, registers, delays and ends of
-samples that were put to the test. A verdict vouches for what its runs reached.
+"""Coverage of an integer network: the synapses, thresholds, registers, delays and ends of samples that the runs reached. A
+verdict vouches only for what its runs reached.
 """
 
 from dataclasses import asdict, dataclass, field, replace
@@ -27,7 +27,7 @@ WEIGHED_AT_ONCE = 1 << 24  # synapses times steps whose message is left out to s
 
 @dataclass(frozen=True)
 class Share:
-    """How much of a kind of places was reached, and how much of the rest is proved to be out of reach."""
+    """How many places of one kind were reached, and how many of the others are proved to be out of reach."""
 
     total: int
     reached: int
@@ -35,17 +35,17 @@ class Share:
 
     @property
     def left(self) -> int:
-        """Places that were not reached though nothing says that they cannot be."""
+        """Places that were not reached although nothing proves that they cannot be."""
         return self.total - self.reached - self.unreachable
 
     def to_json(self) -> dict[str, int]:
-        """As JSON values."""
+        """Return JSON values."""
         return {"total": self.total, "reached": self.reached, "unreachable": self.unreachable, "left": self.left}
 
 
 @dataclass(frozen=True)
 class Held:
-    """What a register of a population was given to hold, over all its neurons, and what it can hold."""
+    """Extreme values that a register of a population was given, over all its neurons, and the values that it can hold."""
 
     overflow: str  # what it does beyond its ends: wrap, saturate
     low: int
@@ -56,7 +56,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Delay:
-    """The messages that a connection carried over one of its delays."""
+    """Whether a connection carried messages over one of its delays."""
 
     steps: int
     arrived: bool  # whether one did
@@ -65,12 +65,12 @@ class Delay:
 
 @dataclass(eq=False)
 class Coverage:
-    """Counts what runs reach of a fixed network; `add` takes one run after the other.
+    """Counts what runs of a fixed network reach; `add` takes one run after another.
 
-    A synapse is reached once a message made the sum of its neuron another one, after the shift by the weight exponent. A
-    threshold is reached from below (above) once a voltage lay within one unit of the weights below or at (above) it: then a
-    threshold that is one unit lower (higher) gives another spike. A sample's end is reached by a neuron whose state was not
-    the initial one when a sample ended and another followed.
+    A synapse is reached if a message changed the sum of its neuron, after the shift by the weight exponent. A threshold is
+    reached from below once a voltage was at it or within one weight unit below it, and from above once a voltage was within one
+    unit above it: then a threshold that is one unit lower or higher gives another spike. The end of a sample is reached by a
+    neuron whose state was not the initial one when a sample ended and another followed.
     """
 
     net: Network
@@ -110,7 +110,7 @@ class Coverage:
                 ended |= (run.states[name][state.name][:-1, -1] != state.initial).any(axis=0)
 
     def copy(self) -> "Coverage":
-        """Return a coverage that goes on from here, and leaves this one as it is."""
+        """Return a copy to which runs can be added without changing this coverage."""
         other = replace(self)
         for name in ("carried", "below", "above", "ended"):
             setattr(other, name, {key: array.copy() for key, array in getattr(self, name).items()})
@@ -136,7 +136,7 @@ class Coverage:
                 self.carried[c.name] |= c.op.joins(early.any(axis=(0, 1)) & sources, everywhere) & _of_delay(c, part)
 
     def _mattered(self, c: Connection, part: Part, s: "_Followed", early: NDArray[Any]) -> Bools:
-        """Return which synapses brought a message without which their neuron's sum would have been another one."""
+        """Return which synapses carried a message that changed the sum of their neuron."""
         assert s.rows is not None  # noqa: S101 - for the type checker; callers follow single synapses
         there: Bools = s.of_part(c, part) & (s.values != 0)
         largest = early.max(axis=(0, 1), initial=0).astype(np.int64)
@@ -171,7 +171,7 @@ class Coverage:
 
     @cached_property
     def proof(self) -> RangeProof:
-        """What no input can reach, for any number of steps."""
+        """The range proof: what no input can reach, for any number of steps."""
         return prove_ranges(self.net)
 
     def unreachable(self, c: Connection) -> Bools:
@@ -186,7 +186,7 @@ class Coverage:
         return never
 
     def _always_rounded_away(self, c: Connection, s: "_Followed") -> Bools:
-        """Return the synapses of neurons whose sums over a part, whatever is sent, are all shifted to one number."""
+        """Return the synapses of neurons whose sums over a part are all shifted to the same number, whatever is sent."""
         assert s.rows is not None  # noqa: S101 - for the type checker; callers follow single synapses
         lost = np.zeros(s.count, np.bool_)
         for part in parts(c):
@@ -195,11 +195,11 @@ class Coverage:
         return lost
 
     def left(self, c: Connection) -> Bools:
-        """Return which synapses were not reached though they may be."""
+        """Return which synapses were not reached although they may be."""
         return ~self.carried[c.name] & ~self.unreachable(c)
 
     def sources_left(self, population: str) -> Bools:
-        """Return the neurons of a population with a synapse that was not reached though it may be: (n,)."""
+        """Return the neurons of a population that have an unreached synapse which may be reached: (n,)."""
         wanted = np.zeros(self.net[population].size, np.bool_)
         for c in self.net.out_of(population):
             s, left = self._synapses[c.name], self.left(c)
@@ -226,7 +226,7 @@ class Coverage:
         return shares
 
     def thresholds(self) -> dict[str, dict[str, Share]]:
-        """Return how many neurons stood one unit "below" and "above" their threshold, by population."""
+        """Return how many neurons were one unit "below" and "above" their threshold, by population."""
         unit, shares = 1 << fixed(self.net).state_shift, dict[str, dict[str, Share]]()
         for name in self.below:
             p, reach = self.net[name], self.proof.reaches[name]
@@ -238,8 +238,9 @@ class Coverage:
         return shares
 
     def _stays_far_below(self, p: Population, unit: int) -> Bools:
-        """Return the neurons whose voltage provably never comes within a unit of the threshold; only of models in which nothing
-        but current and voltage has to do with it."""
+        """Return the neurons whose voltage provably never comes within a unit of the threshold; none for models with states
+        other than current and voltage.
+        """
         reach, neuron = self.proof.reaches[p.name], p.neuron
         roles = {state.role: state.name for state in neuron.states} if neuron else {}
         voltage = reach.held.get(roles.get("voltage", ""))
@@ -261,16 +262,16 @@ class Coverage:
         return held
 
     def delays(self) -> dict[str, tuple[Delay, ...]]:
-        """Return which delays were crossed by a message, by connection; those of 0 steps are none."""
+        """Return which delays were crossed by a message, by connection; delays of 0 steps are not counted."""
         over = {name: {steps: crossed for steps, crossed in of.items() if steps} for name, of in self.over.items()}
         return {name: tuple(Delay(steps, *crossed) for steps, crossed in of.items()) for name, of in over.items() if of}
 
     def sample_ends(self) -> dict[str, Share]:
-        """Return in how many neurons something was left to reset when a sample ended and another followed."""
+        """Return in how many neurons something had to be reset when a sample ended and another followed."""
         return {name: Share(ended.size, int(ended.sum()), 0) for name, ended in self.ended.items()}
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
+        """Return JSON values."""
         unit = {name: "synapses" if s.rows is not None else "weights" for name, s in self._synapses.items()}
         return {
             "samples": self.samples,

@@ -1,5 +1,5 @@
-"""What a network makes of a data set, and what two networks make of the same one (fixed against float, say), by the
-engine or the reference simulator. After training, pruning and quantising; no tolerance and no verdict of exactness, only counts.
+"""Evaluation of a network on a data set, and of two networks on the same data (fixed against float, say), by the engine or the
+reference simulator. After training, pruning and quantising. It only counts: there is no tolerance and no verdict of exactness.
 """
 
 from collections import Counter
@@ -27,7 +27,7 @@ Watch = Callable[[int, tuple[Run, ...]], None]  # number of the first sample, th
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
-    """Rasters (samples, steps, n) of each input, of which no labels are known."""
+    """Rasters (samples, steps, n) of each input, without labels."""
 
     rasters: Rasters
 
@@ -37,7 +37,7 @@ class Recorded:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """A network on the first ``samples`` samples of a split; counts are sums over all of them.
+    """Results of a network on the first ``samples`` samples of a split; counts are sums over all of them.
 
     Examples:
         >>> import snnc
@@ -58,17 +58,17 @@ class Evaluation:
 
     @property
     def labelled(self) -> bool:
-        """Whether labels are known; else nothing is said of right and wrong."""
+        """Whether labels are known; if not, accuracy is not reported."""
         return len(self.labels) > 0
 
     @property
     def correct(self) -> int:
-        """Samples that are classified as labelled."""
+        """Number of samples that are classified as labelled."""
         return int((self.classes[: len(self.labels)] == self.labels).sum())
 
     @property
     def accuracy(self) -> float:
-        """Part of the samples that are classified as labelled."""
+        """Share of the samples that are classified as labelled."""
         return self.correct / self.samples
 
     @property
@@ -79,7 +79,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Difference:
-    """How the spikes of a population differ between two networks."""
+    """Differences between the spikes of a population in two networks."""
 
     slots: int  # neurons * steps * samples
     slots_differing: int
@@ -91,7 +91,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Contrast:
-    """Two networks on the same samples; ``differences`` by population, in the order of computation.
+    """Results of two networks on the same samples; ``differences`` by population, in the order of computation.
 
     Examples:
         >>> import snnc
@@ -106,7 +106,7 @@ class Contrast:
 
     @property
     def classes_differing(self) -> int:
-        """Samples that the networks classify differently."""
+        """Number of samples that the networks classify differently."""
         return int((self.reference.classes != self.candidate.classes).sum())
 
 
@@ -114,8 +114,8 @@ def evaluate(
     net: Network, data: Dataset | Recorded, samples: int | None = None, *, first: int = 0, watch: Watch | None = None,
     by: str | None = None,
 ) -> Evaluation:  # fmt: skip
-    """Simulate ``samples`` (default: all) samples from number ``first`` on, some at a time; ``watch`` sees each run. ``by``: the
-    name of a simulator. An interrupt ends it early with what was done, if anything was.
+    """Simulate ``samples`` (default: all) samples from number ``first`` on, in batches. ``watch`` is called with each run.
+    ``by``: the name of a simulator. An interrupt ends the evaluation early and returns the result so far, if there is one.
 
     Raises DataError if the data does not suit the network's input or has no samples, and what the simulator raises.
     """
@@ -155,7 +155,7 @@ def contrast(
 
 
 def together(parts: Sequence[Evaluation]) -> Evaluation:
-    """One evaluation out of those of samples that follow one another."""
+    """Join evaluations of successive samples into one."""
     spikes, operations = Counter[str](), Counter[str]()
     for part in parts:
         spikes.update(part.spikes)
@@ -220,7 +220,7 @@ class _Tally:
 
 
 def _operations(c: Connection, run: Run) -> int:
-    """Messages that arrive within the run, times the synapses behind each source neuron."""
+    """Return the messages that arrive within the run, times the synapses behind each source neuron."""
     raster, total = run.spikes[c.src], 0
     for part in parts(c):
         sent = np.count_nonzero(raster[:, : max(raster.shape[1] - part.delay_steps, 0)], axis=(0, 1))

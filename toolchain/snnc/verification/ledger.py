@@ -1,4 +1,4 @@
-"""What a verification has done so far, in a file, so that one that was stopped goes on. Used by `snnc verify --resume`."""
+"""A file of what a verification has compared so far, so that a stopped one can continue. Used by `snnc verify --resume`."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,9 +19,9 @@ MAX_BYTES = 64 << 20
 
 
 def read(path: Path, of: Mapping[str, Any]) -> list[Batch]:
-    """Return the batches in a file, none where there is no file yet. ``of``: what is compared with what, on which samples.
+    """Return the batches in a file, none if there is no file yet. ``of``: what is compared with what, on which samples.
 
-    Raises FileError for a file that is damaged or none of ours, UsageError for one of another comparison.
+    Raises FileError for a file that is damaged or not from snnc, UsageError for a file of another comparison.
     """
     if not path.exists():
         return []
@@ -38,7 +38,7 @@ def read(path: Path, of: Mapping[str, Any]) -> list[Batch]:
 
 
 def write(path: Path, of: Mapping[str, Any], batches: Sequence[Batch]) -> None:
-    """Write all batches into the file, whole or not at all. Raises WriteError."""
+    """Write all batches to the file, completely or not at all. Raises WriteError."""
     body = {"schema": SCHEMA, "of": of, "pieces": [_record(batch) for batch in batches]}
     write_bytes(path, json.dumps(body).encode(), force=True)
 

@@ -1,4 +1,4 @@
-"""Networks that are wrong in one number, to see whether the runs of a verification tell their programs apart."""
+"""Networks that are wrong in one number, to see whether the runs of a verification tell their programs from the right one."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Caught:
-    """Whether the runs told a mutant's program from the network's; ``how``: where they first differ, or why not."""
+    """Whether the runs told a mutant's program from the network's; ``how``: where they first differ, or why they do not."""
 
     what: str
     caught: bool
@@ -36,10 +36,10 @@ class Caught:
 
 
 def mutants(net: Network, count: int, *, seed: int = 0) -> Iterator[Mutant]:
-    """Yield ``count`` networks that each differ from a fixed one in one number, kind by kind in turn.
+    """Yield ``count`` networks that each differ from a fixed one in one number, alternating between the kinds of change.
 
-    Kinds: a weight one step of its grid up or down, a synapse dropped, a sign turned, a weight exponent, a threshold, a decay, a
-    bias, a delay. What a network cannot be is tried with other numbers. Raises NetworkError for a float network.
+    Kinds: a weight one step of its grid up or down, a dropped synapse, a flipped sign, a weight exponent, a threshold, a decay,
+    a bias, a delay. If a change gives no valid network, another number is tried. Raises NetworkError for a float network.
     """
     fixed(net)
     rng, made, tried = np.random.default_rng(seed), 0, 0
@@ -56,7 +56,7 @@ def mutants(net: Network, count: int, *, seed: int = 0) -> Iterator[Mutant]:
 
 
 class _NotThereError(Exception):
-    """The network has nothing that this kind alters."""
+    """The network has nothing that this kind of change alters."""
 
 
 def _weight(net: Network, rng: np.random.Generator) -> tuple[str, Network]:
@@ -112,7 +112,9 @@ def _parameter(unit: str) -> Alter:
 
 
 def _step_of(unit: str, value: int) -> int:
-    """Return the least step of a bias that a mantissa and an exponent hold: the lowest bit that is set; of all else 1."""
+    """Return the smallest step of a bias that a mantissa and an exponent hold: the lowest bit that is set; 1 for other
+    parameters.
+    """
     return value & -value if unit == "bias" and value else 1
 
 
@@ -126,7 +128,7 @@ def _connection(net: Network, rng: np.random.Generator) -> Connection:
 
 
 def _synapse(net: Network, rng: np.random.Generator) -> tuple[Connection, int, int]:
-    """Return a stored weight of the network, each as likely as any other: its connection, its place and its value."""
+    """Return a random stored weight of the network, all equally likely: its connection, its place and its value."""
     counts = [c.op.synapses.count for c in net.connections]
     at = int(rng.integers(sum(counts)))
     for c, count in zip(net.connections, counts, strict=True):

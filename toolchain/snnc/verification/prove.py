@@ -1,4 +1,4 @@
-"""Prove an artifact: run it and the reference on the same input and compare every spike and state. After export."""
+"""Proof of an artifact: run it and the reference on the same input and compare every spike and state. After export."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ BYTES_PER_SPIKE = 4  # where no states are kept
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """A verdict with what else is worth knowing: (samples,) arrays of classes, and remarks about the artifact."""
+    """A verdict with further results: (samples,) arrays of classes, and remarks about the artifact."""
 
     verdict: Verdict
     reference_classes: NDArray[np.int64]
@@ -42,13 +42,15 @@ class Comparison:
 
     @property
     def exact(self) -> bool:
-        """Whether the verdict is, and the candidate, if it counts synaptic operations, counted those of the reference."""
+        """Whether the verdict is exact, and the candidate's count of synaptic operations, if it has one, equals the
+        reference's.
+        """
         return self.verdict.exact and self.measured.get("synaptic_operations", self.operations) == self.operations
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What came of some successive samples; the fields are those of a `Comparison`.
+    """Result for some successive samples; the fields are those of a `Comparison`.
 
     ``digest``: the SHA-256 of what went in, and of the reference's spikes.
     """
@@ -65,9 +67,9 @@ def compare_batches(
     net: Network, run: Callable[[Rasters], Run], source: Source, samples: range, *, by: str | None = "reference",
     record: bool = True, at_most: int | None = None, see: See = lambda first, reference, candidate, verdict: None,
 ) -> Iterator[Batch]:  # fmt: skip
-    """Hold ``run`` against a simulator on some samples, as many at once as fit in memory or ``at_most``. ``by``: the name of the
-    simulator, None for the fastest that there is. ``record``: whether states are compared, if ``run`` has them.
-    ``see`` sees the runs.
+    """Compare ``run`` with a simulator on some samples, as many at once as fit in memory or ``at_most``. ``by``: the name of
+    the simulator, None for the fastest one available. ``record``: whether states are compared, if ``run`` has them. ``see`` is
+    called with the runs.
 
     Raises what ``run`` and the simulator raise.
     """
@@ -86,7 +88,7 @@ def compare_batches(
 
 
 def digest(run: Run) -> str:
-    """Return the SHA-256 of the messages of all populations of a run, the inputs' included."""
+    """Return the SHA-256 of the messages of all populations of a run, inputs included."""
     total = sha256()
     for name, raster in run.spikes.items():
         total.update(f"{name} {raster.shape}".encode())
@@ -95,8 +97,9 @@ def digest(run: Run) -> str:
 
 
 def holds(net: Network, part: Batch, inputs: Rasters, see: Callable[[Run], None] = lambda reference: None) -> bool:
-    """Return whether a piece that was read from a file is of these inputs, as far as the network, run again by its fastest
-    simulator, tells. ``see`` sees that run, its states recorded."""
+    """Return whether a batch read from a file belongs to these inputs, as far as the network, run again by its fastest
+    simulator, can tell. ``see`` is called with that run, its states recorded.
+    """
     reference = simulator(net)(net, inputs, True)
     see(reference)
     v = part.verdict
@@ -117,7 +120,7 @@ def holds(net: Network, part: Batch, inputs: Rasters, see: Callable[[Run], None]
 
 
 def joined(parts: Sequence[Batch], net: Network) -> Comparison:
-    """Join batches into one comparison; they follow one another from sample 0 on. Raises DataError if there is none."""
+    """Join batches, which must follow one another from sample 0 on, into one comparison. Raises DataError if there is none."""
     counts = [len(part.reference_classes) for part in parts]
     verdict, measured = join([(sum(counts[:i]), part.verdict) for i, part in enumerate(parts)]), Counter[str]()
     for part in parts:
@@ -131,7 +134,7 @@ def joined(parts: Sequence[Batch], net: Network) -> Comparison:
 
 
 def _never_fire(net: Network, silent: Sequence[str]) -> tuple[str, ...]:
-    """Return the populations, of some that were silent, of which the range proof says that no input makes them anything else."""
+    """Return those of some silent populations for which the range proof shows that no input makes them fire."""
     names = [name for name in silent if net[name].neuron]
     if not names or not isinstance(net.numeric, Fixed):
         return ()
@@ -140,7 +143,7 @@ def _never_fire(net: Network, silent: Sequence[str]) -> tuple[str, ...]:
 
 
 def _is_silent(p: Population, reach: Reach) -> bool:
-    """Return whether no neuron can fire, or of a readout: whether no voltage can be other than 0."""
+    """Return whether no neuron can fire, or for a readout whether no voltage can differ from 0."""
     assert p.neuron is not None  # noqa: S101 - for the type checker; callers ask for neurons only
     if p.neuron.rule.fires:
         return not reach.fires.any()
@@ -152,7 +155,9 @@ def compare_runs(
     net: Network, run: Callable[[Rasters], Run], source: Source, samples: int, *, by: str | None = "reference",
     watch: Callable[[int], None] = lambda done: None, see: See = lambda first, reference, candidate, verdict: None,
 ) -> Comparison:  # fmt: skip
-    """Join `compare_batches` of the first ``samples`` samples. ``watch`` hears how many were done, ``see`` sees the runs."""
+    """Join `compare_batches` of the first ``samples`` samples. ``watch`` is called with how many are done, ``see`` with the
+    runs.
+    """
     parts, done = [], 0
     for part in compare_batches(net, run, source, range(samples), by=by, see=see):
         parts.append(part)
@@ -162,7 +167,7 @@ def compare_runs(
 
 
 def synaptic_operations(net: Network, sent: Rasters) -> int:
-    """Messages that reach a synapse which exists, one for each synapse. ``sent``: rasters of all populations."""
+    """Count the messages that reach an existing synapse, one for each synapse. ``sent``: rasters of all populations."""
     often = {name: np.count_nonzero(raster, axis=(0, 1)) for name, raster in sent.items()}
     return sum(int(often[c.src] @ c.op.fan_out()) for c in net.connections)
 
@@ -172,11 +177,12 @@ def verify_artifact(
     chip: Profile | None = None, as_it_is: bool = False, watch: Callable[[int], None] = lambda done: None,
     see: See = lambda first, reference, candidate, verdict: None,
 ) -> Comparison:  # fmt: skip
-    """Hold an exported program against a simulator, as `compare_runs` does; each run of the program may take ``timeout_s``.
+    """Compare an exported program with a simulator, as `compare_runs` does; each run of the program may take ``timeout_s``
+    seconds.
 
-    Before anything runs, every byte of the artifact is held against a new export of the network. ``as_it_is`` runs an altered
-    one all the same; the comparison names the alterations. ``chip``: the profile that the artifact is mapped to, where it is
-    none of snnc's own.
+    Before anything runs, every byte of the artifact is compared with a new export of the network. ``as_it_is`` runs an altered
+    artifact all the same; the comparison names the alterations. ``chip``: the profile that the artifact is mapped to, if snnc
+    does not include it.
 
     Raises AlteredError for an altered artifact, NetworkError if it holds other populations than the network, UnsupportedError
     if it cannot be run here, and what the run raises.
@@ -189,13 +195,13 @@ def verify_artifact(
 
 
 def remarked(comparison: Comparison, artifact: Artifact, altered: tuple[str, ...]) -> Comparison:
-    """Return a comparison of an artifact with its alterations, and with what its target remarks on all its verdicts."""
+    """Return a comparison of an artifact with its alterations, and with the remark that its target adds to all its verdicts."""
     notes = filter(None, [remark(load(artifact.target), bool(comparison.measured))])
     return replace(comparison, altered=altered, notes=(*altered, *notes))
 
 
 def running(artifact: Artifact, net: Network, timeout_s: float) -> Callable[[Rasters], Run]:
-    """What runs the program of an artifact. Raises as `verify_artifact`, before anything runs."""
+    """Return the function that runs the program of an artifact. Raises as `verify_artifact`, before anything runs."""
     target = _runnable(artifact, net)
     return lambda inputs: target.run(artifact, inputs, True, timeout_s)
 
@@ -221,13 +227,15 @@ def _runnable(artifact: Artifact, net: Network) -> RunnableTarget:
 
 
 def _slots(net: Network, source: Source) -> int:
-    """Neurons times steps of one sample."""
+    """Return neurons times steps of one sample."""
     steps: int = source(0, 1)[net.inputs[0].name].shape[1]
     return steps * sum(p.size for p in net.populations)
 
 
 def from_images(net: Network, images: Images) -> Source:
-    """Samples of a data set in the network's own encoding. Raises DataError if they do not suit the network."""
+    """Return a source of samples of a data set, in the network's own encoding. Raises DataError if they do not suit the
+    network.
+    """
     if net.encoding is None:
         raise DataError("does not say how samples become input", where=f"network {net.name!r}", fix="use --random")
     if len(net.inputs) != 1 or net.inputs[0].size != images.shape[1]:
@@ -238,12 +246,14 @@ def from_images(net: Network, images: Images) -> Source:
 
 
 def from_rasters(rasters: Rasters) -> Source:
-    """Samples that are at hand: (samples, steps, n) by input."""
+    """Return a source of given samples: (samples, steps, n) by input."""
     return lambda first, count: {name: raster[first : first + count] for name, raster in rasters.items()}
 
 
 def from_noise(net: Network, steps: int, rate: float, seed: int) -> Source:
-    """Random rasters: each slot of an input holds a message with probability ``rate``, as large as any that it sends."""
+    """Return a source of random rasters. Each slot of an input holds a message with probability ``rate``; a message has any
+    size that the input can send.
+    """
 
     def sample(number: int, size: int, bits: int) -> NDArray[np.int64]:
         rng = np.random.default_rng([seed, number])

@@ -1,5 +1,6 @@
-"""Inputs built from the weights to drive one neuron as far as it goes, and what the reference makes of them. The other side of
-the range proof: where a bound exceeds a register, an input that does so, or the word that none was found.
+"""Inputs built from the weights to drive one neuron as far as possible, and what the reference makes of them. This is the other
+side of the range proof: if a bound exceeds a register, it gives an input that overflows the register, or reports that none was
+found.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -38,7 +39,7 @@ _Inputs = Mapping[str, NDArray[np.int64]]  # input -> (tries, steps, n)
 
 @dataclass(frozen=True)
 class RegisterEnd:
-    """A neuron, and which end of which register it is to be driven beyond."""
+    """A neuron, and which end of which register it is driven beyond."""
 
     population: str
     neuron: int
@@ -48,7 +49,7 @@ class RegisterEnd:
 
 @dataclass(frozen=True, eq=False)
 class Driven:
-    """How far an input drove a register; ``value`` is what it was given to hold in ``step``, in the reference."""
+    """How far an input drove a register; ``value`` is what the register was given in ``step``, in the reference."""
 
     target: RegisterEnd
     overflow: str  # what the register does beyond its ends: wrap, saturate
@@ -59,11 +60,11 @@ class Driven:
 
 
 def refute(net: Network, proof: RangeProof, certificate: Certificate) -> Driven | None:
-    """An input with which a register of a population without a certificate wraps or saturates in the reference.
+    """Return an input with which a register of a population without a certificate wraps or saturates in the reference.
 
-    The one that drove a register farthest, if none does; None if none was tried, as too many neurons lie before it. An
-    input obeys the proof's steps and its budget of messages. One neuron of each register is tried, that with the least
-    margin.
+    If none does, return the input that drove a register farthest; return None if none was tried, because too many neurons lie
+    before it. An input obeys the proof's steps and its budget of messages. For each register, the neuron with the smallest
+    margin is tried.
     """
     best = None
     for target in _targets(net, proof, certificate):
@@ -74,7 +75,7 @@ def refute(net: Network, proof: RangeProof, certificate: Certificate) -> Driven 
 
 
 def _longer_and_longer(net: Network, target: RegisterEnd, proof: RangeProof) -> Driven | None:
-    """How far inputs of more and more steps drive a register, until it overflows or they hardly help."""
+    """Return how far inputs of more and more steps drive a register, until it overflows or more steps hardly help."""
     best: Driven | None = None
     for steps in (proof.steps,) if proof.steps else TRIED_STEPS:
         driven = drive(net, target, steps + _latest(net, target, proof), proof.max_spikes_per_step)
@@ -87,7 +88,7 @@ def _longer_and_longer(net: Network, target: RegisterEnd, proof: RangeProof) -> 
 
 
 def _latest(net: Network, target: RegisterEnd, proof: RangeProof) -> int:
-    """Steps until all delayed messages arrive, where the proof does not limit the steps."""
+    """Return the steps until all delayed messages arrive, if the proof does not limit the steps."""
     return 0 if proof.steps else max((c.longest_delay for c in net.into(target.population)), default=0)
 
 
@@ -106,10 +107,10 @@ def _states(p: Population) -> tuple[StateVar, ...]:
 
 
 def drive(net: Network, target: RegisterEnd, steps: int, max_spikes_per_step: int | None = None) -> Driven | None:
-    """The input, of those that are tried, that drives a neuron farthest within ``steps``, as the reference runs it.
+    """Return the input that drives a neuron farthest within ``steps``, among those that are tried, as the reference runs it.
 
-    Where only inputs lie before the neuron, it is run alone, which changes nothing; else with all that lies before it, and
-    None is returned if that is too much.
+    If only inputs lie before the neuron, it is run alone, which changes nothing. Else it is run with everything that lies
+    before it, and None is returned if that is too much.
     """
     p = net[target.population]
     direct = all(net[c.src].neuron is None for c in net.into(p.name))
@@ -136,7 +137,7 @@ def _farthest(net: Network, target: RegisterEnd, tried: Rasters) -> Driven:
 
 
 def _held(net: Network, target: RegisterEnd, tried: Rasters) -> NDArray[Any]:
-    """What the target's register is given in the reference, upward, in each try and step."""
+    """Return what the target's register is given in the reference, upward, in each try and step."""
     run = simulate(net, tried, record=True)
     held = confirmed(net, run, target.population)[target.state][:, :, target.neuron]
     return held if target.upward else -held
@@ -149,7 +150,7 @@ def _climbs_to_a_reset(p: Population, target: RegisterEnd) -> bool:
 
 
 def confirmed(net: Network, run: Run, population: str) -> dict[str, NDArray[Any]]:
-    """What the register of each state was given to hold in every step of a recorded run: (samples, steps, n).
+    """Return what the register of each state was given in every step of a recorded run: (samples, steps, n).
 
     Raises RuntimeError as `stepped_again` does.
     """
@@ -157,9 +158,9 @@ def confirmed(net: Network, run: Run, population: str) -> dict[str, NDArray[Any]
 
 
 def stepped_again(net: Network, run: Run, population: str) -> Stepped:
-    """Return what each step of a recorded run makes of the states before it, made once more: arrays (samples, steps, n).
+    """Return what each step of a recorded run makes of the states before it, computed again: arrays (samples, steps, n).
 
-    The result is held against the run's. Raises RuntimeError if one differs.
+    The result is compared with the run. Raises RuntimeError if one of them differs.
     """
     p, numeric, spikes = net[population], fixed(net), run.spikes
     samples, steps = spikes[population].shape[:2]
@@ -181,7 +182,7 @@ def stepped_again(net: Network, run: Run, population: str) -> Stepped:
 
 
 def _alone(net: Network, p: Population, neuron: int) -> Network:
-    """One neuron with its own synapses, and the inputs that they come from."""
+    """Return one neuron with its own synapses, and the inputs that they come from."""
     wires: list[Connection] = []
     for c in net.into(p.name):
         for part in parts(c):
@@ -195,7 +196,7 @@ def _alone(net: Network, p: Population, neuron: int) -> Network:
 
 
 def _one(p: Population, neuron: int) -> Neuron:
-    """One neuron of a population, with its own parameters."""
+    """Return one neuron of a population, with its own parameters."""
     assert p.neuron is not None  # noqa: S101 - for the type checker; callers ask for neurons only
     own = {name: np.broadcast_to(getattr(p.neuron, name), p.size)[neuron : neuron + 1] for name in p.neuron.parameters()}
     return replace(p.neuron, **own)
@@ -207,7 +208,7 @@ def _row(sources: NDArray[np.int64], weights: NDArray[Any], n: int) -> Synapses:
 
 
 def _before(net: Network, p: Population) -> Network:
-    """A population and everything that its input depends on."""
+    """Return a population and everything that its input depends on."""
     names, more = set[str](), {p.name}
     while more:
         names |= more
@@ -220,7 +221,7 @@ def _before(net: Network, p: Population) -> Network:
 def _inputs(
     net: Network, target: RegisterEnd, steps: int, budget: int | None, neuron: int
 ) -> dict[str, NDArray[np.int64]] | None:
-    """The rasters that are tried, (tries, steps, n) each: what each message of each input does to the neuron decides."""
+    """Return the rasters to try, (tries, steps, n) each, chosen by the effect of each message of each input on the neuron."""
     p, tries = net[target.population], []
     direct = all(net[c.src].neuron is None for c in net.into(p.name))
     synapses = sum(c.op.synapse_count for c in net.connections)
@@ -234,10 +235,10 @@ def _inputs(
 
 
 def _plans(p: Population, target: RegisterEnd, steps: int, numeric: Fixed, holds: int) -> Iterator[NDArray[np.float64]]:
-    """What the neuron is to be told in each step, (steps,): more the larger a number is, nothing at 0.
+    """Return plans of what the neuron should receive in each step, (steps,): more the larger the number is, nothing at 0.
 
-    A voltage that is reset goes highest from just below its threshold. So there it is held back for most of the time, or
-    fed a little, and then driven at once, for a few steps.
+    A voltage that is reset goes highest from just below its threshold. So it is held back for most of the time, or fed a
+    little, and then driven all at once, for a few steps.
     """
     sign, weight = 1.0 if target.upward else -1.0, _response(p, target.neuron, target.state, steps, numeric)
     yield sign * weight
@@ -250,14 +251,14 @@ def _plans(p: Population, target: RegisterEnd, steps: int, numeric: Fixed, holds
 
 
 def _response(p: Population, neuron: int, state: str, steps: int, numeric: Fixed) -> NDArray[np.float64]:
-    """How much of an input of each step is left in the register at the end, in a neuron that neither rounds nor fires."""
+    """Return how much of an input of each step is left in the register at the end, in a neuron that neither rounds nor fires."""
     left = impulse_response(_one(p, neuron), numeric, steps)
     found = np.ones(steps) if left is None else left[state][::-1]
     return np.where(np.abs(found) < LEAST, LEAST, found)
 
 
 def _direct(net: Network, p: Population, plan: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """What each message of each input does for the plan, by the synapses of one neuron: input -> (steps, n)."""
+    """Return the effect of each message of each input on the plan, through the synapses of one neuron: input -> (steps, n)."""
     steps = len(plan)
     effects = {q.name: np.zeros((steps, q.size)) for q in net.inputs}
     for c in net.into(p.name):
@@ -269,7 +270,7 @@ def _direct(net: Network, p: Population, plan: NDArray[np.float64]) -> dict[str,
 
 
 def _through(net: Network, population: str, neuron: int, plan: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """The same through other neurons, as if each passed on what it gets, whenever it gets it."""
+    """Return the same through other neurons, as if each passed on what it receives, whenever it receives it."""
     wanted = {p.name: np.zeros(p.size) for p in net.populations}
     wanted[population][neuron] = 1.0
     weights = {c.name: c.op.unrolled().to_scipy().T * 2.0**c.op.exponent for c in net.connections}
@@ -283,7 +284,7 @@ def _through(net: Network, population: str, neuron: int, plan: NDArray[np.float6
 
 
 def _raster(effect: NDArray[np.float64] | None, p: Population, steps: int, budget: int | None) -> NDArray[np.int64]:
-    """The largest message wherever it helps; within a budget, those that help most in each step."""
+    """Return the largest message wherever it helps; within a budget, the messages that help most in each step."""
     if effect is None:
         return np.zeros((steps, p.size), np.int64)
     on = effect > 0
@@ -298,10 +299,10 @@ def _raster(effect: NDArray[np.float64] | None, p: Population, steps: int, budge
 def _changed_for_more(
     best: _Inputs, largest: Mapping[str, int], budget: int | None, values: Callable[[_Inputs], NDArray[Any]]
 ) -> _Inputs:
-    """The input (one try) after changes that each raise its value, until none of those that are tried does.
+    """Return the input (one try) after changes that each raise its value, until none of the tried changes does.
 
-    ``values``: inputs -> (tries,), how far each drives. ``largest``: an input's largest message; a change takes it away or
-    sends it. ``budget``: messages of an input in a step.
+    ``values``: inputs -> (tries,), how far each drives. ``largest``: an input's largest message; a change removes it or sends
+    it. ``budget``: messages of an input in a step.
     """
     rng, reached = np.random.default_rng(0), values(best)[0]
     for _ in range(ROUNDS):
@@ -315,7 +316,7 @@ def _changed_for_more(
 
 
 def _changed(best: _Inputs, largest: Mapping[str, int], budget: int | None, rng: np.random.Generator) -> _Inputs:
-    """Copies of an input with a message more or less each."""
+    """Return copies of an input, each with one message more or less."""
     tried = {name: raster.repeat(TRIES, axis=0) for name, raster in best.items()}
     names = sorted(tried)
     for i in range(TRIES):

@@ -36,7 +36,7 @@ class Case:
 
     @property
     def size(self) -> dict[str, int]:
-        """What was made small."""
+        """Steps, messages and neurons of the case: the numbers that are made small."""
         neurons = sum(p.size for p in self.net.populations if p.neuron)
         return {"steps": self.steps, "messages": sum(int(np.count_nonzero(x)) for x in self.inputs.values()), "neurons": neurons}
 
@@ -46,10 +46,10 @@ Kept = dict[str, NDArray[np.int64]]  # by population, the neurons that are left
 
 
 def shrunk(case: Case, differs: Differs, *, neurons: Differs | None = None) -> Case:
-    """A smaller case, or the same one. ``differs`` says where two runs differ; ``neurons`` does so for networks with neurons left
-    out, None if the network has to stay as it is.
+    """Return a smaller case, or the same one. ``differs`` says where two runs differ; ``neurons`` does so for networks with
+    neurons left out, and is None if the network has to stay as it is.
 
-    An interrupt ends the search; what was reached is returned.
+    An interrupt ends the search; the smallest case so far is returned.
     """
     reached = [case]
 
@@ -72,7 +72,9 @@ def shrunk(case: Case, differs: Differs, *, neurons: Differs | None = None) -> C
 
 
 def first_that_differs(cases: Sequence[Case], differs: Differs) -> int | None:
-    """The number of the first case on which two runs differ; those of one network and as many steps run side by side."""
+    """Return the index of the first case on which two runs differ. Cases of one network with equally many steps run side by
+    side.
+    """
     at = 0
     while at < len(cases):
         together = [cases[at]]
@@ -89,16 +91,17 @@ def first_that_differs(cases: Sequence[Case], differs: Differs) -> int | None:
 
 
 def samples_that_differ(a: Run, b: Run) -> NDArray[np.bool_]:
-    """(samples,): whether any spike differs, or any state that both recorded."""
+    """Return for each sample whether any spike differs, or any state that both runs recorded: (samples,)."""
     pairs = [(a.spikes[name], b.spikes[name]) for name in a.spikes]
     pairs += [(x[v], b.states[name][v]) for name, x in a.states.items() for v in x if v in b.states.get(name, {})]
     return np.asarray(np.any([(x != y).any(axis=(1, 2)) for x, y in pairs], axis=0), np.bool_)
 
 
 def minimal(parts: Sequence[int], first: Callable[[list[list[int]]], int | None]) -> list[int]:
-    """A part of ``parts`` that still differs and of which nothing can be dropped, as far as dropping one after the other shows.
+    """Return a subset of ``parts`` that still differs and from which nothing can be dropped, as far as dropping one after the
+    other shows.
 
-    ``first``: the number of the first of some candidates that differs, None if none does.
+    ``first`` returns the index of the first of some candidates that differs, None if none does.
     """
     left, n_chunks = list(parts), 2
     if left and first([[]]) is not None:
@@ -117,7 +120,7 @@ def minimal(parts: Sequence[int], first: Callable[[list[list[int]]], int | None]
 
 
 def _fewer_steps(case: Case, first: First) -> Case:
-    """Without steps that can be dropped, those at the end first: what came after the difference did not cause it."""
+    """Return the case without steps that can be dropped, the last ones first: what came after the difference did not cause it."""
     needed = bisect.first(lambda steps: first([_steps(case, list(range(steps)))]) is not None, 1, case.steps)
     return _steps(case, minimal(range(needed), lambda some: first([_steps(case, kept) for kept in some if kept])))
 
@@ -139,7 +142,9 @@ def _fewer_messages(case: Case, first: First) -> Case:
 
 
 def _fewer_neurons(case: Case, first: First) -> Case:
-    """Inputs count as neurons here; a population keeps at least one, and one that nothing needs goes as a whole."""
+    """Return the case with fewer neurons. Inputs count as neurons here; a population keeps at least one, and is dropped
+    completely if nothing needs it.
+    """
     unrolled = select(case, {p.name: np.arange(p.size) for p in case.net.populations})
     if first([unrolled]) is None:
         return case
@@ -169,7 +174,7 @@ def _fewer_neurons(case: Case, first: First) -> Case:
 
 
 def _without_population(case: Case, name: str) -> Case | None:
-    """The case without a population and its connections; None if no network would be left."""
+    """Return the case without a population and its connections; None if no network would be left."""
     kept = tuple(p for p in case.net.populations if p.name != name)
     if not any(p.neuron for p in kept) or all(p.neuron for p in kept):
         return None
@@ -179,9 +184,10 @@ def _without_population(case: Case, name: str) -> Case | None:
 
 
 def select(case: Case, kept: Kept) -> Case:
-    """The case with some neurons of each population only; shared weights are unrolled, connections without a weight go.
+    """Return the case with only some neurons of each population; shared weights are unrolled, and connections without a weight
+    are dropped.
 
-    Raises NetworkError if what is left is none.
+    Raises NetworkError if what is left is not a network.
     """
     populations = tuple(_selected(p, kept[p.name]) for p in case.net.populations)
     connections = tuple(w for c in case.net.connections if (w := _between(c, kept[c.dst], kept[c.src])).op.synapses.values.any())
@@ -198,7 +204,7 @@ def _selected(p: Population, kept: NDArray[np.int64]) -> Population:
 
 
 def _between(c: Connection, dst: NDArray[np.int64], src: NDArray[np.int64]) -> Connection:
-    """The synapses between some neurons; those that were kept and are 0 stay."""
+    """Return the synapses between some neurons; existing synapses of weight 0 stay."""
     s = c.op.unrolled(MAX_SYNAPSES)
     place = np.full(s.shape[1], -1)
     place[src] = np.arange(len(src))
