@@ -24,7 +24,7 @@ def dataset(images=IMAGES, shape=(4, 5), labels=LABELS):
             r"has images \(3, 4, 5\) for the shape \(4, 5\), expected \(samples, 20\); reshape",
         ),
         ({"shape": (5, 5)}, r"has images \(3, 20\) for the shape \(5, 5\), expected \(samples, 25\)"),
-        ({"images": IMAGES[:0], "labels": LABELS[:0]}, r"has images \(0, 20\)"),
+        ({"images": IMAGES[:0], "labels": LABELS[:0]}, "has no samples"),
         ({"labels": LABELS[:2]}, r"has labels \(2,\) for 3 images"),
         ({"labels": LABELS[:, None]}, r"has labels \(3, 1\) for 3 images"),
         ({"labels": LABELS - 1}, r"has labels of -1 \.\. 1, expected 0 \.\. \d+; number the classes from 0"),

@@ -8,6 +8,7 @@ import click
 
 from snnc import store
 from snnc.base.files import must_be_free
+from snnc.chips.profile import Profile
 from snnc.cli._common import (
     PATH,
     config_from,
@@ -22,10 +23,14 @@ from snnc.cli._common import (
 from snnc.cli._data import data_options
 from snnc.cli._inspection import print_connections, print_parameters, print_populations
 from snnc.cli.simplify import print_saved
+from snnc.mapping.capabilities import lacking
+from snnc.network.model import Network
 from snnc.passes.quantise import QuantiseConfig
 from snnc.passes.simplify import simplify
+from snnc.pipeline.arguments import profile_of
 from snnc.pipeline.quantise import quantise
 from snnc.report.inspection import inspect
+from snnc.targets.target import support_matrix
 from snnc.training.settings import FinetuneConfig
 
 _DEFAULT = FinetuneConfig()
@@ -76,6 +81,7 @@ def command(
     simplified = simplify(fixed) if fewer else None
     written = simplified.network if simplified else fixed
     store.save(written, out, force=force)
+    _say_what_takes_it(written, profile_of(profile), quiet)
     inspection = inspect(fixed, net)
     if as_json:
         more: dict[str, Any] = {s.name: s.settings for s in fixed.done if s.name == "finetune"}
@@ -87,3 +93,13 @@ def command(
     print_parameters(inspection)
     if simplified:
         print_saved(simplified)
+
+
+def _say_what_takes_it(net: Network, profile: Profile, quiet: bool) -> None:
+    """Say now, and not at the export, that the chip cannot compute a network of its integers, and which targets can."""
+    if quiet or not (problems := lacking(net, profile)):
+        return
+    say(f"note: {profile.name} cannot compute it: {problems[0]}", quiet)
+    pairs = {(p.neuron.model(), c.op.kind) for p in net.populations if p.neuron for c in net.into(p.name)}
+    takers = [name for name, answers in support_matrix().items() if not any(answers[model][op] for model, op in pairs)]
+    say(f"note: of the targets, {', '.join(takers) or 'none'} take its neurons", quiet)

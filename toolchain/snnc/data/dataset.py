@@ -48,7 +48,9 @@ class Dataset:
 
     def __post_init__(self) -> None:
         images, labels, where = np.asarray(self.images), np.asarray(self.labels), f"data set {self.name!r}"
-        if images.ndim != 2 or not len(images) or images.shape[1] != prod(self.shape):
+        if not images.size:
+            raise DataError("has no samples", where=where, fix="pass at least one image")
+        if images.ndim != 2 or images.shape[1] != prod(self.shape):
             what = f"has images {images.shape} for the shape {tuple(self.shape)}, expected (samples, {prod(self.shape)})"
             raise DataError(what, where=where, fix="reshape them: images.reshape(len(images), -1)")
         if labels.shape != (len(images),):

@@ -237,7 +237,8 @@ def from_images(net: Network, images: Images) -> Source:
     network.
     """
     if net.encoding is None:
-        raise DataError("does not say how samples become input", where=f"network {net.name!r}", fix="use --random")
+        fix = "pass rasters (--inputs), or import it with --encoding"
+        raise DataError("does not say how samples become input", where=f"network {net.name!r}", fix=fix)
     if len(net.inputs) != 1 or net.inputs[0].size != images.shape[1]:
         sizes = {p.name: p.size for p in net.inputs}
         raise DataError(f"samples have {images.shape[1]} pixels, the network's inputs are {sizes}", fix="pick another data set")
