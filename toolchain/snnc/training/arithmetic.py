@@ -1,4 +1,4 @@
-"""What a neuron's `step` computes with in torch: floats to train in, and the chip's integers to fine-tune in.
+"""Arithmetic of a neuron's `step` in torch: floats to train in, and the chip's integers to fine-tune in.
 
 Both are an `snnc.network.arithmetic.Arith` with gradients, so that a neuron trains by the very `step` that every simulator
 and exporter runs. What jumps in the forward pass has a gradient of its own in the backward pass: a spike that of an
@@ -60,7 +60,7 @@ def _spike(distance: Tensor, width: Tensor, *, strict: bool) -> Tensor:
 
 @dataclass(frozen=True)
 class _Tensors:
-    """What floats and integers have in common as tensors.
+    """Operations that floats and integers share as tensors.
 
     ``attached``: a reset has the gradient of the spike that brought it about, as in snnTorch with reset_delay=False; else it
     has none, so that a spike is not blamed for the voltage that it took away.
@@ -87,7 +87,7 @@ class _Tensors:
 
 @dataclass(frozen=True)
 class TorchFloat(_Tensors):
-    """What `snnc.network.arithmetic.Float` computes, on float tensors of any type; a spike's surrogate has width 1."""
+    """The arithmetic of `snnc.network.arithmetic.Float`, on float tensors of any type; a spike's surrogate has width 1."""
 
     def lift(self, x: Any) -> Any:
         return x
@@ -116,7 +116,7 @@ class TorchFloat(_Tensors):
 
 @dataclass(frozen=True, kw_only=True)
 class TorchFixed(_Tensors):
-    """What `snnc.network.arithmetic.Fixed` computes, number for number, on float64 tensors.
+    """The arithmetic of `snnc.network.arithmetic.Fixed`, number for number, on float64 tensors.
 
     A spike's surrogate is as wide as the threshold.
     """
@@ -153,7 +153,7 @@ class TorchFixed(_Tensors):
         return torch.as_tensor(threshold, dtype=DTYPE, device=v.device).detach().clamp(min=1)
 
     def shift(self, total: Any, exponent: int) -> Any:
-        """The weight exponent: a sum of weights times 2**exponent, rounded to minus infinity."""
+        """Return a sum of weights times 2**exponent, rounded to minus infinity: what the weight exponent does."""
         return total * 2.0**exponent if exponent >= 0 else straight(total * 2.0**exponent, torch.floor)
 
 
@@ -161,7 +161,7 @@ TorchArith = TorchFloat | TorchFixed
 
 
 def with_tensors(neuron: Neuron, values: dict[str, Tensor] | None = None) -> Neuron:
-    """Return the neuron with tensors for parameters, for a `step` in torch: ``values``, or its own as float64."""
+    """Return the neuron with tensors as parameters, for a `step` in torch: ``values``, or its own parameters as float64."""
     twin = copy.copy(neuron)
     for name in neuron.parameters():
         value = torch.tensor(getattr(neuron, name), dtype=DTYPE) if values is None else values[name]

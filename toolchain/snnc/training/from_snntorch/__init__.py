@@ -1,1 +1,1 @@
-"""From a snnTorch module to a network: trace, build, name."""
+"""Conversion of a snnTorch module to a network: trace, build, name."""

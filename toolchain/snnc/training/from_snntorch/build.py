@@ -1,4 +1,4 @@
-"""From wires to the network: populations, connections, names. Last part of the import from snnTorch."""
+"""Builds the network from wires: populations, connections, names. Last part of the import from snnTorch."""
 
 import re
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ ZERO, HALF, ONE = np.zeros(()), np.array(0.5), np.ones(())
 
 @dataclass
 class _Parts:
-    """The network in the making."""
+    """The network under construction."""
 
     wired: Wires
     names: dict[str, str] = field(default_factory=dict)  # source there -> population here
@@ -39,7 +39,7 @@ class _Parts:
     notes: list[str] = field(default_factory=list)
 
     def name(self, wanted: str, kind: str) -> str:
-        """A legal name that is not taken yet."""
+        """Return a legal name that is not taken yet."""
         legal = re.sub(r"[^A-Za-z0-9_]", "_", wanted)[:56]
         legal = legal if re.match(r"[A-Za-z]", legal) else f"{kind.lower()}{legal}"
         taken = {p.name for p in self.populations} | {c.name for c in self.connections} | set(self.names.values())
@@ -48,7 +48,7 @@ class _Parts:
 
 @dataclass(frozen=True, eq=False)
 class Built:
-    """A network, what each layer became, and the population of each layer of neurons; ``readout``: of the values returned."""
+    """A network, what each layer became, and the population of each layer of neurons; ``readout``: of the returned values."""
 
     network: Network
     layers: tuple[Layer, ...]
@@ -58,7 +58,7 @@ class Built:
 
 
 def build(wired: Wires, module: nn.Module, dt_s: float | None, name: str, message_bits: int = 0) -> Built | None:
-    """The network; what is wrong is added to ``wired.problems``, and then there is none."""
+    """Return the network, or None if there are problems, which are added to ``wired.problems``."""
     parts = _Parts(wired)
     for source in (INPUT, *wired.trace.calls, *wired.pools):
         parts.names[source] = parts.name(source, _kind(wired, source))
@@ -90,7 +90,7 @@ def _kind(wired: Wires, source: str) -> str:
 
 
 def _add_pool(parts: _Parts, pool: str) -> None:
-    """A max-pool of spikes: neurons that fire, and are reset, when any spike comes, so that they never remember anything."""
+    """Add a max-pool of spikes: neurons that fire, and are reset, when any spike comes, so that they never remember anything."""
     source, window = parts.wired.pools[pool].source, parts.wired.pools[pool].window
     name, shape = parts.names[pool], parts.wired.shapes[pool]
     parts.populations.append(Population(name, shape, LIF(ZERO, ZERO)))
@@ -122,12 +122,12 @@ def _add_neurons(parts: _Parts, name: str) -> None:
 
 
 def _shared(values: Floats) -> Floats:
-    """() where all are equal."""
+    """Return an array of shape () if all values are equal, else the values."""
     return values[0].reshape(()) if (values == values[0]).all() else values
 
 
 def _recurrent(name: str, layer: Any, shape: tuple[int, ...], drive: Drive) -> Drive:
-    """With the spikes of the step before, where the neurons feed themselves."""
+    """Return the drive, with the spikes of the step before if the neurons feed themselves."""
     if kind_of(layer) not in RECURRENT:
         return drive
     term = spikes_of(name, layer, shape, 1)
@@ -149,7 +149,7 @@ def _with_gain(drive: Drive, found: Rules, size: int) -> Drive:
 
 
 def _add_wires(parts: _Parts, name: str, drive: Drive) -> None:
-    """The connections into a population; ``name``: the layer that became it."""
+    """Add the connections into a population; ``name``: the layer that became it."""
     for term in drive.terms:
         src, dst = parts.names[term.source], parts.names[name]
         weighted = [p for p in term.path if isinstance(parts.wired.trace.layers.get(p), WEIGHTED) or p.endswith("_recurrent")]
@@ -169,7 +169,7 @@ def _add_wires(parts: _Parts, name: str, drive: Drive) -> None:
 
 
 def _add_bias(parts: _Parts, name: str, bias: Floats) -> None:
-    """A bias of a synaptic current: a neuron that fires in every step, with the biases as its weights."""
+    """Add the bias of a synaptic current: a neuron that fires in every step, with the biases as its weights."""
     if BIAS not in parts.names:
         parts.names[BIAS] = parts.name(BIAS, BIAS)
         parts.populations.append(Population(parts.names[BIAS], (1,), LIF(ZERO, HALF, ONE)))
@@ -182,7 +182,7 @@ def _add_bias(parts: _Parts, name: str, bias: Floats) -> None:
 
 
 def _add_readout(parts: _Parts) -> None:
-    """Values of every step that the module returns without neurons behind them: integrators that forget at once."""
+    """Add integrators without memory for the values that the module returns in every step without neurons behind them."""
     wired = parts.wired
     step = max(map(len, wired.trace.calls.values())) - 1
     node = _returned(wired.trace.outputs[-1])
@@ -202,13 +202,13 @@ def _add_readout(parts: _Parts) -> None:
 
 
 def _note_membrane(parts: _Parts, name: str) -> None:
-    """The answer of the module is a voltage, that of the network is in spikes."""
+    """Note that the module's answer is a voltage and the network's is in spikes."""
     if rule_of(parts.wired.trace.layers[name]).reset != "none":
         parts.notes.append(f"{name}: its membrane is returned, yet it fires; the network's class is the neuron with most spikes")
 
 
 def _returned(value: Any) -> Node | None:
-    """The value of the last step; a mean or a sum over steps says the same."""
+    """Return the value of the last step; a mean or a sum over steps means the same."""
     if isinstance(value, Node) and value.kind == "unknown" and value.name in ("mean", "sum"):
         return value.args[-1]
     return value.nodes[-1] if isinstance(value, Series) else value

@@ -1,4 +1,4 @@
-"""The module and the network that was made of it, on the same random rasters: every spike and every membrane, in float64.
+"""Comparison of the module and the network made from it, on the same random rasters: every spike and membrane, in float64.
 
 A trial run shows what a module does in it, not what it does later, on other batches or from states that it kept. So both run
 anew, longer than the trial and on other rates, silence and all ones among them, and the first difference refuses the import.
@@ -34,7 +34,7 @@ CLOSE = 1e-8  # of a membrane's size: what another order of sums may change
 
 @dataclass(frozen=True, eq=False)
 class Peer:
-    """A module in float64 (`float64.in_float64`), and what was seen of it in the trial run."""
+    """A module in float64 (`float64.in_float64`), and what the trial run recorded of it."""
 
     module: nn.Module
     kept: Kept  # the module as it was before the trial
@@ -46,11 +46,11 @@ class Peer:
 
     @property
     def inner(self) -> int | None:
-        """The steps that the module makes of one frame, if it repeats it inside."""
+        """Return the steps that the module makes of one frame, if it repeats the frame inside."""
         return len(next(iter(self.trace.calls.values()))) if self.trace.repeats else None
 
     def raster(self, rates: tuple[float, ...], steps: int, seed: int) -> NDArray[np.uint8 | np.int64]:
-        """Random messages, (samples, steps, n): those of a sample come at its rate."""
+        """Return random messages, (samples, steps, n), each sample with its own rate."""
         rng, frames = np.random.default_rng(seed), 1 if self.trace.repeats else steps
         shape = (len(rates), frames, prod(self.shape))
         comes = rng.random(shape) < np.array(rates)[:, None, None]
@@ -60,7 +60,7 @@ class Peer:
 
 @dataclass(frozen=True, eq=False)
 class Observed:
-    """What a module did: spikes and membranes of each layer of neurons, (samples, steps, n), and what it returned."""
+    """What a module computed: spikes and membranes of each layer of neurons, (samples, steps, n), and what it returned."""
 
     spikes: dict[str, NDArray[np.bool_]]
     membranes: dict[str, Floats]
@@ -69,7 +69,7 @@ class Observed:
 
 
 def compare(peer: Peer, built: Built) -> list[str]:
-    """Hold the module against the network; return notes. Raises UnsupportedError with the first difference."""
+    """Compare the module with the network; return notes. Raises UnsupportedError with the first difference."""
     rates, steps, long = _plan(peer, built.network)
     comparison = _Comparison(peer, built)
     notes = comparison.hold(rates, steps, seed=1)
@@ -79,7 +79,7 @@ def compare(peer: Peer, built: Built) -> list[str]:
 
 
 def _plan(peer: Peer, net: Network) -> tuple[tuple[float, ...], int, int]:
-    """(rates of the batch, its steps, steps of the run on a single sample or 0)."""
+    """Return (rates of the batch, its steps, steps of the run on a single sample or 0)."""
     longest = sum(c.longest_delay for c in net.connections)
     steps = max(TIMES * peer.steps, peer.steps + longest + 1)
     work = sum(c.op.synapse_count for c in net.connections) + 100 * sum(p.size for p in net.populations)
@@ -89,14 +89,14 @@ def _plan(peer: Peer, net: Network) -> tuple[tuple[float, ...], int, int]:
 
 
 class _Comparison:
-    """What was compared so far."""
+    """The comparison so far."""
 
     def __init__(self, peer: Peer, built: Built) -> None:
         self.peer, self.built, self.ties, self.samples = peer, built, 0, 0
         self.fired = dict.fromkeys(built.populations, False)
 
     def hold(self, rates: tuple[float, ...], steps: int, seed: int, *, twice: bool = True) -> list[str]:
-        """From a fresh module: one run, and where the module takes whole samples a second one without a reset between."""
+        """Compare one run of a fresh module, and a second one without a reset between if the module takes whole samples."""
         first = self.peer.raster(rates, steps, seed)
         self.peer.kept.restore()
         reset(self.peer.module)
@@ -111,7 +111,9 @@ class _Comparison:
         return notes
 
     def _again(self, first: NDArray[Any], second: NDArray[Any]) -> list[str]:
-        """A second call without a reset between: from fresh states, or from those of the first; at least after a reset."""
+        """Compare a second call without a reset between: from fresh states, or from the states of the first; at least after a
+        reset.
+        """
         seen = self._observed(second)
         if not self._difference(seen, self._run(second), 0):
             return []
@@ -162,7 +164,7 @@ class _Comparison:
             self.fired[layer] |= bool(seen.spikes[layer].any())
 
     def _difference(self, seen: Observed, got: Run, offset: int) -> str | None:
-        """The first difference in words, or None."""
+        """Return the first difference in words, or None."""
         net, populations = self.built.network, self.built.populations
         order = {p.name: i for i, p in enumerate(net.ordered)}
         names = sorted(populations, key=lambda layer: order[populations[layer]])
@@ -190,13 +192,13 @@ class _Comparison:
         return self._answer(seen, got, whole)
 
     def _tied(self, name: str, neuron: int, membrane: float) -> bool:
-        """Whether the membrane is the threshold but for the order in which sums are rounded."""
+        """Return whether the membrane equals the threshold, except for the order in which sums are rounded."""
         model: Any = self.built.network[self.built.populations[name]].neuron
         threshold = float(np.broadcast_to(model.threshold, self.built.network[self.built.populations[name]].size)[neuron])
         return abs(membrane - threshold) <= CLOSE * max(1.0, abs(threshold))
 
     def _apart(self, name: str, seen: Observed, got: Run, sample: int, whole: slice, until: int) -> tuple[int, int, str] | None:
-        """The first place, without a spike, at which the membranes of a layer differ before the step ``until``."""
+        """Return the first place, without a spike, at which the membranes of a layer differ before the step ``until``."""
         population = self.built.populations[name]
         mine, theirs = got.states[population]["v"][sample, whole][:until], seen.membranes[name][sample][:until]
         size = max(1.0, float(np.abs(theirs).max(initial=0)))
@@ -210,7 +212,7 @@ class _Comparison:
         return step, neuron, f"has a membrane of {theirs[step, neuron]:.9g}, in the network {mine[step, neuron]:.9g}"
 
     def _answer(self, seen: Observed, got: Run, whole: slice) -> str | None:
-        """What the module returns without neurons behind it, against the voltages of the readout."""
+        """Compare what the module returns without neurons behind it with the voltages of the readout."""
         if self.built.readout is None or seen.answer is None:
             return None
         mine = got.states[self.built.readout]["v"][:, whole]
@@ -230,7 +232,7 @@ class _Comparison:
         return f"{place}: " * bool(place) + f"{name} was not understood: in step {step} its neuron {neuron} {what}; {remedy}"
 
     def notes(self) -> Iterator[str]:
-        """What the comparison could not show."""
+        """Return notes on what the comparison could not show."""
         for layer, fired in self.fired.items():
             if not fired:
                 yield f"{layer} never fired on the random rasters: its membranes were compared, and no spikes"
@@ -286,7 +288,7 @@ def _watched(peer: Peer) -> Iterator[tuple[dict[str, list[Tensor]], dict[str, li
 
 
 def _answer_of(peer: Peer, out: Any, samples: int, steps: int) -> Floats | None:
-    """What was returned of every step, (samples, steps, n), if that is what it is."""
+    """Return what the module returned in every step, (samples, steps, n), if it has this form."""
     value: Any = peer.trace.outputs[-1]
     axis: Literal[0, 1] | None = getattr(value, "axis", None)
     first: Any = (

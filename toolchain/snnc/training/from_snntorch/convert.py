@@ -1,4 +1,4 @@
-"""A torch module with snnTorch's neurons -> the float `Network` that fires the same spikes. Beside training, before quantising.
+"""Conversion of a torch module with snnTorch's neurons to the float `Network` that fires the same spikes.
 
 The module runs once on random spikes (`trace`); from what was seen, the sources of each layer of neurons are worked out
 (`import_wires`), layers between neurons are folded into one operator (`import_layers`) and neurons are matched with ours
@@ -35,7 +35,7 @@ RATE = 0.3  # of the random spikes of the trial run
 
 @dataclass(frozen=True, eq=False)
 class Converted:
-    """A network with the account of what each layer of the module became."""
+    """A network, with an account of what each layer of the module became."""
 
     network: Network
     parts: tuple[Layer, ...]
@@ -85,7 +85,7 @@ def understood(
     module: nn.Module, input_shape: Shape | None, time_axis: TimeAxis, dt_s: float | None, steps: int, message_bits: int,
     name: str, kept: Kept,
 ) -> tuple[Peer, Built]:  # fmt: skip
-    """Return the module and the network that its trial run says it is, not yet compared; within `in_float64`."""
+    """Return the module and the network that its trial run gives, not yet compared; call it within `in_float64`."""
     shape, trial = _trial(module, input_shape, AXES[time_axis], steps, name, kept)
     found = list(_neuron_problems(module))
     if not trial.calls:
@@ -99,7 +99,7 @@ def understood(
 
 
 def _trial(module: nn.Module, shape: Shape | None, axis: int | None, steps: int, name: str, kept: Kept) -> tuple[Shape, Trace]:
-    """(shape of a frame, what was seen in the trial run): of the first shape on which the module runs."""
+    """Return (shape of a frame, what the trial run recorded), for the first shape on which the module runs."""
     shapes = [shape] if shape else _input_shapes(module, name)
     failures = []
     for one in shapes:
@@ -125,7 +125,7 @@ def _neuron_problems(module: nn.Module) -> Iterator[str]:
 
 
 def _unread(wired: Wires) -> Iterator[str]:
-    """What was computed and is lost: layers whose result drives no neurons; neurons without reset whose spikes are used."""
+    """Yield what was computed and is lost: layers whose result drives no neurons; neurons without reset whose spikes are used."""
     for name, layer in wired.trace.layers.items():
         if isinstance(layer, WEIGHTED) and name not in wired.used and not wired.problems:
             yield f"{name}: its result drives no neurons; return it of every step, stacked, and it becomes a readout"
@@ -134,7 +134,7 @@ def _unread(wired: Wires) -> Iterator[str]:
 
 
 def _input_shapes(module: nn.Module, name: str) -> list[Shape]:
-    """The shapes that the input may have: those of linear layers, in the order of their declaration. Else it must be said."""
+    """Return the possible shapes of the input: those of linear layers, in order of declaration. Others must be given."""
     weighted = [layer for _, layer in layers(module) if isinstance(layer, WEIGHTED)]
     if weighted and (linear := [layer for layer in weighted if isinstance(layer, nn.Linear)]):
         return list(dict.fromkeys((int(layer.in_features),) for layer in linear))
@@ -142,7 +142,7 @@ def _input_shapes(module: nn.Module, name: str) -> list[Shape]:
 
 
 def _only_batch(module: nn.Module, shape: Shape, axis: int | None, steps: int, what: str, kept: Kept) -> int | None:
-    """The size among those that an error names on which the module runs, while it fails on a batch of `BATCH`."""
+    """Return the batch size, among those that an error names, on which the module runs if it fails on a batch of `BATCH`."""
     for size in sorted({int(n) for n in re.findall(r"\b[0-9]{1,5}\b", what)} - {BATCH, 0, *shape}):
         kept.restore()
         reset(module)
@@ -155,7 +155,7 @@ def _only_batch(module: nn.Module, shape: Shape, axis: int | None, steps: int, w
 
 
 def _said(error: BaseException) -> str:
-    """The first line of an error, and where in the user's file it was raised."""
+    """Return the first line of an error, and where in the user's file it was raised."""
     own = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(FOREIGN)]
     place = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
     return f"{(str(error).splitlines() or [type(error).__name__])[0]}{place}"
@@ -169,6 +169,6 @@ def _lengths(shape: Shape, axis: int | None, steps: int, batch: int = BATCH) -> 
 
 
 def _sample(shape: Shape, axis: int | None, steps: int, call: int, batch: int = BATCH) -> Tensor:
-    """Random spikes of one call."""
+    """Return the random spikes of one call."""
     lengths = _lengths(shape, axis, steps, batch)
     return torch.from_numpy((np.random.default_rng(call).random(lengths) < RATE).astype(np.float64))

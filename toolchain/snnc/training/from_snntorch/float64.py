@@ -1,4 +1,4 @@
-"""A module run in float64, whatever numbers it makes, and put back afterwards as it was.
+"""Runs a module in float64, whatever numbers it makes, and restores it afterwards.
 
 The network computes in float64, and a comparison with it is exact only where the module does, too: float32 made inside of
 ``forward`` (snnTorch's own surrogates hand on float32 spikes) is made float64 where it arises.
@@ -35,7 +35,7 @@ _TABLES = ("_parameters", "_buffers", "_modules")  # of a module's own attribute
 
 
 class _Float64(TorchFunctionMode):
-    """Everything that torch's functions take and make is float64 where it would be narrower."""
+    """Makes everything that torch's functions take and return float64 where it would be narrower."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(func, "__name__", "")
@@ -47,7 +47,7 @@ class _Float64(TorchFunctionMode):
 
 
 def _wide(value: Any, tensors: bool) -> Any:
-    """The same in float64; ``tensors``: tensors too, not only types of numbers."""
+    """Return the same in float64; ``tensors``: convert tensors too, not only types of numbers."""
     if isinstance(value, Tensor):
         return value.double() if tensors and value.dtype in NARROW else value
     if isinstance(value, torch.dtype):
@@ -58,7 +58,7 @@ def _wide(value: Any, tensors: bool) -> Any:
 
 
 class Kept:
-    """What a module is made of at one moment: parameters, buffers, and the attributes of its own that a run may change."""
+    """A snapshot of a module: parameters, buffers, and the attributes of its own that a run may change."""
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module
@@ -68,7 +68,7 @@ class Kept:
         self.fixed = _fixed(module)
 
     def restore(self) -> None:
-        """Make the module what it was then."""
+        """Restore the module to the snapshot."""
         for parameter, data in self.parameters:
             parameter.data = data.clone()
         for owner, held in self.buffers:
@@ -80,25 +80,25 @@ class Kept:
             owner.__dict__.update(_copied(held))
 
     def changed(self) -> list[str]:
-        """The parameters and the constants of layers that are no longer what they were, by name."""
+        """Return by name the parameters and constants of layers that differ from the snapshot."""
         now = _fixed(self.module)
         return [name for name, value in self.fixed.items() if name not in now or not same(value, now[name])]
 
 
 def same(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors hold the same numbers in the same shape."""
+    """Return whether two tensors hold the same numbers in the same shape."""
     return one.shape == other.shape and torch.equal(one.double(), other.double())
 
 
 def constants(layer: nn.Module) -> dict[str, Tensor]:
-    """What a layer computes with and must not change: its parameters, and its buffers without the states of neurons."""
+    """Return what a layer computes with and must not change: its parameters, and its buffers without the states of neurons."""
     neuron = isinstance(layer, snntorch.SpikingNeuron)
     buffers = {name: b for name, b in layer.named_buffers() if not neuron or name.rpartition(".")[2] in CONSTANTS}
     return {**dict(layer.named_parameters()), **buffers}
 
 
 def _fixed(module: nn.Module) -> dict[str, Tensor]:
-    """All parameters, and the constants of torch's and snnTorch's layers; buffers of the user's own may be states."""
+    """Return all parameters, and the constants of torch's and snnTorch's layers; the user's own buffers may be states."""
     held: dict[str, Tensor] = dict(module.named_parameters())
     for name, layer in layers(module):
         held |= {f"{name}.{key}": value for key, value in constants(layer).items()}
@@ -110,7 +110,7 @@ def _own(module: nn.Module) -> dict[str, Any]:
 
 
 def _copied(value: Any) -> Any:
-    """A copy that later changes do not reach: of tensors and of plain containers."""
+    """Return a copy of tensors and plain containers that later changes do not reach."""
     if isinstance(value, Tensor) and not isinstance(value, nn.Parameter):
         return value.detach().clone()
     if type(value) in (list, tuple, set):
@@ -122,7 +122,7 @@ def _copied(value: Any) -> Any:
 
 @contextmanager
 def in_float64(module: nn.Module) -> Iterator[Kept]:
-    """Within, the module is in evaluation, on the CPU and in float64, and nothing is learned; gives it as it is then."""
+    """Put the module into evaluation mode, on the CPU and in float64, without gradients; yield its snapshot."""
     before, default = Kept(module), torch.get_default_dtype()
     try:
         module.eval().cpu().double()

@@ -1,4 +1,4 @@
-"""What torch's functions do to the values of a trace: sums, factors, shapes, pools, series of steps. Part of `trace`.
+"""Effects of torch's functions on the values of a trace: sums, factors, shapes, pools, series of steps. Part of `trace`.
 
 A function that is not listed here makes its result unknown, which is refused where it enters neurons.
 """
@@ -23,7 +23,7 @@ QUIET = {"zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "ran
 
 
 def follow(tracer: Any, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
-    """Write down what ``func`` made; ``tracer``: that of `trace`."""
+    """Record what ``func`` made; ``tracer``: the tracer of `trace`."""
     name = getattr(func, "__name__", str(func))
     if name in READS:
         tracer.seen.problems.append(f"{user_place()} reads numbers out of a tensor ({name}), on which the run may depend")
@@ -41,7 +41,7 @@ def follow(tracer: Any, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 
 
 def _made(tracer: Any, func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Any:
-    """The value, or the values, of what a function made; None if it is none that is known."""
+    """Return the value, or the values, that a function made; None if the function is not known."""
     if name in MOVES:
         return moved(tracer, func, args, kwargs)
     value = tracer.value(args[0]) if args and isinstance(args[0], Tensor) else None
@@ -88,7 +88,7 @@ def _added(terms: tuple[tuple[Node, float], ...], constant: Tensor, shape: Shape
 
 
 def _added_series(known: list[tuple[Any, Any, float]], constant: Tensor, shape: Shape) -> Value | None:
-    """The sums of the steps of series that run along the same axis, plus what is the same in all steps and samples."""
+    """Return the sums of the steps of series along the same axis, plus what is the same in all steps and samples."""
     values = [value for value, _, _ in known]
     if not all(isinstance(v, Series) and v.axis == values[0].axis for v in values):
         return None
@@ -102,7 +102,7 @@ def _added_series(known: list[tuple[Any, Any, float]], constant: Tensor, shape: 
 
 
 def _scaled(tracer: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Tensor) -> Value | None:
-    """Times or over a constant; the product of two tensors that come from the input is unknown."""
+    """Return a value times or divided by a constant; the product of two tensors that come from the input is unknown."""
     operands = [args[0], args[1] if len(args) > 1 else kwargs.get("other", -1.0)]
     if name in ("neg", "__neg__"):
         operands, name = [args[0], -1.0], "mul"
@@ -118,7 +118,7 @@ def _scaled(tracer: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any
 
 
 def _pooled(kind: type[nn.Module], *names: str) -> Callable[..., Value | None]:
-    """A functional pool is the layer with the same arguments."""
+    """Treat a functional pool as the layer with the same arguments."""
 
     def pooled(tracer: Any, value: Value, args: tuple[Any, ...], kwargs: dict[str, Any], out: Tensor) -> Value | None:
         options = dict(zip(names, args[1:], strict=False)) | kwargs
@@ -132,7 +132,7 @@ def _pooled(kind: type[nn.Module], *names: str) -> Callable[..., Value | None]:
 
 
 def _weighted(kind: type[nn.Module], *names: str) -> Callable[..., Value | None]:
-    """A function with weights is the layer that has them, if they do not come from the input themselves."""
+    """Treat a function with weights as the layer that has them, if the weights do not come from the input."""
 
     def weighted(tracer: Any, value: Value, args: tuple[Any, ...], kwargs: dict[str, Any], out: Tensor) -> Value | None:
         options = dict(zip(names, args[1:], strict=False)) | kwargs
@@ -153,7 +153,7 @@ def _weighted(kind: type[nn.Module], *names: str) -> Callable[..., Value | None]
 
 
 def _known_as(seen: Trace, layer: nn.Module) -> str:
-    """A name for these weights: in every step that has them the same, so that a step with others is noticed."""
+    """Return a name for these weights, equal in every step that uses the same ones, so that a step with others is noticed."""
     kind = f"F.{type(layer).__name__.lower()}"
     for name, known in seen.functional.items():
         if _same_layer(known, layer):
@@ -169,7 +169,7 @@ def _same_layer(one: nn.Module, other: nn.Module) -> bool:
 
 
 def _product(tracer: Any, value: Value, args: tuple[Any, ...], kwargs: dict[str, Any], out: Tensor) -> Value | None:
-    """``x @ weight``, a linear layer without bias."""
+    """Treat ``x @ weight`` as a linear layer without bias."""
     other: Any = args[1] if len(args) > 1 else kwargs.get("other", kwargs.get("mat2"))
     if tracer.value(other) is not None or other.dim() != 2:
         return None

@@ -56,11 +56,11 @@ class Scale:
     factor: Floats
 
     def uniform(self) -> float | None:
-        """The factor, if all are the same."""
+        """The factor, if all are equal, else None."""
         return float(self.factor[0]) if (self.factor == self.factor[0]).all() else None
 
     def channels(self, count: int) -> Floats | None:
-        """The factor of each of ``count`` channels, if it is the same within them."""
+        """Return the factor of each of ``count`` channels, if it is the same within each of them."""
         planes = self.factor.reshape(count, -1)
         return planes[:, 0] if (planes == planes[:, :1]).all() else None
 
@@ -78,14 +78,14 @@ Bias = Floats  # (n_dst,)
 
 
 def planes(shape: Shape) -> tuple[int, int, int]:
-    """(channels, rows, columns) of a shape; one of (channels, length) has one row."""
+    """Return (channels, rows, columns) of a shape; a shape of (channels, length) has one row."""
     if len(shape) not in (2, 3):
         raise UnsupportedError(f"gets a tensor of shape {shape}, expected (channels, length) or (channels, rows, columns)")
     return (shape[0], 1, shape[1]) if len(shape) == 2 else (shape[0], shape[1], shape[2])
 
 
 def maps_of(layer: nn.Module, src: Shape, dst: Shape) -> tuple[tuple[Map, ...], Bias]:
-    """What a layer does to one step: maps, and what it adds. Raises UnsupportedError with reason and remedy."""
+    """Return what a layer does to one step: its maps, and what it adds. Raises UnsupportedError with reason and remedy."""
     for kinds, read in _LAYERS.items():
         if isinstance(layer, kinds):
             maps, bias = read(layer, src)
@@ -94,7 +94,7 @@ def maps_of(layer: nn.Module, src: Shape, dst: Shape) -> tuple[tuple[Map, ...], 
 
 
 def window_of(layer: Any, src: Shape) -> Window:
-    """The window of a convolution or a pool. Raises UnsupportedError where places hang over the edge."""
+    """Return the window of a convolution or a pool. Raises UnsupportedError if places extend beyond the edge."""
     if getattr(layer, "ceil_mode", False):
         raise UnsupportedError("ceil_mode=True lets windows hang over the edge; retrain with ceil_mode=False")
     options = (layer.kernel_size, layer.stride, layer.padding, getattr(layer, "dilation", 1))
@@ -103,7 +103,7 @@ def window_of(layer: Any, src: Shape) -> Window:
 
 
 def _pair(value: Any, dims: int, other: int) -> tuple[int, int]:
-    """(rows, columns) of an option: one number counts for both axes, and planes of one row have ``other`` for it."""
+    """Return (rows, columns) of an option: one number counts for both axes, and planes of one row have ``other`` for it."""
     numbers = tuple(int(n) for n in value) if isinstance(value, tuple | list) else (int(value),) * (dims - 1)
     return (other, numbers[0]) if dims == 2 else (numbers[0], numbers[1])
 
@@ -144,7 +144,7 @@ def _average(layer: Any, src: Shape) -> tuple[tuple[Map, ...], Bias]:
 
 
 def _adaptive(layer: Any, src: Shape) -> tuple[tuple[Map, ...], Bias]:
-    """An average over equal parts of the plane; windows of unlike sizes are refused."""
+    """Return an average over equal parts of the plane; windows of different sizes are refused."""
     rows, columns = layer.output_size if isinstance(layer.output_size, tuple | list) else (layer.output_size,) * 2
     _, height, width = planes(src)
     rows, columns = rows or height, columns or width
@@ -176,7 +176,7 @@ def _bias(layer: Any) -> Floats:
 
 
 def operator(maps: Sequence[Map], n_src: int) -> Op:
-    """The one operator that does what the maps do, in their order. Raises UnsupportedError if it would be too large."""
+    """Return the one operator that does what the maps do, in their order. Raises UnsupportedError if it would be too large."""
     folded = _folded(maps)
     match folded:
         case []:
@@ -218,7 +218,7 @@ def _conv(kernel: Kernel) -> Conv2d:
 
 
 def _folded(maps: Sequence[Map]) -> list[Map]:
-    """The maps, neighbours made one wherever that is exact."""
+    """Return the maps, with neighbours combined wherever that is exact."""
     folded: list[Map] = []
     for one in maps:
         folded.append(one)
@@ -228,7 +228,7 @@ def _folded(maps: Sequence[Map]) -> list[Map]:
 
 
 def _both(first: Map, then: Map) -> Map | None:
-    """``first`` and ``then`` as one map, or None."""
+    """Return ``first`` and ``then`` as one map, or None."""
     match first, then:
         case Scale(a), Scale(b):
             return Scale(a * b)
@@ -250,7 +250,7 @@ def _both(first: Map, then: Map) -> Map | None:
 
 
 def _scaled(first: Any, then: Any) -> Map | None:
-    """A kernel or a pool with a factor before or after it: of all values, or of each channel."""
+    """Return a kernel or a pool with a factor before or after it: one for all values, or one for each channel."""
     scale, other = (first, then) if isinstance(first, Scale) else (then, first)
     uniform = scale.uniform()
     if isinstance(other, Pool):
@@ -266,7 +266,7 @@ def _scaled(first: Any, then: Any) -> Map | None:
 
 
 def _pooled(kernel: Kernel, pool: Pool) -> Kernel:
-    """A convolution whose results are pooled is one with a larger kernel: its taps moved to each place under the window."""
+    """Return a convolution and the pool of its results as one larger kernel: its taps, moved to each place under the window."""
     inner, outer = kernel.window, pool.window
     sides = [(outer.kernel[d] - 1) * inner.stride[d] + (inner.kernel[d] - 1) * inner.dilation[d] + 1 for d in (0, 1)]
     weight = np.zeros((*kernel.weight.shape[:2], *sides))

@@ -1,5 +1,5 @@
-"""What the user's own module does on given rasters, as a `Run` of the network that was made of it: the other side of
-`snnc verify NET.snnc --against FILE.py:NAME`.
+"""The other side of `snnc verify NET.snnc --against FILE.py:NAME`: a run of the user's own module on given rasters, as a `Run`
+of the network that was made from it.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from snnc.training.from_snntorch.trace import reset
 
 
 def module_runner(module: nn.Module, net: Network, time_axis: TimeAxis, name: str) -> Callable[[Rasters], Run]:
-    """Return what runs ``module`` in float64, from fresh states, on the rasters of ``net``.
+    """Return a function that runs ``module`` in float64, from fresh states, on the rasters of ``net``.
 
     The layers of neurons fire in torch. Populations that are no layer of the module (max-pools, the neuron that brings biases)
     get what their connections make of the module's own spikes. Raises UnsupportedError for an integer network and for one with a
@@ -64,7 +64,7 @@ def module_runner(module: nn.Module, net: Network, time_axis: TimeAxis, name: st
 
 
 def peer_steps(net: Network) -> int:
-    """The steps of the trial run: as the import had them."""
+    """Return the steps of the trial run, as in the import."""
     stage = next((s.settings for s in net.done if s.name == "import"), {})
     steps = stage.get("steps", 16)
     return steps if type(steps) is int and 0 < steps <= 100_000 else 16
@@ -82,7 +82,7 @@ def _must_match(net: Network, built: Built, name: str) -> None:
 
 
 def _frames(peer: Peer, raster: NDArray[Any], net: Network) -> NDArray[Any]:
-    """What the module takes: messages in its own unit, and the same in all steps where it repeats a frame."""
+    """Return what the module takes: messages in its own unit; if it repeats a frame, they must be the same in all steps."""
     if peer.inner and (raster != raster[:, :1]).any():
         raise DataError(
             "takes one frame for all steps, and the raster changes", where=f"network {net.name!r}",
@@ -92,7 +92,7 @@ def _frames(peer: Peer, raster: NDArray[Any], net: Network) -> NDArray[Any]:
 
 
 def _helper(p: Population, net: Network, spikes: dict[str, NDArray[Any]], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """The spikes of neurons that remember nothing, from those of the module."""
+    """Return the spikes of neurons that remember nothing, from the spikes of the module."""
     assert p.neuron is not None  # noqa: S101 - for the type checker: inputs are given
     current = np.zeros((*shape[:2], p.size))
     for c in net.into(p.name):

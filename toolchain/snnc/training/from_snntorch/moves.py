@@ -25,7 +25,7 @@ _MASK = (1 << _FEATURE) - 1
 
 
 def identities(value: Value) -> tuple[tuple[Node, ...], Tensor]:
-    """(nodes, identities): for every place of a tensor which node, sample and feature stands there."""
+    """Return (nodes, identities): which node, sample and feature is at each place of a tensor."""
     if isinstance(value, View):
         return value.nodes, value.ids
     nodes = (value,) if isinstance(value, Node) else value.nodes
@@ -39,7 +39,7 @@ def identities(value: Value) -> tuple[tuple[Node, ...], Tensor]:
 
 
 def moved(tracer: Any, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-    """The value of what a function moved, or a list of them; None if it is no move of known values alone."""
+    """Return the value that a function moved, or a list of them; None if it does more than move known values."""
     nodes: list[Node] = []
 
     def renamed(argument: Any) -> Any:
@@ -68,7 +68,7 @@ def moved(tracer: Any, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
 
 
 def recognised(nodes: tuple[Node, ...], ids: Tensor, made_by: str) -> Value:
-    """A view as one node, (batch, ...), or as a series of them, if it is one."""
+    """Return a view as one node, (batch, ...), or as a series of them, if it is one."""
     index, sample = (ids >> _FEATURE) // BATCH, (ids >> _FEATURE) % BATCH
     feature = ids & _MASK
     for axis in (0, 1):
@@ -96,7 +96,7 @@ def _series(nodes: tuple[Node, ...], index: Tensor, feature: Tensor, axis: int) 
 
 
 def _part(node: Node, features: Tensor, shape: Shape) -> Node:
-    """A node in another shape, or of some of its features, or in another order of them."""
+    """Return a node in another shape, some of its features, or its features in another order."""
     size = torch.Size(node.shape).numel()
     if len(features) == size and bool((features == torch.arange(size)).all()):
         return node if shape == node.shape else Node("shape", shape, (node,))
@@ -104,7 +104,9 @@ def _part(node: Node, features: Tensor, shape: Shape) -> Node:
 
 
 def rows(value: Value, axes: int) -> tuple[tuple[Node, ...], Tensor, Shape] | None:
-    """(nodes, identities of the first values, shape) if every row of the last ``axes`` axes is one whole sample of one node."""
+    """Return (nodes, identities of the first values, shape) if every row of the last ``axes`` axes is one whole sample of a
+    node.
+    """
     nodes, ids = identities(value)
     if ids.dim() <= axes or not ids.numel():
         return None

@@ -1,4 +1,4 @@
-"""A layer of snnTorch's neurons as one of ours, or the reasons why not. Part of the import from snnTorch.
+"""Maps a layer of snnTorch's neurons to one of ours, or gives the reasons why not. Part of the import from snnTorch.
 
 `ACCEPTED` and `REFUSED` are the whole of what is mapped; the table in docs/import.md is made from them. Source of the rules:
 snnTorch 1.0.0, snntorch/_neurons/{leaky,synaptic,lapicque,rleaky,rsynaptic}.py.
@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 
 class Rule(NamedTuple):
-    """Options on which the equations depend. ``reset_delay`` None: the layer has no such option, or it does not matter."""
+    """Options on which the equations depend. ``reset_delay`` is None if the layer has no such option, or it does not matter."""
 
     layer: str
     reset: str
@@ -63,7 +63,9 @@ _FUNCTIONS = {"_base_sub": "subtract", "_base_zero": "zero", "_base_int": "none"
 
 @dataclass(frozen=True, eq=False)
 class Rules:
-    """What a layer of neurons is here. ``gain``: factor of its input; ``message``: what it sends for a spike; both (n,) or ()."""
+    """The counterpart of a layer of neurons. ``gain``: factor of its input; ``message``: what it sends for a spike; both (n,)
+    or ().
+    """
 
     model: str
     threshold: Floats
@@ -75,18 +77,18 @@ class Rules:
 
     @property
     def remembers_current(self) -> bool:
-        """Whether a constant input has a transient in u, so that it is not the same as a bias on v."""
+        """Whether a constant input has a transient in u, so that it differs from a bias on v."""
         return bool((self.decay_u != 1).any())
 
     def neuron(self, bias: Any) -> Neuron:
-        """The neuron with this bias on v, (n,) or ()."""
+        """Return the neuron with this bias on v, (n,) or ()."""
         values = {"threshold": self.threshold, "decay_u": self.decay_u, "decay_v": self.decay_v, "bias": bias, "period": 1.0}
         model = get(self.model)
         return model(**{name: values[name] for name in model.parameters()})
 
 
 def kind_of(layer: nn.Module) -> str:
-    """The class of snnTorch that a layer of neurons is, also where a subclass of the user's own changes nothing of it."""
+    """Return the snnTorch class of a layer of neurons, also if a subclass of the user changes nothing of it."""
     for kind in type(layer).__mro__:
         if kind.__module__.startswith("snntorch"):
             return kind.__name__
@@ -94,7 +96,7 @@ def kind_of(layer: nn.Module) -> str:
 
 
 def overridden(layer: nn.Module) -> list[str]:
-    """What subclasses of the user's own replace of snnTorch's class, other than ``__init__``."""
+    """Return what the user's own subclasses replace of snnTorch's class, other than ``__init__``."""
     mro = type(layer).__mro__
     own = [kind for kind in mro if not kind.__module__.startswith(("snntorch", "torch", "builtins"))]
     base = next(kind for kind in mro if kind.__module__.startswith("snntorch"))
@@ -102,7 +104,7 @@ def overridden(layer: nn.Module) -> list[str]:
 
 
 def problems(layer: nn.Module) -> list[str]:
-    """Every option of a layer of neurons that cannot be mapped, whatever is done with its spikes: reason and remedy."""
+    """Return every option of a layer of neurons that can never be mapped, whatever its spikes are used for: reason and remedy."""
     kind = kind_of(layer)
     if own := overridden(layer):
         return [f"its class replaces {', '.join(own)} of {kind}, which changes its equations; use {kind} as it is"]
@@ -113,14 +115,14 @@ def problems(layer: nn.Module) -> list[str]:
 
 
 def rule_of(layer: Any) -> Rule:
-    """The options of a layer on which its equations depend."""
+    """Return the options of a layer on which its equations depend."""
     delay = getattr(layer, "reset_delay", None)
     rule = Rule(kind_of(layer), layer.reset_mechanism, delay)
     return rule if rule in ACCEPTED or rule in REFUSED else rule._replace(reset_delay=None)
 
 
 def rules(layer: Any, shape: tuple[int, ...], read: bool) -> Rules:
-    """The counterpart of a layer without `problems`, whose neurons have this shape; ``read``: its spikes go nowhere.
+    """Return the counterpart of a layer without `problems`, whose neurons have this shape; ``read``: its spikes go nowhere.
 
     Raises KeyError for what `problems` refuses, UnsupportedError for parameters that do not fit the shape.
     """
@@ -136,7 +138,7 @@ def rules(layer: Any, shape: tuple[int, ...], read: bool) -> Rules:
 
 
 def _leak(layer: Any) -> tuple[Floats, Floats]:
-    """(decay of v, factor of the input)."""
+    """Return (decay of v, factor of the input)."""
     if kind_of(layer) != "Lapicque":
         return 1 - _array(layer.beta.clamp(0, 1)), np.ones(())
     r, c, step = (_array(x) for x in (layer.R, layer.C, layer.time_step))
@@ -201,7 +203,7 @@ def _array(tensor: Tensor) -> Floats:
 
 
 def _per_neuron(value: Floats, shape: tuple[int, ...], name: str) -> Floats:
-    """() where all neurons share one value, else (n,), as torch would broadcast it to (batch, *shape)."""
+    """Return shape () if all neurons share one value, else (n,), as torch would broadcast it to (batch, *shape)."""
     if value.size == 1:
         return value.reshape(())
     try:

@@ -1,4 +1,4 @@
-"""What flows where in a torch module: it is run once, and every layer and torch function on the way is written down.
+"""Traces the flow of values in a torch module: the module runs once, and every layer and torch function on the way is recorded.
 
 Nothing is compiled or rewritten: the module runs as it is, so loops over time, dropout and batch norm are as they always are.
 Layers of torch.nn and snnTorch are seen through hooks, functions (`flatten`, `+`, `max_pool2d`, ...) through torch's function
@@ -39,7 +39,7 @@ _UNTOUCHED = "neurons go on from the states that they left: let forward leave th
 
 
 def trace(module: nn.Module, given: Callable[[int], Tensor], series_axis: int | None, calls: int) -> Trace:
-    """Run ``module`` on ``given(0)`` and return what was seen; neurons start from a fresh state.
+    """Run ``module`` on ``given(0)`` and return the trace; neurons start from a fresh state.
 
     ``series_axis``: the axis of the input that counts steps, None if it is one frame, (batch, ...). A module that steps its
     neurons once a call is called as often as ``calls``, with ``given(1)`` and so on, so that what it remembers is seen.
@@ -77,7 +77,7 @@ class _Tracer(TorchFunctionMode):
         self.left: dict[str, dict[str, Tensor]] = {}  # of each layer of neurons: the states that its last step left
 
     def start(self, given: Tensor, call: int) -> None:
-        """Write down the input of a call."""
+        """Record the input of a call."""
         axis = self.series_axis
         if axis is None:
             self.put(given, Node("input", tuple(given.shape[1:]), step=call))
@@ -86,19 +86,19 @@ class _Tracer(TorchFunctionMode):
         self.put(given, Series(axis, tuple(Node("input", shape, step=t) for t in range(given.shape[axis]))))
 
     def put(self, tensor: Any, value: Any) -> None:
-        """From now on ``tensor`` has this value."""
+        """Assign this value to ``tensor`` from now on."""
         self.known[id(tensor)] = (tensor, value)
 
     def value_of(self, tensor: Tensor) -> Any:
-        """The value of a tensor; None if it does not come from the input."""
+        """Return the value of a tensor; None if it does not come from the input."""
         return self.known.get(id(tensor), (None, None))[1]
 
     def value(self, tensor: Any) -> Any:
-        """The value of a tensor, or of the first in a tuple; None if it does not come from the input."""
+        """Return the value of a tensor, or of the first in a tuple; None if it does not come from the input."""
         return self.value_of(tensor[0] if isinstance(tensor, tuple | list) and tensor else tensor)
 
     def values(self, arguments: Any) -> list[Value]:
-        """The values of all tensors among the arguments that come from the input."""
+        """Return the values of all tensors among the arguments that come from the input."""
         known = (self.value(tensor) for tensor in _tensors(arguments))
         return [value for value in known if value is not None]
 
@@ -110,7 +110,7 @@ class _Tracer(TorchFunctionMode):
 
     @contextmanager
     def watching(self, module: nn.Module) -> Iterator[None]:
-        """Within, the layers of ``module`` are seen."""
+        """Record the layers of ``module`` while the context is active."""
         hooks: list[Any] = []
         for name, layer in layers(module):
             self.fixed[name] = {key: value.detach().clone() for key, value in constants(layer).items()}
@@ -134,7 +134,7 @@ class _Tracer(TorchFunctionMode):
         return before
 
     def _goes_on(self, name: str, layer: nn.Module, passed: list[Any], kwargs: Any) -> None:
-        """States that are not passed must be those that the neurons left, or fresh."""
+        """Check that states that are not passed are those that the neurons left, or fresh."""
         left = self.left.get(name, {})
         if any(isinstance(state, Tensor) for state in passed):
             return
@@ -173,7 +173,7 @@ class _Tracer(TorchFunctionMode):
         return after
 
     def applied(self, name: str, layer: nn.Module, value: Value, out: Tensor) -> Value:
-        """The value of a layer's output: a layer of each sample of each step that stands in a row of its own."""
+        """Return the value of a layer's output: the layer applied to each sample of each step that stands in a row of its own."""
         make = partial(Node, name=name, module=layer, place=user_place())
         if isinstance(layer, ELEMENTWISE) and not isinstance(value, Node):
             nodes = tuple(make("layer", n.shape, (n,)) for n in value.nodes)
@@ -190,7 +190,7 @@ class _Tracer(TorchFunctionMode):
         return recognised(made, first.reshape(*first.shape, *(1 for _ in sent)) + features, made_by(value, name))
 
     def unknown(self, name: str, values: Any, out: Any) -> Node:
-        """What cannot be attributed: it is refused where it enters neurons."""
+        """Return a value for what cannot be attributed; it is refused where it enters neurons."""
         nodes = tuple(n for v in values for n in ((v,) if isinstance(v, Node) else v.nodes))
         name = f"spikegen.{encoder()}" if encoder() else name
         return Node("unknown", tuple(getattr(out, "shape", (0,))[1:]), nodes, name, place=user_place())
@@ -209,12 +209,12 @@ class _Tracer(TorchFunctionMode):
 
 
 def made_by(value: Value, name: str) -> str:
-    """The function that put values of several nodes together, or ``name``."""
+    """Return the function that combined values of several nodes, or ``name``."""
     return value.made_by if isinstance(value, View) else name
 
 
 def states(layer: nn.Module) -> dict[str, Tensor]:
-    """The states that a layer of snnTorch's neurons keeps itself."""
+    """Return the states that a layer of snnTorch's neurons keeps itself."""
     held = {name: getattr(layer, name, None) for name in ("mem", "syn", "spk")}
     return {name: state for name, state in held.items() if isinstance(state, Tensor)}
 

@@ -1,4 +1,4 @@
-"""What a torch module's tensors and layers are taken for while it is traced."""
+"""Values of a trace: what the tensors and layers of a torch module stand for."""
 
 import sys
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ Shape = tuple[int, ...]  # without the batch
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """A tensor of one step: what made it (``kind``) out of which tensors.
+    """A tensor of one step: what made it (``kind``), from which tensors.
 
     ``kind``: input, spikes, state (of neurons); layer (``module`` applied), sum, scale (by ``constant``), shape, select (the
     features ``taken``), or unknown.
@@ -49,7 +49,7 @@ class Series:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """Values of several nodes in any other arrangement; `moves` says what an identity is."""
+    """Values of several nodes in any other arrangement; `moves` defines the identities."""
 
     nodes: tuple[Node, ...]
     ids: Tensor  # (shape of the tensor) int64
@@ -69,7 +69,7 @@ class Call:
 
 
 class Layer(NamedTuple):
-    """A layer of the module and what became of it."""
+    """A layer of the module, and what became of it."""
 
     place: str  # its name in the module
     kind: str  # its type, and the options on which its equations depend
@@ -78,7 +78,7 @@ class Layer(NamedTuple):
 
 @dataclass
 class Trace:
-    """All that was seen. ``calls``: by name of a layer of neurons, in the order of their first calls."""
+    """Everything that was recorded. ``calls``: by name of a layer of neurons, in the order of their first calls."""
 
     calls: dict[str, list[Call]] = field(default_factory=dict)
     layers: dict[str, nn.Module] = field(default_factory=dict)  # that were called, in order; neurons too
@@ -89,12 +89,12 @@ class Trace:
 
 
 def is_neuron(module: nn.Module) -> bool:
-    """Whether a module is one of snnTorch's spiking neurons, of any kind."""
+    """Return whether a module is one of snnTorch's spiking neurons, of any kind."""
     return isinstance(module, snntorch.SpikingNeuron)
 
 
 def layers(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
-    """The layers of torch.nn and snnTorch in a module, by name; what is inside of neurons is theirs."""
+    """Return the layers of torch.nn and snnTorch in a module, by name; what is inside of neurons belongs to them."""
     own = type(module).__module__.startswith(("torch.nn", "snntorch"))
     if is_neuron(module) or (own and not list(module.children())):
         yield prefix or type(module).__name__.lower(), module
@@ -104,12 +104,12 @@ def layers(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module
 
 
 def run(module: nn.Module, given: Tensor) -> Any:
-    """What ``module`` answers; `user_place` looks no further up than this."""
+    """Return what ``module`` answers; `user_place` looks no further up than this."""
     return module(given)
 
 
 def user_place() -> str:
-    """The line of the user's own code that is running, as ``file:number``; nothing if torch and snnTorch run alone."""
+    """Return the line of the user's own code that is running, as ``file:number``; "" if only torch and snnTorch run."""
     frame = sys._getframe(1)
     while frame.f_back and frame.f_code.co_filename.startswith(FOREIGN):
         if frame.f_code is run.__code__:
@@ -119,7 +119,7 @@ def user_place() -> str:
 
 
 def encoder() -> str:
-    """The function of `snntorch.spikegen` that is running, as the user called it; nothing if none is."""
+    """Return the function of `snntorch.spikegen` that is running, as the user called it; "" if none is."""
     frame: Any = sys._getframe(1)
     name = ""
     while frame and frame.f_code is not run.__code__:

@@ -1,5 +1,5 @@
-"""From a trace to wires: which spikes reach which layer of neurons, how late, through which layers. Part of the import from
-snnTorch.
+"""Derives wires from a trace: which spikes reach which layer of neurons, with which delay, through which layers. Part of the
+import from snnTorch.
 
 The input of neurons is a sum over sources, each through maps (`import_layers`), plus a constant. It is worked out for every
 step that was traced, and must be the same in all of them.
@@ -28,7 +28,9 @@ _REMEDIES = {"cat": _JOIN, "concat": _JOIN, "concatenate": _JOIN, "maximum": _AN
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """The spikes of a source, ``delay`` steps late, through maps. ``path``: what they pass, for people and to compare."""
+    """The spikes of a source, ``delay`` steps late, through maps. ``path``: the layers on the way, for people and for
+    comparison.
+    """
 
     source: str
     delay: int
@@ -37,13 +39,13 @@ class Term:
 
     @property
     def signature(self) -> tuple[Any, ...]:
-        """Equal for terms that do the same."""
+        """Return a key that is equal for terms that do the same."""
         return (self.source, self.delay, self.path)
 
 
 @dataclass(frozen=True, eq=False)
 class Drive:
-    """What drives a layer of neurons: terms and a constant, (n,)."""
+    """The input of a layer of neurons: terms and a constant, (n,)."""
 
     terms: tuple[Term, ...]
     constant: Floats
@@ -60,7 +62,7 @@ class Or:
 
 @dataclass
 class Wires:
-    """What was found: the drive of each layer of neurons, max-pools by name, the shape of every source, and what is wrong."""
+    """The drive of each layer of neurons, max-pools by name, the shape of every source, and the problems."""
 
     trace: Trace
     drives: dict[str, Drive] = field(default_factory=dict)
@@ -70,13 +72,13 @@ class Wires:
     problems: list[str] = field(default_factory=list)
 
     def sources(self) -> set[str]:
-        """Whose spikes go somewhere."""
+        """Return the sources whose spikes go somewhere."""
         direct = {term.source for drive in self.drives.values() for term in drive.terms}
         return direct | {pool.source for pool in self.pools.values()}
 
 
 def wires(trace: Trace, input_shape: Shape) -> Wires:
-    """The wires of a trace; everything that cannot be mapped is in ``problems``, with its place."""
+    """Return the wires of a trace; everything that cannot be mapped is in ``problems``, with its place."""
     found = Wires(trace, problems=list(trace.problems))
     found.shapes = {INPUT: input_shape} | {name: calls[0].node.shape for name, calls in trace.calls.items()}
     steps = max(map(len, trace.calls.values()), default=0)
@@ -92,12 +94,12 @@ def wires(trace: Trace, input_shape: Shape) -> Wires:
 
 
 def readout(found: Wires, node: Node, step: int) -> Drive:
-    """What a value that the module returns in a step is driven by."""
+    """Return the drive of a value that the module returns in a step."""
     return _drive(found, node, step, "what it returns")
 
 
 def _check_states(found: Wires, name: str, calls: list[Call]) -> None:
-    """In each step neurons must go on from the states that they left, the first time from 0."""
+    """Check that in each step neurons continue from the states that they left, and in the first step from 0."""
     for step, call in enumerate(calls):
         for state in call.states:
             if state is None:
@@ -114,7 +116,7 @@ def _check_states(found: Wires, name: str, calls: list[Call]) -> None:
 
 
 def _check_steps(found: Wires, name: str, drives: list[Drive]) -> None:
-    """Every step must have the terms of the last one, as far as there was a step before; and its constant."""
+    """Check that every step has the terms of the last one, as far as there was a step before, and its constant."""
     last = drives[-1]
     if not all(drive.known for drive in drives):
         return
@@ -131,12 +133,12 @@ def _check_steps(found: Wires, name: str, drives: list[Drive]) -> None:
 
 
 def _alike(drive: Drive, last: Drive) -> list[tuple[Term, Term]]:
-    """The terms of two steps side by side, of those that pass anything."""
+    """Return the terms of two steps side by side, for terms that pass anything."""
     return [(t, u) for t, u in zip(drive.terms, last.terms, strict=False) if t.path and u.path]
 
 
 def _drive(found: Wires, node: Node, step: int, reader: str) -> Drive:
-    """What makes a tensor; a part that cannot be mapped counts as nothing and is noted as a problem."""
+    """Return the drive that makes a tensor; a part that cannot be mapped counts as nothing and is noted as a problem."""
     try:
         match node.kind:
             case "input":
@@ -164,7 +166,7 @@ def _drive(found: Wires, node: Node, step: int, reader: str) -> Drive:
 
 
 def _stranger(node: Node, reader: str) -> str:
-    """What is not known, as far back as possible: what follows from it is no reason of its own."""
+    """Return the earliest unknown value: what follows from it is not a reason of its own."""
     while before := next((n for n in node.args if n.kind == "unknown" and n.name != "__get__"), None):
         node = before
     if node.name.startswith("spikegen."):
@@ -182,7 +184,7 @@ def _stranger(node: Node, reader: str) -> str:
 
 
 def spikes_of(name: str, layer: Any, shape: Shape, delay: int) -> Term:
-    """The messages of a layer of neurons: its spikes, times its graded_spikes_factor."""
+    """Return the messages of a layer of neurons: its spikes, times its graded_spikes_factor."""
     factor = np.broadcast_to(layer.graded_spikes_factor.detach().cpu().numpy().astype(np.float64), (1, *shape)).reshape(-1)
     return Term(name, delay, () if (factor == 1).all() else (Scale(factor.copy()),))
 
@@ -228,7 +230,7 @@ def _through(found: Wires, node: Node, step: int, reader: str) -> Drive:
 
 
 def _selected(found: Wires, node: Node, step: int, reader: str) -> Drive:
-    """Some of the values, or in another order."""
+    """Return some of the values, or all in another order."""
     before, taken = node.args[0], node.taken
     assert taken is not None  # noqa: S101 - for the type checker: selections have it
     drive = _drive(found, before, step, reader)
@@ -237,7 +239,7 @@ def _selected(found: Wires, node: Node, step: int, reader: str) -> Drive:
 
 
 def _must_be_spikes(drive: Drive, what: str) -> tuple[Term, float]:
-    """The one source behind a drive, and the factor, above 0, of its spikes."""
+    """Return the one source behind a drive, and the factor, above 0, of its spikes."""
     scales = [m for t in drive.terms for m in t.maps]
     factors = [m.uniform() if isinstance(m, Scale) else None for m in scales]
     if len(drive.terms) != 1 or drive.constant.any() or any(f is None or f <= 0 for f in factors):
@@ -246,7 +248,7 @@ def _must_be_spikes(drive: Drive, what: str) -> tuple[Term, float]:
 
 
 def _or(found: Wires, drive: Drive, layer: Any, shape: Shape, name: str) -> Drive:
-    """The largest of binary spikes is 1 where any is: neurons of their own that fire when a spike comes."""
+    """Return the largest of binary spikes as a max-pool: neurons of its own that fire when a spike comes."""
     term, factor = _must_be_spikes(drive, f"{name} takes the largest of currents")
     window = window_of(layer, shape)
     pool = next((n for n, p in found.pools.items() if (p.source, p.window) == (term.source, window)), "")
@@ -266,7 +268,7 @@ def _added(found: Wires, node: Node, step: int, reader: str) -> Drive:
 
 
 def _constant(node: Node) -> Floats:
-    """A constant of a sum or a scale, one for each value of a sample: (n,)."""
+    """Return the constant of a sum or a scale, one for each value of a sample: (n,)."""
     assert node.constant is not None  # noqa: S101 - for the type checker: sums and scales have one
     whole = np.broadcast_to(node.constant.detach().cpu().numpy().astype(np.float64), (2, *node.shape)).reshape(2, -1)
     if (whole[0] != whole[1]).any():
