@@ -35,7 +35,7 @@ MAX_LAYERS = 1000
 
 @dataclass(frozen=True)
 class LayerConfig(Config):
-    """A layer: weights, and the neurons behind them; or a pool, which averages for the layer that follows."""
+    """A layer: weights, and the neurons behind them; or a pool, which averages for the next layer."""
 
     kind: Literal["dense", "conv2d", "pool"] = setting("dense", "dense, conv2d, or pool (an average of messages).")
     name: str | None = setting(None, "Name of the population.")
@@ -82,7 +82,7 @@ class Layer:
     where: str
 
     def stated(self) -> dict[str, Any]:
-        """Return what was asked for, as JSON values."""
+        """Return the given values, as JSON values."""
         default = LayerConfig("pool", kernel=1) if self.config.kind == "pool" else LayerConfig()
         asked = {key: value for key, value in asdict(self.config).items() if key == "kind" or value != getattr(default, key)}
         return asked | dict(self.parameters)
@@ -106,7 +106,7 @@ def read_layers(path: Path) -> tuple[Layer, ...]:
 
 
 def _layer(row: dict[str, Any], where: str) -> Layer:
-    """Keys that the table does not know are parameters of the neurons."""
+    """Return a layer. Keys that the table does not know are parameters of the neurons."""
     name = row.get("neuron", "lif")
     known = neuron_models.get(name).parameters().keys() if name in neuron_models.names() else ()
     own = {f.name for f in fields(LayerConfig)}

@@ -1,4 +1,4 @@
-"""How a layer of snnTorch neurons fires over all steps: stepped as snnTorch does it, or compiled into one operation.
+"""Firing of a layer of snnTorch neurons over all steps: stepped as snnTorch does it, or compiled into one operation.
 
 The compiled form computes the same float32 numbers in the same order for the neurons that this project trains (hard reset,
 ATan surrogate), forward and backward; what it cannot express takes snnTorch's own steps.
@@ -21,7 +21,7 @@ Rule = tuple[Tensor, Tensor, Tensor]
 
 
 def fire(neuron: nn.Module, currents: Tensor, steps: int, kernel: Kernel = "auto") -> Tensor:
-    """The spikes of a layer from a fresh state, (batch, steps, ...), of the currents' type.
+    """Return the spikes of a layer from a fresh state, (batch, steps, ...), of the currents' type.
 
     ``currents`` (batch, steps, ...), or (batch, 1, ...) for the same current in every step. On a GPU and in
     float64 the steps are snnTorch's. Raises UnsupportedError if ``kernel`` is "fused" and these neurons have none.
@@ -34,7 +34,7 @@ def fire(neuron: nn.Module, currents: Tensor, steps: int, kernel: Kernel = "auto
 
 
 def must_fuse(*neurons: nn.Module) -> None:
-    """Raises UnsupportedError, with the reason, if a layer of neurons has no compiled form."""
+    """Raise UnsupportedError, with the reason, if a layer of neurons has no compiled form."""
     for neuron in neurons:
         if reason := why_not_fused(neuron):
             raise UnsupportedError(
@@ -43,12 +43,12 @@ def must_fuse(*neurons: nn.Module) -> None:
 
 
 def can_fuse(currents: Tensor) -> bool:
-    """Whether the compiled loops take these currents: float32 on a CPU."""
+    """Return whether the compiled loops take these currents: float32 on a CPU."""
     return currents.device.type == "cpu" and currents.dtype == torch.float32
 
 
 def why_not_fused(neuron: Any) -> str | None:
-    """What keeps a layer from its compiled form, in words; None if nothing does."""
+    """Return in words what keeps a layer from its compiled form; None if nothing does."""
     if kernels() is None:
         return "numba is not installed"
     if type(neuron) not in (snntorch.Leaky, snntorch.Synaptic):
@@ -68,7 +68,7 @@ def why_not_fused(neuron: Any) -> str | None:
 
 
 def _atan_width(neuron: Any) -> float | None:
-    """The ``alpha`` in ``snntorch.surrogate.atan(alpha)``, which returns a closure."""
+    """Return the ``alpha`` of ``snntorch.surrogate.atan(alpha)``, which returns a closure."""
     surrogate = neuron.spike_grad
     if getattr(surrogate, "__module__", "") != "snntorch.surrogate" or surrogate.__qualname__ != "atan.<locals>.inner":
         return None
@@ -77,7 +77,7 @@ def _atan_width(neuron: Any) -> float | None:
 
 @cache
 def kernels() -> Any:
-    """The compiled loops, or None without numba. Loaded at first use, which takes half a second."""
+    """Return the compiled loops, or None without numba. They are loaded at first use, which takes half a second."""
     try:
         return import_module("snnc.training.kernels.loops")
     except ImportError:

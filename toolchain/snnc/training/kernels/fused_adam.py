@@ -16,7 +16,9 @@ from snnc.training.kernels.team import split
 
 
 def applies(p: Tensor) -> bool:
-    """Whether the compiled form takes this parameter: float32, contiguous, on the CPU, with a dense gradient of the same."""
+    """Return whether the compiled form takes this parameter: float32, contiguous, on the CPU, with a dense gradient of the same
+    type.
+    """
     tensors = (p, p.grad)
     return kernels() is not None and all(
         t is not None and t.device.type == "cpu" and t.dtype == torch.float32 and t.is_contiguous() for t in tensors
@@ -38,7 +40,7 @@ def rewire(p: Tensor, state: dict[str, Any], group: dict[str, Any], pull: tuple[
 
 
 def step(p: Tensor, state: dict[str, Any], group: dict[str, Any], mask: Tensor | None) -> Tensor:
-    """What Adam subtracts from the weights, for the gradient where ``mask`` is 1 (None: everywhere)."""
+    """Return what Adam subtracts from the weights, for the gradient where ``mask`` is 1 (None: everywhere)."""
     stepped = torch.empty_like(p)
     arrays = (*_moments(p, state), np.empty(0, np.float32) if mask is None else _flat(mask), _flat(stepped))
     split(kernels().adam_step, p.numel(), p.numel(), *arrays, _adam(group))
@@ -46,7 +48,7 @@ def step(p: Tensor, state: dict[str, Any], group: dict[str, Any], mask: Tensor |
 
 
 def masked(p: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-    """Move the weights where ``state["mask"]`` is 1 by Adam; the others become 0, exactly."""
+    """Move the weights by Adam where ``state["mask"]`` is 1; the others become exactly 0."""
     arrays = (*_moments(p, state), _flat(state["mask"]), _flat(p))
     split(kernels().adam_masked, p.numel(), p.numel(), *arrays, _adam(group))
 

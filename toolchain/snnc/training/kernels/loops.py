@@ -14,7 +14,8 @@ BLOCK = 2048  # elements whose steps stay in the nearest cache
 
 @compiled
 def fire_forward(first, last, current, alpha, beta, threshold, spikes, voltage):  # type: ignore[no-untyped-def]
-    """Neurons with hard reset from a fresh state, as snnTorch computes them: u = alpha u + c, v = beta v + u, v > threshold.
+    """Run neurons with hard reset from a fresh state, as snnTorch computes them: u = alpha u + c, v = beta v + u, v >
+    threshold.
 
     ``current`` (batch, steps or 1, n); ``alpha, beta, threshold`` (n,); out: ``spikes`` and ``voltage`` before the reset,
     both (batch, steps, n).
@@ -36,7 +37,8 @@ def fire_forward(first, last, current, alpha, beta, threshold, spikes, voltage):
 
 @compiled
 def fire_backward(first, last, gradient, voltage, alpha, beta, threshold, width, attached, current_gradient):  # type: ignore[no-untyped-def]
-    """From the gradient of the spikes, (batch, steps, n), to that of the current, summed over steps if there is one current.
+    """Compute the gradient of the current from that of the spikes, (batch, steps, n); summed over steps if there is one
+    current.
 
     The spike's derivative is snnTorch's ATan of ``width``: width/2 / (1 + (pi/2 width (v - threshold))^2). ``attached`` is 1
     if the reset has a gradient, too, else 0.
@@ -63,7 +65,7 @@ def fire_backward(first, last, gradient, voltage, alpha, beta, threshold, width,
 
 @compiled
 def adam_rewire(first, last, gradient, mean, square, theta, sign, weight, adam, prior, alive):  # type: ignore[no-untyped-def]
-    """One step of Adam and of the prior on theta, and the weights that follow; all arrays flat.
+    """Apply one step of Adam and of the prior to theta, and compute the weights that follow; all arrays are flat.
 
     ``adam`` as in `_adam`, ``prior`` as in `fused_adam.rewire`. ``alive[0]`` becomes 1 if a theta is above 0.
     """
@@ -89,7 +91,9 @@ def adam_rewire(first, last, gradient, mean, square, theta, sign, weight, adam, 
 
 @compiled
 def adam_step(first, last, gradient, mean, square, mask, step, adam):  # type: ignore[no-untyped-def]
-    """What Adam subtracts, into ``step``, for the gradient where ``mask`` is 1, or all of it if that is empty. Arrays flat."""
+    """Write to ``step`` what Adam subtracts, for the gradient where ``mask`` is 1, or for all of it if ``mask`` is empty.
+    Arrays are flat.
+    """
     root, listened = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     for start in range(first, last, BLOCK):
         end = min(start + BLOCK, last)
@@ -104,7 +108,7 @@ def adam_step(first, last, gradient, mean, square, mask, step, adam):  # type: i
 
 @compiled
 def adam_masked(first, last, gradient, mean, square, mask, weight, adam):  # type: ignore[no-untyped-def]
-    """One step of Adam on the weights that exist; all others stay 0, while their moments go on."""
+    """Apply one step of Adam to the weights that exist; all others stay 0, while their moments are updated."""
     step, root = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     for start in range(first, last, BLOCK):
         end = min(start + BLOCK, last)
@@ -116,10 +120,10 @@ def adam_masked(first, last, gradient, mean, square, mask, weight, adam):  # typ
 
 @compiled
 def _adam(gradient, mean, square, adam, root, step):  # type: ignore[no-untyped-def]
-    """What Adam subtracts, into ``step``, and the root of the mean squared gradient, into ``root``.
+    """Write to ``step`` what Adam subtracts, and to ``root`` the root of the mean squared gradient.
 
-    A block at a time, as the compiler vectorises a loop of few arrays only.
-    ``adam`` = (beta1, 1 - beta1, beta2, 1 - beta2, 1 - beta2**step, eps, lr / (1 - beta1**step)).
+    Works in blocks, because the compiler vectorises only loops over few arrays. ``adam`` = (beta1, 1 - beta1, beta2, 1 - beta2,
+    1 - beta2**step, eps, lr / (1 - beta1**step)).
     """
     fast, new_fast, slow, new_slow, unbias, eps, rate = adam
     for i in range(len(gradient)):

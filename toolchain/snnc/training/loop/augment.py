@@ -27,7 +27,7 @@ Images = NDArray[np.uint8]
 
 
 def augmented(data: Dataset, kind: Augment, seed: int, epoch: int) -> Callable[[NDArray[Any]], Images]:
-    """A function from numbers of samples to their images in this epoch, (samples, n)."""
+    """Return a function from numbers of samples to their images in this epoch, (samples, n)."""
     if kind == "none":
         return lambda chosen: data.images[chosen]
     draws = np.random.default_rng([_STREAM, seed, epoch]).random((len(data), DRAWS), np.float32)
@@ -52,7 +52,7 @@ def _affine(images: Images, draws: NDArray[np.float32]) -> Images:
 
 
 def affine(images: Images, degrees: Tensor, right: Tensor, down: Tensor, scale: Tensor) -> Images:
-    """Each image turned anticlockwise and scaled about its centre, then shifted by pixels; bilinear, black from outside.
+    """Return each image turned anticlockwise and scaled about its centre, then shifted by pixels; bilinear, black from outside.
 
     ``images`` are (samples, channels, height, width); the others (samples,).
     """
@@ -69,7 +69,7 @@ def affine(images: Images, degrees: Tensor, right: Tensor, down: Tensor, scale: 
 
 @cache
 def _centred(height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Columns (1, 1, width) and rows (1, height, 1) of pixels, counted from the middle of the image."""
+    """Return columns (1, 1, width) and rows (1, height, 1) of pixels, counted from the middle of the image."""
     columns, rows = (torch.arange(n, dtype=torch.float32) - (n - 1) / 2 for n in (width, height))
     return columns[None, None], rows[None, :, None]
 
@@ -80,7 +80,8 @@ def _crop_flip(images: Images, draws: NDArray[np.float32]) -> Images:
 
 
 def crop_flip(images: Images, down: NDArray[np.int64], right: NDArray[np.int64], flipped: NDArray[np.bool_]) -> Images:
-    """Each image, padded with 4 black pixels on each side, from (``down``, ``right``) on; some mirrored left to right.
+    """Return each image, padded with 4 black pixels on each side, cropped from (``down``, ``right``) on; some mirrored left to
+    right.
 
     ``images`` are (samples, channels, height, width); the others (samples,).
     """

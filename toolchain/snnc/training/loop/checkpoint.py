@@ -1,4 +1,4 @@
-"""The state of a training in a file: all that decides how it goes on, and what it belongs to. Between fit and record."""
+"""The state of a training in a file: everything that decides how it continues, and which training it belongs to."""
 
 import hashlib
 import time
@@ -22,7 +22,7 @@ EVERY_S = 300.0  # a checkpoint within a long epoch, too
 
 @dataclass(frozen=True)
 class Point:
-    """How far a training is: whole epochs, and of the next one the batches, the sums over them, and the time."""
+    """Position of a training: whole epochs, and of the next one the batches, the sums over them, and the time."""
 
     epoch: int = 0
     batch: int = 0
@@ -32,7 +32,7 @@ class Point:
 
 
 class Checkpoints:
-    """Writes the state of one training and puts it back.
+    """Writes the state of one training and restores it.
 
     A checkpoint names its settings, data, encoding and the weights that training started from, and is refused by another.
     """
@@ -54,7 +54,9 @@ class Checkpoints:
         self._written = time.monotonic()
 
     def keep_within(self, point: Point, metrics: list[Metrics], stopped: Callable[[], bool]) -> None:
-        """Within an epoch: write if the last time is long ago, or if the user ``stopped``. Raises KeyboardInterrupt then."""
+        """Write within an epoch if the last write is long ago, or if the user ``stopped``. Raises KeyboardInterrupt in that
+        case.
+        """
         asked = stopped()
         if asked or time.monotonic() - self._written > EVERY_S:
             self.keep(point, metrics)
@@ -62,7 +64,7 @@ class Checkpoints:
             raise KeyboardInterrupt
 
     def keep(self, point: Point, metrics: list[Metrics]) -> None:
-        """Write the state of now, at ``point``."""
+        """Write the current state, at ``point``."""
         self._record.keep(
             {
                 **asdict(point), "of": self._of, "model": self._model.state_dict(),
@@ -73,9 +75,9 @@ class Checkpoints:
         self._written = time.monotonic()
 
     def resume(self, path: Path) -> tuple[Point, list[Metrics]]:
-        """Put a checkpoint into model and optimizer; returns the point and the metrics so far.
+        """Load a checkpoint into model and optimizer; return the point and the metrics so far.
 
-        Raises FileError for a file that is none, ConfigError for one that belongs to another training.
+        Raises FileError for a file that is not a checkpoint, ConfigError for a checkpoint of another training.
         """
         state = read_checkpoint(path)
         try:
@@ -105,7 +107,7 @@ class Checkpoints:
 
 
 def _fingerprint(model: nn.Module) -> str:
-    """SHA-256 of the weights that a training starts from, with their names and shapes."""
+    """Return the SHA-256 of the weights that a training starts from, with their names and shapes."""
     digest = hashlib.sha256()
     for name, tensor in model.state_dict().items():
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())

@@ -32,7 +32,7 @@ EVALUATION_BATCH = 500
 
 
 def provenance(config: FitConfig, data: Dataset, metrics: list[Metrics]) -> dict[str, Any]:
-    """What decided the result of a training: settings, data, versions; and what it reached."""
+    """Return what decided the result of a training (settings, data, versions), and the result."""
     reached = {k: v for k, v in metrics[-1].items() if k != "seconds"}
     versions = {"snnc": __version__, "torch": str(torch.__version__)}
     return {
@@ -92,13 +92,13 @@ def fit(
 
 
 def steps_in_epoch(data: Dataset, config: FitConfig) -> int:
-    """Steps of the optimizer in an epoch; every process takes ``batch_size`` samples a step."""
+    """Return the steps of the optimizer in an epoch; every process takes ``batch_size`` samples a step."""
     return math.ceil(len(data) / (config.batch_size * ranks.count()))
 
 
 @dataclass(frozen=True)
 class _Loop:
-    """Passes over the data in an order that only seed and epoch decide."""
+    """Passes over the data, in an order that depends only on seed and epoch."""
 
     model: nn.Module
     replica: nn.Module  # of the model, whose gradients are averaged over all processes
@@ -112,7 +112,7 @@ class _Loop:
         return steps_in_epoch(self.data, self.config)
 
     def epoch(self, point: Point) -> Iterator[Point]:
-        """Train from ``point`` to the end of its epoch; yields the point after each batch."""
+        """Train from ``point`` to the end of its epoch; yield the point after each batch."""
         self.model.train()
         seed, epoch = self.config.seed, point.epoch + 1
         noise = replace(self.encoding, seed=_derived(seed, epoch))
@@ -131,7 +131,7 @@ class _Loop:
             yield point
 
     def _step(self, noise: Encoding, images: Any, labels: Any, first_sample: int, weight: float) -> tuple[float, int]:
-        """Mean loss, and how many samples are classified rightly. Samples of weight 0 count for nothing."""
+        """Return the mean loss, and how many samples are classified correctly. Samples of weight 0 do not count."""
         device = _device(self.model)
         wanted = torch.from_numpy(labels).to(device)
         spikes = self.replica(_messages(noise, images, first_sample, device))
@@ -142,13 +142,13 @@ class _Loop:
         return (loss.item(), int((spikes.sum(1).argmax(1) == wanted).sum())) if weight else (0.0, 0)
 
     def left(self, point: Point) -> int:
-        """Batches to come."""
+        """Number of batches to come."""
         return self.batches * (self.config.epochs - point.epoch) - point.batch
 
     def metrics(
         self, point: Point, test: Dataset | None, after_epoch: Callable[[], Metrics] | None, between: Callable[[], None]
     ) -> Metrics:
-        """Of a finished epoch, over all processes. ``between`` is called between batches of the test."""
+        """Return the metrics of a finished epoch, over all processes. ``between`` is called between batches of the test."""
         started = time.perf_counter()
         loss, right = ranks.summed(point.loss, point.right)
         line: Metrics = {"epoch": point.epoch + 1, "loss": loss / len(self.data), "train_accuracy": right / len(self.data)}
@@ -160,7 +160,7 @@ class _Loop:
 
 
 def _must_be_finite(model: nn.Module, line: Metrics, config: FitConfig) -> None:
-    """A neuron whose voltage is NaN just stays silent, so the weights are looked at, too."""
+    """Check loss and weights: a neuron whose voltage is NaN only stays silent, so the weights are checked, too."""
     if not math.isfinite(line["loss"]) or not all(p.isfinite().all() for p in model.parameters()):
         raise RunError(
             f"the loss or a weight became NaN or infinite in epoch {line['epoch']}",
@@ -169,14 +169,14 @@ def _must_be_finite(model: nn.Module, line: Metrics, config: FitConfig) -> None:
 
 
 def accuracy(model: nn.Module, data: Dataset, encoding: Encoding) -> float:
-    """Part of the samples whose class fires most (the first of equals), on the rasters of the encoding's own seed."""
+    """Return the share of the samples whose class fires most (the first of equals), on the rasters of the encoding's own seed."""
     if not len(data):
         raise DataError("has no samples", where=f"{data.name} {data.split}")
     return _right(model, data, encoding, 0, 1) / len(data)
 
 
 def _shared_accuracy(model: nn.Module, data: Dataset, encoding: Encoding, between: Callable[[], None]) -> float:
-    """The same, each process having taken its part of the samples."""
+    """Return the same, where each process has taken its part of the samples."""
     return ranks.summed(_right(model, data, encoding, ranks.rank(), ranks.count(), between))[0] / len(data)
 
 
@@ -196,7 +196,7 @@ def _right(
 
 
 def _messages(encoding: Encoding, images: Any, first_sample: int, device: torch.device) -> Tensor:
-    """(batch, steps, n); the steps of a constant share their memory, by which the model knows it."""
+    """Return messages (batch, steps, n); the steps of a constant share their memory, by which the model recognises it."""
     if encoding.kind == "constant":
         once = torch.from_numpy(images.astype(np.float32)).to(device).mul_(encoding.unit)
         return once[:, None].expand(-1, encoding.steps, -1)
@@ -208,19 +208,19 @@ def _device(model: nn.Module) -> torch.device:
 
 
 def _derived(seed: int, epoch: int) -> int:
-    """A seed for the noise of an epoch that no encoding is likely to have: 63 random bits."""
+    """Return a seed for the noise of an epoch that no encoding is likely to have: 63 random bits."""
     return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
 
 
 def set_lr(optimizer: torch.optim.Optimizer, config: FitConfig, epochs_done: float) -> None:
-    """Set the learning rate, which falls as a cosine to 0."""
+    """Set the learning rate, which falls to 0 as a cosine."""
     for group in optimizer.param_groups:
         group["lr"] = config.lr * (1 + math.cos(math.pi * epochs_done / config.epochs)) / 2
 
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Within, torch uses ``count`` threads."""
+    """Make torch use ``count`` threads within the context."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -231,7 +231,7 @@ def threads(count: int) -> Iterator[None]:
 
 @contextmanager
 def _between_batches(quiet: bool) -> Iterator[Callable[[], bool]]:
-    """Yield a function that says whether Ctrl-C was pressed; a second one interrupts at once, without a checkpoint.
+    """Yield a function that tells whether Ctrl-C was pressed; a second Ctrl-C interrupts at once, without a checkpoint.
 
     What was asked for too late for the loop to see is raised at the end.
     """

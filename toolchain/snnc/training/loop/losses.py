@@ -1,4 +1,4 @@
-"""What training makes small: from what an output says, (batch, steps, classes), and the wanted classes, (batch,)."""
+"""Losses: functions of the answer of an output, (batch, steps, classes), and the wanted classes, (batch,)."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ def get(name: Loss) -> Criterion:
 
 
 def must_suit(loss: Loss, output: Population) -> None:
-    """Raises UnsupportedError for a loss of voltages where the output fires, and for one of spikes where it never does."""
+    """Raise UnsupportedError for a loss of voltages if the output fires, and for a loss of spikes if it never does."""
     fires, where = output.neuron is None or output.neuron.rule.fires, f"population {output.name!r}"
     if fires and loss in OF_VOLTAGES:
         raise UnsupportedError(
@@ -33,12 +33,12 @@ def must_suit(loss: Loss, output: Population) -> None:
 
 
 def _counts(answer: Tensor, wanted: Tensor) -> Tensor:
-    """Cross-entropy over spike counts, or over the sums of a readout's voltages."""
+    """Return the cross-entropy over spike counts, or over the sums of a readout's voltages."""
     return functional.cross_entropy(answer.sum(1), wanted)
 
 
 def _rate(answer: Tensor, wanted: Tensor) -> Tensor:
-    """Squared error of firing rates, or of mean voltages, against one-hot."""
+    """Return the squared error of firing rates, or of mean voltages, against one-hot."""
     return functional.mse_loss(answer.mean(1), functional.one_hot(wanted, answer.shape[2]).to(answer.dtype))
 
 
@@ -52,13 +52,14 @@ def first_spike(spikes: Tensor) -> Tensor:
 
 
 def _first_spike(answer: Tensor, wanted: Tensor) -> Tensor:
-    """Cross-entropy over minus the time of the first spike, as in Mostafa, "Supervised learning based on temporal coding in
-    spiking neural networks", arXiv 1606.08165."""
+    """Return the cross-entropy over minus the time of the first spike, as in Mostafa, "Supervised learning based on temporal
+    coding in spiking neural networks", arXiv 1606.08165.
+    """
     return functional.cross_entropy(-first_spike(answer), wanted)
 
 
 def _membrane(answer: Tensor, wanted: Tensor) -> Tensor:
-    """Cross-entropy over a readout's voltages, the mean over all steps."""
+    """Return the cross-entropy over a readout's voltages, averaged over all steps."""
     return functional.cross_entropy(answer.flatten(0, 1), wanted.repeat_interleave(answer.shape[1]))
 
 

@@ -1,4 +1,4 @@
-"""Training in several processes: PyTorch's DDP under torchrun. In one process nothing here does anything.
+"""Training in several processes: PyTorch's DDP under torchrun. In a single process, nothing here has an effect.
 
 Every process has the whole model and takes its part of each batch; gradients are averaged, so that all processes make the same
 step and hold the same weights, masks and counts. Files are written by the first process only.
@@ -23,7 +23,9 @@ Settings = TypeVar("Settings", bound=TorchConfig)
 
 
 def placed(config: Settings) -> Settings:
-    """The configuration with the device that "auto" means here. Raises ConfigError for a cuda that there is not."""
+    """Return the configuration with the device that "auto" means here. Raises ConfigError for a cuda device that does not
+    exist.
+    """
     if config.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("torch finds no cuda device", fix="use --device cpu, or install torch with CUDA")
     if config.device != "auto":
@@ -33,7 +35,7 @@ def placed(config: Settings) -> Settings:
 
 @contextmanager
 def joined(config: TorchConfig, environ: Mapping[str, str] = os.environ) -> Iterator[None]:
-    """Under torchrun: one of the processes that train together, over gloo on CPUs and nccl on GPUs."""
+    """Join the processes that train together, under torchrun: over gloo on CPUs and nccl on GPUs."""
     if int(environ.get("WORLD_SIZE", "1")) < 2 or "MASTER_ADDR" not in environ:
         yield
         return
@@ -48,24 +50,24 @@ def joined(config: TorchConfig, environ: Mapping[str, str] = os.environ) -> Iter
 
 
 def count() -> int:
-    """Processes that train together."""
+    """Return the number of processes that train together."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def rank() -> int:
-    """The number of this process, from 0."""
+    """Return the number of this process, from 0."""
     return dist.get_rank() if count() > 1 else 0
 
 
 def replicated(model: nn.Module) -> nn.Module:
-    """The model to call in training: its gradients are averaged over all processes."""
+    """Return the model to call in training: its gradients are averaged over all processes."""
     if count() == 1:
         return model
     return nn.parallel.DistributedDataParallel(model, broadcast_buffers=False)
 
 
 def share(batch: NDArray[np.int64]) -> tuple[int, NDArray[np.int64], float]:
-    """This process's part of a batch: where it starts, its samples, and the weight of their mean loss.
+    """Return this process's part of a batch: where it starts, its samples, and the weight of their mean loss.
 
     Gradients are averaged over processes, so unequal parts need weights; a process without a sample takes one of weight 0.
     """
@@ -77,7 +79,7 @@ def share(batch: NDArray[np.int64]) -> tuple[int, NDArray[np.int64], float]:
 
 
 def summed(*values: float) -> list[float]:
-    """Each value, summed over all processes."""
+    """Return each value, summed over all processes."""
     if count() == 1:
         return list(values)
     device = "cuda" if dist.get_backend() == "nccl" else "cpu"
@@ -95,7 +97,7 @@ def align(model: nn.Module) -> None:
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:
-    """torch's random numbers on CPU and device, for a checkpoint."""
+    """Return torch's random numbers on CPU and device, for a checkpoint."""
     state = {"cpu": torch.get_rng_state()}
     return state | ({"cuda": torch.cuda.get_rng_state()} if device.type == "cuda" else {})
 

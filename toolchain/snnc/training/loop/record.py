@@ -1,4 +1,4 @@
-"""What a training loop leaves behind: a checkpoint, a line of metrics an epoch, and progress for the person who waits."""
+"""Files and output of a training loop: a checkpoint, a line of metrics per epoch, and progress for the person who waits."""
 
 import io
 import json
@@ -30,14 +30,15 @@ class Record:
 
     @classmethod
     def beside(cls, out: Path, quiet: bool = False, tensorboard: Path | None = None) -> "Record":
-        """``model.ckpt``, ``model.best.ckpt`` and ``model.metrics.jsonl`` beside ``model.snnc``."""
+        """Return ``model.ckpt``, ``model.best.ckpt`` and ``model.metrics.jsonl`` beside ``model.snnc``."""
         stem = out.name.removesuffix(".snnc").removesuffix(".safetensors")
         last, best, metrics = (out.with_name(stem + ending) for ending in (".ckpt", ".best.ckpt", ".metrics.jsonl"))
         return cls(last, metrics, quiet, best, tensorboard)
 
     def must_be_free(self, force: bool, resume: Path | None = None) -> None:
-        """Raises FileError if one of the files exists and may not be replaced: without ``force`` only by the training that
-        wrote them, which goes on from one of its own checkpoints."""
+        """Raise FileError if one of the files exists and may not be replaced. Without ``force``, only the training that wrote
+        the files may replace them, when it continues from one of its own checkpoints.
+        """
         own = {path.absolute() for path in (self.checkpoint, self.best) if path}
         goes_on = resume is not None and resume.absolute() in own
         for path in (self.checkpoint, self.best, self.metrics):
@@ -59,7 +60,7 @@ class Record:
 
 
 def _is_best(metrics: list[Metrics]) -> bool:
-    """Whether the last epoch classifies best of those with the fewest synapses; on test samples, if there are any."""
+    """Return whether the last epoch classifies best of those with the fewest synapses; on test samples, if there are any."""
 
     def merit(line: Metrics) -> tuple[float, float]:
         score = line["test_accuracy"] if "test_accuracy" in line else line["train_accuracy"]
@@ -69,7 +70,7 @@ def _is_best(metrics: list[Metrics]) -> bool:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint: tensors and plain values, nothing that is executed. Raises FileError if it is none of ours."""
+    """Return a checkpoint: tensors and plain values; nothing is executed. Raises FileError for a file that is not from snnc."""
     from pickle import UnpicklingError
     from zipfile import is_zipfile
 
@@ -88,18 +89,18 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 class Progress:
-    """A bar on a terminal, else a line an epoch; both on stderr."""
+    """A bar on a terminal, else a line per epoch; both on stderr."""
 
     def __init__(self, bar: Any, task: Any, quiet: bool) -> None:
         self._bar, self._task, self._quiet = bar, task, quiet
 
     def step(self) -> None:
-        """One batch is done."""
+        """Report that one batch is done."""
         if self._bar:
             self._bar.advance(self._task)
 
     def epoch(self, line: Metrics) -> None:
-        """One epoch is done."""
+        """Report that one epoch is done."""
         text = ", ".join(f"{key} {_short(value)}" for key, value in line.items() if isinstance(value, int | float))
         if self._bar:
             self._bar.update(self._task, description=text)
@@ -113,7 +114,7 @@ def _short(value: float) -> str:
 
 @contextmanager
 def progress(batches: int, quiet: bool) -> Iterator[Progress]:
-    """Shows how far a loop of ``batches`` steps has come."""
+    """Show how far a loop of ``batches`` steps is."""
     if quiet or not sys.stderr.isatty():
         yield Progress(None, None, quiet)
         return
@@ -126,7 +127,7 @@ def progress(batches: int, quiet: bool) -> Iterator[Progress]:
 
 @contextmanager
 def board(folder: Path | None, epochs_done: int) -> Iterator[Callable[[Metrics], None]]:
-    """A function that adds an epoch to the TensorBoard log in ``folder``, which goes on after ``epochs_done``.
+    """Return a function that adds an epoch to the TensorBoard log in ``folder``, which continues after ``epochs_done``.
 
     Raises MissingDependencyError without tensorboard.
     """

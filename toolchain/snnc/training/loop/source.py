@@ -1,4 +1,4 @@
-"""Which code made a result: commit and versions. For the files that a sweep leaves."""
+"""The code that made a result: commit and versions. For the files that a sweep leaves."""
 
 import platform
 import shutil
@@ -11,13 +11,13 @@ PACKAGES = ("snnc", "torch", "snntorch", "numpy")
 
 
 def source() -> dict[str, Any]:
-    """Versions, and the commit if snnc runs from a git checkout; ``-dirty`` if files differ from it."""
+    """Return the versions, and the commit if snnc runs from a git checkout; ``-dirty`` if files differ from it."""
     versions = {name: metadata.version(name) for name in PACKAGES}
     return {"commit": _commit(), "versions": {**versions, "python": platform.python_version()}}
 
 
 def _commit() -> str | None:
-    """A package installed below some other project's checkout is not tracked by it."""
+    """Return the commit. A package installed below another project's checkout is not tracked by it."""
     if _git("ls-files", "--error-unmatch", Path(__file__).name) is None:
         return None
     return _git("describe", "--always", "--abbrev=40", "--dirty", "--exclude=*")

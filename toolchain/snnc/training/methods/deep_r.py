@@ -35,7 +35,7 @@ class DeepR(PruningOptimizer):
         super().__init__(*args, **common)
 
     def _begin(self) -> None:
-        """All but the largest weights turn dormant."""
+        """Make all but the largest weights dormant."""
         for budget in self._budgets:
             masks = highest([self._score(p) for p in budget.params], budget.target)
             for p, mask in zip(budget.params, masks, strict=True):
@@ -46,7 +46,7 @@ class DeepR(PruningOptimizer):
         return mask
 
     def _score(self, p: Tensor) -> Tensor:
-        """Dormant synapses come last."""
+        """Return the scores; dormant synapses come last."""
         state = self.state[p]
         score: Tensor = state["theta"] / state["scale"] + state["mask"]
         return score
@@ -64,13 +64,13 @@ class DeepR(PruningOptimizer):
         p.view(-1)[at] = sign * theta[at]
 
     def _after(self) -> None:
-        """Random dormant synapses take the places of those that went; first one for each layer that lost all of its own."""
+        """Activate random dormant synapses for those that were pruned; first one for each layer that lost all of its own."""
         for budget in self._budgets:
             random = self._random(len(self.pruned) + budget.number)
             self._refill(budget, [self._active(p, random) for p in budget.params], random)
 
     def _active(self, p: Parameter, random: np.random.Generator) -> NDArray[np.int64]:
-        """The places of the active synapses of a layer, in order; of one that has none, one is woken."""
+        """Return the places of the active synapses of a layer, in order; in a layer that has none, activate one."""
         places: NDArray[np.int64] = _places(self.state[p]["mask"]).cpu().numpy()
         if not len(places):
             places = random.integers(p.numel(), size=1)
@@ -91,7 +91,7 @@ class DeepR(PruningOptimizer):
         self.state[p]["mask"].view(-1)[at] = 1
 
     def _activate(self, p: Parameter, mask: Tensor) -> None:
-        """These synapses and no others are active."""
+        """Make these synapses active, and no others."""
         state = self.state[p]
         state["mask"].copy_(mask)
         state["theta"].mul_(mask)
@@ -99,12 +99,12 @@ class DeepR(PruningOptimizer):
 
 
 def _places(mask: Tensor) -> Tensor:
-    """Where a mask is not 0, of the flattened weights, in order. NumPy finds them ten times as fast as torch."""
+    """Return where a mask is not 0, in the flattened weights, in order. NumPy finds these places ten times as fast as torch."""
     return torch.from_numpy(np.flatnonzero(mask.flatten().cpu().numpy() != 0)).to(mask.device)
 
 
 def _dormant(active: NDArray[np.int64], ranks: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The places of the dormant synapses of these ranks, without a list of all: as many active ones lie before each as say so."""
+    """Return the places of the dormant synapses of these ranks without listing all, from the active ones before each."""
     dormant: NDArray[np.int64] = ranks + np.searchsorted(active - np.arange(len(active)), ranks, side="right")
     return dormant
 

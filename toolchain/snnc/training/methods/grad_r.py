@@ -44,7 +44,7 @@ RENEW_LOOKS = 5  # looks from one time to the next
 
 
 class Pull(NamedTuple):
-    """What the prior moves theta by in a step: down on what exists, towards the centre on what is pruned.
+    """The prior's change of theta in a step: down for synapses that exist, towards the centre for pruned ones.
 
     With stiffness = slope * r + floor: strength / stiffness * max(0, 1 - theta * stiffness / reach), but no further than the
     centre; below 0 ``weak``.
@@ -58,7 +58,7 @@ class Pull(NamedTuple):
     floor: float
 
     def on(self, theta: Tensor, r: Tensor) -> Tensor:
-        """What is subtracted from each theta; ``r`` is the root of its mean squared gradient."""
+        """Return what is subtracted from each theta; ``r`` is the root of its mean squared gradient."""
         stiffness = self.slope * r + self.floor
         strong = (self.strength / stiffness - theta * (self.strength / self.reach)).clamp(min=0)
         strong = torch.minimum(strong, (theta - self.centre).clamp(min=self.weak))
@@ -122,7 +122,7 @@ class GradR(PruningOptimizer):
         return mask
 
     def _renew(self, step: int) -> None:
-        """Every few steps the weakest synapses change places with the pruned ones of the strongest gradient."""
+        """Exchange, every few steps, the weakest synapses for the pruned ones with the strongest gradient."""
         settled_steps = step - self._rewiring_steps
         if settled_steps % (RENEW_LOOKS * self._look_steps) == 0 and step < self._steps:
             for budget in self._budgets:
@@ -130,7 +130,7 @@ class GradR(PruningOptimizer):
             self._look()
 
     def _exchange(self, budget: Budget, part: float) -> None:
-        """Exchange ``part`` of a budget's synapses, one at least if it has more of them than layers."""
+        """Exchange ``part`` of a budget's synapses, at least one if it has more synapses than layers."""
         number = min(max(1, round(part * budget.target)), budget.target - len(budget.params))
         wanted = [torch.where(self.exists(p), 0.0, self.state[p]["exp_avg"].abs()) for p in budget.params]
         bar = max(0.0, cut(wanted, number))
@@ -144,18 +144,19 @@ class GradR(PruningOptimizer):
             state["mask"].copy_(mask)
 
     def _score(self, p: Tensor) -> Tensor:
-        """What the loss rises by without the synapse, up to a factor that all have in common."""
+        """Return how much the loss rises without the synapse, up to a factor that all have in common."""
         state = self.state[p]
         score: Tensor = state["theta"] * (self._r(p, self.param_groups[0]) + state["floor"])
         return score
 
     def _r(self, p: Tensor, group: dict[str, Any]) -> Tensor:
-        """The root of the mean squared gradient."""
+        """Return the root of the mean squared gradient."""
         mean: Tensor = self.state[p]["exp_avg_sq"] / (1 - group["betas"][1] ** max(1, group["step"]))
         return mean.sqrt_()
 
     def _steer(self, done: float) -> None:
-        """The pull that brings as many theta below 0 as the schedule wants by the next time; none before the first gradient.
+        """Return the pull that brings as many thetas below 0 as the schedule wants by the next time; none before the first
+        gradient.
 
         A theta with theta * r = q, pulled by strength / r * (1 - theta * r / (reach * q)), reaches 0 after
         reach * q / strength * ln(reach / (reach - 1)) steps.
@@ -172,7 +173,7 @@ class GradR(PruningOptimizer):
                     group["pull"] = group["reach"] * math.log(self._reach / (self._reach - 1)) / self._look_steps
 
     def _rewire(self, p: Parameter, group: dict[str, Any]) -> None:
-        """The redefined gradient moves every theta, the pruned ones too, and the prior pulls it towards its centre."""
+        """Move every theta by the redefined gradient, pruned ones too, and pull it towards its centre by the prior."""
         state = self.state[p]
         theta, sign, pull = state["theta"], state["sign"], self._pull(group, state)
         if fused_adam.applies(p):
@@ -188,7 +189,7 @@ class GradR(PruningOptimizer):
             p.copy_(sign * theta.clamp(min=0))
 
     def _pull(self, group: dict[str, Any], state: dict[str, Any]) -> Pull:
-        """The paper's Laplace prior, with centre ln(2 - 2 * sparsity) / alpha, the same for all; or ours."""
+        """Return the paper's Laplace prior, with centre ln(2 - 2 * sparsity) / alpha, the same for all; or snnc's own."""
         if self._prior == "paper":
             strength = group["lr"] * self._alpha
             return Pull(strength, math.inf, strength, math.log(2 * group["connectivity"]) / self._alpha, 0.0, 1.0)

@@ -1,4 +1,4 @@
-"""Gradual magnitude pruning: every few steps the smallest weights go, for good.
+"""Gradual magnitude pruning: every few steps the smallest weights are pruned, permanently.
 
 Zhu, Gupta, "To prune, or not to prune: exploring the efficacy of pruning for model compression", arXiv 1710.01878, section 3:
 the sparsity rises as a cubic, and a masked weight is not trained. The publication gives every layer the same sparsity; here
@@ -22,7 +22,7 @@ class Magnitude(PruningOptimizer):
         return mask
 
     def _score(self, p: Tensor) -> Tensor:
-        """Masked weights come last, also when existing ones are 0."""
+        """Return the scores; masked weights come last, also if existing ones are 0."""
         state = self.state[p]
         score: Tensor = p.detach().abs() / state["scale"] + state["mask"]
         return score

@@ -1,4 +1,4 @@
-"""No pruning: the network trains on as it is, pruned weights stay 0. The dense row of a comparison."""
+"""No pruning: the network continues to train as it is, and pruned weights stay 0. The dense row of a comparison."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from snnc.training.pruning.optimizer import PruningOptimizer
 
 
 class Unpruned(PruningOptimizer):
-    """Adam (Kingma, Ba, arXiv 1412.6980) that keeps every synapse that it finds, whatever connectivity is asked for."""
+    """Adam (Kingma, Ba, arXiv 1412.6980) that keeps every synapse that it finds, whatever connectivity is requested."""
 
     def _check(self) -> None:
-        """Any connectivity will do."""
+        """Accept any connectivity."""
 
     def _begin(self) -> None:
         for group in self.param_groups:

@@ -31,7 +31,7 @@ class SoftDeepR(PruningOptimizer):
         super().__init__(*args, **common)
 
     def _begin(self) -> None:
-        """The largest weights are active, the others dormant, at random places below 0."""
+        """Make the largest weights active and the others dormant, at random places below 0."""
         for budget in self._budgets:
             lowest = -(self._temperature / self._alpha) * (1 - budget.connectivity) / budget.connectivity
             masks = highest([self.state[p]["theta"] / self.state[p]["scale"] for p in budget.params], budget.target)

@@ -1,4 +1,4 @@
-"""A connection in torch: weights that train, and the delays after which what they weigh arrives."""
+"""A connection in torch: weights that train, and the delays after which weighted messages arrive."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -36,14 +36,14 @@ class TorchConnection(nn.Module):
 
     @abstractmethod
     def weights(self) -> Tensor:
-        """The weights of now, of the shape of the operator's synapses, 0 where there is no synapse."""
+        """Return the current weights, of the shape of the operator's synapses, 0 where there is no synapse."""
 
     def weigh(self, weights: Tensor, messages: Tensor) -> Tensor:
-        """(..., n_src) messages -> (..., n_dst) currents."""
+        """Map (..., n_src) messages to (..., n_dst) currents."""
         return weigh(self.connection.op, weights, messages)
 
     def arrivals(self) -> Arrivals:
-        """One entry for each delay that occurs, with the weights of now."""
+        """Return one entry for each delay that occurs, with the current weights."""
         weights = self.weights()
         return [(delay, self._part(weights, mask)) for delay, mask in self._parts]
 
@@ -56,14 +56,14 @@ class TorchConnection(nn.Module):
         return lambda messages: self.weigh(weights * part, messages)
 
     def forward(self, messages: Tensor, steps: int) -> Tensor:
-        """(batch, steps, n_src) messages -> (batch, steps, n_dst) currents, or of one step for the same in every step."""
+        """Map (batch, steps, n_src) messages to (batch, steps, n_dst) currents, or to one step if all steps are the same."""
         if messages.shape[1] == 1 and max(delay for delay, _ in self._parts):
             messages = messages.expand(-1, steps, -1)
         arrived = [_late(part(messages), delay) for delay, part in self.arrivals()]
         return arrived[0] if len(arrived) == 1 else torch.stack(arrived).sum(0)
 
     def with_values(self, values: NDArray[Any], exists: NDArray[np.bool_] | None = None) -> Connection:
-        """The connection with these weights, of the shape of its synapses; ``exists``: other synapses than it has."""
+        """Return the connection with these weights, of the shape of its synapses; ``exists``: other synapses than it has."""
         c, old = self.connection, self.connection.op.synapses
         made = Synapses.from_dense(values, old.mask() if exists is None else exists)
         delays = None if old.delays is None else _table(c)[made.rows, made.indices]
@@ -78,7 +78,9 @@ def _late(currents: Tensor, delay: int) -> Tensor:
 
 
 def _table(c: Connection) -> NDArray[np.int32]:
-    """The delays of axons, (n_src,), or of all places for synapses; a place without one has the shortest there is."""
+    """Return the delays of axons, (n_src,), or of all places for synapses; a place without a synapse has the shortest delay
+    there is.
+    """
     if c.axon_delays is not None:
         return c.axon_delays
     s = c.op.synapses
@@ -94,7 +96,7 @@ def trains(c: Connection) -> bool:
 
 
 class FloatConnection(TorchConnection):
-    """Float weights: every place has one, also where no synapse is, so that a method of pruning may grow one there.
+    """Float weights: every place has one, also without a synapse, so that a pruning method may grow one there.
 
     ``unit`` is what a message of 1 stands for in training.
     """
@@ -111,6 +113,6 @@ class FloatConnection(TorchConnection):
         return self.weight
 
     def trained(self, exists: Tensor | None = None) -> Connection:
-        """The connection with the weights of now; ``exists``: which synapses there are (default: those of before)."""
+        """Return the connection with the current weights; ``exists``: which synapses there are (default: those of before)."""
         values = self.weight.detach().cpu().numpy().astype(np.float64) * self.unit
         return self.with_values(values, None if exists is None else exists.detach().cpu().numpy().astype(np.bool_))

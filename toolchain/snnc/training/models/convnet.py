@@ -76,7 +76,8 @@ class ConvNet(nn.Module):
         self.lif8 = _neurons(config)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(batch, 3, side, side) images, 0 to 1 -> (batch, steps, classes) averaged spikes, each sample from a fresh state.
+        """Map (batch, 3, side, side) images, 0 to 1, to (batch, steps, classes) averaged spikes, each sample from a fresh
+        state.
 
         An image is a constant current, so that the first convolution is computed once. On a CPU channels lie last in memory,
         where convolutions, batch norm and above all pools take less time.
@@ -94,7 +95,7 @@ class ConvNet(nn.Module):
         return votes.view(*votes.shape[:2], CLASSES, -1).mean(3)
 
     def to_network(self, name: str) -> Network:
-        """The float network that fires the same spikes, with batch norm folded into its weights."""
+        """Return the float network that fires the same spikes, with batch norm folded into its weights."""
         return to_network(self, name)
 
     def _fire(self, name: str, currents: Tensor) -> Tensor:
@@ -102,7 +103,7 @@ class ConvNet(nn.Module):
 
 
 def _each_step(*layers: nn.Module, x: Tensor) -> Tensor:
-    """(batch, steps, channels, height, width) through layers that know no steps."""
+    """Map (batch, steps, channels, height, width) through layers that know no steps."""
     batch, steps = x.shape[:2]
     x = x.flatten(0, 1)
     for layer in layers:
@@ -119,7 +120,7 @@ def _neurons(config: ConvNetConfig) -> nn.Module:
 def to_network(
     model: ConvNet, name: str = "convnet", dt_s: float = 1e-3, done: tuple[Stage, ...] = (), *, vote: bool = True
 ) -> Network:
-    """Populations input, conv1, ..., pool3, ..., hidden, output (the voters) and vote; weights that are 0 were pruned.
+    """Return populations input, conv1, ..., pool3, ..., hidden, output (the voters) and vote; weights that are 0 were pruned.
 
     An image enters as 8-bit messages, the same in each step. ``vote`` is a readout that sums the spikes of a class's voters;
     its voltage keeps 1 / 4096 from step to step, so that the earlier of two equal counts wins. Without ``vote`` the
@@ -141,7 +142,7 @@ def to_network(
 
 
 class _Parts:
-    """Populations and connections so far."""
+    """The populations and connections so far."""
 
     def __init__(self, model: ConvNet) -> None:
         self.model = model
@@ -149,14 +150,14 @@ class _Parts:
         self.connections: list[Connection] = []
 
     def add(self, p: Population, src: Population | None = None, op: Op | None = None) -> Population:
-        """The population, and the connection into it, which has its name."""
+        """Add the population, and the connection into it, which has its name."""
         self.populations.append(p)
         if src and op:
             self.connections.append(Connection(f"to_{p.name}", src.name, p.name, op))
         return p
 
     def add_layer(self, name: str, src: Population, layers: Sequence[nn.Module], neurons: str, unit: float = 1.0) -> Population:
-        """A convolution or linear layer with what follows it up to its neurons; ``unit``: what a message of 1 stands for."""
+        """Add a convolution or linear layer with what follows it up to its neurons; ``unit``: the value of a message of 1."""
         maps: list[Map] = [Scale(np.full(src.size, unit))]
         shape, bias = src.shape if len(src.shape) > 1 and isinstance(layers[0], nn.Conv2d) else (src.size,), np.zeros(1)
         for layer in layers:
@@ -169,12 +170,12 @@ class _Parts:
         return self.add(Population(name, shape, _lif(self.model.get_submodule(neurons), bias * gain)), src, op)
 
     def add_pool(self, name: str, src: Population, pool: Any) -> Population:
-        """Neurons that fire if anything under their window did."""
+        """Add neurons that fire if anything under their window did."""
         op = SumPool2d.of_weight(1.0, window_of(pool, src.shape))
         return self.add(Population(name, op.dst_shape, LIF(np.array(0.0), np.array(0.0))), src, op)
 
     def add_vote(self, src: Population, voters: int) -> Population:
-        """A readout that sums the spikes of each class's voters."""
+        """Add a readout that sums the spikes of each class's voters."""
         rows = np.arange(CLASSES * voters, dtype=np.int32)
         starts = np.arange(CLASSES + 1, dtype=np.int64) * voters
         op = Dense(Synapses((CLASSES, len(rows)), starts, rows, np.ones(len(rows))))

@@ -1,4 +1,4 @@
-"""Fully connected snnTorch networks, and their way to a `Network` and back. Between the data and every later stage.
+"""Fully connected snnTorch networks, and their conversion to and from a `Network`. Between the data and every later stage.
 
 The neurons are snnTorch 1.0's own, in the settings whose spikes equal Loihi's hard reset: Leaky with
 reset_mechanism="zero" (reset_delay on or off), Synaptic with reset_mechanism="zero" and reset_delay=False.
@@ -49,15 +49,15 @@ class Feedforward(nn.Module):
 
     @property
     def linears(self) -> dict[str, nn.Linear]:
-        """The linear layers by name, in order."""
+        """Return the linear layers by name, in order."""
         return {name: m for name, m in self.named_children() if isinstance(m, nn.Linear)}
 
     def forward(self, raster: Tensor) -> Tensor:
-        """(batch, steps, n) messages, times the encoding's unit -> (batch, steps, classes) spikes."""
+        """Map (batch, steps, n) messages, times the encoding's unit, to (batch, steps, classes) spikes."""
         return self.spikes(raster)["output"]
 
     def spikes(self, raster: Tensor) -> dict[str, Tensor]:
-        """The spikes of every layer, (batch, steps, n), each sample from a fresh state.
+        """Return the spikes of every layer, (batch, steps, n), each sample from a fresh state.
 
         A whole raster passes a layer before the next layer starts, as a spike acts within its step: one matrix product
         holds all steps. A raster whose steps share their memory (``expand``) is a constant: its current is computed once.
@@ -80,7 +80,7 @@ def build(
     reset_delay: bool = True,
     kernel: Kernel = "auto",
 ) -> Feedforward:
-    """A network of ``sizes`` = (inputs, hidden ..., classes) with PyTorch's initial weights, biases 0, ATan surrogate.
+    """Return a network of ``sizes`` = (inputs, hidden ..., classes) with PyTorch's initial weights, biases 0, ATan surrogate.
 
     ``beta`` and ``alpha`` (what is left of v and u after a step) are rounded to multiples of 1/4096. Raises ConfigError for
     a bias with synaptic neurons, which snnTorch adds to the current and the chip to the voltage.
@@ -118,7 +118,7 @@ def to_network(
     done: tuple[Stage, ...] = (),
     masks: Mapping[str, Tensor] | None = None,
 ) -> Network:
-    """The float network that spikes as ``model`` does: populations input, hidden1 .., output; connections fc1, fc2, ...
+    """Return the float network that spikes like ``model``: populations input, hidden1 .., output; connections fc1, fc2, ...
 
     ``masks`` says by layer which synapses exist (default: all, or those that `from_network` found). Graded inputs are
     integers on the chip, so the encoding's unit, a power of two, moves into the first layer's weights.
@@ -143,7 +143,7 @@ def _array(tensor: Tensor) -> NDArray[np.float64]:
 
 
 def _from_torch(neuron: Any, bias: Tensor | None) -> Neuron:
-    """snnTorch's neuron as ours; betas on the 1/4096 grid make 1 - beta exact."""
+    """Return snnTorch's neuron as one of ours; betas on the 1/4096 grid make 1 - beta exact."""
     threshold, decay_v = _array(neuron.threshold), 1 - _array(neuron.beta)
     if isinstance(neuron, snntorch.Synaptic):
         return Cuba(threshold, 1 - _array(neuron.alpha), decay_v)
@@ -151,7 +151,7 @@ def _from_torch(neuron: Any, bias: Tensor | None) -> Neuron:
 
 
 def from_network(net: Network, kernel: Kernel = "auto") -> Feedforward:
-    """The snnTorch model of a float network that is a chain of dense layers; pruned weights are exactly 0.
+    """Return the snnTorch model of a float network that is a chain of dense layers; pruned weights are exactly 0.
 
     Which synapses exist stays with the model (`pruned_masks`); `keep_pruned` holds the others at 0 in training.
     Raises UnsupportedError for any other network, naming the part.
@@ -179,7 +179,9 @@ def is_chain(net: Network) -> bool:
 
 
 def chain_of(net: Network) -> list[Connection]:
-    """Return the connections from the input to the output. Raises UnsupportedError for what is no chain of snnTorch's layers."""
+    """Return the connections from the input to the output. Raises UnsupportedError for a network that is not a chain of
+    snnTorch's layers.
+    """
     where = f"network {net.name!r}"
     if not isinstance(net.numeric, Float):
         raise UnsupportedError("is quantised, and only float networks are trained", where=where, fix="pass the float network")
@@ -237,11 +239,11 @@ def _tensor(array: NDArray[Any]) -> Tensor:
 
 
 def pruned_masks(model: nn.Module) -> dict[str, Tensor]:
-    """Which synapses exist, (n_dst, n_src) of bool by layer; empty for a model that was never pruned."""
+    """Return which synapses exist, (n_dst, n_src) of bool by layer; empty for a model that was never pruned."""
     return {key.removesuffix("_mask"): mask for key, mask in model.named_buffers() if key.endswith("_mask")}
 
 
 def keep_pruned(model: Feedforward) -> None:
-    """From now on the gradient of a pruned weight is 0, so that no optimizer without weight decay moves it from 0."""
+    """Keep the gradient of pruned weights at 0 from now on, so that no optimizer without weight decay moves them from 0."""
     for name, mask in pruned_masks(model).items():
         model.linears[name].weight.register_hook(lambda gradient, mask=mask: gradient * mask)  # type: ignore[no-untyped-call]

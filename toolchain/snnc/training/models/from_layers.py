@@ -1,4 +1,4 @@
-"""The network that a table of layers describes, with the initial weights of torch."""
+"""Builds the network that a table of layers describes, with torch's initial weights."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -48,7 +48,7 @@ class _Table:
         self.pool: Window | None = None  # before the layer to come
 
     def add(self, layer: Layer, name: str, classes: int) -> None:
-        """One more layer behind the last."""
+        """Add one more layer behind the last."""
         config, src = layer.config, self.populations[-1]
         if config.kind == "pool":
             self.pool = self._pooled(layer)
@@ -64,12 +64,12 @@ class _Table:
 
     @property
     def _shape(self) -> tuple[int, ...]:
-        """Of what the next layer sees."""
+        """The shape of what the next layer sees."""
         return (self.pool.src_shape[0], *self.pool.grid) if self.pool else self.populations[-1].shape
 
     @property
     def _scale(self) -> float:
-        """Of initial weights: what a message stands for, and of a pool the average."""
+        """The scale of initial weights: the value of a message, and for a pool the average."""
         return (self.unit if len(self.populations) == 1 else 1.0) / (self.pool.taps if self.pool else 1)
 
     def _pooled(self, layer: Layer) -> Window:
@@ -111,7 +111,7 @@ def _drawn(linear: nn.Linear, scale: float = 1.0) -> Synapses:
 
 
 def _limited(layer: Layer, weights: int) -> int:
-    """The number of weights. Raises ConfigError if it is too large."""
+    """Return the number of weights. Raises ConfigError if it is too large."""
     if weights > MAX_WEIGHTS:
         raise ConfigError(f"has {weights:,} weights, at most {MAX_WEIGHTS:,} are possible", where=layer.where)
     return weights

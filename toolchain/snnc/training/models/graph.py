@@ -41,11 +41,11 @@ class Graph(nn.Module):
         self._groups = tuple(groups(net))
 
     def connection(self, name: str) -> TorchConnection:
-        """The module of a connection."""
+        """Return the module of a connection."""
         return self.connections[_key(name)]  # type: ignore[return-value]
 
     def population(self, name: str) -> TorchPopulation:
-        """The module of a population with neurons."""
+        """Return the module of a population with neurons."""
         return self.populations[_key(name)]  # type: ignore[return-value]
 
     def forward(self, raster: Tensor | Rasters) -> Tensor:
@@ -54,7 +54,7 @@ class Graph(nn.Module):
         return voltages.get(name, spikes[name])
 
     def spikes(self, raster: Tensor | Rasters) -> dict[str, Tensor]:
-        """The spikes of every population with neurons, (batch, steps, n)."""
+        """Return the spikes of every population with neurons, (batch, steps, n)."""
         return self.run(raster)[0]
 
     def run(self, raster: Tensor | Rasters) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -88,7 +88,7 @@ class _Flow:
         self.voltages: dict[str, Tensor] = {}
 
     def at_once(self, name: str) -> None:
-        """All steps of a population that no loop leads to."""
+        """Run all steps of a population that is not on a loop."""
         spikes, voltages = self.graph.population(name)(self._outside(name, ()), self.steps)
         self._keep(name, spikes, voltages)
 
@@ -98,7 +98,7 @@ class _Flow:
             self.voltages[name] = voltages
 
     def _outside(self, name: str, group: Sequence[str]) -> Tensor:
-        """What arrives from outside of a group, (batch, steps, n); one step if it is the same in all."""
+        """Return what arrives from outside of a group, (batch, steps, n); one step if all steps are the same."""
         total: Tensor | None = None
         for c in self.net.into(name):
             if c.src not in group:
@@ -107,7 +107,7 @@ class _Flow:
         return torch.zeros_like(self.nothing).expand(-1, -1, self.net[name].size) if total is None else total
 
     def together(self, group: Sequence[str]) -> None:
-        """Populations on a loop, one step after the other."""
+        """Run the populations on a loop, one step after the other."""
         loops = {name: _Loop(self.graph, name, self._outside(name, group).unbind(1), group) for name in group}
         for step in range(self.steps):
             for name in group:
@@ -117,7 +117,7 @@ class _Flow:
 
 
 class _Loop:
-    """A population on a loop, as far as it has come."""
+    """A population on a loop, with its progress."""
 
     def __init__(self, graph: Graph, name: str, outside: Sequence[Tensor], group: Sequence[str]) -> None:
         self.module, self.outside = graph.population(name), outside
@@ -142,7 +142,7 @@ class _Loop:
 
 
 def groups(net: Network) -> Iterator[tuple[str, ...]]:
-    """The populations with neurons, each with those it shares a loop with, behind all that the group listens to."""
+    """Return the populations with neurons, each with those it shares a loop with, after everything that sends to the group."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 
@@ -186,21 +186,21 @@ class FloatGraph(Graph):
 
     @property
     def weights(self) -> dict[str, nn.Parameter]:
-        """The weights that train and are pruned, by connection."""
+        """Return the weights that train and are pruned, by connection."""
         return {name: module.weight for name, module in self._floats.items() if trains(module.connection)}
 
     @property
     def masks(self) -> dict[str, Tensor]:
-        """Which synapses exist, by connection that trains: of the shape of its weights."""
+        """Return which synapses exist, by connection that trains: of the shape of its weights."""
         return {name: module.mask for name, module in self._floats.items() if trains(module.connection)}
 
     @property
     def biases(self) -> list[nn.Parameter]:
-        """What trains beside the weights."""
+        """Return the biases that train beside the weights."""
         return list(self.populations.parameters())
 
     def to_network(self, done: tuple[Stage, ...] = (), masks: Mapping[str, Tensor] | None = None) -> Network:
-        """Return the network with the weights and biases of now; names, delays, encoding and all else are those of before.
+        """Return the network with the current weights and biases; names, delays, encoding and all else stay.
 
         ``masks`` says by connection which synapses exist (default: those of before).
         """
@@ -214,5 +214,5 @@ class FloatGraph(Graph):
 
 
 def _key(name: str) -> str:
-    """No attribute of a torch module has such a name."""
+    """Return a key that no attribute of a torch module has as its name."""
     return f"of_{name}"

@@ -49,7 +49,7 @@ def _weighed(op: Op, weights: Tensor, inputs: Tensor) -> Tensor:
 
 
 def _window_sums(window: Window, inputs: Tensor) -> Tensor:
-    """What lies under each place of the window, (samples, channels * rows * columns)."""
+    """Return what lies under each place of the window, (samples, channels * rows * columns)."""
     channels, rows, columns = window.src_shape
     ones = torch.ones(1, 1, *window.kernel, dtype=inputs.dtype, device=inputs.device)
     planes = functional.conv2d(inputs.reshape(-1, 1, rows, columns), ones, None, window.stride, window.padding, window.dilation)
@@ -57,7 +57,9 @@ def _window_sums(window: Window, inputs: Tensor) -> Tensor:
 
 
 def _unrolled(op: Op, weights: Tensor) -> Tensor:
-    """The matrix, (n_dst, inputs), of an operator that is known by its `Op` alone: only weights that it stores have an effect."""
+    """Return the matrix, (n_dst, inputs), of an operator that is known only by its `Op`: only weights that it stores have an
+    effect.
+    """
     synapses, device = op.synapses, weights.device
     numbered = replace(op.with_values(np.arange(synapses.count, dtype=np.float64)), pool=None).unrolled()
     at = torch.from_numpy(numbered.rows * numbered.shape[1] + numbered.indices).to(device)

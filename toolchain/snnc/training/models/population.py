@@ -18,10 +18,10 @@ from snnc.training.settings import Kernel
 
 
 class TorchPopulation(nn.Module):
-    """Neurons of one model. In floats biases train, where there are any; all other parameters stay.
+    """Neurons of one model. Float biases train, if there are any; all other parameters stay.
 
-    ``kernel``: "fused" takes the compiled kernel for all steps at once, "snntorch" one step after the other, "auto" the
-    kernel where it can be had. Raises UnsupportedError for neurons that have no kernel, if it has to be.
+    ``kernel``: "fused" takes the compiled kernel for all steps at once, "snntorch" one step after the other, and "auto" the
+    kernel where it is available. Raises UnsupportedError for "fused" and neurons that have no kernel.
     """
 
     def __init__(self, p: Population, arith: TorchArith, dtype: torch.dtype, kernel: Kernel = "auto") -> None:
@@ -41,7 +41,7 @@ class TorchPopulation(nn.Module):
 
     @property
     def _trained(self) -> tuple[str, ...]:
-        """Biases of floats that are not one 0 for all."""
+        """Return the float biases, unless they are one 0 for all."""
         if isinstance(self.arith, TorchFixed):
             return ()
         biases = [name for name, f in self.model.parameters().items() if f.metadata["unit"] is BIAS]
@@ -49,7 +49,7 @@ class TorchPopulation(nn.Module):
 
     @property
     def why_not_fused(self) -> str | None:
-        """What keeps these neurons from the compiled kernel, in words; None if nothing does."""
+        """Return in words what keeps these neurons from the compiled kernel; None if nothing does."""
         if kernels() is None:
             return "numba is not installed"
         if not isinstance(self.arith, TorchFloat) or self.arith.attached:
@@ -59,12 +59,12 @@ class TorchPopulation(nn.Module):
         return "cuba with a bias" if type(self.model) is Cuba and self._trained else None
 
     def neuron(self) -> Neuron:
-        """The neuron with the tensors of now for parameters."""
+        """Return the neuron with the current tensors as parameters."""
         values = {name: getattr(self, _key(name)) for name in self.model.parameters()}
         return with_tensors(self.model, values)
 
     def initial(self, like: Tensor) -> NeuronState:
-        """The state before the first step, for currents ``like``, (batch, n)."""
+        """Return the state before the first step, for currents ``like``, (batch, n)."""
         return {state.name: torch.full_like(like, state.initial) for state in self.model.states}
 
     def forward(self, currents: Tensor, steps: int) -> tuple[Tensor, Tensor | None]:
@@ -83,7 +83,7 @@ class TorchPopulation(nn.Module):
         return torch.stack(fired, 1), torch.stack(voltages, 1) if self.is_readout else None
 
     def voltage(self, state: NeuronState) -> Tensor:
-        """What a readout is judged by."""
+        """The state that a readout is judged by."""
         voltage: Tensor = state[self.model.readout]
         return voltage
 
@@ -100,7 +100,7 @@ class TorchPopulation(nn.Module):
         return fused(currents, steps, (kept, 1 - value["decay_v"], value["threshold"]))
 
     def trained(self) -> Population:
-        """The population with the biases of now."""
+        """Return the population with the current biases."""
         if not self._trained:
             return self.population
         biases = {name: getattr(self, _key(name)).detach().cpu().numpy().astype(np.float64) for name in self._trained}
@@ -108,5 +108,5 @@ class TorchPopulation(nn.Module):
 
 
 def _key(parameter: str) -> str:
-    """No attribute of a torch module has such a name."""
+    """Return a key that no attribute of a torch module has as its name."""
     return f"value_{parameter}"

@@ -1,4 +1,4 @@
-"""A network as a torch module that trains, and the network that it became.
+"""A network as a torch module that trains, and the trained network.
 
 A chain of dense layers of lif or cuba trains as snnTorch's layers, any other network as a graph.
 """

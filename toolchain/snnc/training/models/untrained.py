@@ -1,4 +1,4 @@
-"""The network that `snnc train` starts from, of any neuron model: layers with the initial weights of torch."""
+"""The network that `snnc train` starts from, of any neuron model: layers with torch's initial weights."""
 
 from itertools import pairwise
 from typing import Any
@@ -44,7 +44,9 @@ def _drawn(n_src: int, n_dst: int, unit: float = 1.0) -> Dense:
 
 
 def _neuron(config: TrainConfig, name: str, size: int) -> Neuron:
-    """The settings apply to the parameters of these names; a readout filters its current only if the other neurons do."""
+    """Return the neuron. Settings apply to the parameters of these names; a readout filters its current only if the other
+    neurons do.
+    """
     model, inner = neurons.get(name), neurons.get(config.own_neuron).parameters()
     values: dict[str, Any] = {
         "decay_v": 1 - snapped(config.beta), "decay_u": 1 - snapped(config.alpha), "threshold": config.threshold,

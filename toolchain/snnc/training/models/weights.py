@@ -18,7 +18,7 @@ PRUNED_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 def prunable(model: nn.Module) -> dict[str, Parameter]:
-    """The weights that are pruned, by layer name. A weight that two layers share has the first one's name.
+    """Return the weights that are pruned, by layer name. A weight that two layers share has the name of the first.
 
     Raises ConfigError for a model without any.
     """
@@ -35,7 +35,7 @@ def prunable(model: nn.Module) -> dict[str, Parameter]:
 
 
 def others(model: nn.Module) -> dict[str, Parameter]:
-    """What learns and is not pruned, by name: biases, batch norm, learned constants of neurons."""
+    """Return what learns and is not pruned, by name: biases, batch norm, learned constants of neurons."""
     pruned = {id(p) for p in prunable(model).values()}
     return {name: p for name, p in model.named_parameters() if p.requires_grad and id(p) not in pruned}
 
@@ -63,7 +63,7 @@ def parameter_groups(model: nn.Module) -> list[dict[str, Any]]:
 
 
 def synapses_per_weight(model: nn.Module, *inputs: Tensor) -> dict[str, Tensor]:
-    """For each prunable weight how many synapses it unrolls to, by layer: broadcasts to the weight's shape.
+    """Return for each prunable weight how many synapses it unrolls to, by layer; the array broadcasts to the weight's shape.
 
     A weight of a convolution is a synapse at each place of its output where it meets the input and not the padding of
     zeros; one of a linear layer is one synapse. The model sees ``inputs`` once; "meta" tensors will do. Raises
@@ -86,24 +86,24 @@ def synapses_per_weight(model: nn.Module, *inputs: Tensor) -> dict[str, Tensor]:
 
 
 def connectivity(masks: Mapping[str, Tensor], per_weight: Mapping[str, Tensor]) -> tuple[float, float]:
-    """(parameter connectivity, synapse connectivity) of weights whose existing ones are marked, both by layer."""
+    """Return (parameter connectivity, synapse connectivity) of weights whose existing ones are marked, both by layer."""
     existing, weights = sum(int((m > 0).sum()) for m in masks.values()), sum(m.numel() for m in masks.values())
     synapses = sum(synapse_count(per_weight[name], mask) for name, mask in masks.items())
     return existing / weights, synapses / sum(all_synapses(per_weight[name], mask.shape) for name, mask in masks.items())
 
 
 def synapse_count(per_weight: Tensor, mask: Tensor) -> int:
-    """Existing synapses of a layer."""
+    """Return the number of existing synapses of a layer."""
     return int(((mask > 0) * per_weight).sum(dtype=torch.int64))
 
 
 def all_synapses(per_weight: Tensor, shape: Sequence[int]) -> int:
-    """Synapses that a layer of that shape unrolls to."""
+    """Return the number of synapses that a layer of that shape unrolls to."""
     return int(per_weight.sum()) * (math.prod(shape) // per_weight.numel())
 
 
 def _space(layer: nn.Module, tensor: Tensor) -> torch.Size:
-    """Height and width of a convolution's input or output."""
+    """Return height and width of a convolution's input or output."""
     return tensor.shape[len(tensor.shape) - _dimensions(layer) :]
 
 
@@ -129,7 +129,7 @@ def _unrolled(name: str, layer: nn.Module, sizes: set[tuple[torch.Size, torch.Si
 
 
 def _meetings(conv: _ConvNd, d: int, n_in: int, n_out: int) -> Tensor:
-    """For each position of the kernel along a dimension: at how many places of the output it meets the input."""
+    """Return, for each position of the kernel along a dimension, at how many places of the output it meets the input."""
     kernel, stride, dilation = conv.kernel_size[d], conv.stride[d], conv.dilation[d]
     if conv.padding_mode != "zeros":
         return torch.full((kernel,), n_out)
