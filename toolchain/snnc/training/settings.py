@@ -148,17 +148,19 @@ class TrainConfig(TorchConfig):
 
     @property
     def own_neuron(self) -> str:
-        """The neuron model of snnc's that the neurons are."""
+        """The name of snnc's neuron model that the neurons are."""
         return SNNTORCH.get(self.neuron, self.neuron)
 
     @property
     def is_own(self) -> bool:
-        """Whether the neurons train by their own step; else snnTorch's layers do."""
+        """Whether the neurons train by their own step; if not, snnTorch's layers are used."""
         return self.neuron not in SNNTORCH or self.recurrent or self.readout is not None or self.model is not None
 
     @property
     def parameters(self) -> dict[str, float]:
-        """What `parameter` says. Raises ConfigError for what is no NAME=NUMBER or no parameter of the neuron."""
+        """Return the values of `parameter`. Raises ConfigError for an entry that is not NAME=NUMBER or names no parameter of
+        the neuron.
+        """
         values = _numbers("parameter", self.parameter, "period=2")
         known = list(neurons.get(self.own_neuron).parameters())
         for name in values:
@@ -168,7 +170,7 @@ class TrainConfig(TorchConfig):
 
 
 def _numbers(field: str, texts: tuple[str, ...], example: str) -> dict[str, float]:
-    """Each NAME=NUMBER. Raises ConfigError for anything else."""
+    """Return each NAME=NUMBER. Raises ConfigError for anything else."""
     values = {}
     for text in texts:
         name, _, value = text.partition("=")
@@ -181,7 +183,7 @@ def _numbers(field: str, texts: tuple[str, ...], example: str) -> dict[str, floa
 
 @dataclass(frozen=True)
 class PruneConfig(TorchConfig):
-    """How far to prune and how, and the training during which that happens.
+    """How far to prune, by which method, and the training during which it happens.
 
     Examples:
         >>> import snnc
@@ -230,12 +232,12 @@ class PruneConfig(TorchConfig):
 
     @property
     def target(self) -> float | None:
-        """The parameter connectivity asked for, of all layers that have none of their own."""
+        """The requested parameter connectivity, of all layers that have none of their own."""
         return self.connectivity if self.sparsity is None else 1 - self.sparsity
 
     @property
     def layers(self) -> dict[str, float]:
-        """The connectivity of layers that have their own. Raises ConfigError for what is no NAME=NUMBER."""
+        """Return the connectivity of layers that have their own. Raises ConfigError for an entry that is not NAME=NUMBER."""
         return _numbers("layer", self.layer, "fc1=0.03")
 
 
@@ -251,7 +253,7 @@ class FinetuneConfig(FitConfig):
 
 
 def must_have_torch() -> None:
-    """Raises MissingDependencyError if torch or snnTorch cannot be imported; called before the modules that need them."""
+    """Raise MissingDependencyError if torch or snnTorch cannot be imported; called before the modules that need them."""
     try:
         import snntorch  # noqa: F401
         import torch  # noqa: F401

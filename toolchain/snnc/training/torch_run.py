@@ -1,6 +1,6 @@
-"""What the torch model of a network does, as a `Run`: the other side of the verdict "float against torch". Of a float network
-that is its snnTorch model, or where there is none the module that trains it; of an integer network the module that fine-tuning
-trains, which computes the chip's integers.
+"""The torch side of the verdict "float against torch": a run of the torch model of a network, as a `Run`. For a float network
+this is its snnTorch model, or the module that trains it if there is none; for an integer network it is the module that
+fine-tuning trains, which computes the chip's integers.
 """
 
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def _run(by: str, model: Any, net: Network, inputs: Rasters) -> Run:
 
 
 def torch_runner(net: Network) -> Callable[[Rasters], Run]:
-    """What runs the torch model of a network, which is made once.
+    """Return the function that runs the torch model of a network; the model is made once.
 
     Raises UnsupportedError for a network that torch cannot express here.
     """
@@ -54,5 +54,5 @@ def torch_runner(net: Network) -> Callable[[Rasters], Run]:
 
 
 def _latent(c: Connection, scale: float) -> torch.Tensor:
-    """Float weights that are rounded to those of the connection."""
+    """Return float weights that round to those of the connection."""
     return torch.from_numpy(c.op.synapses.values * (2.0**c.op.exponent / scale))

@@ -1,4 +1,4 @@
-"""What `snnc train` does: a float network from a data set."""
+"""`snnc train`: makes a float network from a data set."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +39,7 @@ def train(
 
 
 def _own(data: Dataset, encoding: Encoding, config: TrainConfig) -> tuple[nn.Module, Callable[[Stage], Network]]:
-    """Neurons that train by their own step."""
+    """Return the module of neurons that train by their own step, and the function that returns its network."""
     table = read_layers(Path(config.model)) if config.model else ()
     if table:
         net = from_layers(table, data.name, data.shape, data.classes, encoding, config.dt_s)
@@ -53,7 +53,7 @@ def _own(data: Dataset, encoding: Encoding, config: TrainConfig) -> tuple[nn.Mod
 
 
 def _layers(data: Dataset, encoding: Encoding, config: TrainConfig) -> tuple[nn.Module, Callable[[Stage], Network]]:
-    """snnTorch's neurons, of which `from_network` makes the model again."""
+    """Return snnTorch's layers, which `from_network` can make again, and the function that returns their network."""
     losses.must_suit(config.loss, Population("output", (data.classes,), neurons.get(config.own_neuron).example()))
     model = build(
         (data.images.shape[1], *config.hidden, data.classes),

@@ -1,1 +1,1 @@
-"""Pruning of networks, of a user's own modules, and until a chip is met."""
+"""Pruning of networks, of a user's own modules, and to fit a chip."""

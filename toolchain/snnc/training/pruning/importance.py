@@ -1,4 +1,4 @@
-"""What the loss rises by without each synapse, estimated: for the planner to weigh beside what the synapse costs. Torch."""
+"""Estimates of how much the loss rises without each synapse, which the planner weighs against the synapse's cost. Torch."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -19,7 +19,7 @@ SAMPLES = 4096  # from the first, of the training split
 
 
 class _Watch(torch.optim.Optimizer):
-    """Moves no weight; adds up (weight * gradient)**2."""
+    """Optimizer that moves no weight and adds up (weight * gradient)**2."""
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         super().__init__([{"params": list(weights.values())}], {"lr": 0.0})
@@ -28,18 +28,19 @@ class _Watch(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """After each batch."""
+        """Add the squares after a batch."""
         for name, weight in self._weights.items():
             if weight.grad is not None:
                 self.sums[name] += (weight * weight.grad).double().square()
 
 
 def importance(net: Network, data: Dataset, config: FitConfig) -> Importance:
-    """The mean over batches of (weight * gradient)**2 of every synapse that exists, by connection, (synapses,).
+    """Return the mean over batches of (weight * gradient)**2 of every existing synapse, by connection, (synapses,).
 
-    The empirical Fisher information, as in Theis et al., "Faster gaze prediction with dense networks and Fisher pruning",
-    arXiv 1801.05787, and what Grad R compares synapses by. Those of a pixel that is always 0 have none. Raises ConfigError
-    for a network that does not say how samples are encoded, UnsupportedError for one that cannot be trained.
+    This is the empirical Fisher information, as in Theis et al., "Faster gaze prediction with dense networks and Fisher
+    pruning", arXiv 1801.05787, and the measure by which Grad R compares synapses. It is 0 for synapses of a pixel that is
+    always 0. Raises ConfigError for a network that does not say how samples are encoded, UnsupportedError for one that cannot
+    be trained.
     """
     if net.encoding is None:
         raise ConfigError("does not say how samples are encoded", where=f"network {net.name!r}", fix="train it with snnc train")

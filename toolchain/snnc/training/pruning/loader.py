@@ -1,4 +1,4 @@
-"""Pruning a torch module over batches of the user's own: any iterable with a length that gives (inputs, labels)."""
+"""Pruning of a torch module over the user's own batches: any iterable with a length that yields (inputs, labels)."""
 
 import math
 from collections.abc import Iterable, Mapping, Sized
@@ -21,14 +21,14 @@ from snnc.training.settings import PruneConfig
 
 
 class Batches(Sized, Iterable[tuple[Tensor, Tensor]], Protocol):
-    """A torch DataLoader, or a list of batches: (inputs, labels), equally many an epoch."""
+    """A torch DataLoader, or a list of batches: (inputs, labels), the same number in every epoch."""
 
 
 def prune_over(module: nn.Module, batches: Batches, config: PruneConfig, test: Batches | None = None) -> PrunedModule:
-    """Train ``module`` on over ``batches`` and prune it in place to exactly round(target * weights) weights.
+    """Train ``module`` further over ``batches`` and prune it in place to exactly round(target * weights) weights.
 
-    ``forward`` maps the inputs to spikes (batch, steps, classes). Raises ConfigError, before training starts, for batches that
-    are none, a module that breaks the contract, and a connectivity that cannot be; RunError if the loss diverges.
+    ``forward`` maps the inputs to spikes (batch, steps, classes). Raises ConfigError, before training starts, for batches of
+    another form, a module that breaks the contract, and an impossible connectivity; RunError if the loss diverges.
     """
     config = ranks.placed(config)
     count = _length(batches)
@@ -92,7 +92,7 @@ def _accuracy(module: nn.Module, batches: Batches, device: str) -> float:
 
 
 def _tried(module: nn.Module, batches: Batches, config: PruneConfig) -> dict[str, Tensor]:
-    """The module has seen a batch and keeps the contract; returns the synapses of each weight."""
+    """Check with a batch that the module keeps the contract; return the synapses of each weight."""
     where = type(module).__name__
     batch = next(iter(batches))
     if not isinstance(batch, tuple | list) or len(batch) != 2 or not all(isinstance(part, Tensor) for part in batch):

@@ -1,4 +1,6 @@
-"""What all pruning methods share: Adam, the exact finish, and the count of what came and went. Torch, for any training loop."""
+"""The shared part of all pruning methods: Adam, the exact finish, and the count of pruned and regrown synapses. Torch, for any
+training loop.
+"""
 
 import math
 from abc import abstractmethod
@@ -22,7 +24,7 @@ LONGEST_LOOK = 20  # steps
 
 @dataclass(frozen=True)
 class Change:
-    """Synapses of a layer: how many exist, how many of those of the last call are gone and how many are new.
+    """Synapses of a layer: how many exist, how many are gone since the last call, and how many are new.
 
     The cumulated counts add up what was seen to come and go in between, every few steps.
     """
@@ -81,7 +83,7 @@ class PruningOptimizer(torch.optim.Optimizer):
 
     @property
     def settled(self) -> bool:
-        """Whether as many synapses exist as were asked for, from now on."""
+        """Whether exactly the requested number of synapses exists from now on."""
         return bool(self.param_groups[0]["settled"])
 
     @property
@@ -90,19 +92,19 @@ class PruningOptimizer(torch.optim.Optimizer):
         return sum(budget.target for budget in self._budgets)
 
     def exists(self, p: Tensor) -> Tensor:
-        """Which synapses of a pruned weight exist: bool, of its shape."""
+        """Return which synapses of a pruned weight exist: bool, of its shape."""
         mask: Tensor = self.state[p]["mask"] > 0 if self.settled else self._exists(p)
         return mask
 
     @torch.no_grad()
     def changes(self) -> list[Change]:
-        """For each pruned weight what changed since the last call."""
+        """Return for each pruned weight what changed since the last call."""
         self._look()
         return [self._change(p) for p in self.pruned]
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """One step of Adam; pruned weights are rewired until they settle."""
+        """Take one step of Adam; pruned weights are rewired until they settle."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -125,7 +127,7 @@ class PruningOptimizer(torch.optim.Optimizer):
 
     @torch.no_grad()
     def settle(self) -> None:
-        """Keep exactly the number of synapses asked for, those of the highest score; the others become 0.
+        """Keep exactly the requested number of synapses, those with the highest score; the others become 0.
 
         Of equals the first is kept. Called by `step` when its time has come; harmless afterwards.
         """
@@ -141,51 +143,53 @@ class PruningOptimizer(torch.optim.Optimizer):
 
     @abstractmethod
     def _exists(self, p: Tensor) -> Tensor:
-        """Before settling: which synapses exist, bool."""
+        """Return which synapses exist before settling, as bool."""
 
     @abstractmethod
     def _score(self, p: Tensor) -> Tensor:
-        """By this synapses compete over all layers of a budget; the highest are kept."""
+        """Return the scores by which synapses compete over all layers of a budget; the highest are kept."""
 
     @abstractmethod
     def _rewire(self, p: Parameter, group: dict[str, Any]) -> None:
-        """One step of a pruned weight before settling. Has to call `_adam` once."""
+        """Take one step of a pruned weight before settling. Must call `_adam` once."""
 
     @property
     def _settles(self) -> bool:
         return True
 
     def _begin(self) -> None:
-        """State of the method's own."""
+        """Create the method's own state."""
 
     def _steer(self, done: float) -> None:
-        """Every few steps, with the part of the rewiring that is done by the next time."""
+        """Adjust the method every few steps, given the part of the rewiring that is done by the next time."""
 
     def _after(self) -> None:
-        """After each step, all layers having moved."""
+        """Act after each step, when all layers have moved."""
 
     def _renew(self, step: int) -> None:
-        """After each step of the settled synapses, all layers having moved; ``step`` counts from 1."""
+        """Act after each step of the settled synapses, when all layers have moved; ``step`` counts from 1."""
 
     def _kept(self, p: Parameter) -> Tensor:
-        """The weights as they are if they are kept: none of them exactly 0."""
+        """Return the weights as they are when they are kept: none of them exactly 0."""
         state = self.state[p]
         weight: Tensor = state["sign"] * state["theta"].clamp(min=FAINT * float(state["scale"]))
         return weight
 
     def _random(self, draw: int) -> np.random.Generator:
-        """Random numbers that only seed, step and ``draw`` decide, so that a resumed training continues with the same."""
+        """Return random numbers that depend only on seed, step and ``draw``, so that a resumed training continues with the same
+        ones.
+        """
         return np.random.default_rng([self._seed, self.param_groups[0]["step"], draw])
 
     def _noise(self, p: Tensor, like: Tensor) -> Tensor:
-        """Standard normal numbers for a step of ``p``, of the shape of ``like``."""
+        """Return standard normal numbers for a step of ``p``, of the shape of ``like``."""
         place = next(i for i, other in enumerate(self.pruned) if other is p)
         seed = int(self._random(place).integers(2**63))
         generator = torch.Generator(p.device).manual_seed(seed)
         return torch.randn(like.shape, generator=generator, dtype=p.dtype, device=p.device)
 
     def _split(self, generator: torch.Generator) -> None:
-        """Weights into signs and theta. Weights that are 0 get a random sign."""
+        """Split weights into signs and thetas. Weights that are 0 get a random sign."""
         for group in self.param_groups:
             for p in group["params"]:
                 self.state[p].update(exp_avg=torch.zeros_like(p), exp_avg_sq=torch.zeros_like(p))
@@ -223,7 +227,7 @@ class PruningOptimizer(torch.optim.Optimizer):
             budget.check()
 
     def _move(self, p: Parameter, group: dict[str, Any]) -> None:
-        """The mask comes last: the moments of a weight that is gone would bring it back."""
+        """Move the weights. The mask comes last: the moments of a pruned weight would bring it back."""
         if not group["prune"]:
             p.sub_(self._adam(p, group))
         elif group["settled"] and fused_adam.applies(p):
@@ -234,7 +238,7 @@ class PruningOptimizer(torch.optim.Optimizer):
             self._rewire(p, group)
 
     def _adam(self, p: Parameter, group: dict[str, Any], mask: Tensor | None = None) -> Tensor:
-        """What Adam subtracts (Kingma, Ba, arXiv 1412.6980), for the gradient where ``mask`` is 1."""
+        """Return what Adam subtracts (Kingma, Ba, arXiv 1412.6980), for the gradient where ``mask`` is 1."""
         if fused_adam.applies(p):
             return fused_adam.step(p, self.state[p], group, mask)
         state, gradient = self.state[p], p.grad if mask is None else p.grad * mask  # type: ignore[operator]
@@ -246,7 +250,7 @@ class PruningOptimizer(torch.optim.Optimizer):
         return step
 
     def _look(self) -> None:
-        """Count what came and went since the last look."""
+        """Count which synapses came and went since the last look."""
         for p in self.pruned:
             state, now = self.state[p], self.exists(p)
             seen = state["seen"] > 0

@@ -1,4 +1,4 @@
-"""Pruning a torch model of the user's own: any module that answers samples with spikes. Beside `prune`, which takes networks.
+"""Pruning of the user's own torch model: any module that answers samples with spikes. Beside `prune`, which takes networks.
 
 The contract: ``forward`` maps images (batch, channels, height, width), 0 to 1, or rasters (batch, steps, n), to spikes
 (batch, steps, classes), or averages of spikes; it starts every sample from a fresh state; in evaluation equal samples get
@@ -31,7 +31,7 @@ SHOWN = 5  # problems of one kind that a message lists
 
 
 def make(factory: Factory, seed: int, weights: Path | None = None) -> nn.Module:
-    """The model that the user's own file makes, which is executed for it, with these weights or its own.
+    """Return the model that the user's own file makes, with these weights or its own. The file is executed.
 
     Raises FileError if the file cannot be read or has no such function, ConfigError if that makes no module, NetworkError if
     the weights are those of another model. Other errors are those of the user's file.
@@ -71,7 +71,7 @@ def _function(factory: Factory) -> Callable[[], Any]:
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
-    """Put a safetensors file into a model. Raises FileError, or NetworkError that names what does not fit."""
+    """Load a safetensors file into a model. Raises FileError, or NetworkError that names what does not fit."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -132,7 +132,7 @@ def prune_own(
 
 
 class _Fed(nn.Module):
-    """The model behind the messages of the training loop, (batch, steps, n)."""
+    """The model as the training loop calls it, on messages (batch, steps, n)."""
 
     def __init__(self, model: nn.Module, data: Dataset, own: OwnConfig, at_once: int) -> None:
         super().__init__()
@@ -141,14 +141,14 @@ class _Fed(nn.Module):
         self.image = planes if own.input == "image" else None
 
     def forward(self, raster: Tensor) -> Tensor:
-        """Evaluation comes in large batches, for which a large model has no memory: they are cut."""
+        """Call the model. Evaluation uses large batches, for which a large model has no memory, so they are cut."""
         given = raster[:, 0].reshape(-1, *self.image) if self.image else raster
         parts = [given] if self.training else torch.split(given, self.at_once)
         return torch.cat([self.model(part) for part in parts])
 
 
 def _tried(fed: _Fed, data: Dataset, own: OwnConfig, device: str) -> dict[str, Tensor]:
-    """The model has seen two samples and keeps the contract; returns the synapses of each weight."""
+    """Check with two samples that the model keeps the contract; return the synapses of each weight."""
     where = type(fed.model).__name__
     shape = (2, *fed.image) if fed.image else (2, own.steps, data.images.shape[1])
     raster = torch.rand(2, own.encoding.steps, data.images.shape[1], generator=torch.Generator().manual_seed(0)).to(device)

@@ -1,4 +1,4 @@
-"""The settings of pruning a model of the user's own: without torch, so that the command line can show them without it."""
+"""Settings for pruning the user's own model: without torch, so that the command line can show them without it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from snnc.network.encoding import Encoding
 
 @dataclass(frozen=True)
 class OwnConfig(Config):
-    """What a model of the user's own starts from, and what it takes."""
+    """The weights that a user's own model starts from, and the input that it takes."""
 
     weights: Path | None = setting(None, "Of FILE.py:FACTORY: safetensors file with its state dict to start from.")
     input: Literal["image", "rate", "latency", "constant"] = setting(
@@ -22,5 +22,5 @@ class OwnConfig(Config):
 
     @property
     def encoding(self) -> Encoding:
-        """An image is a raster of one step that holds the pixels."""
+        """The encoding of an image as a raster of one step that holds the pixels."""
         return Encoding("constant", 1) if self.input == "image" else Encoding(self.input, self.steps)

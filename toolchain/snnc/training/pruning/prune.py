@@ -1,4 +1,4 @@
-"""`snnc prune`: train a float network on while a method takes its synapses away. Between training and quantising."""
+"""`snnc prune`: train a float network further while a method removes its synapses. Between training and quantising."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,11 +27,11 @@ def prune(
     record: Record | None = None,
     resume: Path | None = None,
 ) -> Network:
-    """The network with exactly round(target * weights) synapses, all others gone, by any method (but prior "paper").
+    """Return the network with exactly round(target * weights) synapses, by any method except prior "paper".
 
-    The metrics of each epoch say for each layer how many synapses exist, were pruned and grew back. Raises ConfigError for
-    a connectivity that the network is below already or that leaves a layer without synapses, before training starts;
-    DataError for images or classes of another number; UnsupportedError for a network that cannot be trained.
+    The metrics of each epoch say for each layer how many synapses exist, were pruned and grew back. Raises ConfigError, before
+    training starts, for a connectivity that the network is already below or that leaves a layer without synapses; DataError for
+    images or classes of another number; UnsupportedError for a network that cannot be trained.
     """
     encoding = net.encoding
     if encoding is None:
@@ -55,10 +55,10 @@ def prune(
 def pruner(
     weights: Mapping[str, Tensor], others: Sequence[Tensor], config: PruneConfig, steps: int, present: float = 1.0
 ) -> PruningOptimizer:
-    """The optimizer of ``config.method``: prunes ``weights``, by name, and trains ``others`` with Adam.
+    """Return the optimizer of ``config.method``: it prunes ``weights``, by name, and trains ``others`` with Adam.
 
-    ``present`` is the connectivity that there is, which method none keeps. Raises ConfigError for layers that are unknown or
-    have no connectivity, and for options that the method does not have.
+    ``present`` is the current connectivity, which method none keeps. Raises ConfigError for layers that are unknown or have no
+    connectivity, and for options that the method does not have.
     """
     method = methods.get(config.method)
     options = {key: getattr(config, key) for key in ("prior", "alpha", "reach", "temperature") if _is_set(config, key)}
@@ -91,7 +91,7 @@ def _groups(weights: Mapping[str, Tensor], others: Sequence[Tensor], config: Pru
 
 
 def changes(weights: Mapping[str, Tensor], optimizer: PruningOptimizer) -> Metrics:
-    """What rewiring did in an epoch, for the metrics: in all and by layer."""
+    """Return what rewiring did in an epoch, for the metrics: in total and by layer."""
     change_of = dict(zip(weights, optimizer.changes(), strict=True))
     total = sum(weight.numel() for weight in weights.values())
     keys = ("pruned", "regrown", "pruned_cumulated", "regrown_cumulated")

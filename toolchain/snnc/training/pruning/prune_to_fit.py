@@ -40,9 +40,9 @@ Spread = Callable[[Network, Goal, Importance, Rates | None], PruningPlan]
 
 @dataclass(frozen=True)
 class Files:
-    """Where each round keeps its checkpoint, metrics and network: beside ``out``; nowhere if that is None.
+    """Where each round keeps its checkpoint, metrics and network: beside ``out``, or nowhere if ``out`` is None.
 
-    ``resume``: go on from what is there.
+    ``resume``: continue from these files.
     """
 
     out: Path | None = None
@@ -51,18 +51,18 @@ class Files:
     tensorboard: Path | None = None
 
     def record(self, number: int) -> Record:
-        """Of a round; of the first it is that of `prune`."""
+        """Return where a round records; the first round records like `prune`."""
         path = self.out if number == 1 else self.network(number)
         return Record.beside(path, self.quiet, self.tensorboard if number == 1 else None) if path else Record(quiet=self.quiet)
 
     def network(self, number: int) -> Path | None:
-        """The float network of a finished round."""
+        """Return the path of the float network of a finished round."""
         return self.out and self.out.with_name(f"{self.out.name.removesuffix('.snnc')}.round{number}.snnc")
 
 
 @dataclass(frozen=True, eq=False)
 class Round:
-    """What a round came to."""
+    """Result of a round."""
 
     net: Network  # float
     fixed: Network
@@ -81,11 +81,11 @@ def prune_to_fit(
     spread: Spread = plan,
     say: Callable[[str], None] = lambda line: None,
 ) -> tuple[Round, ...]:
-    """The rounds; the last one fits, if any could be made to in `ROUNDS`.
+    """Return the rounds; the last one fits, if any could be made to fit in `ROUNDS`.
 
-    The connectivity in ``config`` is not looked at. Deterministic. Raises, before anything is trained, UsageError if the
-    network fits already, DoesNotFitError if one synapse a neuron is too much, UnsupportedError for what the chip cannot
-    express, and what `quantise` and `prune` raise; ConfigError for files of another run.
+    The connectivity in ``config`` is ignored. Deterministic. Raises, before anything is trained, UsageError if the network
+    already fits, DoesNotFitError if one synapse a neuron is too much, UnsupportedError for what the chip cannot express, and
+    what `quantise` and `prune` raise; ConfigError for files of another run.
     """
     must_be_possible(net, config, goal)
     trainer = _Trainer(data, config, goal, test, files, spread, say)
@@ -109,7 +109,7 @@ def prune_to_fit(
 
 
 def must_be_possible(net: Network, config: PruneConfig, goal: Goal) -> None:
-    """What can be known before anything is computed. Raises ConfigError, UnsupportedError, and what `quantise` raises."""
+    """Check what can be known before anything is computed. Raises ConfigError, UnsupportedError, and what `quantise` raises."""
     if config.method == "none":
         raise ConfigError("method none prunes nothing", fix="use --method grad_r")
     if config.prior == "paper":
@@ -132,7 +132,7 @@ class _Trainer:
     say: Callable[[str], None]
 
     def made(self, start: Network, rates: Rates | None, number: int) -> Network:
-        """From its file, if there is one, or trained."""
+        """Return the network of a round, from its file if there is one, else trained."""
         path = self.files.network(number)
         origin = {"goal": str(self.goal), "round": number, "spread": self.spread.__name__, "start": start.hash}
         origin["asked"] = self.config.stated()
@@ -156,14 +156,14 @@ class _Trainer:
 
 
 def _to(planned: PruningPlan, config: PruneConfig) -> PruneConfig:
-    """To exactly as many synapses in each layer as planned."""
+    """Return the configuration that prunes to exactly the planned number of synapses in each layer."""
     pruned = {c.name for c in planned.net.connections if trains(c)}
     layers = tuple(f"{name}={part!r}" for name, part in planned.connectivity.items() if name in pruned)
     return replace(config, connectivity=None, sparsity=None, layer=layers)
 
 
 def further(config: PruneConfig) -> PruneConfig:
-    """How a further round trains on: with the synapses that there are."""
+    """Return the configuration of a further round, which trains with the synapses that exist."""
     return replace(
         config, method="none", connectivity=None, sparsity=None, layer=(), alpha=None, reach=None, temperature=None,
         epochs=max(1, config.epochs // SHORT), lr=config.lr / SHORT,
@@ -171,7 +171,7 @@ def further(config: PruneConfig) -> PruneConfig:
 
 
 def _belonging(made: Network, origin: dict[str, Any], path: Path) -> Network:
-    """The network of a file, if this run wrote it. Raises ConfigError otherwise."""
+    """Return the network of a file, if this run wrote it. Raises ConfigError otherwise."""
     settings = made.done[-1].settings if made.done else {}
     if any(settings.get(key) != value for key, value in origin.items()):
         raise ConfigError("is of a run with other settings", where=str(path), fix="use the same settings or start anew")
@@ -179,7 +179,7 @@ def _belonging(made: Network, origin: dict[str, Any], path: Path) -> Network:
 
 
 def _rates(net: Network, data: Dataset, goal: Goal) -> Rates | None:
-    """Spikes of each neuron in an inference, if packets are limited."""
+    """Return the spikes of each neuron in an inference, if packets are limited."""
     if "packets" not in goal.limits:
         return None
     counts = {p.name: np.zeros(p.size) for p in net.populations}

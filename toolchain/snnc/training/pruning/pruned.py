@@ -1,4 +1,4 @@
-"""What pruning makes of a torch module: the module, its masks, the metrics of every epoch, and an account of each layer."""
+"""Result of pruning a torch module: the module, its masks, the metrics of every epoch, and an account of each layer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

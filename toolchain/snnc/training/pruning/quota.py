@@ -1,4 +1,4 @@
-"""How many weights may stay: the part of a pruning method that counts. Torch, no training."""
+"""The number of weights that may stay: the counting part of a pruning method. Torch, no training."""
 
 import math
 from collections.abc import Sequence
@@ -24,16 +24,16 @@ class Budget:
 
     @property
     def total(self) -> int:
-        """Weights in all."""
+        """The number of weights."""
         return sum(p.numel() for p in self.params)
 
     @property
     def target(self) -> int:
-        """Weights to keep."""
+        """The number of weights to keep."""
         return round(self.connectivity * self.total)
 
     def check(self) -> None:
-        """Raises ConfigError if the connectivity cannot be, or would leave a layer without synapses."""
+        """Raise ConfigError if the connectivity is impossible, or would leave a layer without synapses."""
         where = ", ".join(filter(None, self.names))
         asked = f"a connectivity of {self.connectivity:g}"
         if not 0 < self.connectivity <= 1:
@@ -50,7 +50,8 @@ class Budget:
             )
 
     def scheduled(self, done: float) -> int:
-        """Weights to exist after the part ``done`` of the rewiring: falls as a cubic, steeply first, then gently.
+        """Return the number of weights that should exist after the part ``done`` of the rewiring: a cubic that falls steeply
+        first, then gently.
 
         Zhu, Gupta, "To prune, or not to prune", arXiv 1710.01878, section 3.
         """
@@ -59,7 +60,7 @@ class Budget:
 
 
 def cut(scores: Sequence[Tensor], kept: int) -> float:
-    """The largest score that is not among the ``kept`` highest ones; minus infinity if all are kept."""
+    """Return the largest score that is not among the ``kept`` highest ones; minus infinity if all are kept."""
     flat = torch.cat([score.flatten() for score in scores])
     dropped = flat.numel() - kept
     if dropped <= 0:
@@ -68,7 +69,7 @@ def cut(scores: Sequence[Tensor], kept: int) -> float:
 
 
 def highest(scores: Sequence[Tensor], kept: int) -> list[Tensor]:
-    """Masks, 0 or 1, of exactly the ``kept`` highest scores over all layers; each layer keeps its best one.
+    """Return masks, 0 or 1, of exactly the ``kept`` highest scores over all layers; each layer keeps its best one.
 
     Of equals the first is kept.
     """

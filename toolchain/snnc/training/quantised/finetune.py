@@ -1,4 +1,4 @@
-"""Short quantisation-aware fine-tuning: fixed network -> better fixed network. An option of quantising."""
+"""Short quantisation-aware fine-tuning: from a fixed network to a better fixed network. An option of quantising."""
 
 from dataclasses import replace
 
@@ -19,13 +19,13 @@ from snnc.training.settings import FinetuneConfig
 def finetune(
     float_net: Network, fixed: Network, data: Dataset, config: FinetuneConfig = FinetuneConfig(), record: Record | None = None
 ) -> Network:
-    """``fixed`` with integer weights that torch has trained as integers; scale, synapses and everything else stay.
+    """Return ``fixed`` with integer weights that torch has trained as integers; scale, synapses and everything else stay.
 
-    Training starts from the weights of ``float_net``. The epoch is kept whose integers classify most of the validation
-    samples, 0 being ``fixed`` itself; epochs after which a current could wrap are not eligible. ``data`` is a training
-    split; training and pruning have seen its validation samples, too, so their accuracy says which epoch is best, and
-    nothing of unseen samples. Raises NetworkError if the networks do not belong together, UnsupportedError for a loss that
-    does not suit the output, DataError for a split that is too small or of another size.
+    Training starts from the weights of ``float_net``. The epoch whose integers classify most of the validation samples is kept,
+    0 being ``fixed`` itself; epochs after which a current could wrap are not eligible. ``data`` is a training split. Training
+    and pruning have seen its validation samples, too, so their accuracy shows which epoch is best, but nothing about unseen
+    samples. Raises NetworkError if the networks do not belong together, UnsupportedError for a loss that does not suit the
+    output, DataError for a split that is too small or of another size.
     """
     if fixed.encoding is None:
         raise NetworkError("says no encoding, so that images cannot enter", where=f"network {fixed.name!r}")
@@ -48,7 +48,7 @@ def finetune(
 
 
 def latent_weights(float_net: Network, fixed: Network) -> dict[str, torch.Tensor]:
-    """The float weight of every synapse of the fixed network, by connection, (synapses,)."""
+    """Return the float weight of every synapse of the fixed network, by connection, (synapses,)."""
     latent = {}
     sources = {c.name: c for c in float_net.connections}
     for c in fixed.connections:
@@ -74,7 +74,7 @@ class _Best:
         self.before = self.score = self._accuracy()
 
     def look(self) -> Metrics:
-        """Called after each epoch."""
+        """Compare the integers of an epoch with the best so far. Called after each epoch."""
         self.seen += 1
         now, score = self.model.frozen(), self._accuracy()
         could_wrap = any(bound.wraps for bound in current_bound(now).values())
@@ -88,7 +88,7 @@ class _Best:
 
 
 def _parted(data: Dataset, part: float) -> tuple[Dataset, Dataset]:
-    """(training, validation): the validation samples are the last of the split."""
+    """Return (training, validation): the validation samples are the last of the split."""
     at = len(data) - int(np.ceil(len(data) * part))
     if at < 1:
         raise DataError(f"has {len(data)} samples, which leaves none to train on", where=f"{data.name} {data.split}")

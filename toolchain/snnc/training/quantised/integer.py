@@ -1,4 +1,4 @@
-"""A fixed-point network as a torch module: latent float weights behind, the chip's integers in front. For fine-tuning."""
+"""A fixed-point network as a torch module: latent float weights, computed as the chip's integers. For fine-tuning."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,7 +20,7 @@ from snnc.training.models.population import TorchPopulation
 
 
 class IntegerConnection(TorchConnection):
-    """Weights on a chip's grid. ``latent`` (synapses,) is in the floats' unit; what is pruned has no parameter at all."""
+    """Weights on a chip's grid. ``latent`` (synapses,) is in the unit of the floats; pruned synapses have no parameter at all."""
 
     at: Tensor
 
@@ -38,36 +38,36 @@ class IntegerConnection(TorchConnection):
 
     @property
     def values(self) -> Tensor:
-        """The integers, (synapses,)."""
+        """Return the integers, (synapses,)."""
         return straight(self.latent * (self.per_float / self.grid.step), torch.round) * self.grid.step
 
     def weights(self) -> Tensor:
-        """The integers at their places, as floats that hold their sums exactly."""
+        """Return the integers at their places, as floats that hold their sums exactly."""
         shape = self.connection.op.synapses.shape
         flat = torch.zeros(shape[0] * shape[1], dtype=self.dtype, device=self.latent.device)
         return flat.index_put((self.at,), self.values.to(self.dtype)).view(shape)
 
     def weigh(self, weights: Tensor, messages: Tensor) -> Tensor:
-        """(..., n_src) messages -> (..., n_dst) currents in weight units, shifted by the weight exponent."""
+        """Map (..., n_src) messages to (..., n_dst) currents in weight units, shifted by the weight exponent."""
         op = self.connection.op
         return self.arith.shift(weigh(op, weights, messages.to(self.dtype)).to(DTYPE), op.exponent)  # type: ignore[no-any-return]
 
     def project(self) -> None:
-        """Move latent weights that left the range of the grid to its end."""
+        """Move latent weights that left the range of the grid to the nearest end."""
         with torch.no_grad():
             self.latent.clamp_(self.grid[0] / self.per_float, self.grid[-1] / self.per_float)
 
     def frozen(self) -> Connection:
-        """The connection with the integers of now."""
+        """Return the connection with the current integers."""
         values = self.values.detach().numpy().astype(np.int64)
         return replace(self.connection, op=self.connection.op.with_values(values))
 
 
 class IntegerModel(Graph):
-    """A fixed-point network of any shape: (batch, steps, n) messages times the encoding's unit -> what the output says.
+    """A fixed-point network of any shape: maps (batch, steps, n) messages times the encoding's unit to the output's answer.
 
-    That is its spikes, or the voltages of a readout in the unit of the float network. Raises UnsupportedError for networks
-    that `snnc.passes.quantise` did not make.
+    The answer is its spikes, or the voltages of a readout in the unit of the float network. Raises UnsupportedError for
+    networks that `snnc.passes.quantise` did not make.
     """
 
     def __init__(self, fixed: Network, latent: Mapping[str, Tensor]) -> None:
@@ -87,7 +87,7 @@ class IntegerModel(Graph):
         self.per_voltage = scale.get(fixed.output.name, 1.0) * (1 << numeric.state_shift)
 
     def forward(self, raster: Tensor | Rasters) -> Tensor:
-        """(batch, steps, n) -> (batch, steps, classes), float32."""
+        """Map (batch, steps, n) to (batch, steps, classes), float32."""
         spikes, voltages = self.run(raster)
         name = self.net.output.name
         answer = voltages[name] / self.per_voltage if name in voltages else spikes[name]
@@ -98,7 +98,7 @@ class IntegerModel(Graph):
 
     @property
     def integers(self) -> dict[str, IntegerConnection]:
-        """The connections by name."""
+        """Return the connections with integer weights, by name."""
         modules = {c.name: self.connection(c.name) for c in self.net.connections}
         return {name: module for name, module in modules.items() if isinstance(module, IntegerConnection)}
 
@@ -108,6 +108,6 @@ class IntegerModel(Graph):
             module.project()
 
     def frozen(self) -> Network:
-        """The fixed network with the integers of now."""
+        """Return the fixed network with the current integers."""
         integers = self.integers
         return replace(self.net, connections=tuple(integers[c.name].frozen() for c in self.net.connections))

@@ -1,4 +1,4 @@
-"""Where the rows of a sweep run: in processes of this machine, or on a cluster."""
+"""Engines that run the rows of a sweep: in processes on this machine, or on a cluster."""
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +14,7 @@ Run = Callable[[Sequence[Call]], Iterator[Any]]  # runs picklable calls, yields 
 
 @contextmanager
 def local(jobs: int) -> Iterator[Run]:
-    """Runs calls in ``jobs`` processes; in this one if that is 1."""
+    """Run calls in ``jobs`` processes; in this process if ``jobs`` is 1."""
     if jobs == 1:
         yield lambda calls: (call() for call in calls)
         return
@@ -31,7 +31,7 @@ def local(jobs: int) -> Iterator[Run]:
 
 @contextmanager
 def dask(jobs: int, scheduler: str | None = None) -> Iterator[Run]:
-    """Runs calls on a Dask cluster: the one of ``scheduler`` (an address), else a new one of ``jobs`` processes here.
+    """Run calls on a Dask cluster: the cluster of ``scheduler`` (an address), else a new one of ``jobs`` processes here.
 
     The workers need snnc, and the folders of results and data under the same paths. Raises MissingDependencyError if
     dask.distributed is not installed, UsageError if no scheduler answers.

@@ -1,4 +1,4 @@
-"""`snnc sweep`: a table of methods x connectivities x seeds. Each row trains, prunes and is kept in a file of its own."""
+"""`snnc sweep`: a table of methods x connectivities x seeds. Each row trains, prunes and is stored in a file of its own."""
 
 import fcntl
 import hashlib
@@ -26,7 +26,7 @@ SCHEMA = "snnc.sweep-run/1"
 
 @dataclass(frozen=True)
 class GridConfig(Config):
-    """The first lines of a grid's TOML file: what is compared on what."""
+    """The first lines of a grid's TOML file: what is compared, and on which data."""
 
     name: str = setting("sweep", "Name of the table.")
     data: str = setting("digits", "Data set.")
@@ -46,7 +46,7 @@ class Row:
 
     @property
     def connectivity(self) -> float:
-        """What was asked for."""
+        """The requested connectivity."""
         return 1.0 if self.prune.target is None else self.prune.target
 
     @property
@@ -64,7 +64,9 @@ class Grid:
     rows: tuple[Row, ...]
 
     def chosen(self, wanted: Iterable[str]) -> "Grid":
-        """Only the rows of these labels, or of labels that start so. Raises ConfigError if there are none."""
+        """Return the grid with only the rows of these labels, or of labels that start like this. Raises ConfigError if there
+        are none.
+        """
         wanted = tuple(wanted)
         for text in wanted:
             if not any(_matches(row, text) for row in self.rows):
@@ -77,7 +79,7 @@ def _matches(row: Row, text: str) -> bool:
 
 
 def read_grid(path: Path) -> Grid:
-    """A grid from a TOML file: lines of `GridConfig`, [train] of `TrainConfig`, [prune] of `PruneConfig`, and a table
+    """Return a grid from a TOML file: lines of `GridConfig`, [train] of `TrainConfig`, [prune] of `PruneConfig`, and a table
     [variant.NAME] for each method that has settings of its own.
 
     Raises FileError, or ConfigError that names file, table and key.
@@ -114,7 +116,7 @@ def _rows(path: Path, goal: GridConfig, shared: Mapping[str, Any], variants: Map
 
 
 def must_be_possible(grid: Grid, folder: Path | None) -> None:
-    """Raises ConfigError or DataError for a row that could not be pruned, before anything is trained."""
+    """Raise ConfigError or DataError for a row that could not be pruned, before anything is trained."""
     from snnc.training.models.feedforward import build
     from snnc.training.pruning.prune import pruner
 
@@ -129,9 +131,9 @@ def must_be_possible(grid: Grid, folder: Path | None) -> None:
 
 @contextmanager
 def opened(grid: Grid, out: Path) -> Iterator[None]:
-    """Makes the folder, or finds it as this sweep left it, and keeps other sweeps out of it meanwhile.
+    """Create the folder, or check that this sweep left it, and lock it against other sweeps within the context.
 
-    Raises FileError if it is something else, or in use.
+    Raises FileError if the folder is something else, or in use.
     """
     note = out / "sweep.json"
     if out.exists() and not note.is_file():
@@ -149,12 +151,12 @@ def opened(grid: Grid, out: Path) -> Iterator[None]:
 
 
 def missing(grid: Grid, out: Path) -> list[Row]:
-    """The rows that have no result yet. Raises ConfigError for a result of other settings."""
+    """Return the rows that have no result yet. Raises ConfigError for a result of other settings."""
     return [row for row in grid.rows if read_result(grid, row, out) is None]
 
 
 def read_result(grid: Grid, row: Row, out: Path) -> dict[str, Any] | None:
-    """What a row came to, None if it has not run. Raises ConfigError if it ran with other settings."""
+    """Return the result of a row, None if it has not run. Raises ConfigError if it ran with other settings."""
     path = _result_path(row, out)
     if not path.exists():
         return None
@@ -168,7 +170,7 @@ def read_result(grid: Grid, row: Row, out: Path) -> dict[str, Any] | None:
 
 
 def train_once(grid: Grid, seed: int, out: Path, folder: Path | None) -> Path:
-    """The network that all rows of a seed start from; trained if it is not there, from a checkpoint if one is."""
+    """Return the file of the network that all rows of a seed start from; train it if needed, from a checkpoint if there is one."""
     from snnc.training.loop.record import Record
     from snnc.training.train import train
 
@@ -184,7 +186,7 @@ def train_once(grid: Grid, seed: int, out: Path, folder: Path | None) -> Path:
 
 
 def run_row(grid: Grid, row: Row, out: Path, folder: Path | None, command: str) -> dict[str, Any]:
-    """Prune as the row says, and keep the result in its file."""
+    """Prune as the row says, and store the result in its file."""
     from snnc.training.loop.record import Record
     from snnc.training.pruning.prune import prune
 
@@ -208,7 +210,7 @@ def run_row(grid: Grid, row: Row, out: Path, folder: Path | None, command: str) 
 
 
 def forget(row: Row, out: Path) -> None:
-    """Take away a row's result and what it left half done."""
+    """Remove a row's result and its unfinished files."""
     for suffix in (".json", ".ckpt", ".metrics.jsonl"):
         (out / f"{row.label}{suffix}").unlink(missing_ok=True)
 
@@ -231,13 +233,13 @@ def _data(grid: Grid, folder: Path | None) -> tuple[data.Dataset, data.Dataset]:
 
 
 def _settings(grid: Grid, row: Row) -> dict[str, Any]:
-    """As JSON gives them back."""
+    """Return the settings as JSON returns them."""
     shared = {"data": grid.goal.data, "samples": grid.goal.samples}
     return {**shared, "train": replace(grid.train, seed=row.seed).stated(), "prune": row.prune.stated()}
 
 
 def _trained_path(grid: Grid, config: TrainConfig, out: Path) -> Path:
-    """Named by its settings, so that no other training is taken for it."""
+    """Return the path of the trained network, named by its settings, so that no other training is mistaken for it."""
     settings = json.dumps([grid.goal.data, grid.goal.samples, config.stated()], sort_keys=True)
     return out / f"trained-{config.seed}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}.snnc"
 

@@ -9,7 +9,7 @@ COLUMNS = ("method", "asked", "parameter connectivity", "synapse connectivity", 
 
 
 def summarise(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """One line for each method and connectivity, in the order of the results: means over the seeds.
+    """Return one line for each method and connectivity, in the order of the results: means over the seeds.
 
     ``accuracy_sd`` is the sample standard deviation (None for one seed); ``against_dense`` the mean difference to the row
     of method none of the same seed (None if there is none).
@@ -40,7 +40,7 @@ def _line(variant: str, asked: float, results: Sequence[Result], dense: dict[int
 
 
 def cells(lines: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
-    """The lines as text, under `COLUMNS`."""
+    """Return the lines as text, under `COLUMNS`."""
     return [
         (
             line["variant"],
@@ -57,7 +57,9 @@ def cells(lines: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
 
 
 def matrix(lines: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
-    """Mean accuracy and spread, a row for each method and a column for each connectivity asked for; the first row is the head."""
+    """Return mean accuracy and spread: a row for each method, a column for each requested connectivity; the first row is the
+    head.
+    """
     asked = sorted({line["connectivity"] for line in lines}, reverse=True)
     scores = {(line["variant"], line["connectivity"]): _score(line) for line in lines}
     head = ("method", *(f"{100 * connectivity:g} %" for connectivity in asked))
@@ -75,7 +77,7 @@ def _table(rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def markdown(name: str, results: Sequence[Result], command: str) -> str:
-    """The table with what made it: command, commits, versions, data, time."""
+    """Return the table with what made it: command, commits, versions, data, time."""
     lines = summarise(results)
     commits = ", ".join(sorted({result["commit"] or "no git checkout" for result in results}))
     versions = ", ".join(sorted({" ".join(f"{k} {v}" for k, v in result["versions"].items()) for result in results}))
