@@ -170,7 +170,7 @@ def read_result(grid: Grid, row: Row, out: Path) -> dict[str, Any] | None:
 
 
 def train_once(grid: Grid, seed: int, out: Path, folder: Path | None) -> Path:
-    """Return the file of the network that all rows of a seed start from; train it if needed, from a checkpoint if there is one."""
+    """Return the file of the network that all rows of a seed start from; train it if needed, from a checkpoint if one exists."""
     from snnc.training.loop.record import Record
     from snnc.training.train import train
 
