@@ -23,22 +23,22 @@ MAX_WEIGHTS = 1 << 28  # of a network to train: with gradients and averages 4 GB
 class FitConfig(Config):
     """A training loop: epochs of mini-batches with Adam and a learning rate that falls as a cosine to 0."""
 
-    epochs: int = setting(10, "Times that every sample is seen.", low=1, high=100_000)
+    epochs: int = setting(10, "Passes over the training samples.", low=1, high=100_000)
     batch_size: int = setting(128, "Samples in a step of the optimizer.", low=1, high=1_000_000)
     lr: float = setting(3e-3, "Learning rate at the start.", low=0, high=1000)
     loss: Loss = setting(
         "counts",
         "counts: cross-entropy over the spike counts; rate: squared error of the firing rates against one-hot; first_spike: "
-        "cross-entropy over the steps before the first spike; of a readout that never fires membrane: cross-entropy over its "
+        "cross-entropy over the steps before the first spike; for a readout that never fires, membrane: cross-entropy over its "
         "voltages in each step; membrane_mse: squared error of its mean voltages against one-hot.",
     )
     augment: Augment = setting(
         "none",
-        "affine: turned by up to 30 degrees, shifted by up to 15 %, scaled by 0.85 to 1.11; "
-        "crop_flip: shifted by up to 4 pixels, half of them mirrored.",
+        "affine: turn by up to 30 degrees, shift by up to 15 %, scale by 0.85 to 1.11; "
+        "crop_flip: shift by up to 4 pixels, and mirror half of the images.",
     )
     seed: int = setting(0, "Seed of initial weights, order of samples and training noise.", low=0, high=2**32 - 1)
-    threads: int = setting(1, "Threads of torch; equal threads give equal results.", low=1, high=256)
+    threads: int = setting(1, "Threads of torch; the same number of threads gives the same result.", low=1, high=256)
 
     ADDED: ClassVar[tuple[str, ...]] = ()  # fields that files of earlier versions lack, and whose default is what was done then
 
@@ -76,7 +76,7 @@ class TrainConfig(TorchConfig):
         16
     """
 
-    hidden: tuple[int, ...] = setting((128,), "Neurons of a hidden layer; once for each layer.", low=1, high=100_000)
+    hidden: tuple[int, ...] = setting((128,), "Neurons of a hidden layer; give it once for each layer.", low=1, high=100_000)
     neuron: str = setting(
         "leaky",
         "Neuron: leaky or synaptic, which are snnTorch's for lif and cuba, or a model of snnc's, which trains by its own step: "
@@ -85,16 +85,18 @@ class TrainConfig(TorchConfig):
     beta: float = setting(0.875, "Part of the voltage (decay_v) that is left after a step; rounded to 1/4096.", low=0, high=1)
     alpha: float = setting(0.5, "Part of a current (decay_u) that is left after a step; rounded to 1/4096.", low=0, high=1)
     threshold: float = setting(1.0, "Voltage above which a neuron fires.", low=1e-3, high=1000)
-    bias: bool = setting(False, "A constant that each neuron adds to its voltage in every step.")
-    parameter: tuple[str, ...] = setting((), "Another parameter of --neuron, period=2 say; once for each.")
-    readout: str | None = setting(None, "Model of the output neurons, if it is another: li, which is read by its voltage, say.")
-    recurrent: bool = setting(False, "Each hidden layer listens to its own spikes of the step before, too.")
-    model: str | None = setting(None, "TOML file with a table of layers, instead of --hidden, --neuron and what goes with them.")
+    bias: bool = setting(False, "Add a trained constant to the voltage of each neuron in every step.")
+    parameter: tuple[str, ...] = setting((), "Another parameter of --neuron, for example period=2; give it once for each.")
+    readout: str | None = setting(
+        None, "Model of the output neurons, if it differs, for example li, which is read by its voltage."
+    )
+    recurrent: bool = setting(False, "Feed the spikes of each hidden layer back to it one step later.")
+    model: str | None = setting(None, "TOML file with a table of layers, instead of --hidden, --neuron and their options.")
     dt_s: float = setting(1e-3, "Duration of a time step in seconds.", low=1e-12, high=1000)
     encoding: Literal["rate", "latency", "constant"] = setting(
         "rate", "rate: random spikes; latency: one spike a pixel; constant: the pixel as an integer in every step."
     )
-    steps: int = setting(16, "Time steps a sample.", flags=("-T", "--timesteps"), low=1, high=100_000)
+    steps: int = setting(16, "Time steps per sample.", flags=("-T", "--timesteps"), low=1, high=100_000)
     encoding_seed: int = setting(0, "Seed of the spikes into which rate coding turns test samples.", low=0, high=2**32 - 1)
 
     ADDED: ClassVar[tuple[str, ...]] = ("parameter", "readout", "recurrent", "model")
@@ -191,23 +193,25 @@ class PruneConfig(TorchConfig):
         0.05
     """
 
-    method: str = setting("grad_r", f"Pruning method: {', '.join(methods.names())} (trains on without pruning).")
-    connectivity: float | None = setting(None, "Part of the weights to keep, 0.05 say.")
-    sparsity: float | None = setting(None, "Part of the weights to prune, 0.95 say.", flags=("-s",))
-    layer: tuple[str, ...] = setting((), "Connectivity of one layer, fc1=0.03 say; the other layers share --connectivity.")
+    method: str = setting("grad_r", f"Pruning method: {', '.join(methods.names())} (trains without pruning).")
+    connectivity: float | None = setting(None, "Part of the weights to keep, for example 0.05.")
+    sparsity: float | None = setting(None, "Part of the weights to prune, for example 0.95.", flags=("-s",))
+    layer: tuple[str, ...] = setting(
+        (), "Connectivity of one layer, for example fc1=0.03; the other layers share --connectivity."
+    )
     prior: Prior = setting(
         "schedule",
-        "Of grad_r. schedule: the pull on the weights is set so that the connectivity is reached exactly; "
+        "For grad_r. schedule: the pull on the weights is set so that the connectivity is reached exactly; "
         "paper: the fixed prior of the publication, which does not reach it.",
     )
     alpha: float | None = setting(None, "Strength of grad_r's prior of the paper, or of deep_r's L1 pull.", low=1e-12, high=1000)
     reach: float | None = setting(
         None,
-        "Of grad_r's schedule: pull on synapses up to this many times as important as the last that is to go (default 1.5).",
+        "For grad_r's schedule: pull on synapses up to this many times as important as the last one to be pruned (default 1.5).",
         low=1.01,
         high=1000,
     )
-    temperature: float | None = setting(None, "Of deep_r and soft_deep_r: strength of the noise.", low=1e-30)
+    temperature: float | None = setting(None, "For deep_r and soft_deep_r: strength of the noise.", low=1e-30)
     rewire: float = setting(0.5, "Part of the training during which synapses come and go; then they stay.", low=0.01, high=1)
 
     def __post_init__(self) -> None:
@@ -245,7 +249,7 @@ class PruneConfig(TorchConfig):
 class FinetuneConfig(FitConfig):
     """A short training of a quantised network in the chip's own integers."""
 
-    epochs: int = setting(3, "Times that every sample is seen.", low=1, high=100_000)
+    epochs: int = setting(3, "Passes over the training samples.", low=1, high=100_000)
     lr: float = setting(3e-4, "Learning rate at the start, in the unit of the float weights.", low=0, high=1000)
     validation: float = setting(
         0.1, "Part of the training samples, at their end, that chooses the epoch to keep.", low=0.001, high=0.5
