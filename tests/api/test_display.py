@@ -1,13 +1,16 @@
 """Objects of the API show themselves: short in a terminal, as escaped HTML in a notebook."""
 
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="the network is trained")
 
 import snnc
+from snnc import data
 from snnc.network.html import MOST_ROWS, block
 
 
@@ -76,3 +79,30 @@ def test_text_is_escaped_and_long_tables_are_cut():
     assert "and 3 more" in page
     assert "<script>" not in page
     assert "a &amp; b" in page
+
+
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        (lambda net: snnc.simulate(net, np.ones((2, 3, 64), np.uint8)), "2x3x16"),
+        (lambda net: snnc.evaluate(net, samples=20), r"Evaluation\(20 samples, \d+\.\d+% right, "),
+        (
+            lambda net: snnc.contrast(net, net, samples=20),
+            r"Contrast\(20 samples, 0 classes and 0 of \d+,\d+ spike slots differ\)",
+        ),
+        (snnc.prove_ranges, r"RangeProof\(invariant, no register can wrap or saturate\)"),
+        (snnc.simplify, r"Simplified\('<b>&', \d+ neurons and inputs less\)"),
+        (snnc.inspect, r"Inspection\('<b>&', fixed \(loihi1\), 3 populations, 2 connections, \d+ parameters\)"),
+        (lambda net: data.load("digits", "test"), r"^Dataset\('digits', test, 360 images \(8, 8\), 10 classes\)$"),
+    ],
+)
+def test_the_other_objects_are_one_short_line_too(shown, made, says):
+    line = repr(made(shown["network"]))
+    assert len(line) < 130
+    assert "\n" not in line
+    assert re.search(says, line)
+
+
+def test_an_artifact_is_one_short_line(shown, tmp_path):
+    artifact = snnc.export(shown["network"], "npz", tmp_path / "program")
+    assert re.fullmatch(rf"Artifact\(npz, '{tmp_path}/program', \d+ files, network [0-9a-f]{{12}}\)", repr(artifact))

@@ -80,6 +80,10 @@ class RangeProof:
     certificates: tuple[Certificate, ...]
     reaches: Mapping[str, Reach] = field(repr=False, compare=False)
 
+    def __repr__(self) -> str:
+        broken = [c.population for c in self.certificates if not c.holds]
+        return f"RangeProof({self.rule}, {f'not proved of {broken[0]!r}' if broken else 'no register can wrap or saturate'})"
+
     @property
     def holds(self) -> bool:
         return all(c.holds for c in self.certificates)

@@ -62,6 +62,9 @@ class Dataset:
             kept.setflags(write=False)
             object.__setattr__(self, name, kept)
 
+    def __repr__(self) -> str:
+        return f"Dataset({self.name!r}, {self.split}, {len(self):,} images {self.shape}, {self.classes} classes)"
+
     def __len__(self) -> int:
         return len(self.labels)
 

@@ -37,6 +37,10 @@ class Simplified:
     before: Network
     silent: Mapping[str, int]  # neurons that can never fire, also those that shared weights keep
 
+    def __repr__(self) -> str:
+        gone = sum(p.size for p in self.before.populations) - sum(p.size for p in self.network.populations)
+        return f"Simplified({self.network.name!r}, {gone:,} neurons and inputs less)"
+
     def to_json(self) -> dict[str, Any]:
         """Return what was saved, as JSON values."""
         a, b = self.before, self.network

@@ -96,6 +96,10 @@ class Inspection:
     parameters: tuple[ParameterFacts, ...]
     done: tuple[Stage, ...]
 
+    def __repr__(self) -> str:
+        parts = f"{len(self.populations)} populations, {len(self.connections)} connections, {len(self.parameters)} parameters"
+        return f"Inspection({self.name!r}, {self.numeric}, {parts})"
+
 
 def inspect(net: Network, against: Network | None = None) -> Inspection:
     """Return the facts about a network; with ``against``, the float network that it was made from, also what rounding cost.

@@ -35,6 +35,10 @@ class Run:
     models: Mapping[str, type[Neuron]] = field(default_factory=dict)  # of populations of neurons, where what ran knows them
     measured: Mapping[str, float] = field(default_factory=dict)  # by a simulator of chips, of all samples: energy_j, time_s, ...
 
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name} {'x'.join(map(str, raster.shape))}" for name, raster in self.spikes.items())
+        return f"Run({self.by}, samples x steps x neurons: {shapes})"
+
     @property
     def readouts(self) -> Mapping[str, str]:
         """The populations that never fire, and the state that each is judged by."""

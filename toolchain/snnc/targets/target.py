@@ -39,6 +39,9 @@ class Artifact:
     states: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by population; earlier versions named none
     options: Mapping[str, Any] = field(default_factory=dict)  # of the target, that were given when it was exported
 
+    def __repr__(self) -> str:
+        return f"Artifact({self.target}, {str(self.root)!r}, {len(self.files)} files, network {self.network_hash[:12]})"
+
 
 class Target(Protocol):
     """What a file in exporters/ offers. Its first docstring line says where in the pipeline it stands."""

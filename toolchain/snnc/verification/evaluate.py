@@ -56,6 +56,10 @@ class Evaluation:
     synaptic_operations: Mapping[str, int]  # by connection: a message that reaches a synapse that exists
     interrupted: bool = False  # before all samples that were asked for
 
+    def __repr__(self) -> str:
+        right = f", {self.accuracy:.2%} right" if self.labelled else ""
+        return f"Evaluation({self.samples:,} samples{right}, {sum(self.spikes.values()):,} spikes)"
+
     @property
     def labelled(self) -> bool:
         """Whether labels are known; if not, accuracy is not reported."""
@@ -103,6 +107,11 @@ class Contrast:
     reference: Evaluation
     candidate: Evaluation
     differences: Mapping[str, Difference]
+
+    def __repr__(self) -> str:
+        slots = sum(d.slots_differing for d in self.differences.values()), sum(d.slots for d in self.differences.values())
+        what = f"{slots[0]:,} of {slots[1]:,} spike slots"
+        return f"Contrast({self.reference.samples:,} samples, {self.classes_differing:,} classes and {what} differ)"
 
     @property
     def classes_differing(self) -> int:
