@@ -65,7 +65,7 @@ def agree(target, count, tmp_path):
         assert found.first is None, (graph, found.first)
         assert set(found.states) == all_states(net)
         seen.update(traits(graph, reference))
-        alive = [p for p in net.populations if p.neuron and reference.states[p.name]["v"].any()]
+        alive = [p for p in net.populations if p.neuron and reference.states[p.name][p.neuron.readout].any()]
         models.update(p.neuron.model() for p in alive)
     assert min(seen[name] for name in OFTEN) > 0, seen
     assert min(models[name] for name in neurons.names()) > 0, models

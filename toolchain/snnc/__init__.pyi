@@ -1,4 +1,4 @@
-"""The public API, for type checkers: `__init__.py` imports it when it is used. A test holds the two against each other.
+"""The public API: where each name lives. `__init__.py` reads this file and imports a name when it is first used.
 
 `snnc.chips`, `neurons`, `report` and `targets` are packages and can be called. Inside snnc, the package is imported as
 ``import snnc.chips as chips``: for a type checker ``from snnc import chips`` is the function.
