@@ -137,7 +137,7 @@ def without_shapes(graph, path):
 
 def test_an_infinite_time_constant_is_explained(tmp_path):
     path = without_shapes(chain(eye(3), lif(3, tau=np.array([1e-3, np.inf, 1e-3])), shape=[3]), tmp_path / "x.nir")
-    with pytest.raises(FileError, match=r"node '1' \(LIF\): has a tau that is infinite .* snnTorch writes Leaky\(beta=1\) so"):
+    with pytest.raises(FileError, match=r"node '1' \(LIF\): has a tau that is infinite: snnTorch writes Leaky\(beta=1\) so"):
         read(path, ImportConfig(dt_s=1e-4, discretise="euler"))
 
 

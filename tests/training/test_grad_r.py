@@ -8,7 +8,7 @@ import pytest
 from cases.networks import float_chain
 
 from snnc import data, store
-from snnc.errors import ConfigError, DataError, UnsupportedError
+from snnc.errors import ConfigError, DataError
 from snnc.network.connectivity import parameter_connectivity, synapse_connectivity
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
@@ -295,9 +295,14 @@ def test_what_cannot_be_pruned_is_explained(trained):
         prune(float_chain(), images, CONFIG)
     with pytest.raises(ConfigError, match="encoded"):
         prune(replace(net, encoding=None), images, CONFIG)
-    delayed = tuple(replace(c, delay_steps=1) for c in net.connections)
-    with pytest.raises(UnsupportedError, match="delay of 1"):
-        prune(replace(net, connections=delayed), images, CONFIG)
+
+
+def test_delays_are_kept(trained):
+    images, net = trained
+    delayed = replace(net, connections=tuple(replace(c, delay_steps=1) for c in net.connections))
+    pruned = prune(delayed, images, CONFIG)
+    assert [c.delay_steps for c in pruned.connections] == [1, 1]
+    assert parameter_connectivity(pruned) == pytest.approx(CONFIG.connectivity, abs=1e-3)
 
 
 @pytest.mark.parametrize(
