@@ -18,11 +18,14 @@ LEFT_OUT = {  # how a line begins, and why it is not run
     "pip install ": "needs the network; the extras and the versions are held against pyproject.toml and the Makefile below",
     "python -m venv peers": "needs the network",
     "python benchmarks/": "takes up to an hour; its options are tested below",
+    "snnc export results/mnist_run/fixed.snnc": "the next line needs MNIST; tests/verification/test_coverage.py covers less",
+    "snnc verify program --against results/mnist_run/fixed.snnc": "takes a minute, and MNIST",
     "snnc build ": "synthesises for minutes; tests/exporters/test_verilog_build.py builds less",
     "snnc prune dense.snnc --data mnist": "trains for minutes; tests/training/test_prune_to_fit.py runs the verb on less",
 }
 SLOW = {"README.md": [pytest.mark.lava], "docs/tutorial.md": [pytest.mark.lava], "docs/simulator.md": []}  # minutes
 ELSEWHERE = {
+    "docs/from-python.md": "tests/api/test_chain_example.py",
     "docs/how-to/write-a-target.md": "tests/exporters/test_write_a_target.py",
     "docs/how-to/publish-a-plug-in.md": "tests/test_plug_ins.py",
 }  # what its blocks need is made there
@@ -81,7 +84,11 @@ def test_every_block_has_a_language_and_every_language_a_test():
     code = {page: {language for language, _ in blocks(ROOT / page)} & {"python", "c"} for page in map(name, PAGES)}
     assert {language for page in PAGES for language, _ in blocks(page)} <= set(LANGUAGES)
     assert {page for page, found in code.items() if found} == {*WITH_CODE, *ELSEWHERE}
-    assert {name(page) for page in PAGES if any(kind == "toml" for kind, _ in blocks(page))} == {"docs/how-to/write-a-profile.md"}
+    assert {name(page) for page in PAGES if any(kind == "toml" for kind, _ in blocks(page))} == {
+        "docs/how-to/write-a-profile.md",  # the test of the commands reads it
+        "docs/how-to/publish-a-plug-in.md",  # tests/test_plug_ins.py
+        "docs/training.md",  # tests/training/test_layers.py
+    }
 
 
 def test_no_command_hides_in_an_indented_block_or_among_output():

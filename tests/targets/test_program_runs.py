@@ -254,6 +254,6 @@ def test_a_temporary_folder_without_room_is_named(artifact, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setenv("TMPDIR", "/a/small/disk")
-    monkeypatch.setattr(np, "savez", full)
+    monkeypatch.setattr(runner, "packed", full)
     with pytest.raises(WriteError, match="/a/small/disk: cannot write what Lava reads: No space left on device; set TMPDIR"):
         proof(artifact)

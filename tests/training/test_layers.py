@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from cases.blocks import blocks
+from conftest import ROOT
 
 from snnc import data, store
 from snnc.cli import main
@@ -10,8 +12,8 @@ from snnc.network.encoding import Encoding
 from snnc.training.layers import read_layers
 from snnc.training.settings import TrainConfig
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'snnc[train]'")
-pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'snnc[train]'")
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
+pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install '.[train]'")
 from snnc.training.loop.record import Record  # noqa: E402
 from snnc.training.models.from_layers import from_layers  # noqa: E402
 from snnc.training.train import train  # noqa: E402
@@ -53,6 +55,14 @@ def written(tmp_path, text):
 def network(path, shape=(8, 8), encoding=Encoding("rate", 8)):
     torch.manual_seed(0)
     return from_layers(read_layers(path), "digits", shape, 10, encoding, 1e-3)
+
+
+def test_the_table_of_the_docs_becomes_a_network(tmp_path):
+    """docs/training.md"""
+    (text,) = [text for language, text in blocks(ROOT / "docs" / "training.md") if language == "toml"]
+    net = network(written(tmp_path, text))
+    assert [p.neuron.model() for p in net.populations if p.neuron] == ["cuba_subtract", "cuba_refractory", "li"]
+    assert (net["memory"].size, net.output.size) == (64, 10)
 
 
 def test_a_table_becomes_its_network(tmp_path):
