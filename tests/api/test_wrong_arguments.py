@@ -1,5 +1,7 @@
 """Arguments that cannot be are refused in one sentence of snnc's own, not by what they break further down."""
 
+import sys
+
 import numpy as np
 import pytest
 from cases.networks import fixed_chain, float_chain, spikes
@@ -24,6 +26,7 @@ NET = fixed_chain()
         snnc.prove_ranges,
         snnc.simplify,
         snnc.inspect,
+        lambda net: snnc.inspect(NET, net),
         lambda net: snnc.save(net, "never.snnc"),
         lambda net: snnc.prune(net, "digits", connectivity=0.5),
         lambda net: snnc.prune_to_fit(net, "loihi1:cores=1", "digits"),
@@ -78,3 +81,17 @@ def test_noise_has_a_seed_and_steps(wrong):
 def test_a_seed_is_a_whole_number(seed):
     with pytest.raises(snnc.UsageError, match="is no whole number from 0 on"):
         snnc.map(NET, "loihi1", seed=seed)
+
+
+def test_a_goal_is_text():
+    with pytest.raises(snnc.ConfigError, match=r"fit = '5' is no CHIP:cores=N"):
+        snnc.prune_to_fit(float_chain(), 5, "digits")
+
+
+@pytest.mark.parametrize("read", [lambda: snnc.read("net.py:make"), lambda: snnc.read(object())])
+def test_without_torch_no_module_is_read(read, monkeypatch):
+    """As without the package: an import of it fails."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setitem(sys.modules, "snntorch", None)
+    with pytest.raises(snnc.MissingDependencyError, match=r"reading a torch module needs snntorch; pip install '\.\[train\]'"):
+        read()

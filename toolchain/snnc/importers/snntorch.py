@@ -5,9 +5,11 @@ from typing import Any
 from snnc.base.factory import Factory
 from snnc.errors import UsageError
 from snnc.importers._settings import ImportConfig, Imported, Part
+from snnc.training.settings import must_have_torch
 
 SUMMARY = "a torch module with snnTorch neurons: FILE.py:FACTORY and a safetensors file of weights"
 SUFFIXES = (".py",)
+READING = "reading a torch module"
 OPTIONS = ("weights", "input_shape", "time_axis", "dt_s", "message_bits", "trust")
 
 
@@ -16,6 +18,7 @@ def read(source: str, config: ImportConfig) -> Imported:
     factory = Factory.parse(source)
     if factory is None:
         raise UsageError("is no FILE.py:FACTORY", where=source, fix="name the function that makes the module")
+    must_have_torch(READING)
     from snnc.training.pruning.own import make
 
     module: Any = make(factory, 0, config.weights)
@@ -32,6 +35,7 @@ def read_module(module: Any, config: ImportConfig, name: str = "imported") -> Im
     Raises UnsupportedError with everything that cannot be mapped, ConfigError if the module fails on the input that ``config``
     says.
     """
+    must_have_torch(READING)
     from snnc.training.from_snntorch.convert import convert
 
     if config.message_bits and config.encoding_or_none:

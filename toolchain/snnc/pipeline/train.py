@@ -280,7 +280,8 @@ def prune_to_fit(
         (True, True)
     """
     must_be_network(net)
-    goal = Goal.parse(goal) if isinstance(goal, str) else goal
+    if not isinstance(goal, Goal):
+        goal = Goal.parse(str(goal))
     chosen = config_of(PruneConfig, config, {"connectivity": 1.0, **settings} if config is None else settings)
     must_have_torch()
     from snnc.training.pruning.prune_to_fit import ROUNDS, Files

@@ -122,6 +122,8 @@ def inspect(net: Network, against: Network | None = None) -> Inspection:
         ['fc1', 'fc2']
     """
     must_be_network(net)
+    if against is not None:
+        must_be_network(against)
     floats = _floats(net, against) if against else {}
     return Inspection(
         net.name,

@@ -256,13 +256,13 @@ class FinetuneConfig(FitConfig):
     )
 
 
-def must_have_torch() -> None:
+def must_have_torch(what: str = "training") -> None:
     """Raise MissingDependencyError if torch or snnTorch cannot be imported; called before the modules that need them."""
     try:
         import snntorch  # noqa: F401
         import torch  # noqa: F401
     except ImportError as error:
-        raise MissingDependencyError(f"training needs {error.name or 'torch'}", fix="pip install '.[train]'") from error
+        raise MissingDependencyError(f"{what} needs {error.name or 'torch'}", fix="pip install '.[train]'") from error
 
 
 def is_first() -> bool:
