@@ -13,13 +13,10 @@ from torch import nn  # noqa: E402
 
 from snnc import chips, store  # noqa: E402
 from snnc.budget.check import check  # noqa: E402
-from snnc.errors import UnsupportedError  # noqa: E402
-from snnc.network.arithmetic import Float  # noqa: E402
 from snnc.network.encoding import encode  # noqa: E402
 from snnc.passes.quantise import quantise  # noqa: E402
 from snnc.simulation.reference import simulate  # noqa: E402
 from snnc.simulation.run import classes  # noqa: E402
-from snnc.training.models import feedforward as models  # noqa: E402
 from snnc.training.models.convnet import ConvNet, ConvNetConfig  # noqa: E402
 
 SMALL = ConvNetConfig(width=6, hidden=24, steps=12, voters=3, threshold=0.35, beta=0.75)
@@ -103,13 +100,6 @@ def test_it_goes_on_through_the_chain(model, images, tmp_path):
     for name in LAYERS.values():
         assert found[name].mean() == pytest.approx(exact[name].mean(), rel=0.25)
     assert check(fixed, chips.load("loihi2")).has_room
-
-
-def test_shared_weights_are_not_trained_as_a_network(model):
-    net = model.to_network("small")
-    assert isinstance(net.numeric, Float)
-    with pytest.raises(UnsupportedError, match=r"'to_conv1': has operator 'conv2d', only plain dense ones .* snnc prune FILE"):
-        models.must_be_dense(net.connections[0])
 
 
 @pytest.mark.slow
