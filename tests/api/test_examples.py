@@ -17,7 +17,7 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 @pytest.mark.parametrize("name", NAMES)
 def test_the_example_of_each_name_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    test = doctest.DocTestParser().get_doctest(inspect.getdoc(stub()[0][name]), {}, name, None, None)
+    test = doctest.DocTestParser().get_doctest(inspect.getdoc(stub()[name]), {}, name, None, None)
     assert test.examples
     told = []
     failed, _ = doctest.DocTestRunner(optionflags=FLAGS).run(test, out=told.append)
