@@ -33,7 +33,7 @@ class Device:
 
 ICE40 = "Lattice FPGA-DS-02008, iCE40 UltraPlus Family Data Sheet; nextpnr-ice40 0.11.1 counts the same"
 HX = "Lattice FPGA-DS-02029, iCE40 LP/HX Family Data Sheet; second-hand, not counted by a build here"
-ECP5 = "Lattice FPGA-DS-02012, ECP5 and ECP5-5G Family Data Sheet; nextpnr-ecp5 0.11.1 counts the same of the 25F, the 85F is second-hand"
+ECP5 = "Lattice FPGA-DS-02012, ECP5 and ECP5-5G Family Data Sheet; nextpnr-ecp5 0.11.1 confirms the 25F, the 85F is second-hand"
 
 DEVICES = {
     "ice40up5k": Device("ice40", 30, 4096, 4, ICE40, "-device u -dsp -spram", ("--up5k", "--package", "sg48")),
