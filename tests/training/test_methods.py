@@ -14,6 +14,7 @@ from cases.regression import TOTAL, Regression  # noqa: E402
 from torch import nn  # noqa: E402
 
 from snnc.training.methods import deep_r  # noqa: E402
+from snnc.training.pruning.exchange import erdos_renyi  # noqa: E402
 from snnc.training.pruning.prune import changes, pruner  # noqa: E402
 from snnc.training.pruning.quota import highest  # noqa: E402
 
@@ -39,7 +40,8 @@ def near(*values):
 
 
 def test_methods_are_found_by_file():
-    assert {"grad_r", "deep_r", "soft_deep_r", "magnitude", "stds", "none"} <= set(methods.names())
+    known = {"grad_r", "deep_r", "soft_deep_r", "magnitude", "stds", "set", "rigl", "lottery", "none"}
+    assert known <= set(methods.names())
     with pytest.raises(ConfigError, match="did you mean 'stds'"):
         methods.get("std")
 
@@ -148,6 +150,102 @@ def test_magnitude_by_hand():
     step(optimizer, p, 1.0, 1.0, -1.0, -1.0)
     assert p.tolist() == near(0.3, -0.4, 0, 0)
     assert optimizer.settled
+
+
+def exchanging(method, *values, steps=100, **settings):
+    """An optimizer of four of eight weights that exchanges in its 6th step, the first that is the fifth look."""
+    p, optimizer = optimizer_of(method, *values, steps=steps, **settings)
+    optimizer._look_steps = 1
+    for _ in range(5):
+        step(optimizer, p, *[0.0] * len(values))
+    return p, optimizer
+
+
+def test_rigl_by_hand():
+    """In step 6 of 10 a part 0.15 * (1 + cos(0.5 pi)) = 0.15 of ten synapses is dropped, one: the 0.2. Of the places that are
+    free then, the one with gradient -7 grows, at 0, and no weight takes a step; the step after it does."""
+    values = [0.9, 0.2, *[0.5] * 4, *[-0.6] * 4, 0.1, 0.1, 0.1, 0.1]
+    p, optimizer = exchanging("rigl", *values, steps=10, connectivity=10 / 14)
+    assert p.tolist() == near(*values[:10], 0, 0, 0, 0)
+    step(optimizer, p, *[9.0] * 1, 3.0, *[1.0] * 8, 2.0, -7.0, 3.0, 0.5)
+    assert p.tolist() == near(0.9, 0, *values[2:10], 0, 0, 0, 0)
+    assert optimizer.exists(p).nonzero().flatten().tolist() == [0, *range(2, 10), 11]
+    step(optimizer, p, *[0.0] * 11, 1.0, *[0.0] * 2)
+    assert p[11] < -0.01
+    assert not p[[1, 10, 12, 13]].any()
+
+
+def test_a_dropped_synapse_with_the_strongest_gradient_stays():
+    values = [0.9, 0.2, *[0.5] * 4, *[-0.6] * 4, 0.1, 0.1, 0.1, 0.1]
+    p, optimizer = exchanging("rigl", *values, steps=10, connectivity=10 / 14)
+    step(optimizer, p, 0.0, 8.0, *[0.0] * 8, 2.0, -7.0, 3.0, 0.5)
+    assert p.tolist() == near(*values[:10], 0, 0, 0, 0)
+
+
+def test_rigl_exchanges_fewer_and_fewer():
+    task = Regression("rigl", connectivity=0.2, steps=1000)
+    came = []
+    for i in range(3):
+        task.run(225 + (i == 0))  # three exchanges each, of the nine every 75 steps
+        came.append(sum(c.regrown_cumulated for c in task.optimizer.changes()))
+    assert came[0] > came[1] > came[2] > 0
+
+
+def test_set_by_hand():
+    """A part 0.3 of four positive weights is one, the smallest; of four negative ones the largest, -0.15. Two random others take
+    their places; all others have taken their step."""
+    values = [0.9, 0.2, 0.5, 0.4, -0.15, -0.6, -0.7, -0.8, *[0.1] * 40]
+    p, optimizer = exchanging("set", *values, connectivity=8 / 48)
+    step(optimizer, p, *[1e-3] * 48)
+    assert not p[[1, 4]].any()
+    moved = [v - 0.1 * 0.1 / math.sqrt(0.001) * math.sqrt(1 - 0.999**6) / (1 - 0.9**6) for v in values[:8]]
+    assert p[[0, 2, 3, 5, 6, 7]].tolist() == near(*[moved[i] for i in (0, 2, 3, 5, 6, 7)])
+    born = p[8:].nonzero().flatten()
+    assert len(born) == 2
+    assert optimizer.exists(p).sum() == 8
+
+
+def test_lottery_by_hand():
+    """Five rounds of 2 steps, each keeps (2 / 32) ** 0.2 of what is left: 18, 11, 6, 3, 2 of 32. After each, what is left is
+    where it was at first, although it moved in between."""
+    values = [0.01 * (i + 1) for i in range(32)]
+    p, optimizer = optimizer_of("lottery", *values, connectivity=2 / 32, steps=10)
+    left = []
+    for i in range(10):
+        step(optimizer, p, *[-1.0] * 32)
+        if i % 2:
+            kept = optimizer.exists(p)
+            left.append(int(kept.sum()))
+            assert p[kept].tolist() == near(*values[32 - left[-1] :])
+        else:
+            assert (p[p != 0] > torch.tensor(values, dtype=p.dtype)[p != 0]).all()
+    assert left == [18, 11, 6, 3, 2]
+    assert optimizer.settled
+
+
+def test_lottery_rewinds_to_an_early_step_and_biases_too():
+    task = Regression("lottery", connectivity=0.1, steps=100)
+    task.run(2)
+    early = [p.detach().clone() for p in task.model.parameters()]
+    task.run(13)
+    assert task.optimizer.settled is False
+    for p, then in zip(task.model.parameters(), early, strict=True):
+        kept = p != 0
+        assert 0 < kept.float().mean() <= 1
+        assert torch.equal(p[kept], then[kept])
+
+
+@pytest.mark.parametrize(
+    ("shapes", "total", "counts"),
+    [
+        ([(10, 10), (10, 10)], 40, [20, 20]),
+        ([(100, 100), (10, 100)], 310, [200, 110]),  # 200 of 10,000 and 110 of 1,000
+        ([(4, 3), (100, 100)], 2000, [12, 1988]),  # 7 / 207 of 2,000 are more than the 12 that there are
+        ([(3, 3), (50, 50)], 2, [1, 1]),
+    ],
+)
+def test_erdos_renyi_by_hand(shapes, total, counts):
+    assert erdos_renyi(shapes, total) == counts
 
 
 def test_stds_by_hand():

@@ -15,6 +15,7 @@ import pytest
 from snnc import data, store
 from snnc.cli import main
 from snnc.errors import ConfigError, MissingDependencyError
+from snnc.training import methods
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install '.[train]'")
@@ -69,7 +70,7 @@ def test_training_goes_on_within_an_epoch(digits, tmp_path, monkeypatch, batches
     assert store.dumps(resumed) == store.dumps(train(*digits, CONFIG))
 
 
-METHODS = [("grad_r", 0.1), ("deep_r", 0.1), ("soft_deep_r", 0.1), ("stds", 0.1), ("magnitude", 0.1)]
+METHODS = [(name, 0.1) for name in methods.names() if name != "none"]
 
 
 @pytest.mark.parametrize(("method", "connectivity"), METHODS)

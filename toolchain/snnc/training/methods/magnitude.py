@@ -5,27 +5,12 @@ the sparsity rises as a cubic, and a masked weight is not trained. The publicati
 the layers of a budget compete by magnitude in units of their scale. The publication's rule is a connectivity for each layer.
 """
 
-from typing import Any
-
-from torch import Tensor
-from torch.nn import Parameter
-
-from snnc.training.pruning.optimizer import FAINT, PruningOptimizer
+from snnc.training.pruning.masked import MaskedOptimizer
 from snnc.training.pruning.quota import highest
 
 
-class Magnitude(PruningOptimizer):
+class Magnitude(MaskedOptimizer):
     """Gradual magnitude pruning on Adam; nothing grows back."""
-
-    def _exists(self, p: Tensor) -> Tensor:
-        mask: Tensor = self.state[p]["mask"] > 0
-        return mask
-
-    def _score(self, p: Tensor) -> Tensor:
-        """Return the scores; masked weights come last, also if existing ones are 0."""
-        state = self.state[p]
-        score: Tensor = p.detach().abs() / state["scale"] + state["mask"]
-        return score
 
     def _steer(self, done: float) -> None:
         for budget in self._budgets:
@@ -33,14 +18,6 @@ class Magnitude(PruningOptimizer):
             for p, mask in zip(budget.params, masks, strict=True):
                 self.state[p]["mask"].mul_(mask)
                 p.mul_(self.state[p]["mask"])
-
-    def _rewire(self, p: Parameter, group: dict[str, Any]) -> None:
-        mask = self.state[p]["mask"]
-        p.sub_(self._adam(p, group, mask)).mul_(mask)
-
-    def _kept(self, p: Parameter) -> Tensor:
-        faint: Tensor = self.state[p]["sign"] * (FAINT * self.state[p]["scale"])
-        return p.detach().where(p != 0, faint)
 
 
 METHOD = Magnitude

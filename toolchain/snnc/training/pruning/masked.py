@@ -1,0 +1,30 @@
+"""What the methods share whose synapses are those of a mask: only they are trained, by their own values. Torch."""
+
+from typing import Any
+
+from torch import Tensor
+from torch.nn import Parameter
+
+from snnc.training.pruning.optimizer import FAINT, PruningOptimizer
+
+
+class MaskedOptimizer(PruningOptimizer):
+    """Adam on the weights whose ``mask`` is 1; the others are 0. A method changes the masks."""
+
+    def _exists(self, p: Tensor) -> Tensor:
+        mask: Tensor = self.state[p]["mask"] > 0
+        return mask
+
+    def _score(self, p: Tensor) -> Tensor:
+        """Return the scores; masked weights come last, also if existing ones are 0."""
+        state = self.state[p]
+        score: Tensor = p.detach().abs() / state["scale"] + state["mask"]
+        return score
+
+    def _rewire(self, p: Parameter, group: dict[str, Any]) -> None:
+        mask = self.state[p]["mask"]
+        p.sub_(self._adam(p, group, mask)).mul_(mask)
+
+    def _kept(self, p: Parameter) -> Tensor:
+        faint: Tensor = self.state[p]["sign"] * (FAINT * self.state[p]["scale"])
+        return p.detach().where(p != 0, faint)
