@@ -5,6 +5,7 @@ import re
 import shutil
 import sys
 
+import numpy as np
 import pytest
 from cases.report_folders import EVIL, RUN, change, copy, diverged, hostile
 from click.testing import CliRunner
@@ -14,29 +15,34 @@ from snnc import chips, store
 from snnc.analysis.range_proof import prove_ranges
 from snnc.budget.check import check
 from snnc.cli import main
+from snnc.report.grids import density, grid
 
 pytest.importorskip("matplotlib", reason="the report needs matplotlib: pip install '.[report]'")
 
 SECTIONS = (
     "summary",
+    "training",
     "accuracy",
     "layers",
+    "confusion",
     "weights",
+    "sparsity",
     "budget",
     "map",
     "rasters",
     "divergence",
     "activity",
+    "energy",
     "ranges",
     "provenance",
 )
 NEEDS = {  # file: the sections that lack something without it
-    "summary.json": {"divergence", "activity"},
+    "summary.json": {"divergence", "activity", "confusion", "energy"},
     "pruned.metrics.jsonl": {"layers"},
-    "fixed.snnc": {"summary", "weights", "budget", "map", "rasters", "ranges", "provenance"},
+    "fixed.snnc": {"summary", "weights", "budget", "map", "rasters", "energy", "ranges", "provenance"},
     "pruned.snnc": {"weights"},
     "recorded.npz": {"rasters"},
-    "loihi/mapping.json": {"map"},
+    "loihi/mapping.json": {"map", "energy"},
 }
 
 
@@ -103,9 +109,11 @@ def test_the_numbers_are_those_of_the_files(small):
 
 def test_figures_say_in_words_what_they_show(small):
     figures = re.findall(r'<svg [^>]*role="img" aria-label="([^"]*)"', small[0])
-    assert len(figures) == 6  # accuracy, connectivity, two layers, two connections
-    last = json.loads((RUN / "pruned.metrics.jsonl").read_text().splitlines()[-1])
-    assert f"while pruning {100 * last['test_accuracy']:.2f} % at" in figures[0]
+    assert len(figures) == 14  # training 4, accuracy, connectivity, two layers, confusion, two connections, sparsity 3
+    lines = [json.loads(line) for line in (RUN / "pruned.metrics.jsonl").read_text().splitlines()]
+    assert f"while pruning {100 * lines[-1]['test_accuracy']:.2f} % at" in figures[4]
+    best = max(lines, key=lambda line: line["test_accuracy"])
+    assert f"best: epoch {best['epoch']}, {100 * best['test_accuracy']:.2f} %" in figures[2]
     assert all(len(words) > 40 for words in figures)
 
 
@@ -142,7 +150,7 @@ def test_values_of_another_kind_are_not_recorded(tmp_path):
     change(folder / "summary.json", spoil)
     (folder / "chain.json").write_text("{}")
     told, lacking = words(folder)
-    assert lacking == {"divergence", "activity", "map"}
+    assert lacking == {"divergence", "activity", "energy"}
     assert "| pruned | *not recorded* | *not recorded* | *not recorded* |" in told["summary"]
     assert "target against fixed: not recorded." in told["summary"]
     assert "the verdicts are not about this one" in told["summary"]
@@ -155,6 +163,66 @@ def test_a_folder_with_nothing_but_a_configuration_has_a_page(tmp_path):
     told, lacking = words(tmp_path / "run")
     assert lacking == set(SECTIONS)
     assert "%" not in told["summary"]
+
+
+def test_a_folder_made_by_hand_has_a_page(tmp_path):
+    """Networks under any name, their metrics, and an exported program: what they tell of themselves is shown."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for stage, name in (("pruned", "a.snnc"), ("fixed", "z.snnc")):
+        shutil.copy(RUN / f"{stage}.snnc", folder / name)
+    shutil.copy(RUN / "pruned.metrics.jsonl", folder / "a.metrics.jsonl")
+    shutil.copytree(RUN / "loihi", folder / "program")
+    told, lacking = words(folder)
+    assert lacking == {"confusion", "rasters", "divergence", "activity", "energy"}
+    pruned = store.load(RUN / "pruned.snnc")
+    assert f"| pruned | {100 * pruned.done[-1].settings['reached']['test_accuracy']:.2f} % |" in told["summary"]
+    assert "Fits loihi1" in told["budget"]
+    assert "cores of loihi1" in told["map"]
+    shutil.copy(RUN / "pruned.snnc", folder / "b.snnc")
+    refused = snnc("report", folder, "--md")
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+    assert "two networks that could be pruned: a.snnc and b.snnc" in refused.stderr
+
+
+def test_the_confusion_matrix_is_that_of_the_test_samples(small):
+    counts = json.loads((RUN / "summary.json").read_text())["confusion"]
+    fixed = json.loads((RUN / "summary.json").read_text())["stages"]["fixed"]["test_accuracy"]
+    right, total = sum(counts[i][i] for i in range(10)), sum(map(sum, counts))
+    assert right / total == fixed
+    told = part(small[0], "confusion")
+    assert f"{total:,} test samples" in told
+    worst = max((counts[a][b], a, b) for a in range(10) for b in range(10) if a != b)
+    assert f"{worst[1]} taken for {worst[2]} {worst[0]}" in told
+
+
+@pytest.mark.parametrize("counts", [[[1, 2]], [[1, "2"], [3, 4]], [[-1]], [], {"a": 1}, [[True]]])
+def test_a_matrix_that_is_none_is_not_recorded(counts, tmp_path):
+    folder = copy(tmp_path / "run")
+    change(folder / "summary.json", lambda body: body.update(confusion=counts))
+    assert words(folder)[1] == {"confusion"}
+
+
+def test_energy_is_events_times_the_costs_of_the_profile(small):
+    counted, costs = json.loads((RUN / "summary.json").read_text())["activity"]["fixed"], chips.load("loihi1").costs
+    operations = sum(counted["synaptic_operations"].values()) / counted["samples"]
+    updates = counted["steps"] * (counted["neurons"]["hidden1"] + counted["neurons"]["output"])
+    told = part(small[0], "energy")
+    assert f"synapse read {operations:,.1f} {operations * costs.synapse_sparse_pj / 1e3:,.3f} nJ" in told
+    assert f"{updates:,.1f} {updates * (costs.neuron_access_pj + costs.neuron_update_pj) / 1e3:,.3f} nJ" in told
+    assert "Estimated, not measured" in told
+    assert "second-hand" in told
+
+
+def test_a_picture_of_a_matrix_shades_by_size_and_colours_by_sign():
+    drawn = grid("k", "four cells", np.array([[1.0, -0.5, 0.0], [1.0, 1.0, 1e-9]]), ("column", 3), ("row", 2))
+    assert re.findall(r'd="([^"]*)" fill="var\(--c(\d)\)" fill-opacity="([^"]*)"', drawn) == [
+        ("M1 0h1v1h-1z", "2", "0.5"),
+        ("M2 1h1v1h-1z", "1", "0.125"),
+        ("M0 0h1v1h-1zM0 1h2v1h-2z", "1", "1"),
+    ]
+    part = density(np.array([0, 0, 3]), np.array([0, 1, 3]), (4, 4), (2, 2))
+    assert part.tolist() == [[0.5, 0.0], [0.0, 0.25]]
 
 
 def test_a_divergence_is_told_with_its_place_and_values(tmp_path):
@@ -204,13 +272,13 @@ def test_a_file_that_the_folder_names_is_not_opened(tmp_path):
     folder = copy(tmp_path / "run")
     change(folder / "summary.json", lambda body: body.update(profile=str(ROOT / "hw_profiles" / "loihi2.toml")))
     change(folder / "chain.json", lambda body: body["goal"].update(target="../../elsewhere"))
-    assert words(folder)[1] == {"summary", "budget", "map"}
-    assert words(folder, "--hw", ROOT / "hw_profiles" / "loihi1.toml")[1] == {"map"}
+    assert words(folder)[1] == {"summary", "budget", "map", "energy"}
+    assert words(folder, "--hw", ROOT / "hw_profiles" / "loihi1.toml")[1] == {"map", "energy"}
 
 
 def test_the_verb_says_what_it_wants(tmp_path):
     assert "the page needs a name; add -o report.html" in snnc("report", RUN).stderr
-    assert "holds no run and no sweep" in snnc("report", tmp_path, "--md").stderr
+    assert "holds no run, no sweep and no .snnc files" in snnc("report", tmp_path, "--md").stderr
     assert "is no folder" in snnc("report", tmp_path / "none", "--md").stderr
     (tmp_path / "there.html").write_text("mine")
     refused = snnc("report", RUN, "-o", tmp_path / "there.html")

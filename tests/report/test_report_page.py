@@ -130,18 +130,26 @@ def test_a_phone_scrolls_down_only(browser, pages):
         assert small >= 9
 
 
+def test_all_columns_are_seen_at_1280_pixels(browser, pages):
+    with opened(browser, pages["small"], viewport={"width": 1280, "height": 900}) as page:
+        page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+        wide = page.evaluate("[...document.querySelectorAll('.scroll')].filter((e) => e.scrollWidth > e.clientWidth)"
+                             ".map((e) => e.getAttribute('aria-label'))")  # fmt: skip
+        assert wide == []
+
+
 def test_the_chip_is_drawn_for_a_phone_and_in_the_colours_of_the_page(browser, pages):
     with opened(browser, pages["small"], **PHONE) as page:
         seen = page.evaluate("""() => {
             const [map, colour] = [document.querySelector('#map svg'), (e, what) => getComputedStyle(e)[what]];
-            const texts = [...map.querySelectorAll('text')];
+            const texts = [...map.querySelectorAll('text:not([text-anchor])')];
             return [Math.max(...texts.map((e) => e.getBoundingClientRect().right)), texts.map((e) => colour(e, 'fill')),
                     colour(map.querySelector('rect'), 'fill'), colour(document.body, 'color')];
         }""")
         right, inks, paper, ink = seen
         assert right < 360
         assert set(inks) == {ink}
-        assert len(inks) == 4
+        assert len(inks) == 8  # four captions, two layers, the ends of the scale; not the letters of the cores
         assert paper == "none"
 
 

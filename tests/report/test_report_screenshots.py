@@ -18,6 +18,7 @@ MOST_BYTES = 200_000
 SHOTS = {  # name: section, kind of screen, page
     "report-summary": ("#summary", DESK, "mnist"),
     "report-curves": ("#layers", DESK, "mnist"),
+    "report-sparsity": ("#sparsity", DESK, "mnist"),
     "report-rasters": ("#rasters", DESK, "mnist"),
     "report-divergence": ("#rasters", DESK, "diverged"),
     "report-phone": ("#budget", PHONE, "mnist"),

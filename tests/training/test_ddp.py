@@ -114,7 +114,7 @@ def test_the_command_line_under_torchrun(tmp_path):
     body = json.loads(done.stdout)
     assert body["network_hash"] == store.load(out).hash
     assert store.load(out).done[0].settings["processes"] == 2
-    assert done.stderr.count("epoch 1, loss") == 1
+    assert done.stderr.count("epoch 1 of 1, loss") == 1
     assert {p.name for p in tmp_path.iterdir()} == {"main.py", "a.snnc", "a.ckpt", "a.best.ckpt", "a.metrics.jsonl"}
 
 

@@ -286,10 +286,11 @@ def test_every_number_of_an_epoch_reaches_tensorboard(digits, tmp_path, monkeypa
 def test_a_terminal_sees_the_time_that_is_left(monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
-    with progress(4, quiet=False) as shown:
+    monkeypatch.setenv("COLUMNS", "120")
+    with progress(4, quiet=False, epochs=2) as shown:
         shown.step()
-        shown.epoch({"epoch": 1, "loss": 0.25})
+        shown.epoch({"epoch": 1, "loss": 0.25, "train_accuracy": 0.5, "test_accuracy": 0.75, "parameter_connectivity": 0.05})
     out = capsys.readouterr().err
-    assert "epoch 1, loss 0.2500" in out
+    assert "epoch 2 of 2, accuracy 75.00%, connectivity 5.00%" in out
     assert "25%" in out
     assert "-:--:--" in out or "0:00" in out

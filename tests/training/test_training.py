@@ -227,7 +227,7 @@ def test_train_and_prune_on_the_command_line(tmp_path, capsys):
     assert snnc("train", *SMALL, "-o", out, "--state-dict", tmp_path / "a.safetensors") == 0
     shown = capsys.readouterr()
     assert "test accuracy" in shown.out
-    assert "epoch 1, loss" in shown.err
+    assert "epoch 1 of 1, loss" in shown.err
     assert {p.suffix for p in tmp_path.iterdir()} == {".snnc", ".ckpt", ".jsonl", ".safetensors"}
     plain = {key: torch.from_numpy(array) for key, array in load_arrays(tmp_path / "a.safetensors").items()}
     model = models.build((64, 12, 10))

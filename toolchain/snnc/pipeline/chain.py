@@ -261,6 +261,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "profile": budget.profile,
         "chip": [budget.chip.to_json() if budget.chip else None, *(u.to_json() for u in fullest(budget))],
         "fixed_against_float": {"classes_differing": rounding.classes_differing},
+        "confusion": rounding.candidate.confusion,
         "activity": {"pruned": _activity(rounding.reference), "fixed": _activity(rounding.candidate)},
         "float_against_torch": _verdict(outcome.float_proof),
         "target_against_fixed": _verdict(outcome.target_proof),

@@ -1,6 +1,7 @@
 """What each core holds of what it may, and the chip with its traffic. Part of report."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -52,12 +53,11 @@ def _bar(usage: Usage) -> Cell:
     return Share(usage.share, f"{used} of {limit}" if usage.limit is not None else f"{used}, limit not public")
 
 
-def chip_map(run: RunFolder) -> Section:
+def chip_map(run: RunFolder, mapped: Mapped | None) -> Section:
     """Show where the cores lie, how full they are, and the packets between them by the rates that were recorded."""
     title = "Chip map"
-    if run.mapping is None or run.fixed is None or run.profile is None:
+    if mapped is None or run.profile is None:
         return Section("map", title, (not_recorded("a mapping beside the exported program, or the chip that it is for"),))
-    mapped = _mapped(run, run.fixed, run.profile)
     rates = run.recording is not None and bool(run.recording.rates)
     measured = "as recorded on all test samples" if rates else "each neuron counted as firing once, as no rates were recorded"
     caption = (
@@ -71,8 +71,15 @@ def chip_map(run: RunFolder) -> Section:
     return Section("map", title, (draw, _links(mapped)))
 
 
-def _mapped(run: RunFolder, net: Network, profile: Profile) -> Mapped:
-    mapping = read_mapping(run.mapping, net, profile)  # type: ignore[arg-type]
+def mapped_of(run: RunFolder) -> Mapped | None:
+    """Return the mapping of the exported program with the packets that the recorded rates make; None if something is missing."""
+    if run.mapping is None or run.fixed is None or run.profile is None:
+        return None
+    return _measured(run, run.mapping, run.fixed, run.profile)
+
+
+def _measured(run: RunFolder, path: Path, net: Network, profile: Profile) -> Mapped:
+    mapping = read_mapping(path, net, profile)
     rates = dict(run.recording.rates) if run.recording and run.recording.rates else None
     task = Task.of(net, profile, rates, mapping.seed)
     measured = census(task, of_slices(task, tuple(core.slices for core in mapping.cores)))

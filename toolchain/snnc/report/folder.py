@@ -12,12 +12,14 @@ from snnc import store
 from snnc.base.files import read_json
 from snnc.chips.profile import Profile
 from snnc.errors import FileError
+from snnc.network.arithmetic import Fixed
 from snnc.network.model import Network
 from snnc.pipeline.recording import RECORDING, Recording, read_recording
 from snnc.report.facts import at, text
 
 MAX_BYTES = 32 << 20  # of a JSON file
 MAX_EPOCHS = 100_000
+STAGES = ("trained", "pruned", "fixed")
 AGAIN = "run snnc run again"
 
 Lines = tuple[dict[str, Any], ...]
@@ -25,12 +27,13 @@ Lines = tuple[dict[str, Any], ...]
 
 @dataclass(frozen=True, eq=False)
 class RunFolder:
-    """What `snnc run` left."""
+    """What `snnc run` left, or files of a chain that were made by hand."""
 
     path: Path
     config: Any  # chain.json
     summary: Any  # summary.json
     epochs: Mapping[str, Lines]  # "trained", "pruned": a line of metrics an epoch
+    trained: Network | None
     pruned: Network | None
     fixed: Network | None
     profile: Profile | None
@@ -43,8 +46,8 @@ class RunFolder:
 
 
 def is_run(path: Path) -> bool:
-    """Tell whether `snnc run` wrote the folder."""
-    return any((path / name).is_file() for name in ("chain.json", "summary.json"))
+    """Tell whether `snnc run` wrote the folder, or networks lie in it."""
+    return any((path / name).is_file() for name in ("chain.json", "summary.json")) or any(path.glob("*.snnc"))
 
 
 def read_run(path: Path, chip: str | None = None) -> RunFolder:
@@ -53,17 +56,41 @@ def read_run(path: Path, chip: str | None = None) -> RunFolder:
     Raises FileError if a file in it is damaged or far too large, ProfileError for an unknown ``chip``.
     """
     config, summary = (_json(path / name) for name in ("chain.json", "summary.json"))
-    fixed = _network(path / "fixed.snnc")
-    recorded = path / RECORDING
+    nets = {stage: _network(path / f"{stage}.snnc") for stage in STAGES}
+    names = {stage: stage for stage in STAGES}
+    if config is None and summary is None:
+        names |= _by_hand(path)
+        nets = {stage: _network(path / f"{name}.snnc") for stage, name in names.items()}
+    fixed, recorded = nets["fixed"], path / RECORDING
+    chip_of_net = fixed.numeric.profile if fixed and isinstance(fixed.numeric, Fixed) else None
     return RunFolder(
         path, config, summary,
-        epochs={stage: _lines(path / f"{stage}.metrics.jsonl") for stage in ("trained", "pruned")},
-        pruned=_network(path / "pruned.snnc"),
+        epochs={stage: _lines(path / f"{names[stage]}.metrics.jsonl") for stage in ("trained", "pruned")},
+        trained=nets["trained"], pruned=nets["pruned"],
         fixed=fixed,
-        profile=_profile(chip, text(summary, "profile") or text(config, "goal", "hw")),
+        profile=_profile(chip, text(summary, "profile") or text(config, "goal", "hw") or chip_of_net),
         recording=read_recording(recorded, fixed) if fixed and recorded.is_file() else None,
         mapping=_mapping(path, at(config, "goal", "target")),
     )  # fmt: skip
+
+
+def _by_hand(path: Path) -> dict[str, str]:
+    """Return which network of a folder is which stage: of integers; pruned; neither. The names do not matter.
+
+    Raises FileError where two could be the same stage, as the page would be about one of them only.
+    """
+    names: dict[str, str] = {}
+    for file in sorted(path.glob("*.snnc"))[: len(STAGES) + 1]:
+        net = store.load(file)
+        stages = {stage.name for stage in net.done}
+        kind = "fixed" if isinstance(net.numeric, Fixed) else "pruned" if "prune" in stages else "trained"
+        if kind in names:
+            raise FileError(
+                f"has two networks that could be {kind}: {names[kind]}.snnc and {file.name}", where=str(path),
+                fix="give each chain a folder of its own",
+            )  # fmt: skip
+        names[kind] = file.name.removesuffix(".snnc")
+    return names
 
 
 def _json(path: Path) -> Any:
@@ -99,5 +126,9 @@ def _profile(chip: str | None, named: str | None) -> Profile | None:
 
 
 def _mapping(path: Path, target: Any) -> Path | None:
-    file = path / target / "mapping.json" if target in targets.names() else None
-    return file if file and file.is_file() else None
+    """Return the mapping of the exported program; without a configuration, the only one in the folder or in one below."""
+    if target in targets.names():
+        file = path / target / "mapping.json"
+        return file if file.is_file() else None
+    files = sorted({*path.glob("mapping.json"), *path.glob("*/mapping.json")}) if target is None else []
+    return files[0] if len(files) == 1 else None

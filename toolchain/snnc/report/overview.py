@@ -5,6 +5,8 @@ from typing import Any
 
 from snnc.budget.check import Budget
 from snnc.mapping.usage import words_for
+from snnc.network.connectivity import parameter_connectivity, synapse_connectivity
+from snnc.network.model import Network
 from snnc.report.blocks import Block, Section, Table, Text, not_recorded
 from snnc.report.facts import at, flag, number, percent, text, whole
 from snnc.report.folder import RunFolder
@@ -17,7 +19,7 @@ def overview(run: RunFolder, budget: Budget | None) -> Section:
     """Show verdicts, accuracies, connectivities and whether it fits."""
     blocks: list[Block] = [Text(*_verdict(run.summary, key, title)) for key, title in PROOFS.items()]
     blocks += [*_others(run), Text(*fit(budget)) if budget else not_recorded("whether it fits, as the chip is unknown")]
-    return Section("summary", "Summary", (*blocks, _stages(run.summary)))
+    return Section("summary", "Summary", (*blocks, _stages(run)))
 
 
 def _verdict(summary: Any, key: str, title: str) -> tuple[str, Any]:
@@ -59,10 +61,11 @@ def fit(budget: Budget) -> tuple[str, Any]:
     return f"Fits {budget.profile}{cores}.{tightest}{unknown}", "good"
 
 
-def _stages(summary: Any) -> Table:
-    samples = whole(summary, "test_samples")
+def _stages(run: RunFolder) -> Table:
+    samples = whole(run.summary, "test_samples")
     keys = ("test_accuracy_torch", "test_accuracy", "parameter_connectivity", "synapse_connectivity")
-    shown = {stage: tuple(percent(number(summary, "stages", stage, key)) for key in keys) for stage in STAGES}
+    stages = run.summary if run.summary is not None else {"stages": _by_networks(run)}
+    shown = {stage: tuple(percent(number(stages, "stages", stage, key)) for key in keys) for stage in STAGES}
     shown["trained"] = (shown["trained"][0], shown["trained"][1] or "-", *shown["trained"][2:])  # only torch ran it
     shown["fixed"] = (shown["fixed"][0] or "-", *shown["fixed"][1:])  # torch has no such numbers
     return Table(
@@ -70,3 +73,23 @@ def _stages(summary: Any) -> Table:
         ("stage", "torch, float32", "snnc", "parameter connectivity", "synapse connectivity"),
         tuple((stage, *cells) for stage, cells in shown.items()),
     )
+
+
+def _by_networks(run: RunFolder) -> dict[str, dict[str, Any]]:
+    """Return what the networks themselves tell of the stages, for a folder without a summary."""
+    stages = {}
+    for name in STAGES:
+        net: Network | None = getattr(run, name)
+        if net:
+            stages[name] = {
+                "parameter_connectivity": parameter_connectivity(net),
+                "synapse_connectivity": synapse_connectivity(net),
+                "test_accuracy_torch": _reached(net),
+            }
+    return stages
+
+
+def _reached(net: Network) -> float | None:
+    """Return the accuracy that the last training of a network wrote into it."""
+    reached = [number(stage.settings, "reached", "test_accuracy") for stage in net.done]
+    return next((accuracy for accuracy in reached[::-1] if accuracy is not None), None)

@@ -6,7 +6,7 @@
   const data = JSON.parse(source.textContent);
   const get = (id) => document.getElementById(id);
   const canvas = get("raster"), pair = get("pair"), sample = get("sample");
-  const GAP = 26, LEFT = 8;
+  const GAP = 26, LEFT = 52, RIGHT = 8, AXIS = 34;
 
   const bits = data.strings.map((text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)));
   const fires = (string, slot) => (bits[string][slot >> 3] >> (7 - (slot & 7))) & 1;
@@ -52,7 +52,7 @@
   function draw() {
     const [runs, one] = chosen();
     const scale = window.devicePixelRatio || 1, width = canvas.clientWidth;
-    const height = one.populations.reduce((sum, p) => sum + GAP + p.drawn * pitch(p), 8);
+    const height = one.populations.reduce((sum, p) => sum + GAP + p.drawn * pitch(p) + AXIS, 8);
     canvas.style.height = `${height}px`;
     canvas.width = width * scale;
     canvas.height = height * scale;
@@ -67,10 +67,39 @@
       pen.fillStyle = colour("--ink");
       const part = p.drawn < p.neurons ? `, neurons ${p.start} to ${p.start + p.drawn - 1} of ${p.neurons}` : `, ${p.neurons} neurons`;
       pen.fillText(`${p.name}${part}, ${p.steps} steps`, LEFT, top + 18);
-      population(pen, p, top + GAP, (width - 2 * LEFT) / p.steps, colours, one.first);
-      top += GAP + p.drawn * pitch(p);
+      const step = (width - LEFT - RIGHT) / p.steps;
+      axes(pen, p, top + GAP, step, colour("--ink"), colour("--faint"));
+      population(pen, p, top + GAP, step, colours, one.first);
+      top += GAP + p.drawn * pitch(p) + AXIS;
     }
     canvas.setAttribute("aria-label", `Raster of sample ${one.number}, ${runs.title}`);
+  }
+
+  // Ticks at round numbers: steps below, neurons on the left.
+  function ticks(count, room) {
+    const wanted = count / Math.max(1, room), size = 10 ** Math.floor(Math.log10(Math.max(1, wanted)));
+    const every = [1, 2, 5, 10].map((n) => n * size).find((n) => n >= wanted);
+    return Array.from({ length: Math.ceil(count / every) }, (_, i) => i * every);
+  }
+
+  function axes(pen, p, top, step, ink, faint) {
+    const tall = pitch(p), bottom = top + p.drawn * tall, right = LEFT + p.steps * step;
+    pen.strokeStyle = faint;
+    pen.lineWidth = 1;
+    pen.strokeRect(LEFT - 0.5, top - 0.5, right - LEFT + 1, bottom - top + 1);
+    pen.fillStyle = ink;
+    pen.textAlign = "center";
+    for (const t of ticks(p.steps, (right - LEFT) / 40)) pen.fillText(t, LEFT + (t + 0.5) * step, bottom + 14);
+    pen.fillText("step", (LEFT + right) / 2, bottom + 28);
+    pen.textAlign = "right";
+    for (const n of ticks(p.drawn, (bottom - top) / 20)) pen.fillText(p.start + n, LEFT - 4, top + (n + 0.5) * tall + 5);
+    pen.textAlign = "center";
+    pen.save();
+    pen.translate(11, (top + bottom) / 2);
+    pen.rotate(-Math.PI / 2);
+    pen.fillText("neuron", 0, 0);
+    pen.restore();
+    pen.textAlign = "left";
   }
 
   function population(pen, p, top, step, colours, first) {

@@ -49,12 +49,13 @@ def lines(key: str, alt: str, x: Axis, y: Axis, series: Sequence[Line]) -> str:
     def draw(axes: Any) -> None:
         for i, line in enumerate(series):
             name, dash = line.name[:LONGEST_NAME], _DASHES[i % 6] if line.joined else "none"
-            style = {"color": _SERIES[i % 6], "marker": _MARKERS[i % 6], "markersize": 4, "linestyle": dash, "linewidth": 1.6}
+            style = {"color": _SERIES[i % 6], "marker": _MARKERS[i % 6], "linestyle": dash, "linewidth": 1.6}
+            style |= {"markersize": 4} if line.joined else {"markersize": 8, "fillstyle": "none", "markeredgewidth": 1.6}
             axes.errorbar(*zip(*line.points, strict=True), label=name, capsize=3, **style)
         _scale(axes, "x", x)
         _scale(axes, "y", y)
         if len(series) > 1 or not series[0].joined:
-            axes.legend(frameon=False, fontsize=9)
+            _legend(axes)
 
     return _svg(key, alt, draw)
 
@@ -75,9 +76,15 @@ def histogram(key: str, alt: str, label: str, series: Sequence[tuple[str, Any]],
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axes.set_xlabel(label)
         axes.set_ylabel("how many")
-        axes.legend(frameon=False, fontsize=9)
+        if len(series) > 1:
+            _legend(axes)
 
     return _svg(key, alt, draw)
+
+
+def _legend(axes: Any) -> None:
+    """Put the legend above the plot, where it hides nothing and a phone has room for it."""
+    axes.figure.legend(loc="outside upper left", ncols=2, frameon=False, fontsize=9)
 
 
 def _scale(axes: Any, which: str, axis: Axis) -> None:

@@ -1,5 +1,6 @@
-"""Weights and thresholds before and after quantising: distributions and errors. Part of report."""
+"""Weights, delays and parameters of neurons before and after quantising: distributions and errors. Part of report."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,13 @@ MAX_FIGURES = 24  # of connections, from the first; the tables have all
 
 
 def weights(run: RunFolder) -> Section:
-    """Show histograms of every connection and of thresholds that differ from neuron to neuron, and tables of all."""
+    """Show histograms of every connection and of what differs from neuron to neuron, and tables of all."""
     if not run.fixed or not run.pruned:
         return Section("weights", TITLE, (not_recorded("fixed.snnc and pruned.snnc, which hold them"),))
     before, after, inspection = run.pruned, run.fixed, inspect(run.fixed, run.pruned)
     drawn: list[Block] = [_of_connection(c, before, after) for c in after.connections[:MAX_FIGURES]]
-    drawn += [block for p in after.populations[:MAX_FIGURES] if (block := _of_population(p, before, after))]
+    drawn += [block for c in after.connections[:MAX_FIGURES] for block in _delays(c)]
+    drawn += [block for p in after.populations[:MAX_FIGURES] for block in _of_population(p, before, after)]
     return Section("weights", TITLE, (*drawn, _connections(inspection), _parameters(inspection)))
 
 
@@ -36,18 +38,30 @@ def _of_connection(c: Connection, before: Network, after: Network) -> Block:
     return figure(f"weights-{c.name}", f"Weights of {c.name}, {spreads}.", caption, histogram, "weight", series)
 
 
-def _of_population(p: Population, before: Network, after: Network) -> Block | None:
-    """Draw the thresholds of a population; None where all neurons share one, as the table says it all."""
-    threshold, scale = getattr(p.neuron, "threshold", None), scales(after).get(p.name)
-    if threshold is None or scale is None or after.numeric.kind != "fixed" or np.ptp(threshold) == 0:
-        return None
+def _of_population(p: Population, before: Network, after: Network) -> Iterator[Block]:
+    """Draw the parameters that differ from neuron to neuron; where all neurons share one, the table says it all."""
+    scale = scales(after).get(p.name)
+    if p.neuron is None or scale is None or after.numeric.kind != "fixed":
+        return
     numeric: Any = after.numeric
-    unit = p.neuron.unit("threshold")  # type: ignore[union-attr]
-    series = [("before, float", getattr(before[p.name].neuron, "threshold")),  # noqa: B009
-              ("after, in the same unit", decode_parameter(threshold, unit, scale, numeric))]  # fmt: skip
-    spreads = "; ".join(f"{name}: {_spread(values)}" for name, values in series)
-    caption = f"{p.name}: thresholds of its neurons."
-    return figure(f"threshold-{p.name}", f"Thresholds of {p.name}, {spreads}.", caption, histogram, "threshold", series)
+    for name in p.neuron.parameters():
+        value = np.asarray(getattr(p.neuron, name))
+        if value.ndim == 0 or np.ptp(value) == 0:
+            continue
+        decoded = decode_parameter(value, p.neuron.unit(name), scale, numeric)
+        series = [("before, float", getattr(before[p.name].neuron, name)), ("after, in the same unit", decoded)]
+        spreads = "; ".join(f"{which}: {_spread(values)}" for which, values in series)
+        caption, alt = f"{p.name}: {name} of its neurons.", f"{name} of {p.name}, {spreads}."
+        yield figure(f"{name}-{p.name}", alt, caption, histogram, name, series)
+
+
+def _delays(c: Connection) -> Iterator[Block]:
+    """Draw the delays of a connection that has some of its own for axons or synapses."""
+    if c.delays is not None and len(c.delays):
+        values = c.delays + c.delay_steps
+        of = "axons" if c.axon_delays is not None else "synapses"
+        caption, alt = f"{c.name}: delays of its {of}, in steps.", f"Delays of {c.name}, {_spread(values)}."
+        yield figure(f"delays-{c.name}", alt, caption, histogram, "delay in steps", [(of, values)])
 
 
 def _spread(values: Any) -> str:

@@ -76,6 +76,17 @@ class Evaluation:
         return self.correct / self.samples
 
     @property
+    def confusion(self) -> list[list[int]] | None:
+        """How many samples of each label (row) are said to be of each class (column); None without labels."""
+        if not self.labelled:
+            return None
+        n = int(max(self.labels.max(), self.classes.max())) + 1
+        counts = np.zeros((n, n), np.int64)
+        np.add.at(counts, (self.labels, self.classes[: len(self.labels)]), 1)
+        table: list[list[int]] = counts.tolist()
+        return table
+
+    @property
     def rates(self) -> dict[str, float]:
         """Spikes per neuron and step, by population."""
         return {name: count / (self.neurons[name] * self.samples * self.steps) for name, count in self.spikes.items()}

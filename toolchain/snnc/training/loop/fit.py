@@ -75,7 +75,7 @@ def fit(
         threads(config.threads),
         board(record.tensorboard, point.epoch) as note,
         _between_batches(record.quiet) as stopped,
-        progress(loop.left(point), record.quiet) as shown,
+        progress(loop.left(point), record.quiet, config.epochs, point.epoch + 1) as shown,
     ):
         kept.keep(point, metrics)
         while point.epoch < config.epochs:

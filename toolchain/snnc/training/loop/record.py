@@ -89,10 +89,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 class Progress:
-    """A bar on a terminal, else a line per epoch; both on stderr."""
+    """A bar on a terminal, with what the last epoch reached and the time to come; else a line per epoch. Both on stderr."""
 
-    def __init__(self, bar: Any, task: Any, quiet: bool) -> None:
-        self._bar, self._task, self._quiet = bar, task, quiet
+    def __init__(self, bar: Any, task: Any, quiet: bool, epochs: int) -> None:
+        self._bar, self._task, self._quiet, self._epochs = bar, task, quiet, epochs
 
     def step(self) -> None:
         """Report that one batch is done."""
@@ -101,28 +101,38 @@ class Progress:
 
     def epoch(self, line: Metrics) -> None:
         """Report that one epoch is done."""
-        text = ", ".join(f"{key} {_short(value)}" for key, value in line.items() if isinstance(value, int | float))
         if self._bar:
-            self._bar.update(self._task, description=text)
+            self._bar.update(self._task, description=_reached(line, self._epochs))
         elif not self._quiet:
-            print(text, file=sys.stderr, flush=True)
+            rest = (f"{key} {_short(value)}" for key, value in line.items() if isinstance(value, int | float) and key != "epoch")
+            print(", ".join((f"epoch {line['epoch']} of {self._epochs}", *rest)), file=sys.stderr, flush=True)
 
 
 def _short(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.4f}"
 
 
+def _reached(line: Metrics, epochs: int) -> str:
+    """Return what a bar has room for: the epoch that runs now, and what the last one reached."""
+    words = [f"epoch {min(line['epoch'] + 1, epochs)} of {epochs}"]
+    accuracy = line.get("test_accuracy", line["train_accuracy"])
+    words.append(f"accuracy {accuracy:.2%}{'' if 'test_accuracy' in line else ' (training)'}")
+    if "parameter_connectivity" in line:
+        words.append(f"connectivity {line['parameter_connectivity']:.2%}")
+    return ", ".join(words)
+
+
 @contextmanager
-def progress(batches: int, quiet: bool) -> Iterator[Progress]:
-    """Show how far a loop of ``batches`` steps is."""
+def progress(batches: int, quiet: bool, epochs: int, first: int = 1) -> Iterator[Progress]:
+    """Show how far a loop of ``batches`` steps is, which begins in epoch ``first`` of ``epochs``."""
     if quiet or not sys.stderr.isatty():
-        yield Progress(None, None, quiet)
+        yield Progress(None, None, quiet, epochs)
         return
     from rich.console import Console
     from rich.progress import Progress as Bar
 
     with Bar(console=Console(stderr=True)) as bar:
-        yield Progress(bar, bar.add_task("training", total=batches), quiet)
+        yield Progress(bar, bar.add_task(f"epoch {first} of {epochs}", total=batches), quiet, epochs)
 
 
 @contextmanager
