@@ -17,9 +17,9 @@ from snnc.report import write_report
 @force_option
 @json_option
 def command(folder: Path, out: Path | None, as_markdown: bool, chip: str | None, force: bool, as_json: bool) -> None:
-    """Write what FOLDER, from snnc run, snnc sweep or with files of a chain made by hand, holds: verdicts, training, accuracy over
-    connectivity, layers, classes, weights, budgets, the chip, rasters, energy, ranges, provenance. What the folder does not
-    hold is called "not recorded".
+    """Write what FOLDER holds, from snnc run, snnc sweep, or with files of a chain made by hand: verdicts, training, accuracy
+    over connectivity, layers, classes, weights, budgets, the chip, rasters, energy, ranges, provenance. What the folder does
+    not hold is called "not recorded".
 
     The page is one file. It uses no network, and needs only a browser.
     """
