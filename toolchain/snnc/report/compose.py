@@ -9,7 +9,7 @@ from snnc.report.activity import activity
 from snnc.report.blocks import Report, Text
 from snnc.report.chip import budget_bars, chip_map, mapped_of
 from snnc.report.confusion import confusion
-from snnc.report.curves import accuracy, layers
+from snnc.report.curves import accuracy, layers, training
 from snnc.report.divergence import divergences
 from snnc.report.energy import energy
 from snnc.report.folder import RunFolder, is_run, read_run
@@ -19,7 +19,6 @@ from snnc.report.ranges import ranges
 from snnc.report.rasters import rasters
 from snnc.report.sparsity import sparsity
 from snnc.report.sweeps import is_sweep, sweep_report
-from snnc.report.training import training
 from snnc.report.weights import weights
 
 
