@@ -1,4 +1,4 @@
-"""How training and pruning went: accuracy and loss over epochs, accuracy over connectivity, and each layer's synapses epoch by epoch. Part of report."""
+"""How training and pruning went: accuracy and loss over epochs, over connectivity, and each layer's synapses. Part of report."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -24,16 +24,15 @@ def training(run: RunFolder) -> Section:
 
 def _stage(metrics: Sequence[dict[str, Any]], stage: str, name: str) -> Iterator[Block]:
     epoch = Axis(f"epoch of {name}", whole=True)
-    curves = [
-        Line(f"{kind} samples", points) for kind in ("test", "train") if (points := _of_epochs(metrics, f"{kind}_accuracy"))
-    ]
+    curves = [Line(f"{kind} samples", points) for kind in ("test", "train") if (points := _by_epoch(metrics, f"{kind}_accuracy"))]
     if curves:
         best = max(curves[0].points, key=lambda point: point[1])
         marked = Line(f"best: epoch {best[0]:.0f}, {percent(best[1])}", [best], joined=False)
         ends = "; ".join(f"{line.name} end at {percent(line.last[1])}" for line in curves)
-        yield figure(f"accuracy-{stage}", f"Accuracy over the epochs of {name}: {ends}; {marked.name}.",
-                     f"Accuracy at the end of each epoch of {name}.", lines, epoch, ACCURACY_OF_EPOCH, [*curves, marked])  # fmt: skip
-    if points := _of_epochs(metrics, "loss"):
+        alt = f"Accuracy over the epochs of {name}: {ends}; {marked.name}."
+        caption = f"Accuracy at the end of each epoch of {name}."
+        yield figure(f"accuracy-{stage}", alt, caption, lines, epoch, ACCURACY_OF_EPOCH, [*curves, marked])
+    if points := _by_epoch(metrics, "loss"):
         alt = f"Training loss over the epochs of {name}, from {points[0][1]:.4g} to {points[-1][1]:.4g}."
         caption = f"Training loss, the mean over each epoch of {name}."
         yield figure(f"loss-{stage}", alt, caption, lines, epoch, Axis("loss"), [Line("loss", points)])
@@ -126,6 +125,6 @@ def _points(metrics: Sequence[dict[str, Any]], x: str, y: str) -> list[tuple[flo
     return [(a, b) for m in metrics if (a := number(m, x)) and (b := number(m, y)) is not None]
 
 
-def _of_epochs(metrics: Sequence[dict[str, Any]], key: str) -> list[tuple[float, float]]:
+def _by_epoch(metrics: Sequence[dict[str, Any]], key: str) -> list[tuple[float, float]]:
     pairs = ((whole(m, "epoch"), number(m, key)) for m in metrics)
     return [(float(epoch), value) for epoch, value in pairs if epoch is not None and value is not None]
