@@ -103,9 +103,11 @@ def _layer_problems(layer: _Layer, numeric: Fixed) -> Iterator[str]:
         if c is not None:
             yield from (f"connection {c.name!r} {problem}" for problem in _wire_problems(c))
     p, neuron = layer.population, cast(Any, layer.population.neuron)
-    for name in ("decay_u", "decay_v", "threshold"):
-        if np.size(getattr(neuron, name, 0)) > 1 and len(set(getattr(neuron, name).tolist())) > 1:
-            yield f"population {p.name!r} has a {name} for each neuron; netx has one a layer"
+    if np.unique(getattr(neuron, "threshold", 0)).size > 1:
+        yield f"population {p.name!r} has a threshold for each neuron; netx has one a layer"
+    for name in ("decay_u", "decay_v"):
+        if _shared(getattr(neuron, name, 0), layer) is None:
+            yield f"population {p.name!r} has a {name} for each neuron; netx has them in dense layers, one a channel in others"
     if (np.asarray(neuron.bias) % (1 << numeric.state_shift)).any():
         yield f"population {p.name!r} has a bias that is no multiple of {1 << numeric.state_shift}, the unit in netx"
     if _is_image(layer.forward) and len(set(np.asarray(neuron.bias).reshape(-1).tolist())) > 1:
@@ -194,7 +196,7 @@ def _tree(net: Network) -> Iterator[dict[str, Any]]:
             yield _input(source, layer)
         else:
             if first:
-                yield {"type": kind("input"), "shape": np.array(source.shape)}
+                yield {"type": kind("input"), "shape": _planes(source)}
             src = net[layer.forward.src]
             if isinstance(layer.forward.op, Dense) and _is_spatial(src, net):
                 yield {"type": kind("flatten"), "shape": np.array([src.size, 1, 1])}
@@ -202,9 +204,14 @@ def _tree(net: Network) -> Iterator[dict[str, Any]]:
         first = False
 
 
+def _planes(p: Population) -> NDArray[np.int64]:
+    """Return the shape of a population in a file: (n,) or (channels, rows, columns); one that has a length has one row."""
+    return np.array((p.shape[0], 1, p.shape[1]) if len(p.shape) == 2 else p.shape)
+
+
 def _is_spatial(p: Population, net: Network) -> bool:
     """Tell whether netx sees channels, rows and columns, which a dense layer takes flattened only."""
-    return len(p.shape) == 3 and all(isinstance(c.op, Conv2d) or _is_image(c) for c in net.into(p.name))
+    return len(p.shape) > 1 and all(isinstance(c.op, Conv2d) or _is_image(c) for c in net.into(p.name))
 
 
 def _input(source: Population, layer: _Layer) -> dict[str, Any]:
@@ -223,7 +230,7 @@ def _weighted(layer: _Layer) -> dict[str, Any]:
     weights = _weights(c)
     assert weights is not None  # noqa: S101 - for the type checker; `problems` has asked
     stored = op.with_values(weights).synapses.to_dense().astype(np.float32)
-    tree = {"shape": np.array(layer.population.shape), **_neuron(layer)}
+    tree = {"shape": _planes(layer.population), **_neuron(layer)}
     if isinstance(op, Conv2d):
         window = op.window
         return tree | {
@@ -245,11 +252,10 @@ def _weighted(layer: _Layer) -> dict[str, Any]:
 def _neuron(layer: _Layer) -> dict[str, Any]:
     """Return the neuron and its bias; none at all for a readout that adds up."""
     neuron: Any = layer.population.neuron
-    u, v, threshold = (
-        _one(getattr(neuron, name, default)) for name, default in (("decay_u", FULL), ("decay_v", 0), ("threshold", NEVER))
-    )
+    u, v = (_shared(getattr(neuron, name, default), layer) for name, default in (("decay_u", FULL), ("decay_v", 0)))
+    threshold = int(np.ravel(getattr(neuron, "threshold", NEVER))[0])
     bias = np.asarray(neuron.bias) >> 6
-    if neuron.model() == "li" and (u, v) == (FULL, 0) and not bias.any():
+    if neuron.model() == "li" and np.all(u == FULL) and np.all(v == 0) and not bias.any():
         return {}
     fields = {
         "type": "CUBA", "refDelay": 1, "gradedSpike": False, "iDecay": u, "vDecay": v, "vThMant": min(threshold, NEVER - 1),
@@ -257,8 +263,15 @@ def _neuron(layer: _Layer) -> dict[str, Any]:
     return {"neuron": fields, **({"bias": _biases(bias, layer).astype(np.float32)} if bias.any() else {})}
 
 
-def _one(value: Any) -> int:
-    return int(np.asarray(value).flat[0])
+def _shared(values: Any, layer: _Layer) -> Any:
+    """Return a decay as netx takes it: one for all, for each neuron of a dense layer or channel of others; None if it cannot."""
+    values, p = np.ravel(np.asarray(values, np.int64)), layer.population
+    if (values == values[0]).all():
+        return int(values[0])
+    if isinstance(layer.forward.op, Dense) and not _is_image(layer.forward):
+        return values
+    channels = values.reshape(p.shape[0], -1)
+    return channels[:, 0] if (channels == channels[:, :1]).all() and len(p.shape) > 1 else None
 
 
 def _biases(bias: NDArray[Any], layer: _Layer) -> NDArray[Any]:

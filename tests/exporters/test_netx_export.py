@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from cases.convolutions import conv, convolutional
-from cases.networks import LOIHI, fixed_chain, fixed_dense, fixed_loops, float_chain
+from cases.networks import LOIHI, fixed_chain, fixed_dense, fixed_loops, float_chain, spikes
 
 from snnc import targets
 from snnc.errors import DoesNotFitError, UnsupportedError
@@ -15,6 +15,7 @@ from snnc.neurons.cuba import Cuba
 from snnc.neurons.cuba_subtract import CubaSubtract
 from snnc.neurons.li import LI
 from snnc.neurons.lif import LIF
+from snnc.simulation.reference import simulate
 
 pytest.importorskip("h5py", reason="netx files need h5py: pip install '.[exchange]'")
 from cases.netx import FILES, content, written
@@ -64,6 +65,10 @@ NOT_NETX = {
     "loops": (fixed_loops, "netx holds a chain"),
     "soft reset": (lambda: of_output(CubaSubtract(300, 100, 100, 0)), "netx has no neuron 'cuba_subtract'"),
     "by neuron": (lambda: of_output(LIF(np.arange(300, 305), 512, 0)), "has a threshold for each neuron"),
+    "by neuron of a plane": (
+        lambda: with_decays(spatial(conv(RNG, (3, 2, 2, 2), (2, 4, 4), LOIHI)), np.arange(27)),
+        "has a decay_v for each neuron; netx has them in dense layers, one a channel in others",
+    ),
     "fine bias": (lambda: of_output(LIF(300, 512, 100)), "has a bias that is no multiple of 64"),
     "exponent": (lambda: changed(fixed_chain(), op=fixed_dense(RNG, 20, 12, exponent=-7)), r"no integers when .* 2\*\*-7"),
     "large": (lambda: changed(fixed_chain(), op=fixed_dense(RNG, 20, 12, exponent=1)), "netx clips them"),
@@ -85,6 +90,11 @@ NOT_NETX = {
 }  # fmt: skip
 
 
+def with_decays(net, decays):
+    neuron = replace(net.output.neuron, decay_v=decays)
+    return replace(net, populations=(*net.populations[:-1], replace(net.output, neuron=neuron)))
+
+
 def of_output(neuron):
     net = fixed_chain()
     return replace(net, populations=(*net.populations[:-1], replace(net.populations[-1], neuron=neuron)))
@@ -98,7 +108,13 @@ def test_what_netx_cannot_hold_is_refused(case, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "neuron", [Cuba(300, 1000, 512, 64), LI(np.array(4096), np.array(0), np.array(0)), LI(np.array(1000), np.array(9), 64)]
+    "neuron",
+    [
+        Cuba(300, 1000, 512, 64),
+        Cuba(300, np.arange(100, 105), np.arange(5), 64),
+        LI(np.array(4096), np.array(0), np.array(0)),
+        LI(np.array(1000), np.array(9), 64),
+    ],
 )
 def test_neurons_survive_netx(neuron, tmp_path):
     net = of_output(neuron)
@@ -106,6 +122,23 @@ def test_neurons_survive_netx(neuron, tmp_path):
     back = read(str(path), ImportConfig()).network.output.neuron
     assert back.model() == neuron.model()
     assert all(np.array_equal(getattr(back, name), getattr(neuron, name)) for name in neuron.parameters())
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 2, 2), (3, 2, 1, 3)], ids=["planes", "a row"])
+def test_decays_of_channels_survive_netx(shape, tmp_path):
+    """A population (channels, length) is written as planes of one row."""
+    op = conv(RNG, shape, (2, 4, 4) if shape[2] > 1 else (2, 1, 9), LOIHI)
+    dst = op.dst_shape if shape[2] > 1 else (op.dst_shape[0], op.dst_shape[2])
+    net = with_decays(spatial(op), np.repeat([9, 700, 30], op.n_dst // 3))
+    first = net.populations[0] if shape[2] > 1 else Population("input", (2, 9), None)
+    net = replace(net, populations=(first, replace(net.output, shape=dst)))
+    inputs = spikes(net, samples=1, steps=40, rate=0.4)
+    path = targets.export("netx", net, None, tmp_path / "a").root / "network.net"
+    back = read(str(path), ImportConfig()).network
+    assert np.array_equal(back.output.neuron.decay_v, net.output.neuron.decay_v)
+    fired = simulate(net, inputs).spikes["output"]
+    assert 0.05 < fired.mean() < 0.7
+    assert np.array_equal(simulate(back, inputs).spikes[back.output.name], fired)
 
 
 def test_a_record_that_does_not_fit_is_left_out(tmp_path):

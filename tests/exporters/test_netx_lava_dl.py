@@ -1,6 +1,7 @@
 """lava-dl 0.6.0 itself opens the netx files that snnc writes, and Lava computes the spikes of the reference with them."""
 
 import json
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -36,11 +37,24 @@ def imported(make, folder):
     return read(written(make(np.random.default_rng(1)), folder / f"{make.__name__}.net"), ImportConfig(pixel_range="0:1")).network
 
 
+def decays(folder):
+    """Decays of each neuron behind dense weights, of each channel behind a convolution."""
+    rng, net = np.random.default_rng(2), imported(planes, folder)
+    channels, neurons = np.repeat(rng.integers(9, 900, 4), 15), rng.integers(9, 900, 9)
+    changed = {
+        "layer1": replace(net["layer1"].neuron, decay_v=channels),
+        "layer4": replace(net["layer4"].neuron, decay_u=neurons),
+    }
+    populations = (replace(p, neuron=changed.get(p.name, p.neuron)) for p in net.populations)
+    return replace(net, populations=tuple(populations))
+
+
 NETWORKS = {
     "chain": lambda folder: fixed_chain(threshold=100),
     "cuba with bias": lambda folder: fixed_chain(model="cuba", bias=640),
     "delays and a recurrence": lambda folder: imported(spiking, folder),
     "planes": lambda folder: imported(planes, folder),
+    "decays": decays,
 }
 
 

@@ -90,6 +90,9 @@ REFUSED = {
     "turned delays": (one(delay=np.zeros((3, 2)) + 1), r"has delays of shape \(3, 2\) for 3 -> 2 neurons"),
     "features": (one(inFeatures=4), r"has inFeatures \[4\], its weights say \[3\]"),
     "recurrent delay": (one(type=np.array([b"dense_rec"]), weight_rec=np.ones((2, 2)), delay=np.array([1, 2])), "netx drops"),
+    "clipped together": (
+        one(type=np.array([b"dense_rec"]), weight=np.full((2, 3), 255.0), weight_rec=-np.ones((2, 2))), "which netx clips to 254",
+    ),
     "sdnn": (one(neuron={**CUBA, "type": "SDNN"}), "has neurons of type 'SDNN'"),
     "graded": (one(neuron={**CUBA, "gradedSpike": True}), "sends graded spikes"),
     "bits": (one(neuron={**CUBA, "messageBits": 16}), "sends graded spikes"),
@@ -217,7 +220,7 @@ def test_the_files_of_lava_dl_compute_what_lava_dl_says():
     net = read(str(FIXTURES / "gts/ntidigits/ntidigits.net"), ImportConfig()).network
     spikes_in = np.load(FIXTURES / "gts/ntidigits/input.npy").T[None].astype(np.uint8)
     truth = np.load(FIXTURES / "gts/ntidigits/output.npy").T
-    out = simulate(net, {"input": spikes_in}).spikes[net.output.name][0]
+    out = simulate(net, {"input": spikes_in}).spikes["layer4"][0]  # before the average at the end
     assert truth.sum() == 22572
     assert np.array_equal(out[:-4], truth[4:])  # slayer adds a step in each of three layers and at the input
     net = read(str(FIXTURES / "tiny.net"), PIXELS).network

@@ -4,50 +4,13 @@ JOBS.json lists {"file", "inputs" (.npy: 1, steps, n), "shape"}; OUTPUTS.npz get
 channels first, as NUMBER.LAYER, moved back by a step a layer, which is what a hop takes in Lava.
 """
 
-import contextlib
-import dataclasses
-import functools
 import json
 import sys
-import types
 from pathlib import Path
 
 import numpy as np
+from absent import hashable_dataclasses
 
-
-@contextlib.contextmanager
-def hashable_dataclasses():
-    """Python 3.11 refuses unhashable defaults in dataclasses; those of lava get a hash."""
-    original = dataclasses.dataclass
-
-    def dataclass(cls=None, /, **options):
-        if cls is None:
-            return functools.partial(dataclass, **options)
-        if cls.__module__.startswith("lava.") and not {"eq", "frozen"} & options.keys() and "__hash__" not in cls.__dict__:
-            options.setdefault("unsafe_hash", True)
-        return original(cls, **options)
-
-    dataclasses.dataclass = dataclass
-    try:
-        yield
-    finally:
-        dataclasses.dataclass = original
-
-
-class Absent(types.ModuleType):
-    """Stands for a package that lava-dl imports for vision, and netx never uses."""
-
-    __path__ = ()
-
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return type(name, (), {})
-
-
-for absent in ("cv2", "torchvision", "torchvision.transforms", "torchvision.transforms.functional", "torchvision.ops",
-               "torchvision.models", "torchvision.datasets"):  # fmt: skip
-    sys.modules[absent] = Absent(absent)
 with hashable_dataclasses():
     from lava.lib.dl.netx.hdf5 import Network
     from lava.magma.core.run_conditions import RunSteps
@@ -59,7 +22,7 @@ with hashable_dataclasses():
 def run(file, inputs, shape):
     """The spikes of every layer, of one sample: resets let a recurrent layer hear the last spikes of the sample before."""
     steps = len(inputs)
-    net = Network(net_config=file, reset_interval=4 * steps, reset_offset=1)
+    net = Network(net_config=file, input_shape=tuple(shape[::-1]), reset_interval=4 * steps, reset_offset=1)
     planes = inputs.reshape(-1, *shape).transpose(*range(len(shape), -1, -1)) if len(shape) > 1 else inputs.T
     source, sinks = Source(data=planes), []
     source.s_out.connect(net.inp)

@@ -192,6 +192,10 @@ def _connections(layer: Layer, src: Population, name: str, chain: _Chain) -> Ite
     yield Connection(f"synapses{layer.index}", src.name, name, op, 0, axons)
     if layer.kind == "dense_rec":
         again = _matrix(layer, "weight_rec", layer.size)
+        if min(weight.min(), again.min()) < 0 and max(weight.max(), again.max()) > 254:
+            raise ValueError(
+                "has weights of 255 beside recurrent ones of the other sign, which netx clips to 254; clip and retrain"
+            )
         if again.any():
             yield Connection(f"recurrent{layer.index}", name, name, _dense(again, chain.numeric, None), 1)
         else:
