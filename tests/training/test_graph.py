@@ -130,7 +130,7 @@ def test_gradients_reach_every_weight_and_bias(seed):
     for c in net.connections:
         grad = model.weights[c.name].grad
         assert (grad is not None and bool(grad.any())) == (c.dst in heard and c.src in fires), c.name
-    assert all(bias.grad is not None and bias.grad.any() for bias in model.biases)
+    assert all(bias.grad is not None and bias.grad.any() for bias in model.others)
 
 
 def test_a_new_synapse_beside_delayed_ones_has_their_shortest_delay():

@@ -47,13 +47,11 @@ def config_options(cls: type[Config]) -> Decorator:
         for f in reversed(fields(cls)):
             flag = "--" + f.name.replace("_", "-")
             hint = kind(cls, f)
-            extra: dict[str, Any] = {"type": hint}
+            extra: dict[str, Any] = {"type": _type(hint)}
             if hint is bool:
                 flag, extra = f"{flag}/--no-{flag[2:]}", {}
-            elif get_origin(hint) is Literal:
-                extra = {"type": click.Choice(get_args(hint))}
             elif get_origin(hint) is tuple:
-                extra = {"type": get_args(hint)[0], "multiple": True}
+                extra = {"type": _type(get_args(hint)[0]), "multiple": True}
             shown = f.default is not None and f.default != ()
             command = click.option(
                 *f.metadata["flags"],
@@ -67,6 +65,11 @@ def config_options(cls: type[Config]) -> Decorator:
         return command
 
     return decorate
+
+
+def _type(hint: Any) -> Any:
+    """Return the type of an option's value as click knows it."""
+    return click.Choice(get_args(hint)) if get_origin(hint) is Literal else hint
 
 
 def config_from(cls: type[Config], options: dict[str, Any]) -> Any:

@@ -14,6 +14,7 @@ Loss = Literal["counts", "rate", "first_spike", "membrane", "membrane_mse"]
 Prior = Literal["schedule", "paper"]
 Kernel = Literal["auto", "fused", "snntorch"]
 Device = Literal["auto", "cpu", "cuda"]
+Learned = Literal["decays", "thresholds", "delays"]
 Augment = Literal["none", "affine", "crop_flip"]
 SNNTORCH = {"leaky": "lif", "synaptic": "cuba"}  # its neurons, and the models that fire as they do
 MAX_WEIGHTS = 1 << 28  # of a network to train: with gradients and averages 4 GB
@@ -59,11 +60,19 @@ class TorchConfig(FitConfig):
         "auto", "fused: neurons compiled over all steps (float32, CPU); snntorch: its own steps; auto: fused where possible."
     )
     device: Device = setting("auto", "auto: cuda if there is one, else cpu.")
+    learn: tuple[Learned, ...] = setting(
+        (), "What trains besides weights and biases: decays, thresholds, or delays of axons; give it once for each."
+    )
+    max_delay: int = setting(25, "Longest delay that --learn delays finds, in steps.", low=1, high=1000)
+
+    ADDED: ClassVar[tuple[str, ...]] = ("learn", "max_delay")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.kernel == "fused" and self.device == "cuda":
             raise ConfigError("the fused kernel computes on the CPU only", fix="use --kernel auto or --device cpu")
+        if self.max_delay != type(self).max_delay and "delays" not in self.learn:
+            raise ConfigError(f"max_delay = {self.max_delay} says nothing, as no delays are learned", fix="add --learn delays")
 
 
 @dataclass(frozen=True)
@@ -99,7 +108,7 @@ class TrainConfig(TorchConfig):
     steps: int = setting(16, "Time steps per sample.", flags=("-T", "--timesteps"), low=1, high=100_000)
     encoding_seed: int = setting(0, "Seed of the spikes into which rate coding turns test samples.", low=0, high=2**32 - 1)
 
-    ADDED: ClassVar[tuple[str, ...]] = ("parameter", "readout", "recurrent", "model")
+    ADDED: ClassVar[tuple[str, ...]] = (*TorchConfig.ADDED, "parameter", "readout", "recurrent", "model")
     LAYERS: ClassVar[tuple[str, ...]] = (
         "hidden",
         "neuron",
@@ -156,7 +165,8 @@ class TrainConfig(TorchConfig):
     @property
     def is_own(self) -> bool:
         """Whether the neurons train by their own step; if not, snnTorch's layers are used."""
-        return self.neuron not in SNNTORCH or self.recurrent or self.readout is not None or self.model is not None
+        own = self.recurrent or self.readout is not None or self.model is not None or bool(self.learn)
+        return self.neuron not in SNNTORCH or own
 
     @property
     def parameters(self) -> dict[str, float]:

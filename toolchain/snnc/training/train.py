@@ -12,11 +12,12 @@ from snnc.network.encoding import Encoding
 from snnc.network.model import Network, Population, Stage
 from snnc.training.layers import read_layers
 from snnc.training.loop import losses, ranks
-from snnc.training.loop.fit import fit, provenance, threads
+from snnc.training.loop.fit import fit, provenance, steps_in_epoch, threads
 from snnc.training.loop.record import Record
 from snnc.training.models.feedforward import build, to_network
 from snnc.training.models.from_layers import from_layers
 from snnc.training.models.graph import FloatGraph
+from snnc.training.models.learned import Learning
 from snnc.training.models.untrained import untrained
 from snnc.training.settings import TrainConfig
 
@@ -47,7 +48,8 @@ def _own(data: Dataset, encoding: Encoding, config: TrainConfig) -> tuple[nn.Mod
         net = untrained(config, data.name, data.images.shape[1], data.classes, encoding)
     must_suit(net, data)
     losses.must_suit(config.loss, net.output)
-    graph = FloatGraph(net, config.kernel).to(config.device)
+    learning = Learning(config.learn, config.max_delay, config.epochs * steps_in_epoch(data, config), config.seed)
+    graph = FloatGraph(net, config.kernel, learning=learning).to(config.device)
     layers = {"layers": [layer.stated() for layer in table]} if table else {}
     return graph, lambda stage: graph.to_network((Stage(stage.name, {**stage.settings, **layers}),))
 

@@ -59,7 +59,7 @@ class TorchConnection(nn.Module):
         """Map (batch, steps, n_src) messages to (batch, steps, n_dst) currents, or to one step if all steps are the same."""
         if messages.shape[1] == 1 and max(delay for delay, _ in self._parts):
             messages = messages.expand(-1, steps, -1)
-        arrived = [_late(part(messages), delay) for delay, part in self.arrivals()]
+        arrived = [late(part(messages), delay) for delay, part in self.arrivals()]
         return arrived[0] if len(arrived) == 1 else torch.stack(arrived).sum(0)
 
     def with_values(self, values: NDArray[Any], exists: NDArray[np.bool_] | None = None) -> Connection:
@@ -70,7 +70,8 @@ class TorchConnection(nn.Module):
         return replace(c, op=replace(c.op, synapses=replace(made, delays=delays)))
 
 
-def _late(currents: Tensor, delay: int) -> Tensor:
+def late(currents: Tensor, delay: int) -> Tensor:
+    """Return (batch, steps, n) currents that arrive ``delay`` steps later; what would arrive behind the end is lost."""
     if not delay:
         return currents
     arriving = currents[:, : max(currents.shape[1] - delay, 0)]

@@ -14,9 +14,11 @@ from torch import Tensor, nn
 
 from snnc.errors import UnsupportedError
 from snnc.network.arithmetic import Float
-from snnc.network.model import Network, Population, Stage
+from snnc.network.model import Connection, Network, Population, Stage
 from snnc.training.arithmetic import TorchFloat
 from snnc.training.models.connection import Arrivals, FloatConnection, TorchConnection, trains
+from snnc.training.models.learned import Learning
+from snnc.training.models.learned_delays import DelayedConnection, can_learn
 from snnc.training.models.population import TorchPopulation
 from snnc.training.settings import Kernel
 
@@ -163,20 +165,34 @@ def groups(net: Network) -> Iterator[tuple[str, ...]]:
 
 
 class FloatGraph(Graph):
-    """A float network that trains: weights of every place of its operators, and biases where there are any.
+    """A float network that trains: weights of every place of its operators, biases where there are any, what ``learning`` names.
 
     Raises UnsupportedError for a quantised network, and for ``kernel`` "fused" with neurons that have no such kernel.
     """
 
-    def __init__(self, net: Network, kernel: Kernel = "auto", dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self,
+        net: Network,
+        kernel: Kernel = "auto",
+        dtype: torch.dtype = torch.float32,
+        learning: Learning = Learning(),
+    ) -> None:
         if not isinstance(net.numeric, Float):
             raise UnsupportedError(
                 "is quantised, and only float networks are trained", where=f"network {net.name!r}", fix="pass the float network"
             )
         unit = net.encoding.unit if net.encoding else 1.0
         sources = {p.name for p in net.inputs}
-        connections = {c.name: FloatConnection(c, unit if c.src in sources else 1.0, dtype) for c in net.connections}
-        populations = {p.name: TorchPopulation(p, TorchFloat(), dtype, kernel) for p in net.populations if p.neuron}
+        group_of = {name: i for i, group in enumerate(groups(net)) for name in group}
+
+        def connection(number: int, c: Connection) -> FloatConnection:
+            scale = unit if c.src in sources else 1.0
+            if "delays" in learning.what and can_learn(c, group_of.get(c.src) == group_of[c.dst]):
+                return DelayedConnection(c, scale, dtype, learning, number)
+            return FloatConnection(c, scale, dtype)
+
+        connections = {c.name: connection(i, c) for i, c in enumerate(net.connections)}
+        populations = {p.name: TorchPopulation(p, TorchFloat(), dtype, kernel, learning) for p in net.populations if p.neuron}
         super().__init__(net, connections, populations)
 
     @property
@@ -195,12 +211,13 @@ class FloatGraph(Graph):
         return {name: module.mask for name, module in self._floats.items() if trains(module.connection)}
 
     @property
-    def biases(self) -> list[nn.Parameter]:
-        """Return the biases that train beside the weights."""
-        return list(self.populations.parameters())
+    def others(self) -> list[nn.Parameter]:
+        """Return what trains beside the weights: biases, and decays, thresholds and delays where they are learned."""
+        delays = [module.raw for module in self._floats.values() if isinstance(module, DelayedConnection)]
+        return [*self.populations.parameters(), *delays]
 
     def to_network(self, done: tuple[Stage, ...] = (), masks: Mapping[str, Tensor] | None = None) -> Network:
-        """Return the network with the current weights and biases; names, delays, encoding and all else stay.
+        """Return the network with the current weights, biases and what else was learned; names, encoding and all else stay.
 
         ``masks`` says by connection which synapses exist (default: those of before).
         """

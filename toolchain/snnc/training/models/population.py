@@ -14,33 +14,43 @@ from snnc.neurons.cuba import Cuba
 from snnc.neurons.lif import LIF
 from snnc.training.arithmetic import TorchArith, TorchFixed, TorchFloat, with_tensors
 from snnc.training.kernels.fire import can_fuse, fused, kernels
+from snnc.training.models.learned import Learning, learnable, raw_of, value_of
 from snnc.training.settings import Kernel
 
 
 class TorchPopulation(nn.Module):
-    """Neurons of one model. Float biases train, if there are any; all other parameters stay.
+    """Neurons of one model. Float biases train, if there are any, and what ``learning`` names; all other parameters stay.
 
     ``kernel``: "fused" takes the compiled kernel for all steps at once, "snntorch" one step after the other, and "auto" the
     kernel where it is available. Raises UnsupportedError for "fused" and neurons that have no kernel.
     """
 
-    def __init__(self, p: Population, arith: TorchArith, dtype: torch.dtype, kernel: Kernel = "auto") -> None:
+    def __init__(
+        self,
+        p: Population,
+        arith: TorchArith,
+        dtype: torch.dtype,
+        kernel: Kernel = "auto",
+        learning: Learning = Learning(),
+    ) -> None:
         super().__init__()
         if p.neuron is None:
             raise UnsupportedError("is an input, which has no neurons", where=f"population {p.name!r}")
         self.population, self.model, self.arith, self.kernel = p, p.neuron, arith, kernel
+        self.learned = learnable(p.neuron, learning)
         for name in p.neuron.parameters():
-            value, trains = np.array(getattr(p.neuron, name)), name in self._trained
-            tensor = torch.tensor(np.broadcast_to(value, (p.size,)) if trains else value, dtype=dtype)
-            if trains:
-                self.register_parameter(_key(name), nn.Parameter(tensor))
+            value = torch.tensor(np.array(getattr(p.neuron, name)), dtype=dtype)
+            if name in self._biases:
+                self.register_parameter(_key(name), nn.Parameter(value.expand(p.size).clone()))
+            elif name in self.learned:
+                self.register_parameter(_key(name), nn.Parameter(raw_of(value, p.neuron.unit(name))))
             else:
-                self.register_buffer(_key(name), tensor)
+                self.register_buffer(_key(name), value)
         if kernel == "fused" and (reason := self.why_not_fused):
             raise UnsupportedError(f"has no fused kernel: {reason}", where=f"population {p.name!r}", fix="use --kernel auto")
 
     @property
-    def _trained(self) -> tuple[str, ...]:
+    def _biases(self) -> tuple[str, ...]:
         """Return the float biases, unless they are one 0 for all."""
         if isinstance(self.arith, TorchFixed):
             return ()
@@ -56,12 +66,17 @@ class TorchPopulation(nn.Module):
             return "it computes floats, and resets without a gradient"
         if type(self.model) not in (LIF, Cuba):
             return "only lif and cuba have one"
-        return "cuba with a bias" if type(self.model) is Cuba and self._trained else None
+        if self.learned:
+            return f"{self.learned[0]} is learned"
+        return "cuba with a bias" if type(self.model) is Cuba and self._biases else None
 
     def neuron(self) -> Neuron:
         """Return the neuron with the current tensors as parameters."""
-        values = {name: getattr(self, _key(name)) for name in self.model.parameters()}
-        return with_tensors(self.model, values)
+        return with_tensors(self.model, {name: self._value(name) for name in self.model.parameters()})
+
+    def _value(self, name: str) -> Tensor:
+        tensor: Tensor = getattr(self, _key(name))
+        return value_of(tensor, self.model.unit(name)) if name in self.learned else tensor
 
     def initial(self, like: Tensor) -> NeuronState:
         """Return the state before the first step, for currents ``like``, (batch, n)."""
@@ -95,16 +110,17 @@ class TorchPopulation(nn.Module):
     def _fused(self, currents: Tensor, steps: int) -> Tensor:
         value = {name: tensor for name in self.model.parameters() if isinstance(tensor := getattr(self, _key(name)), Tensor)}
         kept = 1 - value["decay_u"] if "decay_u" in value else torch.zeros(())
-        if self._trained:
+        if self._biases:
             currents = currents + value["bias"]
         return fused(currents, steps, (kept, 1 - value["decay_v"], value["threshold"]))
 
     def trained(self) -> Population:
-        """Return the population with the current biases."""
-        if not self._trained:
+        """Return the population with the current biases and learned parameters."""
+        names = (*self._biases, *self.learned)
+        if not names:
             return self.population
-        biases = {name: getattr(self, _key(name)).detach().cpu().numpy().astype(np.float64) for name in self._trained}
-        return replace(self.population, neuron=replace(self.model, **biases))
+        values = {name: self._value(name).detach().cpu().numpy().astype(np.float64) for name in names}
+        return replace(self.population, neuron=replace(self.model, **values))
 
 
 def _key(parameter: str) -> str:

@@ -14,6 +14,7 @@ from snnc.network.model import Connection, Network, Population, Stage
 from snnc.network.synapses import Synapses
 from snnc.training.models.feedforward import Feedforward, chain_of, from_network, is_chain
 from snnc.training.models.graph import FloatGraph
+from snnc.training.models.learned import Learning
 from snnc.training.settings import Kernel
 
 Retrained = Callable[[tuple[Stage, ...], Mapping[str, Tensor]], Network]
@@ -25,19 +26,19 @@ class Trainable:
 
     model: nn.Module  # (batch, steps, n) messages times the encoding's unit -> what the output is judged by
     weights: Mapping[str, Tensor]  # that are trained and pruned, by connection: of the shape of its synapses
-    others: Sequence[Tensor]  # biases
+    others: Sequence[Tensor]  # biases, and what else is learned
     to_network: Retrained  # (what was done since, which synapses exist by connection) -> network
 
 
-def trainable(net: Network, kernel: Kernel = "auto", device: str = "cpu") -> Trainable:
+def trainable(net: Network, kernel: Kernel = "auto", device: str = "cpu", learning: Learning = Learning()) -> Trainable:
     """Return the module that trains a network: snnTorch's layers for a chain of dense ones of lif or cuba, else a graph.
 
     Raises UnsupportedError for a quantised network, and for ``kernel`` "fused" with neurons that have no such kernel.
     """
-    if is_chain(net):
+    if is_chain(net) and not learning.what:
         return _chain(net, from_network(net, kernel).to(device))
-    graph = FloatGraph(net, kernel).to(device)
-    return Trainable(graph, graph.weights, graph.biases, graph.to_network)
+    graph = FloatGraph(net, kernel, learning=learning).to(device)
+    return Trainable(graph, graph.weights, graph.others, graph.to_network)
 
 
 def _chain(net: Network, model: Feedforward) -> Trainable:

@@ -14,6 +14,7 @@ from snnc.training import methods
 from snnc.training.loop import losses, ranks
 from snnc.training.loop.fit import fit, provenance, steps_in_epoch
 from snnc.training.loop.record import Metrics, Record
+from snnc.training.models.learned import Learning
 from snnc.training.models.trainable import trainable
 from snnc.training.pruning.optimizer import PruningOptimizer
 from snnc.training.settings import PruneConfig
@@ -39,9 +40,9 @@ def prune(
     must_suit(net, data)
     losses.must_suit(config.loss, net.output)
     config = ranks.placed(config)
-    trained = trainable(net, config.kernel, config.device)
-    weights = trained.weights
     steps = config.epochs * steps_in_epoch(data, config)
+    trained = trainable(net, config.kernel, config.device, Learning(config.learn, config.max_delay, steps, config.seed))
+    weights = trained.weights
     present = parameter_connectivity(net)
     optimizer = pruner(weights, trained.others, config, steps, present)
     metrics = fit(
