@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from snnc.analysis.current_bounds import arriving, step_input
+from snnc.chips.fpga import Memory
 from snnc.errors import ConfigError
 from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed
@@ -21,6 +22,7 @@ from snnc.targets import step_writer
 
 from .bitstream import build
 from .devices import DEVICES
+from .estimate import estimated_luts
 from .files import Machine
 from .logic import Logic
 from .simulate import SIMULATORS, run
@@ -35,6 +37,8 @@ __all__ = [
     "VERIFIED_BY",
     "build",
     "export",
+    "luts",
+    "memories",
     "neuron_problem",
     "operator_problem",
     "problems",
@@ -107,3 +111,13 @@ def export(
         raise ConfigError(f"is {narrow!r}, expected true or false", where="narrow")
     Machine.of(net, lanes, max_synapses, narrow=narrow).write(folder)
     return {p.name: 0 for p in net.ordered}
+
+
+def memories(net: Network, lanes: int, max_synapses: int) -> tuple[Memory, ...]:
+    """Return the memories of the design of a fixed network. Raises what `Machine.of` raises."""
+    return Machine.of(net, lanes, max_synapses, narrow=True).memories
+
+
+def luts(net: Network, lanes: int, max_synapses: int) -> int:
+    """Return about how many LUTs of 4 inputs the design takes beside its memories. Raises what `Machine.of` raises."""
+    return estimated_luts(Machine.of(net, lanes, max_synapses, narrow=True))

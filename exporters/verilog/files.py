@@ -1,7 +1,7 @@
 """The files of a network as Verilog: the modules, the memories' images, the testbench and what `run` has to know of them."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from snnc.analysis.range_proof import prove_ranges
 from snnc.base.version import __version__
+from snnc.chips.fpga import Memory
 from snnc.network.model import Network
 
 from . import schedule, units
@@ -87,7 +88,7 @@ class Machine:
         parts = [units.module(unit, self.images) for unit in self.units]
         select = _Text((RTL / "neurons.v.in").read_text()).substitute(values, units=units.selector(self.units))
         (folder / "neurons.v").write_text("\n".join([*parts, select]))
-        for name, bits, words in self._memories():
+        for name, bits, words in self._images():
             (folder / name).write_text("".join(hexadecimal(words, bits)))
         (folder / "README.md").write_text(_readme(self))
         (folder / "network.json").write_text(json.dumps(self.description(), indent=1) + "\n")
@@ -122,7 +123,7 @@ class Machine:
             "queue_bits": unsigned_bits(sum(q.size for q in outputs)),
         }
 
-    def _memories(self) -> list[tuple[str, int, Any]]:
+    def _images(self) -> list[tuple[str, int, Any]]:
         p, memories = self.parameters, self.images
         found: list[tuple[str, int, Any]] = [("rows.hex", p["ROW"], memories.rows)]
         for lane in range(self.layout.lanes):
@@ -157,29 +158,34 @@ class Machine:
             "order": {q.name: order.tolist() for q in layout.neurons if (np.diff(order := layout.order(q)) != 1).any()},
             "synapses": sum(int((w.weights != 0).sum()) for s in self.images.sums.values() for w in s.walks),
             "parameters": p,
-            "memories": {name: {"words": words, "bits": bits, "each_lane": each} for name, words, bits, each in self.shapes},
+            "memories": {m.name: _shape(m) for m in self.memories},
         }
 
     @property
-    def shapes(self) -> list[tuple[str, int, int, bool]]:
-        """(memory, words, bits, whether every lane has one)."""
-        p = self.parameters
-        found = [
-            ("events", p["EVENTS"], p["WORD"], False),
-            ("rows", p["ROWS"], p["ROW"], False),
-            ("synapses", p["SYNAPSES"], p["SYNAPSE"], True),
-            ("sums", p["SUMS"], p["FIELDS"] * p["FIELD"], True),
-            ("states", p["STATES"], p["STATE"], True),
-        ]
-        return [*found, ("own", p["STATES"], p["OWN"], True)] if p["HAS_OWN"] else found
+    def memories(self) -> tuple[Memory, ...]:
+        """The memories of the design and of its serial port, as network.json, README.md and every budget count them."""
+        p, lanes = self.parameters, self.layout.lanes
+        return (
+            Memory("events", p["EVENTS"], p["WORD"]),
+            Memory("rows", p["ROWS"], p["ROW"], constant=True),
+            Memory("synapses", p["SYNAPSES"], p["SYNAPSE"], lanes, constant=True, loadable=True),
+            Memory("sums", p["SUMS"], p["FIELDS"] * p["FIELD"], lanes, small=True),
+            Memory("states", p["STATES"], p["STATE"], lanes, small=True),
+            *([Memory("own", p["STATES"], p["OWN"], lanes, constant=True)] if p["HAS_OWN"] else []),
+            Memory("queue", 1 << self._serial()["queue_bits"], p["POPULATION"] + p["INDEX"], small=True),
+        )
+
+
+def _shape(memory: Memory) -> dict[str, Any]:
+    """A memory as network.json says it; what is always so is left out."""
+    usual = {f.name: f.default for f in fields(Memory)}
+    return {name: value for name, value in asdict(memory).items() if name != "name" and value != usual[name]}
 
 
 def _readme(machine: Machine) -> str:
     """What is in an artifact, how large it is, and how it is simulated and driven."""
     net, p = machine.layout.net, machine.parameters
-    rows = "\n".join(
-        f"| {name} | {words:,} | {bits} | {p['LANES'] if each else 1} |" for name, words, bits, each in machine.shapes
-    )
+    rows = "\n".join(f"| {m.name} | {m.words:,} | {m.bits} | {m.copies} |" for m in machine.memories)
     numbers = "\n".join(f"| {number} | {name} | {net[name].size:,} |" for name, number in machine.layout.numbers.items())
     sources = " ".join(("snn.v", "neurons.v", *SOURCES))
     return f"""\

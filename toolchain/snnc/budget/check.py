@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from snnc.budget import fpga
+from snnc.budget.fpga import Design
 from snnc.chips.profile import Profile
 from snnc.chips.schema import DISTINCT, RESOURCES
 from snnc.errors import UnsupportedError
@@ -103,6 +105,7 @@ class Budget:
     problems: tuple[str, ...]  # what the chip cannot express, whatever its room
     unknown: tuple[str, ...]
     assumptions: tuple[str, ...]
+    designs: tuple[Design, ...] = ()  # of an FPGA: those that fit, with 1, 2, 4 ... lanes, or one that does not
 
     @property
     def has_room(self) -> bool:
@@ -131,11 +134,14 @@ class Budget:
             "layers": [{**asdict(layer), "uses": [u.to_json() for u in layer.uses]} for layer in self.layers],
             "totals": [usage.to_json() for usage in self.totals],
             "cores": [{**asdict(core), "uses": [u.to_json() for u in core.uses]} for core in self.cores],
+            "designs": [design.to_json() for design in self.designs],
         }
 
 
 def check(net: Network, profile: Profile) -> Budget:
     """Hold a network against a chip: every limit, per layer and per core, and every feature it needs, in one pass."""
+    if profile.fpga:
+        return _on_fpga(net, profile)
     filled, too_large = _measure(net, profile)
     cores = tuple(_core(core, profile) for core in filled if core.slices[0].population not in too_large)
     chip = Usage("cores", f"network {net.name!r}", len(cores), profile.cores) if cores and not too_large else None
@@ -157,6 +163,33 @@ def check(net: Network, profile: Profile) -> Budget:
         problems=problems,
         unknown=_unknown(net, profile),
         assumptions=_assumptions(net, profile),
+    )
+
+
+def _on_fpga(net: Network, profile: Profile) -> Budget:
+    """Hold a network against an FPGA: the design with the most lanes that fits, else the one with 1 lane."""
+    device = fpga.must_be_fpga(profile)
+    problems = fpga.problems(net, profile)
+    designs = () if problems else fpga.designs(fpga.integers(net, profile), device)
+    totals = designs[-1].usages(device) if designs else ()
+    binding = max(totals, key=lambda usage: usage.share or 0, default=None)
+    is_float = () if isinstance(net.numeric, Fixed) else (f"the network is float: counted as quantised for {profile.name}",)
+    return Budget(
+        network=net.name,
+        profile=profile.name,
+        fits=bool(designs) and designs[-1].fits(device),
+        binding=binding,
+        chip=None,
+        layers=tuple(
+            LayerBudget(p.name, p.size, None, (), tuple(map(_connection, net.into(p.name)))) for p in net.ordered if p.neuron
+        ),
+        cores=(),
+        storage=(),
+        totals=totals,
+        problems=problems,
+        unknown=(),
+        assumptions=(*is_float, "LUTs are estimated; synthesis counts them"),
+        designs=designs,
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from snnc.budget import fpga
 from snnc.chips.profile import Profile
 from snnc.errors import DoesNotFitError
 from snnc.mapping.census import Census, census
@@ -17,13 +18,17 @@ from snnc.network.model import Network
 Uses = Mapping[str, float]  # "cores", "packets" and the keys of Profile.totals -> amount; infinite: no number of cores will do
 
 
-def measure(net: Network, profile: Profile, rates: Rates | None = None) -> Uses:
-    """Measure the mapping that strategy `greedy` makes; packets are those of one inference by ``rates`` (default: all fire once).
+def measure(net: Network, profile: Profile, rates: Rates | None = None, lanes: int = 1) -> Uses:
+    """Measure what a network takes of an FPGA with so many lanes, as `fpga.measure` does, or of a chip with cores.
+
+    Measure the mapping that strategy `greedy` makes; packets are those of one inference by ``rates`` (default: all fire once).
 
     Where axons to other chips take more slots, all count as such: on which chip a core will lie is not known here.
     ``share``, besides: the cores if they could be filled to the brim, with a fraction. Raises UnsupportedError if the chip
     cannot express the network.
     """
+    if profile.fpga:
+        return fpga.measure(net, profile, lanes)
     task = Task.of(net, all_off_chip(profile), rates)
     whole = {usage.resource: float(usage.used or 0) for usage in totals(net, profile)}
     try:

@@ -17,6 +17,7 @@ from snnc.budget.goal import Goal
 from snnc.budget.measure import Uses, measure
 from snnc.errors import DoesNotFitError, UsageError
 from snnc.mapping.task import Rates
+from snnc.mapping.usage import words_for
 from snnc.network.connectivity import parameter_connectivity
 from snnc.network.model import Connection, Network
 from snnc.passes.prune_by_magnitude import Importance, Keep, Ranks, prune_by_rank, ranked
@@ -105,12 +106,12 @@ class Trial:
 
     def uses(self, keep: Keep) -> Uses:
         """Measure what is left of the network on the chip."""
-        return measure(self.pruned(keep), self.goal.profile, self.rates)
+        return measure(self.pruned(keep), self.goal.profile, self.rates, self.goal.lanes)
 
     def plan(self, keep: Keep) -> PruningPlan:
         """Return what is left as a plan, measured."""
         net = self.pruned(keep)
-        return PruningPlan(net, measure(net, self.goal.profile, self.rates))
+        return PruningPlan(net, measure(net, self.goal.profile, self.rates, self.goal.lanes))
 
     def must_be_possible(self) -> None:
         """Raise UsageError if the goal is met already, DoesNotFitError if one synapse a neuron exceeds it."""
@@ -133,7 +134,7 @@ def in_words(uses: Uses, goal: Goal) -> str:
     worst = max(limits, key=lambda key: uses[key] / limits[key])
     if uses[worst] == float("inf"):
         return "more than any core has for one of its neurons"
-    word = worst.removesuffix("_per_chip").replace("_", " ")
+    word = words_for(worst)
     return f"{uses[worst]:,.0f} {word.removesuffix('s') if uses[worst] == 1 else word}"
 
 
@@ -167,12 +168,7 @@ def _points(trial: Trial, name: str) -> list[_Point]:
     lost = np.concatenate([[0.0], np.cumsum(important)])
     used = max(least, int(np.count_nonzero(important)))  # what has no importance goes first of all
     kept = sorted({used, *(round(k) for k in np.geomspace(least, count, POINTS))}, reverse=True)
-    return [_Point(k, float(lost[count - k]), _cost(trial.uses({**trial.least, name: k}), trial.goal)) for k in kept]
-
-
-def _cost(uses: Uses, goal: Goal) -> float:
-    limits = {**goal.profile.totals, **goal.limits}
-    return sum(uses["share" if key == "cores" else key] / limit for key, limit in limits.items())
+    return [_Point(k, float(lost[count - k]), trial.goal.cost(trial.uses({**trial.least, name: k}))) for k in kept]
 
 
 def _hull(points: list[_Point]) -> Iterator[tuple[float, int]]:

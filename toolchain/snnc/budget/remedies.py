@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 import snnc.chips as chips
 from snnc.base.bisect import last
+from snnc.budget import fpga
 from snnc.budget.check import Budget, LayerBudget
 from snnc.budget.goal import Goal
 from snnc.budget.plan import plan
@@ -56,6 +57,8 @@ def remedies(net: Network, profile: Profile, budget: Budget) -> tuple[Remedy, ..
 
     Takes long beside a check: every remedy is tried. Where no limit is exceeded only other chips are looked at.
     """
+    if profile.fpga:
+        return tuple(Remedy(kind, sentence) for kind, sentence in _of_fpgas(net, profile, budget))
     searches: list[tuple[Any, Callable[[Network, Profile], Iterable[str]]]] = [("chip", _other_profiles)]
     if not budget.has_room:
         searches[:0] = [
@@ -66,6 +69,21 @@ def remedies(net: Network, profile: Profile, budget: Budget) -> tuple[Remedy, ..
             ("pruning", _pruning),
         ]
     return tuple(Remedy(kind, sentence) for kind, search in searches for sentence in search(net, profile))
+
+
+def _of_fpgas(net: Network, profile: Profile, budget: Budget) -> Iterator[tuple[Any, str]]:
+    """Yield how far to prune, and which other FPGAs hold the network, with their lanes."""
+    if budget.problems:
+        return
+    if not budget.fits:
+        pruned = list(_pruning_all(net, profile, ranked(magnitudes(net))))
+        yield from (("pruning", sentence) for sentence in pruned)
+        if pruned:
+            yield "pruning", f"train it to fit: snnc prune --fit {profile.name}"
+    for other in chips.every():
+        if other.fpga and other.name != profile.name:
+            if lanes := fpga.fewest_lanes(fpga.integers(net, other), other.fpga):
+                yield "chip", f"{other.name} holds it, with {lanes} lane{'s' if lanes > 1 else ''} or more"
 
 
 def must_fit(net: Network, profile: Profile, budget: Budget, where: str) -> None:
@@ -93,7 +111,9 @@ def _cores_of(layer: LayerBudget, profile: Profile) -> str:
 
 
 def has_room(net: Network, profile: Profile) -> bool:
-    """Tell whether the network can be split and the chip has cores enough."""
+    """Tell whether the network can be split and the chip has cores enough, or a design with 1 lane fits the FPGA."""
+    if profile.fpga:
+        return fpga.design(fpga.integers(net, profile), profile.fpga, 1).fits(profile.fpga)
     return _cores_needed(net, profile) is not None
 
 
@@ -285,7 +305,7 @@ def _percent(part: int, whole: int) -> str:
 def _other_profiles(net: Network, profile: Profile) -> Iterator[str]:
     """Yield the chips that hold it, and of the systems of a chip the smallest that does."""
     needed: dict[str, int | None] = {}  # chip -> cores; its systems have its limits
-    known = {other.name: other for other in chips.every()}
+    known = {other.name: other for other in chips.every() if other.fpga is None}
     for other in sorted(known.values(), key=lambda p: (p.cores, p.name)):
         family = known.get(other.family, other)
         another_rule = family.storage != other.storage  # the same chip, its memory counted in another way

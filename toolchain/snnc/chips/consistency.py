@@ -15,6 +15,9 @@ def of_rules() -> tuple[str, ...]:
 
 def contradictions(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield (what is wrong, what to do) for values by "table.key" that contradict each other."""
+    if "fpga.family" in value:
+        yield from _of_fpgas(value)
+        return
     if (cores := value["chip.cores"] * value.get("chip.chips", 1)) > MOST_CORES:
         yield (
             f"chip.cores times chip.chips is {cores:,}, at most {MOST_CORES:,} can be mapped to",
@@ -49,6 +52,16 @@ def contradictions(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         places = value["mesh.tile_columns"] * value["mesh.tile_rows"] * value["mesh.cores_per_tile"]
         if places < value["chip.cores"]:
             yield f"the mesh has {places} places for {value['chip.cores']} cores", "correct mesh or chip.cores"
+
+
+def _of_fpgas(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what an FPGA cannot have: cores, what they compute and their limits, or widths that its RAMs do not hold."""
+    if other := next((key for key in value if key.partition(".")[0] not in ("fpga", "numeric")), None):
+        yield f"it is an FPGA, which has no {other}", "leave it out, or leave out the table fpga"
+    if (widest := max(value["fpga.block_ram_widths"])) > value["fpga.block_ram_bits"]:
+        yield f"fpga.block_ram_widths end at {widest}, a block RAM has {value['fpga.block_ram_bits']} bits", "correct one of them"
+    if value.get("fpga.large_ram_mask_bits", 1) > value.get("fpga.large_ram_bits", 1):
+        yield "fpga.large_ram_mask_bits is more than fpga.large_ram_bits", "correct one of them"
 
 
 def _of_another_rule(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

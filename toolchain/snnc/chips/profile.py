@@ -12,13 +12,21 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
+import snnc.neurons as neurons
 from snnc.base import registry
 from snnc.base.config import read_toml
 from snnc.chips.costs import Costs
+from snnc.chips.fpga import Fpga
 from snnc.chips.memory import Storage
 from snnc.chips.schema import DISTINCT, KEYS, LONGEST, RESOURCES, Fact, merged, read_facts
 from snnc.errors import PluginError, ProfileError, SnncError, UnsupportedError, nearest
 from snnc.network.arithmetic import Fixed
+
+_OF_FPGAS: Mapping[str, Any] = {  # a design computes whatever a network of snnc can be
+    "features.graded_spikes": True,
+    "features.message_bits_max": 24,
+    "features.delay_steps_max": 1 << 16,
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,7 @@ class Profile:
     name: str
     title: str
     family: str  # the chip that a system is made of; its own name for a chip
-    cores: int  # of all chips together
+    cores: int  # of all chips together; 0 on an FPGA
     chips: int
     mesh: Mesh | None  # of one chip; None: not public
     limits: Mapping[str, int]  # of a core: neurons_per_core, input_axons_per_core, ...
@@ -71,6 +79,7 @@ class Profile:
     storage: Storage | None  # None: how it stores synapses is not public
     sharing: Sharing | None  # None: whether axons can share lists is not public
     costs: Costs | None  # None: not public, and energy and time are unknown
+    fpga: Fpga | None  # None: it is no FPGA, but has cores
     facts: Mapping[str, Fact]  # "table.key" -> the entry as the file states it
 
     def fixed(self) -> Fixed:
@@ -98,6 +107,8 @@ class Profile:
     @property
     def not_public(self) -> tuple[str, ...]:
         """What the budget needs and nobody has published."""
+        if self.fpga:
+            return ()
         absent = [resource for resource in RESOURCES if resource not in self.limits]
         absent += [] if self.delay_steps_max is not None else ["delay_steps_max"]
         return (*absent, *([] if self.storage else ["storage"]))
@@ -191,12 +202,13 @@ def from_table(name: str, table: Mapping[str, Any], where: str) -> Profile:
         raise ProfileError("has no title", where=where, fix='add a line: title = "..."')
     facts = read_facts(table if base is None else merged(_base(base, where), table), where)
     values = {key: fact.value for key, fact in facts.items()}
+    values = {**_OF_FPGAS, "features.neurons": neurons.names(), **values} if "fpga.family" in values else values
     chips = values.get("chip.chips", 1)
     return Profile(
         name=name,
         title=title,
         family=base or name,
-        cores=values["chip.cores"] * chips,
+        cores=values.get("chip.cores", 0) * chips,
         chips=chips,
         mesh=Mesh(**{key: values[f"mesh.{key}"] for key in KEYS["mesh"]}) if "mesh.tile_rows" in values else None,
         limits=_part(values, "limits"),
@@ -214,6 +226,7 @@ def from_table(name: str, table: Mapping[str, Any], where: str) -> Profile:
         storage=Storage(**_table("storage", values)) if "storage.model" in values else None,
         sharing=Sharing(**_part(values, "sharing")) if "sharing.base_step" in values else None,
         costs=Costs(**_table("costs", values)) if "costs.spike_pj" in values else None,
+        fpga=Fpga(**_table("fpga", values)) if "fpga.family" in values else None,
         facts=facts,
     )
 

@@ -8,6 +8,7 @@ import snnc.neurons as neurons
 from snnc.chips import memory
 from snnc.chips.consistency import contradictions, of_rules
 from snnc.chips.costs import Costs
+from snnc.chips.fpga import Fpga
 from snnc.errors import ProfileError, nearest
 from snnc.network.arithmetic import RANGES
 
@@ -158,6 +159,21 @@ KEYS: dict[str, dict[str, _Kind]] = {
         "axon_end_bits": _Whole(0, 4096),
     },
     "sharing": {"base_max": _MANY, "base_step": _MANY, "output_axons": _Whole(1, 1 << 10)},
+    "fpga": {
+        "family": _Choice(("ice40", "ecp5", "xc7")),
+        "luts": _MANY,
+        "lut_inputs": _Whole(2, 8),
+        "flip_flops": _MANY,
+        "lut_memory": _Flag(),
+        "block_rams": _Whole(1, 1 << 16),
+        "block_ram_bits": _Whole(1 << 8, 1 << 24),
+        "block_ram_widths": _Ascending(_Whole(1, 128)),
+        "multipliers": _Whole(0, 1 << 16),
+        "large_rams": _Whole(1, 1 << 12),
+        "large_ram_words": _Whole(1, 1 << 24),
+        "large_ram_bits": _Whole(1, 256),
+        "large_ram_mask_bits": _Whole(1, 256),
+    },
     "costs": {
         **{f.name: _COST for f in fields(Costs)},
         "link_buffer_messages": _Whole(1, 1 << 20),
@@ -166,7 +182,8 @@ KEYS: dict[str, dict[str, _Kind]] = {
     },
 }
 RESOURCES = tuple(KEYS["limits"])[:4]  # what every core runs out of; see `Profile.resources`
-_WITHOUT = ("mesh", "totals", "storage", "sharing", "costs")  # tables that a profile need not have
+_WITHOUT = ("mesh", "totals", "storage", "sharing", "fpga", "costs")  # tables that a profile need not have
+_LARGE = tuple(f"fpga.{f.name}" for f in fields(Fpga) if f.name.startswith("large_"))  # all of them or none
 _OPTIONAL = {
     "chip.chips",
     "features.other_dynamics",
@@ -176,6 +193,7 @@ _OPTIONAL = {
     "features.soft_reset_compartments",
     *(f"{part}.{key}" for part in ("limits", "totals") for key in KEYS[part]),
     *(f"storage.{key}" for key in of_rules()),
+    *_LARGE,
 }
 
 
@@ -209,6 +227,10 @@ def _check_complete(table: Mapping[str, Any], facts: Mapping[str, Fact], where: 
     optional = set(_OPTIONAL)
     if "features.neurons" in facts and not facts["features.neurons"].value:  # it computes in numbers of another kind
         optional |= {f"numeric.{key}" for key in KEYS["numeric"]}
+    if "fpga" in table:  # it has no cores, and computes what a design does
+        optional |= {name for part in ("chip", "features") for name in (f"{part}.{key}" for key in KEYS[part])}
+    if any(name in facts for name in _LARGE):
+        optional -= {*_LARGE}
     parts = [part for part in KEYS if part in table or part not in _WITHOUT]
     for name in (f"{part}.{key}" for part in parts for key in KEYS[part]):
         if name not in facts and name not in optional:

@@ -62,7 +62,7 @@ def fit_network(model: Path, goal: Goal, config: PruneConfig, run: PruneOptions)
         "test_accuracy_before": _reached(net), "test_accuracy": _reached(fitted.network), "test_accuracy_fixed": fitted.accuracy,
         "parameter_connectivity": parameter_connectivity(fitted.network),
         "connectivity": {c.name: parameter_connectivity(c) for c in fitted.network.connections},
-        "network": str(run.out), "fixed": str(fixed_path), "mapping": str(mapping_path) if fitted.fits else None,
+        "network": str(run.out), "fixed": str(fixed_path), "mapping": str(mapping_path) if fitted.core_map else None,
         "seconds": round(time.perf_counter() - started, 1),
     })  # fmt: skip
     return 0 if fitted.fits else 3

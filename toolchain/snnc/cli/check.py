@@ -116,14 +116,10 @@ def _code(fit: Budget | None, judged: JudgedRanges | None) -> int:
 
 def _print(budget: Budget, resources: tuple[str, ...], advice: tuple[Remedy, ...]) -> None:
     amounts = tuple(r for r in resources if r not in DISTINCT)
-    print_table(
-        f"{budget.network} on {budget.profile}, per layer (fullest core: used / limit)",
-        ("layer", "neurons", "cores", *map(words_for, amounts[1:])),
-        [(x.population, x.neurons, x.cores if x.cores is not None else "-", *_cells(x, amounts[1:])) for x in budget.layers],
-    )
-    if kinds := tuple(r for r in resources if r in DISTINCT):
-        counts = [(x.population, *_cells(x, kinds)) for x in budget.layers]
-        print_table("different configurations (most on a core: used / limit)", ("layer", *map(_kind, kinds)), counts)
+    if budget.designs:
+        _print_designs(budget)
+    else:
+        _print_layers(budget, amounts, tuple(r for r in resources if r in DISTINCT))
     print_table(
         "connectivity",
         ("connection", "operator", "weights", "synapses", "parameter connectivity", "synapse connectivity"),
@@ -138,7 +134,7 @@ def _print(budget: Budget, resources: tuple[str, ...], advice: tuple[Remedy, ...
         print_table("per core (used / limit)", ("core", "neurons of", *map(words_for, amounts)), rows)
     if budget.storage:
         _print_storage(budget)
-    if budget.totals:
+    if budget.totals and not budget.designs:
         rows = [(words_for(usage.resource), usage.place, _cell(usage)) for usage in budget.totals]
         print_table("however it is cut (used / limit)", ("number", "at", "used"), rows)
     for title, lines in _sections(budget, advice):
@@ -146,6 +142,33 @@ def _print(budget: Budget, resources: tuple[str, ...], advice: tuple[Remedy, ...
         for line in lines:
             click.echo(f"  {line}")
     click.secho(_verdict(budget), fg="green" if budget.fits else "red")
+
+
+def _print_layers(budget: Budget, amounts: tuple[str, ...], kinds: tuple[str, ...]) -> None:
+    """Print what the fullest core of each layer uses."""
+    print_table(
+        f"{budget.network} on {budget.profile}, per layer (fullest core: used / limit)",
+        ("layer", "neurons", "cores", *map(words_for, amounts[1:])),
+        [(x.population, x.neurons, x.cores if x.cores is not None else "-", *_cells(x, amounts[1:])) for x in budget.layers],
+    )
+    if kinds:
+        counts = [(x.population, *_cells(x, kinds)) for x in budget.layers]
+        print_table("different configurations (most on a core: used / limit)", ("layer", *map(_kind, kinds)), counts)
+
+
+def _print_designs(budget: Budget) -> None:
+    """Print where the memories of the design lie on an FPGA, and what designs with other lanes take."""
+    last, limits = budget.designs[-1], {usage.resource: usage.limit for usage in budget.totals}
+    rows = [
+        (p.memory.name, f"{p.memory.words:,}", p.memory.bits, p.memory.copies, p.where, p.rams or "-") for p in last.placed
+    ]  # fmt: skip
+    title = f"{budget.network} on {budget.profile}: memories with {last.lanes} lane{'s' if last.lanes > 1 else ''}"
+    print_table(title, ("memory", "words", "bits", "copies", "lies in", "RAMs"), rows)
+    rows_by_lanes = [
+        (design.lanes, *(_cell(Usage(kind, "", amount, limits[kind])) for kind, amount in design.amounts(limits).items()))
+        for design in budget.designs
+    ]
+    print_table("designs (used / there)", ("lanes", *(words_for(kind) for kind in limits)), rows_by_lanes)
 
 
 def _print_storage(budget: Budget) -> None:
@@ -197,6 +220,8 @@ def _sections(budget: Budget, advice: tuple[Remedy, ...]) -> list[tuple[str, Any
 def _verdict(budget: Budget) -> str:
     """Return one line: the answer, the cores, and the limit that binds."""
     words = [f"{budget.network} {_answer(budget)} {budget.profile}"]
+    if budget.fits and budget.designs:
+        words[0] += f" with up to {budget.designs[-1].lanes} lanes"
     if budget.chip:
         words.append(f"{budget.chip.used:,} of {budget.chip.limit:,} cores")
     if (b := budget.binding) is not None and b.share is not None:

@@ -5,7 +5,9 @@ from typing import Any
 
 import click
 
+import snnc.chips as chips
 import snnc.targets as targets
+from snnc.budget import fpga
 from snnc.cli._common import PATH, json_option, out_option, print_json
 from snnc.network.op import MAX_SYNAPSES
 
@@ -13,7 +15,11 @@ from snnc.network.op import MAX_SYNAPSES
 @click.command("export", short_help="Write a network as a program for a target.")
 @click.argument("model", type=PATH)
 @click.option("-t", "--target", required=True, help="Target to write for; `snnc targets` lists them.")
-@click.option("--hw", "profile", help="The chip to map to.  [default: the one the network was quantised for]")
+@click.option(
+    "--hw",
+    "profile",
+    help="The chip to map to, or for verilog the FPGA to fit.  [default: the one the network was quantised for]",
+)
 @click.option("--mapping", "mapped", type=PATH, help="The mapping that snnc map wrote.  [default: slices in order, one a core]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the mapping.")
 @click.option(
@@ -23,7 +29,11 @@ from snnc.network.op import MAX_SYNAPSES
     show_default=True,
     help="Most synapses to which shared weights of a connection may be unrolled, if the target needs it.",
 )
-@click.option("--lanes", type=click.IntRange(min=1), help="verilog: neurons computed side by side, a power of two.  [default: 1]")
+@click.option(
+    "--lanes",
+    type=click.IntRange(min=1),
+    help="verilog: neurons computed side by side, a power of two.  [default: 1, or with --hw as many as fit]",
+)
 @click.option(
     "--narrow/--no-narrow",
     default=None,
@@ -38,11 +48,13 @@ def command(
 ) -> None:  # fmt: skip
     """Write MODEL as a program for a target, into a new folder."""
     from snnc import store
-    from snnc.pipeline.chip import core_map_of
+    from snnc.pipeline.chip import core_map_of, fitting
 
     targets.must_be_exportable(out, force)
     options = {name: value for name, value in (("lanes", lanes), ("narrow", narrow)) if value is not None}
     net, chosen = store.load(model), targets.load(target)
+    if profile and (device := chips.load(profile)).fpga and target == fpga.TARGET:
+        options, profile = fitting(net, device, options), None
     core_map = core_map_of(net, target, chip=profile, mapping=mapped, seed=seed)
     artifact = targets.export(target, net, core_map, out, force=force, max_synapses=max_synapses, options=options)
     size = sum((out / name).stat().st_size for name in artifact.files)
@@ -51,7 +63,8 @@ def command(
         files = dict(artifact.files)
         print_json("export/1", target=target, path=str(out), network_hash=net.hash, bytes=size, files=files, **cores)
         return
-    on: Any = f", on {cores['cores']} cores of {cores['profile']}" if cores else ""
+    lanes_used = f", {options['lanes']} lanes" if options.get("lanes", 1) > 1 else ""
+    on: Any = f", on {cores['cores']} cores of {cores['profile']}" if cores else lanes_used
     click.echo(f"{out}: {len(artifact.files) + 1} files with {size:,} bytes for target {target}{on}")
     if targets.is_runnable(chosen):
         click.echo(f"prove it with: snnc verify {out} --against {model}")

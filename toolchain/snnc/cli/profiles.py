@@ -81,16 +81,18 @@ def _list(as_json: bool) -> None:
     if as_json:
         print_json("profiles/1", profiles=[_summary(p) for p in profiles])
         return
-    rows = [
-        (p.name, p.title, p.chips, p.cores, _known(p.limits.get("neurons_per_core")), ", ".join(p.neurons) or "none of snnc's")
-        for p in profiles
-    ]
+    rows = [(p.name, p.title, p.chips, *_cores(p), ", ".join(p.neurons) or "none of snnc's") for p in profiles]
     print_table("hardware profiles", ("name", "chip", "chips", "cores", "neurons per core", "neuron models"), rows)
 
 
 def _summary(p: chips.Profile) -> dict[str, Any]:
     more = {"chips": p.chips, "neurons": list(p.neurons), "other_dynamics": p.other_dynamics or None}
     return {"name": p.name, "title": p.title, "cores": p.cores, **more, **p.limits, **p.totals}
+
+
+def _cores(p: chips.Profile) -> tuple[Any, str]:
+    """Return the cores of a chip and the neurons of each; "-" for an FPGA, which has none."""
+    return ("-", "-") if p.fpga else (p.cores, _known(p.limits.get("neurons_per_core")))
 
 
 def _known(limit: int | None) -> str:

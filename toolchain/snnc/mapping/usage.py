@@ -48,4 +48,4 @@ def words_for(resource: str) -> str:
     for place in ("core", "chip", "neuron"):
         resource = resource.removesuffix(f"_per_{place}")
     resource = resource.replace("_per_", " an ")
-    return resource.replace("_", " ")
+    return resource.replace("_", " ").replace("rams", "RAMs").replace("luts", "LUTs")

@@ -8,12 +8,13 @@ from typing import Any
 import snnc.chips as chips
 import snnc.targets as targets
 from snnc.analysis.current_bounds import must_not_wrap
+from snnc.budget import fpga
 from snnc.budget.check import Budget
 from snnc.budget.check import check as measured
-from snnc.budget.remedies import Remedy
+from snnc.budget.remedies import Remedy, must_fit
 from snnc.budget.remedies import remedies as searched
 from snnc.chips.profile import Profile
-from snnc.errors import ProfileError, UnsupportedError, UsageError
+from snnc.errors import DoesNotFitError, ProfileError, UnsupportedError, UsageError
 from snnc.mapping.capabilities import lacking
 from snnc.mapping.choose import Mapped, map_by, map_by_all
 from snnc.mapping.mapping_file import placed_on, read_mapping
@@ -22,6 +23,7 @@ from snnc.mapping.place import place
 from snnc.mapping.rates import read_rates
 from snnc.mapping.split import split
 from snnc.mapping.task import Task
+from snnc.mapping.usage import words_for
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Network, must_be_network
 from snnc.network.op import MAX_SYNAPSES
@@ -92,7 +94,7 @@ def map_with(
 ) -> Mappings:
     """Return all mappings, with what each costs. Arguments and errors are those of `map`."""
     must_be_network(net)
-    profile = profile_of(chip)
+    profile = _with_cores(profile_of(chip))
     if problems := lacking(net, profile):
         raise UnsupportedError("; ".join(problems), where=f"network {net.name!r} on {profile.name}")
     recorded, steps = read_rates(Path(rates), net) if rates else (None, None)
@@ -151,7 +153,8 @@ def export(
         net: A network.
         target: What to write for: one of `targets`.
         out: The folder.
-        chip: Chip to map to: name, path or profile (default: the one the network was quantised for).
+        chip: Chip to map to: name, path or profile (default: the one the network was quantised for). Of an FPGA, target
+            verilog takes as many lanes as there is room for, and refuses a network that does not fit.
         mapping: A `CoreMap`, or the file that `snnc map` wrote.
         seed: Seed of the mapping.
         max_synapses: Most synapses to which shared weights of a connection may be unrolled, if the target needs it.
@@ -176,8 +179,31 @@ def export(
         >>> artifact.target, artifact.network_hash == fixed.hash
         ('npz', True)
     """
+    options = dict(options or {})
+    if chip is not None and (profile := profile_of(chip)).fpga and target == fpga.TARGET:
+        options, chip = fitting(net, profile, options), None
     core_map = core_map_of(net, target, chip=chip, mapping=mapping, seed=seed)
     return targets.export(target, net, core_map, Path(out), force=force, max_synapses=max_synapses, options=options)
+
+
+def fitting(net: Network, profile: Profile, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a design that fits an FPGA: ``lanes`` as given, or as many as there is room for.
+
+    Raises DoesNotFitError with remedies if it does not fit, UnsupportedError for what no design can express.
+    """
+    device = fpga.must_be_fpga(profile)
+    if not isinstance(net.numeric, Fixed):
+        raise UnsupportedError("is a float network", where=f"network {net.name!r}", fix="quantise it first (snnc quantise)")
+    lanes = options.get("lanes")
+    must_fit(net, profile, measured(net, profile), f"network {net.name!r} on {profile.name}")
+    if lanes is None:
+        return {**options, "lanes": fpga.best_design(net, profile).lanes}
+    made = fpga.design(net, device, lanes)
+    if over := next((usage for usage in made.usages(device) if usage.status != "ok"), None):
+        what = f"takes {over.used:,} {words_for(over.resource)} with {over.place}, there are {over.limit:,}"
+        most = fpga.best_design(net, profile).lanes
+        raise DoesNotFitError(what, where=f"network {net.name!r} on {profile.name}", fix=f"use --lanes {most}, which fits")
+    return dict(options)
 
 
 def core_map_of(
@@ -200,7 +226,8 @@ def _core_map(net: Network, chip: Chip | None, mapping: CoreMap | Path | str | N
     """Return the mapping to export, on a chip that can express the network."""
     if not isinstance(net.numeric, Fixed):
         raise UnsupportedError("is a float network", where=f"network {net.name!r}", fix="quantise it first (snnc quantise)")
-    profile = _profile(net, net.numeric.profile, chip if chip is not None or not isinstance(mapping, CoreMap) else mapping.chip)
+    named = chip if chip is not None or not isinstance(mapping, CoreMap) else mapping.chip
+    profile = _with_cores(_profile(net, net.numeric.profile, named))
     if problems := lacking(net, profile):
         raise UnsupportedError("; ".join(problems), where=f"network {net.name!r} on {profile.name}")
     if isinstance(mapping, CoreMap):
@@ -209,6 +236,14 @@ def _core_map(net: Network, chip: Chip | None, mapping: CoreMap | Path | str | N
         return placed_on(profile, net, {core.index: core.slices for core in mapping.cores}, mapping.seed, mapping.strategy)
     file = path_of(mapping)
     return read_mapping(file, net, profile) if file else place(net, split(net, profile), profile, seed)
+
+
+def _with_cores(profile: Profile) -> Profile:
+    """Return a chip. Raises UnsupportedError for an FPGA."""
+    if profile.fpga:
+        fix = f"name a chip with --hw, or export with --target {fpga.TARGET}"
+        raise UnsupportedError("is an FPGA: it has no cores to map to", where=profile.name, fix=fix)
+    return profile
 
 
 def _profile(net: Network, quantised_for: str, chip: Chip | None) -> Profile:

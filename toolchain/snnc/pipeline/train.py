@@ -202,7 +202,7 @@ class Fitted:
     Attributes:
         network: The float network of the last round.
         fixed: The same, quantised for the chip.
-        core_map: Where its neurons lie; None if it does not fit.
+        core_map: Where its neurons lie; None if it does not fit, and on an FPGA.
         fits: Whether it fits, after all that could be done.
         goal: What it was to fit.
         uses: What ``fixed`` needs of what is limited.
@@ -249,7 +249,7 @@ def prune_to_fit(
 
     Args:
         net: A float network.
-        goal: What it is to fit: "loihi1:cores=8", "loihi1:chips=1,packets=500".
+        goal: What it is to fit: "loihi1:cores=8", "loihi1:chips=1,packets=500", "ice40up5k", "ecp5_25f:lanes=8".
         data: Name of a data set, or its training split.
         test: Test split (default: that of a data set given by its name).
         folder: Where the files of the data set are (default: the environment variable SNNC_DATA).
@@ -263,7 +263,7 @@ def prune_to_fit(
         **settings: Fields of `PruneConfig` but ``connectivity``, ``sparsity`` and ``layer``, which are found.
 
     Returns:
-        The float and the quantised network, and the mapping if it fits.
+        The float and the quantised network, and the mapping if it fits a chip that has cores.
 
     Raises:
         UsageError: The network fits already, or the goal cannot be read.
@@ -295,7 +295,8 @@ def prune_to_fit(
         rounds = rounds_of(net, images, chosen, goal, test=held_out, files=files, say=say)
         accuracy = evaluate(rounds[-1].fixed, held_out).accuracy if held_out else None
     last, fits = rounds[-1], goal.is_met(rounds[-1].uses)
-    core_map = map_by(Task.of(last.fixed, goal.profile, last.rates), STRATEGY).mapping if fits else None
+    has_cores = goal.profile.fpga is None
+    core_map = map_by(Task.of(last.fixed, goal.profile, last.rates), STRATEGY).mapping if fits and has_cores else None
     kept = tuple(filter(None, map(files.network, range(1, ROUNDS + 1))))
     return Fitted(last.net, last.fixed, core_map, fits, goal, last.uses, len(rounds), accuracy, kept)
 

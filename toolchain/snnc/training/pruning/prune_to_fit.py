@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from snnc import store
+from snnc.budget import fpga
 from snnc.budget.goal import Goal
 from snnc.budget.measure import Uses, measure
 from snnc.budget.plan import PruningPlan, in_words, plan
@@ -100,7 +101,7 @@ def prune_to_fit(
             raise
         fixed = quantise(made, goal.profile)
         rates = _rates(fixed, data, goal)
-        rounds.append(Round(made, fixed, measure(fixed, goal.profile, rates), rates))
+        rounds.append(Round(made, fixed, measure(fixed, goal.profile, rates, goal.lanes), rates))
         say(f"round {number}: quantised and mapped, needs {in_words(rounds[-1].uses, goal)}")
         if goal.is_met(rounds[-1].uses):
             break
@@ -114,7 +115,8 @@ def must_be_possible(net: Network, config: PruneConfig, goal: Goal) -> None:
         raise ConfigError("method none prunes nothing", fix="use --method grad_r")
     if config.prior == "paper":
         raise ConfigError("the paper's prior does not reach a connectivity", fix="use --prior schedule")
-    if problems := lacking(net, goal.profile):
+    asked = fpga.problems if goal.profile.fpga else lacking
+    if problems := asked(net, goal.profile):
         raise UnsupportedError("; ".join(problems), where=f"network {net.name!r} on {goal.profile.name}")
     quantise(net, goal.profile)
 
