@@ -25,7 +25,7 @@ from .devices import DEVICES
 from .estimate import estimated_luts
 from .files import Machine
 from .logic import Logic
-from .simulate import SIMULATORS, run
+from .simulate import SIMULATORS, run, run_netlist
 
 __all__ = [
     "DEVICES",
@@ -43,6 +43,7 @@ __all__ = [
     "operator_problem",
     "problems",
     "run",
+    "run_netlist",
 ]
 
 SUMMARY = "Verilog-2005 for FPGAs: an event-driven machine with the synapses that exist in block RAM"

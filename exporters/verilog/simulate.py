@@ -14,16 +14,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from snnc.chips.fpga import Placed
 from snnc.errors import ConfigError, FileError, MissingDependencyError, RunError
 from snnc.simulation.run import Rasters, Run
 from snnc.targets import runner
 from snnc.targets.target import Artifact
 
+from .bitstream import placed_memories
+from .devices import Device, device
+from .netlist import is_loaded, write_netlist
+from .yosys import NETWORK
+
 SETTING = "SNNC_VERILOG"
-SOURCES = ("testbench.v", "snn.v", "neurons.v", "snn_control.v", "snn_lane.v", "snn_synapses.v", "snn_ram.v")
-VERILATOR = (
-    "--binary --timing -O3 -Wno-fatal -Wno-WIDTH -Wno-UNSIGNED -Wno-CMPCONST --top-module testbench -Mdir build -o simulation"
-)
+SOURCES = ("testbench.v", *NETWORK)
+VERILATOR = "--binary --timing -O3 -Wno-fatal -Wno-lint --top-module testbench -Mdir build -o simulation"
 
 
 @dataclass(frozen=True)
@@ -54,16 +58,32 @@ def run(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> 
 
     Raises MissingDependencyError without a simulator, FileError or RunError for what is wrong with the files.
     """
+    return _simulated(artifact, inputs, record, timeout_s, None)
+
+
+def run_netlist(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float, name: str) -> Run:
+    """Synthesise the network for the FPGA ``name`` and simulate the netlist of its cells, like `run`.
+
+    Synapses that lie in memory which no bitstream fills are written through the design's port first. Raises as `run`, and
+    MissingDependencyError without yosys, ConfigError for an unknown FPGA, DoesNotFitError for one that is too small.
+    """
+    return _simulated(artifact, inputs, record, timeout_s, device(name))
+
+
+def _simulated(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float, chip: Device | None) -> Run:
     simulator = _chosen()
     sizes = _sizes(artifact)
-    program = _compiled(artifact.root.resolve(), _digest(artifact), simulator, timeout_s)
+    placed = placed_memories(artifact, chip) if chip else ()
+    program = _compiled(artifact.root.resolve(), _digest(artifact), simulator, timeout_s, chip, placed)
     with runner.temporary_folder(simulator.runner) as folder:
         for path in program.path.iterdir():
             (folder / path.name).symlink_to(path)
         with runner.write_errors(simulator.runner):
             (folder / "commands.txt").write_text(commands(sizes, inputs))
-        runner.call([*simulator.program, f"+trace={int(record)}"], folder, timeout_s, simulator.runner)
-        return _result(artifact, sizes, inputs, record, folder, simulator.runner.name)
+        options = [f"+trace={int(record)}", *(["+load"] if is_loaded(placed) else [])]
+        runner.call([*simulator.program, *options], folder, timeout_s, simulator.runner)
+        by = f"{simulator.runner.name}, netlist of {chip.name}" if chip else simulator.runner.name
+        return _result(artifact, sizes, inputs, record, folder, by)
 
 
 def _chosen() -> Simulator:
@@ -85,13 +105,16 @@ class _Program:
 
 
 @lru_cache(maxsize=1)  # for each part of a long verification, the same is compiled
-def _compiled(root: Path, digest: str, simulator: Simulator, timeout_s: float) -> _Program:
+def _compiled(
+    root: Path, digest: str, simulator: Simulator, timeout_s: float, chip: Device | None, placed: tuple[Placed, ...]
+) -> _Program:
     with runner.write_errors(simulator.runner):
         program = _Program()
         for path in root.iterdir():
             if path.suffix in (".v", ".hex"):
                 shutil.copy(path, program.path / path.name)
-    runner.call([*simulator.compile, *SOURCES], program.path, timeout_s, simulator.runner)
+    sources = write_netlist(chip, placed, program.path, timeout_s) if chip else SOURCES
+    runner.call([*simulator.compile, *sources], program.path, timeout_s, simulator.runner)
     return program
 
 

@@ -20,7 +20,7 @@ from snnc.passes.quantise import quantise
 from snnc.pipeline.chip import map_with
 
 UP5K, HX8K = chips.load("ice40up5k"), chips.load("ice40hx8k")
-LARGE = {"sizes": (100, 200, 10), "density": 1.0}
+LARGE = {"sizes": (80, 120, 10), "density": 1.0}
 
 
 def test_the_count_is_that_of_the_files(tmp_path):

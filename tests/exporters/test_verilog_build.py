@@ -46,7 +46,7 @@ def test_what_cannot_be_built_is_refused_in_one_sentence(tmp_path, capsys):
 def test_a_missing_tool_is_named(tmp_path, capsys, monkeypatch):
     artifact = exported(tmp_path / "a", fixed_chain()).root
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("snnc.exporters.verilog.bitstream.find_spec", lambda name: None)
+    monkeypatch.setattr("snnc.exporters.verilog.yosys.find_spec", lambda name: None)
     code, message = refused(capsys, artifact, "--device", "ecp5_25f", "-o", tmp_path / "out")
     assert (code, message) == (5, "error: yosys is not installed; install it: pip install '.[fpga]'")
     assert not (tmp_path / "out").exists()

@@ -81,9 +81,10 @@ def _of_fpgas(net: Network, profile: Profile, budget: Budget) -> Iterator[tuple[
         if pruned:
             yield "pruning", f"train it to fit: snnc prune --fit {profile.name}"
     for other in chips.every():
-        if other.fpga and other.name != profile.name:
-            if lanes := fpga.fewest_lanes(fpga.integers(net, other), other.fpga):
-                yield "chip", f"{other.name} holds it, with {lanes} lane{'s' if lanes > 1 else ''} or more"
+        if other.fpga is None or other.name == profile.name:
+            continue
+        if lanes := fpga.fewest_lanes(fpga.integers(net, other), other.fpga):
+            yield "chip", f"{other.name} holds it, with {lanes} lane{'s' if lanes > 1 else ''} or more"
 
 
 def must_fit(net: Network, profile: Profile, budget: Budget, where: str) -> None:

@@ -12,9 +12,12 @@ from snnc.cli._coverage import print_coverage, print_mutants
 from snnc.cli._data import data_options, number_or_all, only_one_input
 from snnc.cli._engine import engine_option
 from snnc.cli._verdict import print_verdict, print_verdict_json
+from snnc.errors import UsageError
 from snnc.pipeline.arguments import read_rasters
 from snnc.pipeline.contest import PEERS, is_module
 from snnc.pipeline.verify import verify
+
+DEVICE = "ice40up5k"
 
 
 @click.command("verify", short_help="Run an artifact and compare it with its network, spike for spike.")
@@ -48,6 +51,14 @@ from snnc.pipeline.verify import verify
 @click.option(
     "--mutate", type=click.IntRange(0, 10_000), default=0, help="Also run this many programs that are wrong in one number."
 )
+@click.option(
+    "--level",
+    type=click.Choice(["rtl", "netlist"]),
+    default="rtl",
+    show_default=True,
+    help="Of a design in Verilog: run it as it is, or the netlist of cells after synthesis for --device.",
+)
+@click.option("--device", help="With --level netlist: the FPGA to synthesise for.  [default: ice40up5k]")
 @click.option("--hw", "chip", help="The chip that the artifact is mapped to, if snnc does not include its profile.")
 @click.option("--as-it-is", is_flag=True, help="Run ARTIFACT though it is not what an export writes; the verdict says so.")
 @click.option("--weights", type=PATH, help="Safetensors file with the state dict of the module in --against FILE.py:NAME.")
@@ -61,7 +72,7 @@ def command(
     artifact: Path, model: Path, data_name: str, data_dir: Path | None, split: Any, rate: float | None, samples: int | None,
     by: str | None, steps: int | None, seed: int, timeout_s: float, kept: Path | None, smallest: Path | None,
     recorded: Path | None, weights: Path | None,
-    cover: bool, mutate: int, chip: str | None, as_it_is: bool, as_json: bool, quiet: bool,
+    level: str, device: str | None, cover: bool, mutate: int, chip: str | None, as_it_is: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Run ARTIFACT and a simulator on the same input, and compare every spike and every state of all populations, shifted by
     the declared latency only. The exit code is 1 if anything differs or nothing was proved.
@@ -79,8 +90,12 @@ def command(
 
     --inputs takes one integer array (samples, steps, n) per input population, as `snnc simulate --out` writes them.
 
+    --level netlist synthesises a design in Verilog with yosys and simulates the netlist with the models of the FPGA's cells.
+
     If you interrupt the command, it ends with the verdict on what was compared.
     """
+    if device is not None and level != "netlist":
+        raise UsageError("is of a netlist", where="--device", fix="add --level netlist, or leave it out")
     against = str(model) if str(model) in PEERS or is_module(str(model)) else store.load(model)
     candidate = store.load(artifact) if isinstance(against, str) else artifact
     only_one_input(rate, recorded)
@@ -92,7 +107,8 @@ def command(
             candidate, against, data=dataset, inputs=rasters, noise=rate, split=split, samples=samples, steps=steps, seed=seed,
             by=by or "auto", timeout_s=timeout_s, resume=kept, counterexample=smallest, weights=weights,
             chip=chip, as_it_is=as_it_is, cover=cover,
-            mutate=mutate, watch=watch, say=lambda line: say(line, quiet),
+            mutate=mutate, netlist=(device or DEVICE) if level == "netlist" else None, watch=watch,
+            say=lambda line: say(line, quiet),
         )  # fmt: skip
     if as_json:
         test = str(verification.counterexample) if verification.counterexample else None

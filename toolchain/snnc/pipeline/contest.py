@@ -59,7 +59,7 @@ class Contest:
 
 def contest(
     candidate: Network | Artifact, against: Network | str, by: str | None, timeout_s: float, *, as_it_is: bool = False,
-    chip: Profile | None = None, weights: Path | None = None,
+    chip: Profile | None = None, weights: Path | None = None, netlist: str | None = None,
 ) -> Contest:  # fmt: skip
     """Return who runs and who judges.
 
@@ -69,9 +69,11 @@ def contest(
     if (as_it_is or chip) and not isinstance(candidate, Artifact):
         where = "as_it_is" if as_it_is else "chip"
         raise UsageError("only an artifact can be altered", where=where, fix="leave it out")
+    if netlist is not None and not isinstance(candidate, Artifact):
+        raise UsageError("only a design has a netlist", where="netlist", fix="leave it out, or verify an artifact")
     if isinstance(against, Network):
         if isinstance(candidate, Artifact):
-            return _of_artifact(candidate, against, by, timeout_s, as_it_is, chip)
+            return _of_artifact(candidate, against, by, timeout_s, as_it_is, chip, netlist)
         return _of_network(candidate, against, by, timeout_s)
     if is_module(against) and isinstance(candidate, Network):
         return _of_module(candidate, against, weights, None, timeout_s)
@@ -111,13 +113,13 @@ def _of_network(candidate: Network, net: Network, by: str | None, timeout_s: flo
 
 
 def _of_artifact(
-    artifact: Artifact, net: Network, by: str | None, timeout_s: float, as_it_is: bool, chip: Profile | None
+    artifact: Artifact, net: Network, by: str | None, timeout_s: float, as_it_is: bool, chip: Profile | None, netlist: str | None
 ) -> Contest:
-    run = running(artifact, net, timeout_s)
+    run = running(artifact, net, timeout_s, netlist)
     altered = targets.alterations(artifact, net, chip)
     if not as_it_is:
         targets.must_be_unaltered(altered, artifact.root)
-    of = {"network": net.hash, "by": by, "candidate": targets.fingerprint(artifact)}
+    of = {"network": net.hash, "by": by, "candidate": targets.fingerprint(artifact)} | ({"netlist": netlist} if netlist else {})
     return Contest(net, run, by, "", of, timeout_s, artifact, altered)
 
 

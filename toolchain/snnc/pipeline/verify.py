@@ -108,6 +108,7 @@ def verify(
     as_it_is: bool = False,
     cover: bool = False,
     mutate: int = 0,
+    netlist: str | None = None,
     watch: Watch = silent,
     say: Say = silent,
 ) -> Verification:
@@ -137,6 +138,7 @@ def verify(
         as_it_is: Whether an artifact that is not what an export writes is run all the same; the verdict says so.
         cover: Whether inputs are made, from the weights, that reach what the samples do not reach, and are compared as well.
         mutate: So many programs that are wrong in one number are exported and run on the same input, to see which are caught.
+        netlist: Of a design: an FPGA ("ice40up5k"), for which it is synthesised; the netlist of its cells is run.
         watch: Called with the number of samples done.
         say: Called with a line of progress.
 
@@ -144,7 +146,8 @@ def verify(
         The verdict (``exact``, ``first``), accuracies, measurements and notes.
 
     Raises:
-        UsageError: Input is missing or given twice, or the candidate does not go with ``against``.
+        UsageError: Input is missing or given twice, or the candidate does not go with ``against``, or ``netlist`` not with
+            ``mutate`` and ``counterexample``.
         DataError: The input does not suit the network.
         AlteredError: The artifact is not, byte for byte, what an export of the network writes. Nothing of it was run.
         NetworkError: The artifact has other populations than the network.
@@ -162,8 +165,20 @@ def verify(
     if not isinstance(candidate, Network | Artifact):
         candidate = targets.read_artifact(Path(candidate))
     where_to_shrink(candidate, against, test_folder := path_of(counterexample))
+    if netlist is not None and (mutate or test_folder):
+        where = "mutate" if mutate else "counterexample"
+        raise UsageError("programs are mutated and made smaller as they are, not as netlists", where=where, fix="leave it out")
     profile = None if chip is None else profile_of(chip)
-    chosen = contest(candidate, against, simulator_name(by), timeout_s, as_it_is=as_it_is, chip=profile, weights=path_of(weights))
+    chosen = contest(
+        candidate,
+        against,
+        simulator_name(by),
+        timeout_s,
+        as_it_is=as_it_is,
+        chip=profile,
+        weights=path_of(weights),
+        netlist=netlist,
+    )
     given = samples_of(chosen.net, data, inputs, noise, split, folder, samples, steps, seed)
     say(f"running {_name(candidate)} on {given.count:,} samples")
     coverage = Coverage(chosen.net) if chosen.record and isinstance(chosen.net.numeric, Fixed) else None

@@ -200,10 +200,17 @@ def remarked(comparison: Comparison, artifact: Artifact, altered: tuple[str, ...
     return replace(comparison, altered=altered, notes=(*altered, *notes))
 
 
-def running(artifact: Artifact, net: Network, timeout_s: float) -> Callable[[Rasters], Run]:
-    """Return the function that runs the program of an artifact. Raises as `verify_artifact`, before anything runs."""
+def running(artifact: Artifact, net: Network, timeout_s: float, netlist: str | None = None) -> Callable[[Rasters], Run]:
+    """Return the function that runs the program of an artifact, or of a design the ``netlist`` for that FPGA.
+
+    Raises as `verify_artifact`, before anything runs, and UnsupportedError for a netlist of what is no design.
+    """
     target = _runnable(artifact, net)
-    return lambda inputs: target.run(artifact, inputs, True, timeout_s)
+    if netlist is None:
+        return lambda inputs: target.run(artifact, inputs, True, timeout_s)
+    if not hasattr(target, "run_netlist"):
+        raise UnsupportedError(f"artifacts of target {artifact.target!r} have no netlist", fix="export with -t verilog")
+    return lambda inputs: target.run_netlist(artifact, inputs, True, timeout_s, netlist)
 
 
 def _runnable(artifact: Artifact, net: Network) -> RunnableTarget:
