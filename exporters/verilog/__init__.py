@@ -22,7 +22,6 @@ from snnc.targets import step_writer
 
 from .bitstream import build
 from .devices import DEVICES
-from .estimate import estimated_luts
 from .files import Machine
 from .logic import Logic
 from .simulate import SIMULATORS, run, run_netlist
@@ -121,4 +120,4 @@ def memories(net: Network, lanes: int, max_synapses: int) -> tuple[Memory, ...]:
 
 def luts(net: Network, lanes: int, max_synapses: int) -> int:
     """Return about how many LUTs of 4 inputs the design takes beside its memories. Raises what `Machine.of` raises."""
-    return estimated_luts(Machine.of(net, lanes, max_synapses, narrow=True))
+    return Machine.of(net, lanes, max_synapses, narrow=True).luts

@@ -21,6 +21,8 @@ from .synapses import Images, hexadecimal, images
 from .units import Unit
 
 RTL = Path(__file__).with_name("rtl")
+CONTROL = 500  # LUTs of the schedule, the control and the serial port
+LUTS_PER_BIT = 2  # of a lane's pipeline: registers, and what selects their input
 SOURCES = ("snn_ram.v", "snn_synapses.v", "snn_lane.v", "snn_control.v", "snn_uart.v")
 
 
@@ -175,6 +177,17 @@ class Machine:
             *([Memory("own", p["STATES"], p["OWN"], lanes, constant=True)] if p["HAS_OWN"] else []),
             Memory("queue", 1 << self._serial()["queue_bits"], p["POPULATION"] + p["INDEX"], small=True),
         )
+
+    @property
+    def luts(self) -> int:
+        """About how many LUTs of 4 inputs the design takes beside its memories, serial port included; synthesis counts them.
+
+        An operator of a neuron's logic takes a LUT for each bit of its result, and a lane some for each bit that its pipeline
+        moves. docs/fpga.md holds it against what was synthesised.
+        """
+        p = self.parameters
+        moved = p["SYNAPSE"] + p["FIELDS"] * p["FIELD"] + p["STATE"]
+        return CONTROL + p["LANES"] * (sum(unit.logic.luts for unit in self.units) + LUTS_PER_BIT * moved)
 
 
 def _shape(memory: Memory) -> dict[str, Any]:

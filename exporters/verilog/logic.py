@@ -1,5 +1,6 @@
 """The logic of neurons: a model's own step, run once on symbols, becomes Verilog whose widths follow from ranges."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from .layout import signed_bits
 
 Range = tuple[int, int]
 MOST_TERMS = 4  # shifted terms that a multiplication by a constant is written as, before it is left to a multiplier
+WIRE = re.compile(r"wire signed \[(\d+):0\] \w+ = (.*);")
+OPERATORS = re.compile(r" [-+?<>]=? ")
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +53,12 @@ class Logic(Writer):
         self.lines: list[str] = []
         self.parameters: list[Parameter] = []
         self.read: set[str] = set()
+
+    @property
+    def luts(self) -> int:
+        """About how many LUTs of 4 inputs the wires take: one a bit for each operator, more for products."""
+        wires = (WIRE.fullmatch(line) for line in self.lines)
+        return sum(_luts(wire[1], wire[2]) for wire in wires if wire)
 
     def symbol(self, name: str) -> Symbol:
         """An input wire of the logic, whose range is known."""
@@ -195,6 +204,11 @@ class Logic(Writer):
 
     def _flag(self, operation: str, condition: str) -> Symbol:
         return self.wire(operation, f"{{1'b0, {condition}}}", 0, 1)
+
+
+def _luts(highest: str, expression: str) -> int:
+    bits = int(highest) + 1
+    return bits * bits // 4 if " * " in expression else bits * len(OPERATORS.findall(expression))
 
 
 def literal(value: int) -> str:
