@@ -469,7 +469,12 @@ def test_check_proves(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "message"), [((), "name a chip with --hw, or ask for --proof"), (("--hw", "loihi1", "--steps", "3"), "add --proof")]
+    ("words", "message"),
+    [
+        (("--proof", "--remedies"), "name one with --hw"),
+        (("--hw", "loihi1", "--steps", "3"), "add --proof"),
+        (("--steps", "3"), "add --proof"),
+    ],
 )
 def test_options_that_do_not_go_together(words, message, tmp_path, capsys):
     store.save(fixed_chain(), tmp_path / "a.snnc")

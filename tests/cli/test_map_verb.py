@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from cases.mappings import LOIHI1
-from cases.networks import fixed_chain, spikes
+from cases.networks import fixed_chain, float_chain, spikes
 from click.testing import CliRunner
 
 from snnc import chips, store
@@ -43,6 +43,26 @@ def test_map_verb_writes_a_mapping_and_a_picture(model, tmp_path):
     assert again.exit_code == 0
     assert (tmp_path / "n.json").read_bytes() == (tmp_path / "m.json").read_bytes()
     assert (tmp_path / "n.svg").read_text() == svg
+
+
+def test_without_hw_it_is_the_chip_that_the_network_is_for(model, tmp_path):
+    own, named = (mapped_by(model, *words, "--strategy", "greedy", "--json") for words in ((), ("--hw", "loihi1")))
+    first, second = (json.loads(done.stdout) for done in (own, named))
+    assert first["profile"] == second["profile"] == store.load(model).numeric.profile == "loihi1"
+    checked = [CliRunner().invoke(main, ["check", str(model), *words]) for words in ((), ("--hw", "loihi1"))]
+    assert checked[0].exit_code == 0
+    assert checked[0].stdout == checked[1].stdout
+
+
+@pytest.mark.parametrize("verb", ["map", "check"])
+def test_a_network_for_no_chip_needs_a_name(verb, tmp_path):
+    store.save(float_chain(), tmp_path / "float.snnc")
+    fixed = fixed_chain()
+    store.save(replace(fixed, numeric=replace(fixed.numeric, profile="mine")), tmp_path / "mine.snnc")
+    for name, says in (("float", "is for no chip yet; name a chip with --hw"), ("mine", "no profile of snnc's; name its .toml")):
+        done = CliRunner().invoke(main, [verb, str(tmp_path / f"{name}.snnc")])
+        assert (done.exit_code, done.stderr.count("\n")) == (2, 1), done.output
+        assert says in done.stderr
 
 
 def test_map_verb_takes_rates_of_a_recorded_run(model, tmp_path):

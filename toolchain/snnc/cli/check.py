@@ -19,6 +19,7 @@ from snnc.errors import UsageError
 from snnc.mapping.usage import Usage, words_for
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Network
+from snnc.pipeline.arguments import own_chip
 from snnc.pipeline.chip import check, remedies
 
 BAR = 5  # characters of a full bar
@@ -29,7 +30,11 @@ SHARED = "if axons shared their lists of synapses, which the budgets do not coun
 
 @click.command("check", short_help="Check whether a network fits a chip, core by core.")
 @click.argument("model", type=PATH)
-@click.option("--hw", "profile_name", help="Hardware profile: a name (see `snnc profiles`) or a .toml file.")
+@click.option(
+    "--hw",
+    "profile_name",
+    help="Hardware profile: a name or a .toml file.  [default: the chip that MODEL is for]",
+)
 @click.option(
     "--remedies/--no-remedies",
     "search",
@@ -71,6 +76,8 @@ def command(
         must_be_free(inputs, force)
     profile = chips.load(profile_name) if profile_name else None
     net = store.load(model)
+    if profile is None and not wanted:
+        profile = own_chip(net)
     fit = check(net, profile) if profile else None
     advice = _search(net, profile, fit, search) if profile and fit else None
     asked = wanted or (as_json and isinstance(net.numeric, Fixed))
@@ -99,9 +106,7 @@ def _search(net: Network, profile: Profile, fit: Budget, search: bool | None) ->
 
 
 def _must_agree(profile: str | None, search: bool | None, proof: bool, only_with_proof: dict[str, Any]) -> None:
-    if not profile and not proof:
-        raise UsageError("nothing to check", where="snnc check", fix="name a chip with --hw, or ask for --proof")
-    if search is not None and not profile:
+    if search is not None and proof and not profile:
         raise UsageError("is about a chip", where="--remedies", fix="name one with --hw")
     for option, value in only_with_proof.items():
         if value is not None and not proof:

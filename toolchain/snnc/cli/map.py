@@ -20,12 +20,13 @@ from snnc.mapping.picture import picture
 from snnc.mapping.shared_lists import Saved, saved
 from snnc.mapping.task import of_slices
 from snnc.network.model import Network
+from snnc.pipeline.arguments import own_chip
 from snnc.pipeline.chip import map_with
 
 
 @click.command("map", short_help="Map a network to the cores of a chip.")
 @click.argument("model", type=PATH)
-@click.option("--hw", "profile_name", required=True, help="Hardware profile: a name (see `snnc profiles`) or a .toml file.")
+@click.option("--hw", "profile_name", help="Hardware profile: a name or a .toml file.  [default: the chip that MODEL is for]")
 @click.option(
     "--strategy", type=click.Choice(strategies.names()), help="Strategy that cuts the network.  [default: all, and take the best]"
 )
@@ -36,8 +37,8 @@ from snnc.pipeline.chip import map_with
 @force_option
 @json_option
 def command(
-    model: Path, profile_name: str, strategy: str | None, recorded: Path | None, seed: int, out: Path | None, svg: Path | None,
-    force: bool, as_json: bool,
+    model: Path, profile_name: str | None, strategy: str | None, recorded: Path | None, seed: int, out: Path | None,
+    svg: Path | None, force: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Cut MODEL into cores and place them on the chip, with few packets x hops; every limit is checked again.
 
@@ -47,7 +48,8 @@ def command(
     for path in (out, svg):
         if path:
             must_be_free(path, force)
-    net, profile = store.load(model), chips.load(profile_name)
+    net = store.load(model)
+    profile = chips.load(profile_name) if profile_name else own_chip(net)
     mappings = map_with(net, profile, strategy=strategy, rates=recorded, seed=seed)
     task, made, failed, steps = mappings.task, list(mappings.made), mappings.failed, mappings.steps
     _write(made[0], profile, out, svg, force)

@@ -12,7 +12,8 @@ from snnc import data
 from snnc.base.npz import open_arrays
 from snnc.chips.profile import Profile
 from snnc.data.dataset import Dataset, Split
-from snnc.errors import DataError
+from snnc.errors import DataError, UsageError
+from snnc.network.arithmetic import Fixed
 from snnc.network.model import Network, Population
 from snnc.simulation.run import Rasters
 
@@ -40,6 +41,18 @@ def path_of(path: Path | str | None) -> Path | None:
 def simulator_name(by: str | None) -> str | None:
     """Return the name of a simulator, None for "auto"."""
     return None if by == "auto" else by
+
+
+def own_chip(net: Network) -> Profile:
+    """Return the chip that a network was quantised for. Raises UsageError if it was for none, or for one that has no profile
+    here.
+    """
+    name = net.numeric.profile if isinstance(net.numeric, Fixed) else ""
+    if name in chips.names():
+        return chips.load(name)
+    what = f"was quantised for {name!r}, which is no profile of snnc's" if name else "is for no chip yet"
+    fix = "name its .toml file with --hw" if name else "name a chip with --hw, or quantise it first"
+    raise UsageError(what, where=f"network {net.name!r}", fix=fix)
 
 
 def profile_of(chip: Chip) -> Profile:
