@@ -29,6 +29,8 @@ $(VENV)/.peers: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python --upgrade \
 		--target $(VENV)/peers/lava-dl lava-dl==0.6.0 numpy==2.3.5
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/peers/xylo xylosim==0.1.3
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/peers/snntorch-0.7 \
+		snntorch==0.7.0
 	touch $@
 
 browser: ## Install Debian's headless Chromium for the tests of the report's page, where it is missing and this may install it

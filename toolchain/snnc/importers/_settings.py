@@ -40,6 +40,11 @@ class ImportConfig(Config):
     pixel_range: str | None = setting(
         None, "Of netx files whose input is an image: what black and white were in training, such as 0:1 or -1:1."
     )
+    writer: Literal["snntorch-0.7", "spyx"] | None = setting(
+        None,
+        "What trained it, where its neurons follow other rules: snntorch-0.7 for modules written for snnTorch 0.6 and 0.7, spyx "
+        "for NIR files of Spyx.",
+    )
     trust: bool = setting(False, "Of FILE.py:FACTORY: do not compare the network with the module on random rasters.")
     encoding: Literal["rate", "latency", "constant"] | None = setting(None, "How samples of a data set become its input.")
     steps: int = setting(16, "Time steps a sample, of the encoding.", flags=("-T", "--timesteps"), low=1)

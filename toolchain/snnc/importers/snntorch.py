@@ -1,5 +1,8 @@
 """Import from `snntorch`: a torch module with snnTorch's neurons, made by a function in a Python file, which is executed."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from snnc.base.factory import Factory
@@ -10,7 +13,7 @@ from snnc.training.settings import must_have_torch
 SUMMARY = "a torch module with snnTorch neurons: FILE.py:FACTORY and a safetensors file of weights"
 SUFFIXES = (".py",)
 READING = "reading a torch module"
-OPTIONS = ("weights", "input_shape", "time_axis", "dt_s", "message_bits", "trust")
+OPTIONS = ("weights", "input_shape", "time_axis", "dt_s", "message_bits", "trust", "writer")
 
 
 def read(source: str, config: ImportConfig) -> Imported:
@@ -26,7 +29,36 @@ def read(source: str, config: ImportConfig) -> Imported:
         if config.encoding_or_none:
             raise UsageError("says its encoding itself, in to_network", where=source, fix="leave out --encoding")
         return Imported(module.eval().to_network(factory.name), (Part(factory.name, type(module).__name__, "its own network"),))
-    return read_module(module, config, factory.name)
+    imported = read_module(module, config, factory.name)
+    if config.weights is None or config.writer:
+        return imported
+    return replace(imported, notes=(*imported.notes, *_who_trained(module, config.weights)))
+
+
+def _who_trained(module: Any, weights: Path) -> Iterator[str]:
+    """Yield a note if the weights may be those of a version of snnTorch whose neurons follow other rules.
+
+    Raises UsageError if they are.
+    """
+    from safetensors import safe_open
+
+    from snnc.training.from_snntorch.earlier import WRITER, saved_by
+    from snnc.training.from_snntorch.neurons import stepped_otherwise
+    from snnc.training.from_snntorch.values import is_neuron, layers
+
+    other = [name for name, layer in layers(module) if is_neuron(layer) and stepped_otherwise(layer)]
+    with safe_open(weights, "pt") as file:
+        version = saved_by(set(file.keys()), module)
+    if not other or version == "0.8":
+        return
+    listed = ", ".join(other[:3]) + (f" and {len(other) - 3} more" if len(other) > 3 else "")
+    if version:
+        what = f"was saved by snnTorch {version} or earlier, where {listed} followed other rules"
+        raise UsageError(what, where=str(weights), fix=f"add --writer {WRITER}")
+    yield (
+        f"snnTorch 0.6 and 0.7 step {listed} otherwise than 1.0, and weights do not say what trained them; if it was one of"
+        f" those, add --writer {WRITER}"
+    )
 
 
 def read_module(module: Any, config: ImportConfig, name: str = "imported") -> Imported:
@@ -38,6 +70,8 @@ def read_module(module: Any, config: ImportConfig, name: str = "imported") -> Im
     must_have_torch(READING)
     from snnc.training.from_snntorch.convert import convert
 
+    if config.writer == "spyx":
+        raise UsageError("Spyx's modules are JAX; it writes NIR files", where="--writer spyx", fix="import such a file")
     if config.message_bits and config.encoding_or_none:
         raise UsageError("the encoding says the size of messages itself", where="--message-bits", fix="leave out one of the two")
     converted = convert(
@@ -48,6 +82,7 @@ def read_module(module: Any, config: ImportConfig, name: str = "imported") -> Im
         steps=config.steps,
         message_bits=config.message_bits,
         trust=config.trust,
+        writer=config.writer,
         name=name,
     )
     parts = tuple(Part(*layer) for layer in converted.parts)

@@ -6,37 +6,64 @@ from pathlib import Path
 import numpy as np
 
 from snnc.base import hdf5
-from snnc.errors import ConfigError, FileError, NetworkError, refuse
+from snnc.errors import ConfigError, FileError, NetworkError, UsageError, refuse
 from snnc.importers._settings import ImportConfig, Imported, Part
-from snnc.importers.nir.build import Built, build
+from snnc.importers.nir import spyx
+from snnc.importers.nir.build import Built, Rule, build
 from snnc.importers.nir.exact import header, restored
 from snnc.importers.nir.graph import NEURONS, Graph, graph
-from snnc.importers.nir.neurons import WHOSE, Clock
+from snnc.importers.nir.neurons import WHOSE, Clock, discrete
 from snnc.importers.nir.paths import follow
 from snnc.importers.nir.shapes import shapes
 from snnc.network.model import Network
 
 SUMMARY = "a file of NIR 1.0, the Neuromorphic Intermediate Representation"
 SUFFIXES = (".nir",)
-OPTIONS = ("dt_s", "discretise", "input_shape")
+LOOKS_LIKE_SPYX = "looks as if Spyx wrote it, whose neurons follow a rule of their own; if it did, add --writer spyx"
+OPTIONS = ("dt_s", "discretise", "input_shape", "writer")
 
 
 def read(source: str, config: ImportConfig) -> Imported:
     """The float network that a NIR file describes, in steps of ``--dt``. Nothing in the file is executed."""
-    path = Path(source)
+    path, of_spyx = Path(source), config.writer == spyx.WRITER
+    _must_be_of_nir(config)
     root = hdf5.read(path)
     _must_be_known(root)
     problems: list[str] = []
     parsed, ours = graph(root, problems), header(root)
-    _must_leak(parsed)
+    if of_spyx and ours:
+        raise UsageError("was written by snnc", where=f"{source} with --writer spyx", fix="leave it out")
+    if not of_spyx:
+        _must_leak(parsed)
     clock = Clock(_time_step(root, config), "euler" if ours else config.discretise)
     sizes = shapes(parsed, config.shape, problems)
+    problems += spyx.problems(parsed, sizes) if of_spyx else ()
     refuse(_once(problems), str(path))  # flows need shapes
     behind = follow(parsed, sizes, clock.dt_s, problems)
-    built = build(parsed, sizes, behind, clock, problems, keep_weights=ours is not None)
+    built = build(parsed, sizes, behind, _rule(clock, of_spyx), problems, keep_weights=ours is not None)
     refuse(_once(problems), str(path))
+    if of_spyx:
+        spyx.late(built)
     net = restored(ours, parsed, built, str(path)) if ours else _network(path, built, clock)
-    return Imported(net, tuple(_parts(parsed, built)), (*built.notes, *_notes(built, net)), _settings(built, clock))
+    notes = [*built.notes, *_notes(built, net), *([LOOKS_LIKE_SPYX] if not of_spyx and spyx.looks_like(parsed) else [])]
+    return Imported(net, tuple(_parts(parsed, built)), tuple(notes), _settings(built, clock))
+
+
+def _must_be_of_nir(config: ImportConfig) -> None:
+    """Raises UsageError for settings that contradict each other."""
+    if config.writer is None:
+        return
+    if config.writer != spyx.WRITER:
+        raise UsageError("NIR says the rules of its neurons", where=f"--writer {config.writer}", fix="leave it out")
+    if config.discretise == "exp":
+        raise UsageError("Spyx writes decays as dt / tau", where="--discretise exp", fix="leave it out")
+
+
+def _rule(clock: Clock, of_spyx: bool) -> Rule:
+    """Return what a node of neurons becomes."""
+    if of_spyx:
+        return lambda node, shape, constant: spyx.discrete(node, shape, clock.dt_s, constant)
+    return lambda node, shape, constant: discrete(node, shape, clock, constant)
 
 
 def _must_leak(graph: Graph) -> None:

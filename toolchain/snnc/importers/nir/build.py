@@ -1,7 +1,7 @@
 """Populations and connections out of the nodes of a NIR graph. Last step of the NIR importer."""
 
 import re
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 
@@ -10,7 +10,7 @@ import numpy as np
 from snnc.errors import FileError
 from snnc.importers.nir.flow import Flow, connection, scaled
 from snnc.importers.nir.graph import NEURONS, Graph, Node
-from snnc.importers.nir.neurons import Clock, Discrete, discrete, readout, with_weights_kept
+from snnc.importers.nir.neurons import Discrete, Floats, readout, with_weights_kept
 from snnc.importers.nir.paths import Behind, Sent, arriving, explained
 from snnc.importers.nir.shapes import Shape
 from snnc.network.model import Connection, Population
@@ -18,6 +18,7 @@ from snnc.network.synapses import Synapses
 from snnc.neurons.lif import LIF
 from snnc.ops.dense import Dense
 
+Rule = Callable[[Node, Shape, Floats], Discrete]
 MAX_STORED = 1 << 27
 MAX_CHARACTERS = 64  # of a name
 
@@ -36,10 +37,13 @@ class Built:
 
 
 def build(
-    graph: Graph, shapes: dict[str, Shape], behind: Behind, clock: Clock, problems: list[str], *, keep_weights: bool = False
+    graph: Graph, shapes: dict[str, Shape], behind: Behind, rule: Rule, problems: list[str], *, keep_weights: bool = False
 ) -> Built:
-    """All populations and connections; appends what cannot be expressed to ``problems``. ``keep_weights``: as they stand in
-    the file, and thresholds in their units.
+    """All populations and connections; appends what cannot be expressed to ``problems``.
+
+    Args:
+        rule: What a node of neurons becomes, which has a shape and into which a constant flows.
+        keep_weights: Weights as they stand in the file, and thresholds in their units.
     """
     inputs, neurons = graph.of("Input"), graph.of(*NEURONS)
     bare = [node for node in graph.of("Output") if _is_bare(arriving(node.name, graph, behind), graph)]
@@ -48,7 +52,7 @@ def build(
     for node in (*neurons, *bare):
         sent = arriving(node.name, graph, behind)
         try:
-            made = readout(sent.constant) if node in bare else discrete(node, shapes[node.name], clock, sent.constant)
+            made = readout(sent.constant) if node in bare else rule(node, shapes[node.name], sent.constant)
             made = with_weights_kept(made) if keep_weights else made
             _add(node, shapes[node.name], made, sent.flows, built)
         except (ValueError, FileError) as error:

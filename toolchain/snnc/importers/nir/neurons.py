@@ -29,7 +29,8 @@ Floats = NDArray[np.float64]
 ROUNDED = 1e-6  # float32 files hold dt / tau and r dt / tau only so far
 
 WHOSE = (
-    "snnTorch and SpikingJelly write with --dt 1e-4, Norse with 1e-3 (--discretise euler); sinabs with --dt 1 --discretise exp"
+    "snnTorch and SpikingJelly write with --dt 1e-4, Norse with 1e-3 (--discretise euler); sinabs with --dt 1 --discretise exp;"
+    " Spyx with --dt 1 --writer spyx"
 )
 
 
@@ -72,7 +73,7 @@ def with_weights_kept(made: Discrete) -> Discrete:
     if "threshold" not in made.neuron.parameters() or made.gain.min() <= 0 or made.current is not None:
         return made
     scaled = {name: getattr(made.neuron, name) / made.gain for name in ("threshold", "bias")}
-    neuron = replace(made.neuron, **{name: _one(values) for name, values in scaled.items()})
+    neuron = replace(made.neuron, **{name: one(values) for name, values in scaled.items()})
     return replace(made, neuron=neuron, gain=np.ones(1))
 
 
@@ -102,24 +103,24 @@ def discrete(node: Node, shape: Shape, clock: Clock, constant: Floats) -> Discre
 
 def _neuron(values: dict[str, Floats], reset: Floats, synaptic: Floats | None, leak: Floats, bias: Floats) -> Neuron:
     if "v_threshold" not in values:
-        return LI(_one(np.ones(1) if synaptic is None else synaptic), _one(leak), _one(bias))
+        return LI(one(np.ones(1) if synaptic is None else synaptic), one(leak), one(bias))
     threshold = values["v_threshold"] - reset
     if threshold.min() < 0:
         raise ValueError(f"fires at {values['v_threshold'].min():g}, which is below its v_reset; raise v_threshold")
     if synaptic is None:
-        return LIF(_one(threshold), _one(leak), _one(bias))
-    return Cuba(_one(threshold), _one(synaptic), _one(leak), _one(bias))
+        return LIF(one(threshold), one(leak), one(bias))
+    return Cuba(one(threshold), one(synaptic), one(leak), one(bias))
 
 
 def _threshold(threshold: Floats, constant: Floats) -> Discrete:
     """Without memory; a threshold below 0 moves into the bias."""
     low = np.minimum(threshold, 0)
-    return Discrete(LIF(_one(threshold - low), np.array(1.0), _one(constant - low)), np.ones(1))
+    return Discrete(LIF(one(threshold - low), np.array(1.0), one(constant - low)), np.ones(1))
 
 
 def readout(constant: Floats) -> Discrete:
     """A readout of sums that no neuron integrates."""
-    return Discrete(LI(np.array(1.0), np.array(1.0), _one(constant)), np.ones(1))
+    return Discrete(LI(np.array(1.0), np.array(1.0), one(constant)), np.ones(1))
 
 
 def _rounded(gain: Floats) -> Floats:
@@ -127,6 +128,6 @@ def _rounded(gain: Floats) -> Floats:
     return np.where(np.abs(gain - 1) < ROUNDED, 1.0, gain)
 
 
-def _one(values: Floats) -> Floats:
+def one(values: Floats) -> Floats:
     """One number if all neurons share it."""
     return np.array(values.flat[0]) if (values == values.flat[0]).all() else values

@@ -18,9 +18,9 @@ from snnc.neurons.lif import LIF
 from snnc.ops.dense import Dense
 from snnc.ops.sumpool2d import SumPool2d
 from snnc.training.from_snntorch.layers import Floats, Scale, maps_of, operator
-from snnc.training.from_snntorch.neurons import RECURRENT, Rules, kind_of, rule_of, rules
-from snnc.training.from_snntorch.values import Layer, Node, Series, is_neuron, layers
-from snnc.training.from_snntorch.wires import INPUT, WEIGHTED, Drive, Wires, readout, spikes_of
+from snnc.training.from_snntorch.neurons import RECURRENT, Rules, rule_of, rules
+from snnc.training.from_snntorch.values import Layer, Node, Series, is_neuron, kind_of, layers
+from snnc.training.from_snntorch.wires import INPUT, WEIGHTED, Drive, Term, Wires, readout, spikes_of
 
 BIAS = "bias"
 READOUT = "*readout"  # of the values that the module returns without neurons behind them
@@ -111,6 +111,7 @@ def _add_neurons(parts: _Parts, name: str) -> None:
         wired.problems.append(f"{name}: {error.what}")
         return
     drive = _with_gain(_recurrent(name, layer, shape, wired.drives[name]), found, prod(shape))
+    drive = _with_own_spikes(name, drive, found, prod(shape))
     bias: Any = _shared(drive.constant)
     if found.remembers_current and bias.any():
         _add_bias(parts, name, np.broadcast_to(bias, prod(shape)))
@@ -148,11 +149,21 @@ def _with_gain(drive: Drive, found: Rules, size: int) -> Drive:
     return Drive(terms, drive.constant * gain if drive.constant.any() else drive.constant)
 
 
+def _with_own_spikes(name: str, drive: Drive, found: Rules, size: int) -> Drive:
+    """Return the drive, with what each neuron gets back of the threshold that its spike of the step before takes away."""
+    if not found.again.any():
+        return drive
+    own = Term(name, 1, (Scale(np.broadcast_to(found.again, size).copy()),), (f"{name}_kept",))
+    return replace(drive, terms=(*drive.terms, own))
+
+
 def _add_wires(parts: _Parts, name: str, drive: Drive) -> None:
     """Add the connections into a population; ``name``: the layer that became it."""
     for term in drive.terms:
         src, dst = parts.names[term.source], parts.names[name]
-        weighted = [p for p in term.path if isinstance(parts.wired.trace.layers.get(p), WEIGHTED) or p.endswith("_recurrent")]
+        weighted = [
+            p for p in term.path if isinstance(parts.wired.trace.layers.get(p), WEIGHTED) or p.endswith(("_recurrent", "_kept"))
+        ]
         last = weighted[-1] if weighted else f"{src}_{dst}"
         wire = parts.name(last, _kind(parts.wired, last))
         try:

@@ -21,6 +21,7 @@ from snnc.errors import ConfigError, UnsupportedError, refuse
 from snnc.network.model import Network
 from snnc.training.from_snntorch.build import Built, build
 from snnc.training.from_snntorch.compare import Peer, compare
+from snnc.training.from_snntorch.earlier import stepping_as
 from snnc.training.from_snntorch.float64 import Kept, in_float64
 from snnc.training.from_snntorch.neurons import NO_RESET, problems, rule_of
 from snnc.training.from_snntorch.trace import reset, trace
@@ -51,6 +52,7 @@ def convert(
     steps: int = 16,
     message_bits: int = 0,
     trust: bool = False,
+    writer: str | None = None,
     name: str = "imported",
 ) -> Converted:
     """Return the network that fires as ``module`` does in evaluation, in float64.
@@ -64,13 +66,14 @@ def convert(
         steps: Time steps of the trial run, or calls of a module that makes one step a call.
         message_bits: The input sends integers below 2 ** message_bits; 0: spikes.
         trust: Do not compare the network with the module.
+        writer: Version whose rules the neurons follow, `earlier.WRITER` or None for snnTorch 1.0.
         name: Name of the network, and of the module in messages.
 
     Raises:
         UnsupportedError: With everything that cannot be mapped, or the first difference between module and network.
         ConfigError: If the module fails on such an input.
     """
-    with in_float64(module) as kept:
+    with in_float64(module) as kept, stepping_as(module, writer):
         peer, built = understood(module, input_shape, time_axis, dt_s, steps, message_bits, name, kept)
         notes = [UNCOMPARED] if trust else []
         if not trust:

@@ -2,7 +2,7 @@
 of the network that was made from it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from snnc.simulation.run import Rasters, Run
 from snnc.training.from_snntorch.build import Built
 from snnc.training.from_snntorch.compare import Peer, observed
 from snnc.training.from_snntorch.convert import TimeAxis, understood
+from snnc.training.from_snntorch.earlier import WRITER, stepping_as
 from snnc.training.from_snntorch.float64 import in_float64
 from snnc.training.from_snntorch.trace import reset
 
@@ -37,14 +38,14 @@ def module_runner(module: nn.Module, net: Network, time_axis: TimeAxis, name: st
             " within 1e-8",
             where=f"network {net.name!r}",
         )
-    shape = net.inputs[0].shape
-    with in_float64(module) as kept:
+    shape, writer = net.inputs[0].shape, _writer(net)
+    with in_float64(module) as kept, stepping_as(module, writer):
         peer, built = understood(module, shape, time_axis, net.dt_s, peer_steps(net), 0, name, kept)
     _must_match(net, built, name)
 
     def run(inputs: Rasters) -> Run:
         raster = inputs[net.inputs[0].name]
-        with in_float64(module) as kept:
+        with in_float64(module) as kept, stepping_as(module, writer):
             kept.restore()
             reset(module)
             seen = observed(peer, _frames(peer, raster, net))
@@ -65,9 +66,18 @@ def module_runner(module: nn.Module, net: Network, time_axis: TimeAxis, name: st
 
 def peer_steps(net: Network) -> int:
     """Return the steps of the trial run, as in the import."""
-    stage = next((s.settings for s in net.done if s.name == "import"), {})
-    steps = stage.get("steps", 16)
+    steps = _imported(net).get("steps", 16)
     return steps if type(steps) is int and 0 < steps <= 100_000 else 16
+
+
+def _writer(net: Network) -> str | None:
+    """Return the version whose rules the module follows, as in the import."""
+    return WRITER if _imported(net).get("writer") == WRITER else None
+
+
+def _imported(net: Network) -> Mapping[str, Any]:
+    """Return the settings of the import that made a network."""
+    return next((s.settings for s in net.done if s.name == "import"), {})
 
 
 def _must_match(net: Network, built: Built, name: str) -> None:

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from snnc.errors import UnsupportedError
 from snnc.network.neuron import Neuron
 from snnc.neurons import get
+from snnc.training.from_snntorch import earlier
+from snnc.training.from_snntorch.values import kind_of
 
 Floats = NDArray[np.float64]
 
@@ -63,8 +65,8 @@ _FUNCTIONS = {"_base_sub": "subtract", "_base_zero": "zero", "_base_int": "none"
 
 @dataclass(frozen=True, eq=False)
 class Rules:
-    """The counterpart of a layer of neurons. ``gain``: factor of its input; ``message``: what it sends for a spike; both (n,)
-    or ().
+    """The counterpart of a layer of neurons. ``gain``: factor of its input; ``message``: what it sends for a spike; ``again``:
+    what its own spike brings to each neuron in the next step; all (n,) or ().
     """
 
     model: str
@@ -73,6 +75,7 @@ class Rules:
     decay_v: Floats
     gain: Floats
     message: Floats
+    again: Floats
     notes: tuple[str, ...]
 
     @property
@@ -87,18 +90,10 @@ class Rules:
         return model(**{name: values[name] for name in model.parameters()})
 
 
-def kind_of(layer: nn.Module) -> str:
-    """Return the snnTorch class of a layer of neurons, also if a subclass of the user changes nothing of it."""
-    for kind in type(layer).__mro__:
-        if kind.__module__.startswith("snntorch"):
-            return kind.__name__
-    return type(layer).__name__
-
-
 def overridden(layer: nn.Module) -> list[str]:
     """Return what the user's own subclasses replace of snnTorch's class, other than ``__init__``."""
     mro = type(layer).__mro__
-    own = [kind for kind in mro if not kind.__module__.startswith(("snntorch", "torch", "builtins"))]
+    own = [kind for kind in mro if not kind.__module__.startswith(("snntorch", "torch", "builtins", earlier.__name__))]
     base = next(kind for kind in mro if kind.__module__.startswith("snntorch"))
     return sorted({name for kind in own for name in vars(kind) if name not in _HARMLESS and hasattr(base, name)})
 
@@ -126,15 +121,33 @@ def rules(layer: Any, shape: tuple[int, ...], read: bool) -> Rules:
 
     Raises KeyError for what `problems` refuses, UnsupportedError for parameters that do not fit the shape.
     """
-    rule = rule_of(layer)
-    model = READOUT if rule.reset == "none" and read else ACCEPTED[rule]
+    counterpart = _counterpart(layer, read)
     decay_v, gain = _leak(layer)
-    alpha = _array(layer.alpha.clamp(0, 1)) if hasattr(layer, "alpha") else np.zeros(())
+    alpha = _array(layer.alpha.clamp(0, 1)) if hasattr(layer, "alpha") and counterpart.current else np.zeros(())
     threshold, decay_u = _array(layer.threshold), 1 - alpha
     message = _array(layer.graded_spikes_factor)
     named = {"threshold": threshold, "alpha": decay_u, "beta": decay_v, "R": gain, "graded_spikes_factor": message}
     threshold, decay_u, decay_v, gain, message = (_per_neuron(values, shape, name) for name, values in named.items())
-    return Rules(model, threshold, decay_u, decay_v, gain, message, tuple(_notes(layer)))
+    again = decay_v * threshold if counterpart.decays else np.zeros(())
+    return Rules(counterpart.model, threshold, decay_u, decay_v, gain, message, again, tuple(_notes(layer)))
+
+
+def _counterpart(layer: Any, read: bool) -> earlier.Counterpart:
+    """Return the neuron of ours for a layer without `problems`."""
+    old = isinstance(layer, earlier.Earlier)
+    if read and layer.reset_mechanism == "none":
+        return earlier.Counterpart(READOUT, current=not (old and kind_of(layer) == "Synaptic" and layer.init_hidden))
+    return earlier.ACCEPTED[earlier.rule_of(layer)] if old else earlier.Counterpart(ACCEPTED[rule_of(layer)])
+
+
+def stepped_otherwise(layer: Any) -> bool:
+    """Return whether a layer without `problems` had other equations in snnTorch 0.6 and 0.7."""
+    before, now = earlier.rule_of(layer), rule_of(layer)
+    hidden_current = kind_of(layer) == "Synaptic" and bool(layer.init_hidden)
+    if layer.reset_mechanism == "none":
+        return hidden_current
+    old = earlier.ACCEPTED.get(before)
+    return old is None or old.decays or hidden_current or old.model != ACCEPTED.get(now)
 
 
 def _leak(layer: Any) -> tuple[Floats, Floats]:
@@ -147,7 +160,10 @@ def _leak(layer: Any) -> tuple[Floats, Floats]:
 
 def _rule_problems(layer: Any) -> Iterator[str]:
     rule = rule_of(layer)
-    if rule in REFUSED:
+    if isinstance(layer, earlier.Earlier):
+        if why := earlier.problem(layer):
+            yield why
+    elif rule in REFUSED:
         yield f"reset_mechanism={rule.reset!r} with reset_delay={rule.reset_delay} cannot be mapped: {REFUSED[rule]}"
     if rule.reset == "none" and rule.layer in RECURRENT:
         yield f"reset_mechanism='none' cannot be mapped: {NO_RESET}"

@@ -93,6 +93,14 @@ def is_neuron(module: nn.Module) -> bool:
     return isinstance(module, snntorch.SpikingNeuron)
 
 
+def kind_of(layer: nn.Module) -> str:
+    """Return the snnTorch class of a layer of neurons, also if a subclass of the user changes nothing of it."""
+    for kind in type(layer).__mro__:
+        if kind.__module__.startswith("snntorch"):
+            return kind.__name__
+    return type(layer).__name__
+
+
 def layers(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
     """Return the layers of torch.nn and snnTorch in a module, by name; what is inside of neurons belongs to them."""
     own = type(module).__module__.startswith(("torch.nn", "snntorch"))

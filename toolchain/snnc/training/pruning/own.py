@@ -28,6 +28,8 @@ from snnc.training.pruning.pruned import PrunedModule, layers_report
 from snnc.training.settings import PruneConfig
 
 SHOWN = 5  # problems of one kind that a message lists
+LATER = ".graded_spikes_factor"  # which snnTorch up to 0.6 neither has nor saves; it is 1 there
+STATES = ("mem", "syn", "spk")
 
 
 def make(factory: Factory, seed: int, weights: Path | None = None) -> nn.Module:
@@ -83,14 +85,22 @@ def load_weights(model: nn.Module, path: Path) -> None:
         raise FileError(
             f"is no safetensors file ({error})", where=str(path), fix="save the state dict with safetensors"
         ) from error
-    wanted = model.state_dict()
+    given = {key: value for key, value in given.items() if not _is_state(model, key)}
+    wanted = {key: value for key, value in model.state_dict().items() if key in given or not key.endswith(LATER)}
     problems = _listed("lacks", [key for key in wanted if key not in given])
     problems += _listed("has in addition", [key for key in given if key not in wanted])
     shapes = {key: (tuple(given[key].shape), tuple(wanted[key].shape)) for key in wanted if key in given}
     problems += _listed("has", [f"{key} of {one}, expected {other}" for key, (one, other) in shapes.items() if one != other])
     if problems:
         raise NetworkError("; ".join(problems), where=str(path), fix=f"pass weights of this {type(model).__name__}")
-    model.load_state_dict(given)
+    model.load_state_dict(given, strict=False)
+
+
+def _is_state(model: nn.Module, key: str) -> bool:
+    """Return whether an entry is a state of neurons, which snnTorch 0.8 saved among the weights."""
+    layer, _, name = key.rpartition(".")
+    owner = dict(model.named_modules()).get(layer)
+    return name in STATES and name in getattr(owner, "_non_persistent_buffers_set", ())
 
 
 def _listed(verb: str, items: list[str]) -> list[str]:
