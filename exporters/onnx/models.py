@@ -177,7 +177,7 @@ def _model(net: Network, graph: Any) -> Any:
         "network_hash": net.hash,
         "dt_s": net.dt_s,
         "numeric": {"kind": net.numeric.kind, **asdict(net.numeric)},
-        "encoding": asdict(net.encoding) if net.encoding else None,
+        "encoding": net.encoding.stated() if net.encoding else None,
         "initial_states": {p.name: p.neuron.answers()["initial_state"] for p in net.populations if p.neuron},
         "readouts": _readouts(net),
         "done": [asdict(stage) for stage in net.done],

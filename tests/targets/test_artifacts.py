@@ -13,7 +13,7 @@ from snnc.cli import main
 from snnc.errors import DataError, FileError
 from snnc.simulation.reference import simulate
 from snnc.verification.compare import compare, join
-from snnc.verification.prove import from_images
+from snnc.verification.prove import from_samples
 
 
 @pytest.fixture
@@ -97,10 +97,10 @@ def test_verify_without_a_program(artifact):
 
 def test_images_must_suit_the_network():
     net = fixed_chain()
-    source = from_images(net, np.full((4, 12), 200, np.uint8))
+    source = from_samples(net, np.full((4, 12), 200, np.uint8))
     np.testing.assert_array_equal(source(0, 4)["input"][2:], source(2, 2)["input"])
     with pytest.raises(Exception, match="samples have 9 pixels"):
-        from_images(net, np.zeros((4, 9), np.uint8))
+        from_samples(net, np.zeros((4, 9), np.uint8))
 
 
 def test_verdicts_on_successive_samples_become_one():

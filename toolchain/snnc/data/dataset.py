@@ -1,7 +1,7 @@
-"""Labelled images to train and to measure on: the first input of every stage. No torch."""
+"""Labelled samples to train and to measure on: the first input of every stage. No torch."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 from typing import Any, Literal
@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.errors import DataError
+from snnc.network.encoding import Encoding, Samples, encode, encoded_shape
+from snnc.network.events import Events
 from snnc.network.model import Network
 
 Split = Literal["train", "test"]
+Kind = Literal["images", "rasters", "events"]
 
 FOLDER_VARIABLE = "SNNC_DATA"
 MOST_CLASSES = 1 << 20
@@ -25,65 +28,120 @@ class Dataset:
     Attributes:
         name: Of the data set, for reports and provenance.
         split: "train" or "test".
-        images: Bytes (samples, n): each pixel, or other value, is 0 .. 255. Whole numbers of another type are converted.
-        shape: Of one image; its product is n.
+        samples: Images (samples, n), rasters (samples, steps, n), or `Events`. Each pixel, or message of a raster, is a whole
+            number 0 .. 255; those of another type than uint8 are converted.
+        shape: Of one image, of a step of a raster, or of the sensor: polarities, rows and columns.
         labels: Class of each sample (samples,), from 0.
+        names: Of the classes, for people; none where only numbers are known.
 
     Raises:
-        DataError: Images or labels are of another shape, number or range.
+        DataError: Samples or labels are of another shape, number or range.
 
     Examples:
         >>> import snnc
-        >>> from snnc import data
-        >>> digits = data.load("digits", "test")
+        >>> digits = snnc.data("digits", "test")
         >>> len(digits), digits.shape, digits.classes
         (360, (8, 8), 10)
     """
 
     name: str
     split: Split
-    images: NDArray[np.uint8]  # (samples, n), 0 .. 255
-    shape: tuple[int, ...]  # of one image; its product is n
+    samples: Samples
+    shape: tuple[int, ...]
     labels: NDArray[np.int64]  # (samples,)
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        images, labels, where = np.asarray(self.images), np.asarray(self.labels), f"data set {self.name!r}"
-        if not images.size:
-            raise DataError("has no samples", where=where, fix="pass at least one image")
-        if images.ndim != 2 or images.shape[1] != prod(self.shape):
-            what = f"has images {images.shape} for the shape {tuple(self.shape)}, expected (samples, {prod(self.shape)})"
-            raise DataError(what, where=where, fix="reshape them: images.reshape(len(images), -1)")
-        if labels.shape != (len(images),):
-            raise DataError(f"has labels {labels.shape} for {len(images)} images", where=where, fix="pass one label an image")
-        _must_be_whole("images", images, 255, where, "scale them to 0 .. 255, round them and convert them to numpy.uint8")
+        where, labels = f"data set {self.name!r}", np.asarray(self.labels)
+        samples = self.samples if isinstance(self.samples, Events) else _checked(np.asarray(self.samples), self.shape, where)
+        if not len(samples):
+            raise DataError("has no samples", where=where, fix="pass at least one sample")
+        if isinstance(samples, Events) and samples.sensor != self.shape:
+            raise DataError(f"has events of a sensor {samples.sensor} for the shape {self.shape}", where=where)
+        if labels.shape != (len(samples),):
+            what = "images" if self._is_images(samples) else "samples"
+            raise DataError(f"has labels {labels.shape} for {len(samples)} {what}", where=where, fix="pass one label a sample")
         _must_be_whole("labels", labels, MOST_CLASSES - 1, where, "number the classes from 0")
-        for name, array, dtype in (("images", images, np.uint8), ("labels", labels, np.int64)):
-            kept = array.astype(dtype, copy=False).view()
-            kept.setflags(write=False)
-            object.__setattr__(self, name, kept)
+        kept = labels.astype(np.int64, copy=False).view()
+        kept.setflags(write=False)
+        object.__setattr__(self, "labels", kept)
+        object.__setattr__(self, "samples", samples)
 
     def __repr__(self) -> str:
-        return f"Dataset({self.name!r}, {self.split}, {len(self):,} images {self.shape}, {self.classes} classes)"
+        return f"Dataset({self.name!r}, {self.split}, {len(self):,} {self.kind} {self.shape}, {self.classes} classes)"
 
     def __len__(self) -> int:
         return len(self.labels)
 
+    @staticmethod
+    def _is_images(samples: Samples) -> bool:
+        return not isinstance(samples, Events) and samples.ndim == 2
+
+    @property
+    def kind(self) -> Kind:
+        """What the samples are."""
+        if isinstance(self.samples, Events):
+            return "events"
+        return "images" if self._is_images(self.samples) else "rasters"
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """The images (samples, n). Raises DataError for rasters and events."""
+        if isinstance(self.samples, Events) or self.kind != "images":
+            raise DataError(f"holds {self.kind}, no images", where=f"data set {self.name!r}")
+        return self.samples
+
     @property
     def classes(self) -> int:
-        """Number of classes: the highest label and 1."""
-        return int(self.labels.max()) + 1
+        """Number of classes: the highest label and 1, or the number of their names."""
+        return max(int(self.labels.max()) + 1, len(self.names))
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of images and labels, for provenance."""
-        digest = hashlib.sha256(repr((self.name, self.split, self.shape, self.images.shape)).encode())
-        digest.update(np.ascontiguousarray(self.images).tobytes())
+        """Hash of samples and labels, for provenance."""
+        digest = hashlib.sha256()
+        if isinstance(self.samples, Events):
+            arrays = self.samples.offsets, self.samples.t, self.samples.place
+            digest.update(repr((self.name, self.split, self.shape, "events")).encode())
+        else:
+            arrays = (self.samples,)  # type: ignore[assignment]
+            digest.update(repr((self.name, self.split, self.shape, self.samples.shape)).encode())
+        for array in arrays:
+            digest.update(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
         digest.update(np.ascontiguousarray(self.labels).astype("<i8").tobytes())
         return digest.hexdigest()
 
     def first(self, samples: int) -> "Dataset":
         """Return the first ``samples`` of the split, or all of it if it has fewer."""
-        return Dataset(self.name, self.split, self.images[:samples], self.shape, self.labels[:samples])
+        return self.of(slice(samples))
+
+    def of(self, chosen: slice | NDArray[Any]) -> "Dataset":
+        """Return some samples of the split: a slice, their numbers, or a mask."""
+        return replace(self, samples=self.samples[chosen], labels=self.labels[chosen])
+
+    def input_shape(self, encoding: Encoding) -> tuple[int, ...]:
+        """Return the shape of an input in this encoding. Raises DataError if it does not take such samples."""
+        try:
+            return encoded_shape(encoding, self.samples, self.shape)
+        except DataError as error:
+            raise DataError(error.what, where=f"data set {self.name!r}", fix=error.fix) from error
+
+    def encoded(self, encoding: Encoding, chosen: slice | NDArray[Any], first_sample: int = 0) -> NDArray[np.uint8]:
+        """Return rasters (samples, steps, n) of some samples; see `encode`."""
+        return encode(encoding, self.samples[chosen], first_sample, self.shape)
+
+
+def _checked(samples: NDArray[Any], shape: tuple[int, ...], where: str) -> NDArray[np.uint8]:
+    """Return images (samples, n) or rasters (samples, steps, n) as read-only bytes. Raises DataError for anything else."""
+    if len(samples) and (samples.ndim not in (2, 3) or not samples.size or samples.shape[-1] != prod(shape)):
+        what = f"has images {samples.shape} for the shape {tuple(shape)}, expected (samples, {prod(shape)})"
+        raise DataError(what, where=where, fix="reshape them: images.reshape(len(images), -1)")
+    name = "rasters" if samples.ndim == 3 else "images"
+    if len(samples):
+        _must_be_whole(name, samples, 255, where, "scale them to 0 .. 255, round them and convert them to numpy.uint8")
+    kept = samples.astype(np.uint8, copy=False).view()
+    kept.setflags(write=False)
+    return kept
 
 
 def _must_be_whole(name: str, array: NDArray[Any], most: int, where: str, fix: str) -> None:
@@ -95,10 +153,14 @@ def _must_be_whole(name: str, array: NDArray[Any], most: int, where: str, fix: s
 
 
 def must_suit(net: Network, data: Dataset) -> None:
-    """Raise DataError if a network has other inputs than the images have pixels, or too few outputs for the classes."""
+    """Raise DataError if a network does not take such samples, has other inputs than they have pixels, or too few outputs."""
     fix = "name with --data the data set that it was trained on"
-    pixels, inputs = data.images.shape[1], sum(p.size for p in net.inputs)
+    pixels = prod(data.input_shape(net.encoding) if net.encoding else data.shape)
+    inputs = sum(p.size for p in net.inputs)
     if pixels != inputs:
-        raise DataError(f"has images of {pixels} pixels, the network has {inputs} inputs", where=data.name, fix=fix)
+        what = f"images of {pixels} pixels" if data.kind == "images" else f"{data.kind} of {pixels} places"
+        raise DataError(f"has {what}, the network has {inputs} inputs", where=data.name, fix=fix)
     if data.classes > net.output.size:
         raise DataError(f"has {data.classes} classes, the network has {net.output.size} outputs", where=data.name, fix=fix)
+    if net.encoding and data.kind == "rasters":
+        data.encoded(net.encoding, slice(1))  # raises for another number of steps

@@ -213,7 +213,7 @@ def structure(net: Network) -> dict[str, Any]:
     return {
         "dt_s": net.dt_s,
         "numeric": {"kind": net.numeric.kind, **asdict(net.numeric)},
-        "encoding": asdict(net.encoding) if net.encoding else None,
+        "encoding": net.encoding.stated() if net.encoding else None,
         "populations": [
             {"name": p.name, "shape": list(p.shape), "neuron": p.neuron and p.neuron.model(), "message_bits": p.message_bits}
             for p in net.populations

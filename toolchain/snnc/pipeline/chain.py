@@ -24,7 +24,6 @@ from snnc.errors import ConfigError, UnsupportedError, nearest
 from snnc.mapping.place import place
 from snnc.mapping.split import split
 from snnc.network.connectivity import parameter_connectivity, synapse_connectivity
-from snnc.network.encoding import Encoding
 from snnc.network.model import Network
 from snnc.passes.quantise import QuantiseConfig, quantise
 from snnc.pipeline.recording import RECORDING, Recorder
@@ -32,7 +31,7 @@ from snnc.simulation.run import Run
 from snnc.training.loop import source
 from snnc.training.settings import FinetuneConfig, PruneConfig, TrainConfig, must_have_torch
 from snnc.verification.evaluate import Contrast, Evaluation, contrast
-from snnc.verification.prove import Comparison, compare_runs, from_images, verify_artifact
+from snnc.verification.prove import Comparison, compare_runs, from_samples, verify_artifact
 
 STAGES = ("trained", "pruned", "fixed")
 
@@ -133,7 +132,7 @@ def run_chain(
 
 def _must_express(chain: Chain, profile: Profile, target: targets.Target) -> None:
     """Check what can be known before hours of training."""
-    encoding = Encoding(chain.train.encoding, chain.train.steps)
+    encoding = chain.train.input_encoding
     if encoding.message_bits and not profile.graded_spikes:
         raise UnsupportedError(
             f"encoding {encoding.kind!r} sends {encoding.message_bits}-bit messages, {profile.name} takes spikes only",
@@ -235,10 +234,11 @@ def _verify(
     rounding = contrast(pruned, fixed, test, watch=watch)
     say("verify: float against torch")
     see = partial(recorder.keep, "float_against_torch")
-    float_proof = compare_runs(pruned, partial(torch_run, pruned), from_images(pruned, test.images), samples, see=see)
+    given = from_samples(pruned, test.samples, test.shape)
+    float_proof = compare_runs(pruned, partial(torch_run, pruned), given, samples, see=see)
     say(f"verify: {goal.target} against fixed, {samples} samples")
     see = partial(recorder.keep, "target_against_fixed")
-    images, chip = from_images(fixed, test.images), chips.load(goal.hw)
+    images, chip = from_samples(fixed, test.samples, test.shape), chips.load(goal.hw)
     proof = verify_artifact(artifact, fixed, images, samples, timeout_s=goal.timeout_s, chip=chip, see=see)
     recorder.write(out / RECORDING)
     return rounding, float_proof, proof

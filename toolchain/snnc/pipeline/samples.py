@@ -16,7 +16,7 @@ from snnc.pipeline.arguments import Data, Inputs, Say, dataset_of, rasters_of
 from snnc.simulation.run import Rasters, Run
 from snnc.verification.cover import covering
 from snnc.verification.coverage import Coverage
-from snnc.verification.prove import Source, from_images, from_noise, from_rasters
+from snnc.verification.prove import Source, from_noise, from_rasters, from_samples
 
 MOST_COUNTED = 1 << 25  # slots of neurons and steps of which the coverage is counted
 NOISE_STEPS = 16  # of a random sample, where the network has no encoding
@@ -65,7 +65,7 @@ def samples_of(
         return Samples(from_rasters(rasters), None, min(samples or there, there), {**of, "inputs": digest})
     dataset = dataset_of(data or "", split, folder)
     count = min(samples or len(dataset), len(dataset))
-    return Samples(from_images(net, dataset.images), dataset.labels, count, {**of, "data_name": dataset.name})
+    return Samples(from_samples(net, dataset.samples, dataset.shape), dataset.labels, count, {**of, "data_name": dataset.name})
 
 
 def counting(coverage: Coverage | None, *, everything: bool = False) -> Callable[[int, Run, Run, Any], None]:

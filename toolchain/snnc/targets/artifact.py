@@ -82,7 +82,7 @@ def _manifest(
         "network": {"name": net.name, "hash": net.hash},
         "dt_s": net.dt_s,
         "numeric": net.numeric.kind,
-        "encoding": asdict(net.encoding) if net.encoding else None,
+        "encoding": net.encoding.stated() if net.encoding else None,
         "profile": mapping.profile if mapping else None,
         "latency": dict(latency),
         "states": _states(net),

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 import snnc.neurons as neurons
 from snnc.base.config import Config, setting
 from snnc.errors import ConfigError, MissingDependencyError, nearest
+from snnc.network.encoding import MOST_COUNT_BITS, MOST_POOL, Encoding, Polarity, microseconds
 from snnc.training import methods
 
 Loss = Literal["counts", "rate", "first_spike", "membrane", "membrane_mse"]
@@ -102,13 +103,31 @@ class TrainConfig(TorchConfig):
     recurrent: bool = setting(False, "Feed the spikes of each hidden layer back to it one step later.")
     model: str | None = setting(None, "TOML file with a table of layers, instead of --hidden, --neuron and their options.")
     dt_s: float = setting(1e-3, "Duration of a time step in seconds.", low=1e-12, high=1000)
-    encoding: Literal["rate", "latency", "constant"] = setting(
-        "rate", "rate: random spikes; latency: one spike a pixel; constant: the pixel as an integer in every step."
+    encoding: Literal["rate", "latency", "constant", "events"] = setting(
+        "rate",
+        "Of images, rate: random spikes; latency: one spike a pixel; constant: the pixel as an integer in every step. "
+        "events: of events those that fall into a step of --dt-s; of rasters each step.",
     )
     steps: int = setting(16, "Time steps per sample.", flags=("-T", "--timesteps"), low=1, high=100_000)
     encoding_seed: int = setting(0, "Seed of the spikes into which rate coding turns test samples.", low=0, high=2**32 - 1)
 
-    ADDED: ClassVar[tuple[str, ...]] = (*TorchConfig.ADDED, "parameter", "readout", "recurrent", "model")
+    event_polarity: Polarity = setting("separate", "merged: on and off events are added.")
+    event_pool: int = setting(1, "Rows and columns of sensor places whose events are added.", low=1, high=MOST_POOL)
+    event_bits: int = setting(
+        0, "0: a spike where there is any event; else their number, as an integer below 2 to the power of this.",
+        low=0, high=MOST_COUNT_BITS,
+    )  # fmt: skip
+
+    ADDED: ClassVar[tuple[str, ...]] = (
+        *TorchConfig.ADDED,
+        "parameter",
+        "readout",
+        "recurrent",
+        "model",
+        "event_polarity",
+        "event_pool",
+        "event_bits",
+    )
     LAYERS: ClassVar[tuple[str, ...]] = (
         "hidden",
         "neuron",
@@ -133,6 +152,7 @@ class TrainConfig(TorchConfig):
         if self.model and given:
             raise ConfigError(f"{self.model} says the layers, {given[0]} would, too", fix="leave one of them out")
         self._check_neurons()
+        self.input_encoding  # noqa: B018 - says what is wrong with it
         if self.bias and self.neuron == "synaptic" and not self.is_own:
             raise ConfigError(
                 "synaptic neurons with a bias: snnTorch adds it to the current, the chip to the voltage",
@@ -156,6 +176,13 @@ class TrainConfig(TorchConfig):
                 fix=f"use --neuron {self.own_neuron}",
             )
         self.parameters  # noqa: B018 - says what is wrong with them
+
+    @property
+    def input_encoding(self) -> Encoding:
+        """How a sample becomes input. Raises ConfigError for a time step of events that is no whole microseconds."""
+        bin_us = microseconds(self.dt_s) if self.encoding == "events" else 0
+        counted = self.event_polarity, self.event_pool, self.event_bits
+        return Encoding(self.encoding, self.steps, self.encoding_seed, bin_us, *counted)
 
     @property
     def own_neuron(self) -> str:

@@ -1,6 +1,7 @@
 """`snnc train`: makes a float network from a data set."""
 
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 
 import torch
@@ -31,7 +32,7 @@ def train(
     checkpoint ``resume`` cannot be used, UnsupportedError for a loss that does not suit the output.
     """
     config = ranks.placed(config)
-    encoding = Encoding(config.encoding, config.steps, config.encoding_seed)
+    encoding = config.input_encoding
     with threads(config.threads):
         torch.manual_seed(config.seed)
         model, to_network = (_own if config.is_own else _layers)(data, encoding, config)
@@ -43,9 +44,9 @@ def _own(data: Dataset, encoding: Encoding, config: TrainConfig) -> tuple[nn.Mod
     """Return the module of neurons that train by their own step, and the function that returns its network."""
     table = read_layers(Path(config.model)) if config.model else ()
     if table:
-        net = from_layers(table, data.name, data.shape, data.classes, encoding, config.dt_s)
+        net = from_layers(table, data.name, data.input_shape(encoding), data.classes, encoding, config.dt_s)
     else:
-        net = untrained(config, data.name, data.images.shape[1], data.classes, encoding)
+        net = untrained(config, data.name, prod(data.input_shape(encoding)), data.classes, encoding)
     must_suit(net, data)
     losses.must_suit(config.loss, net.output)
     learning = Learning(config.learn, config.max_delay, config.epochs * steps_in_epoch(data, config), config.seed)
@@ -58,7 +59,7 @@ def _layers(data: Dataset, encoding: Encoding, config: TrainConfig) -> tuple[nn.
     """Return snnTorch's layers, which `from_network` can make again, and the function that returns their network."""
     losses.must_suit(config.loss, Population("output", (data.classes,), neurons.get(config.own_neuron).example()))
     model = build(
-        (data.images.shape[1], *config.hidden, data.classes),
+        (prod(data.input_shape(encoding)), *config.hidden, data.classes),
         neuron="synaptic" if config.neuron == "synaptic" else "leaky",
         beta=config.beta,
         alpha=config.alpha,

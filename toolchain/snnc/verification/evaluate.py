@@ -16,7 +16,7 @@ from snnc.network.delays import parts
 from snnc.network.model import Connection, Network
 from snnc.simulation.choice import simulator
 from snnc.simulation.run import Rasters, Run, classes
-from snnc.verification.prove import Source, from_images, from_rasters
+from snnc.verification.prove import Source, from_rasters, from_samples
 
 AT_ONCE = 1024  # samples that are simulated side by side, if they fit
 BYTES_AT_ONCE = 256 << 20  # of their rasters
@@ -203,7 +203,7 @@ def _runs(
 def _source(net: Network, data: Dataset | Recorded) -> Source:
     if not len(data):
         raise DataError("has no samples", where="the rasters" if isinstance(data, Recorded) else f"{data.name} {data.split}")
-    return from_rasters(data.rasters) if isinstance(data, Recorded) else from_images(net, data.images)
+    return from_rasters(data.rasters) if isinstance(data, Recorded) else from_samples(net, data.samples, data.shape)
 
 
 def _must_be_alike(a: Network, b: Network) -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,8 @@ from snnc.analysis.reachability import Reach
 from snnc.chips.profile import Profile
 from snnc.errors import DataError, NetworkError, UnsupportedError
 from snnc.network.arithmetic import Fixed
-from snnc.network.encoding import Images, encode
+from snnc.network.encoding import Samples, encode, encoded_shape
+from snnc.network.events import Events
 from snnc.network.model import Network, Population
 from snnc.simulation.choice import simulator
 from snnc.simulation.run import Rasters, Run, classes
@@ -239,18 +241,20 @@ def _slots(net: Network, source: Source) -> int:
     return steps * sum(p.size for p in net.populations)
 
 
-def from_images(net: Network, images: Images) -> Source:
-    """Return a source of samples of a data set, in the network's own encoding. Raises DataError if they do not suit the
-    network.
+def from_samples(net: Network, samples: Samples, shape: tuple[int, ...] | None = None) -> Source:
+    """Return a source of samples of a data set, in the network's own encoding. ``shape``: of a step of rasters. Raises DataError
+    if they do not suit the network.
     """
     if net.encoding is None:
         fix = "pass rasters (--inputs), or import it with --encoding"
         raise DataError("does not say how samples become input", where=f"network {net.name!r}", fix=fix)
-    if len(net.inputs) != 1 or net.inputs[0].size != images.shape[1]:
-        sizes = {p.name: p.size for p in net.inputs}
-        raise DataError(f"samples have {images.shape[1]} pixels, the network's inputs are {sizes}", fix="pick another data set")
     encoding, name = net.encoding, net.inputs[0].name
-    return lambda first, count: {name: encode(encoding, images[first : first + count], first)}
+    own = samples.sensor if isinstance(samples, Events) else shape or samples.shape[-1:]
+    pixels = prod(encoded_shape(encoding, samples, own))
+    if len(net.inputs) != 1 or net.inputs[0].size != pixels:
+        sizes = {p.name: p.size for p in net.inputs}
+        raise DataError(f"samples have {pixels} pixels, the network's inputs are {sizes}", fix="pick another data set")
+    return lambda first, count: {name: encode(encoding, samples[first : first + count], first, shape)}
 
 
 def from_rasters(rasters: Rasters) -> Source:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from snnc.data.dataset import Dataset
+from snnc.network.encoding import Samples
 from snnc.training.settings import Augment
 
 ROTATION_DEGREES = 30.0  # the publication's setting for MNIST: each way
@@ -26,14 +27,16 @@ _STREAM = 0xA06  # keeps these random numbers apart from others of the same seed
 Images = NDArray[np.uint8]
 
 
-def augmented(data: Dataset, kind: Augment, seed: int, epoch: int) -> Callable[[NDArray[Any]], Images]:
-    """Return a function from numbers of samples to their images in this epoch, (samples, n)."""
+def augmented(data: Dataset, kind: Augment, seed: int, epoch: int) -> Callable[[NDArray[Any]], Samples]:
+    """Return a function from numbers of samples to these samples in this epoch. Raises DataError if they are no images, and are
+    to be changed."""
     if kind == "none":
-        return lambda chosen: data.images[chosen]
+        return lambda chosen: data.samples[chosen]
+    originals = data.images
     draws = np.random.default_rng([_STREAM, seed, epoch]).random((len(data), DRAWS), np.float32)
 
     def images(chosen: NDArray[Any]) -> Images:
-        planes = data.images[chosen].reshape(len(chosen), -1, *data.shape[-2:])
+        planes = originals[chosen].reshape(len(chosen), -1, *data.shape[-2:])
         return _KINDS[kind](planes, draws[chosen]).reshape(len(chosen), -1)
 
     return images

@@ -49,7 +49,7 @@ class Checkpoints:
         self._model, self._optimizer, self._record = model, optimizer, record
         self._of: dict[str, Any] = {
             "settings": {**config.stated(), "processes": ranks.count()},
-            "data": data.sha256, "encoding": asdict(encoding), "network": _fingerprint(model),
+            "data": data.sha256, "encoding": encoding.stated(), "network": _fingerprint(model),
         }  # fmt: skip
         self._written = time.monotonic()
 

@@ -117,24 +117,24 @@ class _Loop:
         seed, epoch = self.config.seed, point.epoch + 1
         noise = replace(self.encoding, seed=_derived(seed, epoch))
         order = np.random.default_rng([seed, epoch]).permutation(len(self.data))
-        images = augmented(self.data, self.config.augment, seed, epoch)
+        samples = augmented(self.data, self.config.augment, seed, epoch)
         size = self.config.batch_size * ranks.count()
         for i in range(point.batch, self.batches):
             started = time.perf_counter()
             set_lr(self.optimizer, self.config, point.epoch + i / self.batches)
             at, chosen, weight = ranks.share(order[i * size : (i + 1) * size])
-            loss, right = self._step(noise, images(chosen), self.data.labels[chosen], i * size + at, weight)
+            loss, right = self._step(noise, samples(chosen), self.data.labels[chosen], i * size + at, weight)
             point = replace(
                 point, batch=i + 1, loss=point.loss + loss * len(chosen), right=point.right + right,
                 seconds=point.seconds + time.perf_counter() - started,
             )  # fmt: skip
             yield point
 
-    def _step(self, noise: Encoding, images: Any, labels: Any, first_sample: int, weight: float) -> tuple[float, int]:
+    def _step(self, noise: Encoding, samples: Any, labels: Any, first_sample: int, weight: float) -> tuple[float, int]:
         """Return the mean loss, and how many samples are classified correctly. Samples of weight 0 do not count."""
         device = _device(self.model)
         wanted = torch.from_numpy(labels).to(device)
-        spikes = self.replica(_messages(noise, images, first_sample, device))
+        spikes = self.replica(_messages(noise, samples, self.data.shape, first_sample, device))
         loss = losses.get(self.config.loss)(spikes, wanted)
         self.optimizer.zero_grad()
         (loss if weight == 1 else loss * weight).backward()  # type: ignore[no-untyped-call]
@@ -189,18 +189,19 @@ def _right(
         for start in range(first, len(data), parts * EVALUATION_BATCH):
             if start > first:
                 between()
-            spikes = model(_messages(encoding, data.images[start : start + EVALUATION_BATCH], start, _device(model)))
+            batch = slice(start, start + EVALUATION_BATCH)
+            spikes = model(_messages(encoding, data.samples[batch], data.shape, start, _device(model)))
             classes = spikes.sum(1).argmax(1).cpu().numpy()
-            right += int((classes == data.labels[start : start + EVALUATION_BATCH]).sum())
+            right += int((classes == data.labels[batch]).sum())
     return right
 
 
-def _messages(encoding: Encoding, images: Any, first_sample: int, device: torch.device) -> Tensor:
+def _messages(encoding: Encoding, samples: Any, shape: tuple[int, ...], first_sample: int, device: torch.device) -> Tensor:
     """Return messages (batch, steps, n); the steps of a constant share their memory, by which the model recognises it."""
     if encoding.kind == "constant":
-        once = torch.from_numpy(images.astype(np.float32)).to(device).mul_(encoding.unit)
+        once = torch.from_numpy(samples.astype(np.float32)).to(device).mul_(encoding.unit)
         return once[:, None].expand(-1, encoding.steps, -1)
-    return torch.from_numpy(encode(encoding, images, first_sample)).to(device).float().mul_(encoding.unit)
+    return torch.from_numpy(encode(encoding, samples, first_sample, shape)).to(device).float().mul_(encoding.unit)
 
 
 def _device(model: nn.Module) -> torch.device:

@@ -9,6 +9,7 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -159,9 +160,9 @@ class _Fed(nn.Module):
 
 def _tried(fed: _Fed, data: Dataset, own: OwnConfig, device: str) -> dict[str, Tensor]:
     """Check with two samples that the model keeps the contract; return the synapses of each weight."""
-    where = type(fed.model).__name__
-    shape = (2, *fed.image) if fed.image else (2, own.steps, data.images.shape[1])
-    raster = torch.rand(2, own.encoding.steps, data.images.shape[1], generator=torch.Generator().manual_seed(0)).to(device)
+    where, inputs = type(fed.model).__name__, prod(data.input_shape(own.encoding))
+    shape = (2, *fed.image) if fed.image else (2, own.steps, inputs)
+    raster = torch.rand(2, own.encoding.steps, inputs, generator=torch.Generator().manual_seed(0)).to(device)
     fed.eval()
     try:
         per_weight = synapses_per_weight(fed, raster)

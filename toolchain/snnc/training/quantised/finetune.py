@@ -1,7 +1,5 @@
 """Short quantisation-aware fine-tuning: from a fixed network to a better fixed network. An option of quantising."""
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 
@@ -92,4 +90,4 @@ def _parted(data: Dataset, part: float) -> tuple[Dataset, Dataset]:
     at = len(data) - int(np.ceil(len(data) * part))
     if at < 1:
         raise DataError(f"has {len(data)} samples, which leaves none to train on", where=f"{data.name} {data.split}")
-    return data.first(at), replace(data, images=data.images[at:], labels=data.labels[at:])
+    return data.first(at), data.of(slice(at, None))

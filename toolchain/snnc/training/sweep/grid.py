@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ def must_be_possible(grid: Grid, folder: Path | None) -> None:
     from snnc.training.pruning.prune import pruner
 
     images = data.load(grid.goal.data, "train", folder)
-    model = build((images.images.shape[1], *grid.train.hidden, images.classes))
+    model = build((prod(images.input_shape(grid.train.input_encoding)), *grid.train.hidden, images.classes))
     seen = set()
     for row in grid.rows:
         if row.connectivity not in seen or row.variant not in seen:
