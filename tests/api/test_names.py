@@ -54,7 +54,7 @@ def test_the_stub_says_what_is_there():
     named = stub()
     assert sorted(named) == sorted(snnc.__all__)
     for name, said in named.items():
-        is_package = name in ("chips", "neurons", "report", "targets")
+        is_package = name in ("chips", "data", "neurons", "report", "targets")
         assert (type(getattr(snnc, name)).__call__ if is_package else getattr(snnc, name)) is said, name
     assert set(dir(snnc)) >= set(snnc.__all__)
 

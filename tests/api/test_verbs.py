@@ -29,7 +29,7 @@ FUNCTIONS = {
     "train": ("train",),
     "verify": ("verify",),
 }
-WITHOUT = {"build", "doctor", "profiles", "run", "sweep", "targets"}  # lists, tools, and what makes folders of files
+WITHOUT = {"build", "data", "doctor", "profiles", "run", "sweep", "targets"}  # lists, tools, and what makes folders of files
 SETTINGS = {
     "import": (snnc.ImportConfig,),
     "prune": (snnc.PruneConfig, OwnConfig),
@@ -53,6 +53,7 @@ CALLED = {  # an option's name in the verb -> the parameter's
     "narrow": "options",
 }
 PRINTED = {"as_json", "quiet"}
+PART_OF_DATA = {"split_seed"}  # of the source that data may be
 FILES = {  # read or written by the verb, around the call
     ("check", "force"), ("check", "inputs"), ("import", "force"), ("import", "out"), ("map", "force"), ("map", "out"),
     ("map", "svg"), ("prune", "out"), ("quantise", "force"), ("quantise", "out"), ("simplify", "force"), ("simplify", "out"),
@@ -98,7 +99,7 @@ def test_every_verb_has_its_functions():
 def test_every_option_is_a_parameter(verb):
     _, options = options_of(verb)
     known = parameters_of(verb).keys() | {f.name for config in SETTINGS.get(verb, ()) for f in fields(config)}
-    for option in (o.name for o in options if o.name not in PRINTED and (verb, o.name) not in FILES):
+    for option in (o.name for o in options if o.name not in PRINTED | PART_OF_DATA and (verb, o.name) not in FILES):
         if (verb, option) in OTHER_FUNCTIONS or (verb, option) == ("simulate", "recorded"):
             assert OTHER_FUNCTIONS.get((verb, option), "") in ("", *snnc.__all__)
             continue
@@ -129,7 +130,11 @@ def test_defaults_are_equal(verb):
     compared = 0
     for option in options:
         name = called(verb, option.name)
-        if (verb, option.name) in FILES | OTHER_DEFAULTS or option.name in PRINTED or name not in {*parameters, *settings}:
+        if (
+            (verb, option.name) in FILES | OTHER_DEFAULTS
+            or option.name in PRINTED | PART_OF_DATA
+            or name not in {*parameters, *settings}
+        ):
             continue
         default = settings[name] if name in settings else parameters[name].default
         value = default_of(option, context)

@@ -202,7 +202,7 @@ def test_evaluation_never_sees_more_than_a_batch(imported):
 @pytest.mark.parametrize(
     ("model", "words", "says"),
     [
-        ("net.py", (), "says no factory; name the function that makes the model"),
+        ("net.py", (), "says no factory; name the function in it"),
         ("net.py:Konv", (), "has no function 'Konv'; did you mean 'Conv'?"),
         ("net.py:text", (), "makes str, no torch module"),
         ("no.py:Conv", (), "no.py: no such file"),

@@ -1,6 +1,6 @@
 """The public API: where each name lives. `__init__.py` reads this file and imports a name when it is first used.
 
-`snnc.chips`, `neurons`, `report` and `targets` are packages and can be called. Inside snnc, the package is imported as
+`snnc.chips`, `data`, `neurons`, `report` and `targets` are packages and can be called. Inside snnc, the package is imported as
 ``import snnc.chips as chips``: for a type checker ``from snnc import chips`` is the function.
 """
 
@@ -13,6 +13,7 @@ from snnc.budget.check import Budget as Budget
 from snnc.budget.remedies import Remedy as Remedy
 from snnc.chips import names as chips
 from snnc.chips.profile import Profile as Profile
+from snnc.data import load as data
 from snnc.data.dataset import Dataset as Dataset
 from snnc.errors import AlteredError as AlteredError
 from snnc.errors import ConfigError as ConfigError
@@ -116,6 +117,7 @@ __all__ = [
     "check",
     "chips",
     "contrast",
+    "data",
     "evaluate",
     "export",
     "inspect",

@@ -1,4 +1,4 @@
-"""HDF5 files of strangers as plain arrays and text: bounded, read in a process of its own. Under the NIR and netx importers."""
+"""HDF5 files of strangers as plain arrays and text: bounded, read in a process of its own. Under importers and data sets."""
 
 import json
 import subprocess
@@ -85,6 +85,15 @@ class Group:
             raise self.error(f"holds {values.size} numbers, expected one", name)
         return int(values.flat[0])
 
+    def arrays(self, place: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
+        """Every array of this group and those inside it, by its path from here."""
+        for name, entry in self.tree.items():
+            inside = f"{place}/{name}".lstrip("/")
+            if isinstance(entry, dict):
+                yield from Group(entry, self.file, inside).arrays(inside)
+            elif isinstance(entry, np.ndarray):
+                yield inside, entry
+
     def error(self, what: str, name: str = "") -> FileError:
         """An error at an entry of this group."""
         return FileError(f"{self._path(name)!r} {what}", where=self.file, fix="write the file again")
@@ -98,16 +107,23 @@ class Group:
         return "/".join(part for part in (self.place, name) if part)
 
 
-def read(path: Path, timeout_s: float = TIMEOUT_S) -> Group:
+def lengths_of(place: str) -> str:
+    """Return the name of the lengths of the rows of an array whose rows differ in length; the rows are joined in the array."""
+    return f"{place}:lengths"
+
+
+def read(path: Path, timeout_s: float = TIMEOUT_S, *, max_bytes: int | None = None) -> Group:
     """All of an HDF5 file. Nothing in it is executed, and it reaches no other file.
+
+    ``max_bytes`` reads samples: so many bytes of numbers in all, and arrays whose rows differ in length (see `lengths_of`).
 
     Raises FileError for a file that is missing, truncated, of another kind, too large, or not made of numbers and text in
     groups; MissingDependencyError without h5py.
     """
     _must_be_hdf5(path)
     if find_spec("h5py") is None:
-        raise MissingDependencyError("h5py is not installed, which NIR and netx files need", where=str(path), fix=INSTALL)
-    code, out, said = _call(path, timeout_s)
+        raise MissingDependencyError("h5py is not installed, which HDF5 files need", where=str(path), fix=INSTALL)
+    code, out, said = _call(path, timeout_s, max_bytes)
     if code:
         problem, place = _explained(said)
         raise FileError(
@@ -132,9 +148,10 @@ def _must_be_hdf5(path: Path) -> None:
         raise FileError("is no HDF5 file", where=str(path), fix="name a file that NIR or netx wrote")
 
 
-def _call(path: Path, timeout_s: float) -> tuple[int, bytes, str]:
+def _call(path: Path, timeout_s: float, max_bytes: int | None) -> tuple[int, bytes, str]:
     """(exit code, output, message) of the reading process."""
     command = [sys.executable, "-P", str(Path(__file__).with_name("hdf5_child.py")), str(path)]
+    command += [str(max_bytes)] if max_bytes else []
     try:
         done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=timeout_s, check=False)  # noqa: S603
     except subprocess.TimeoutExpired:

@@ -1,6 +1,9 @@
 """Reads an HDF5 file in a process of its own, so that no file can crash or exhaust the importer. Started by `hdf5`.
 
-    python -P hdf5_child.py FILE     safetensors on stdout, or one line on stderr and exit code 2
+    python -P hdf5_child.py FILE [BYTES]     safetensors on stdout, or one line on stderr and exit code 2
+
+With BYTES the file holds samples: so many bytes of numbers, and arrays whose rows differ in length are read row behind row, with
+the lengths beside them.
 
 Only plain numbers and text in groups are read. A file that reaches outside (external and soft links, virtual and external
 data sets), that needs a filter plug-in, that nests deeply, or that declares more than it could hold is refused before
@@ -43,6 +46,7 @@ class Content:
     groups: list[str] = field(default_factory=list)
     seen: set[int] = field(default_factory=set)
     room: int = MAX_TOTAL_BYTES
+    samples: bool = False  # numbers are counted as they are stored, and rows may differ in length
 
 
 def refuse(problem: str, place: str) -> Never:
@@ -86,9 +90,12 @@ def read_dataset(data: Any, place: str, content: Content) -> None:
     if h5py.check_string_dtype(data.dtype) is not None or data.dtype.kind == "S":
         content.texts[place] = _texts(data, place)
         return
+    if content.samples and h5py.check_vlen_dtype(data.dtype) is not None and data.ndim == 1:
+        _read_rows(data, place, content)
+        return
     if data.dtype.kind not in "iufb" or data.dtype.itemsize > 8:
         refuse(f"holds {data.dtype} objects, expected numbers or text", place)
-    content.room -= _declared(data, place, content.room)
+    content.room -= _declared(data, place, content)
     content.arrays[place] = np.ascontiguousarray(data[()], data.dtype.newbyteorder("=")).reshape(data.shape)
 
 
@@ -101,16 +108,35 @@ def _must_be_inside(data: Any, place: str) -> None:
         refuse(f"is compressed with filter {min(foreign)}, only {', '.join(FILTERS.values())} are read", place)
 
 
-def _declared(data: Any, place: str, room: int) -> int:
+def _read_rows(data: Any, place: str, content: Content) -> None:
+    """An array whose rows differ in length. Each row is in the file, so that none is larger than that."""
+    dtype = h5py.check_vlen_dtype(data.dtype)
+    if dtype.kind not in "iufb" or dtype.itemsize > NUMBER_BYTES:
+        refuse(f"holds rows of {dtype} objects, expected numbers", place)
+    content.room -= data.shape[0] * NUMBER_BYTES
+    rows = []
+    for number in range(data.shape[0] if content.room >= 0 else 0):
+        rows.append(np.asarray(data[number], dtype.newbyteorder("=")))
+        content.room -= rows[-1].nbytes
+        if content.room < 0:
+            break
+    if content.room < 0:
+        refuse(f"holds more numbers than are read of a file of this size (in {data.shape[0]:,} rows)", place)
+    content.arrays[place] = np.concatenate([np.zeros(0, dtype.newbyteorder("=")), *rows])
+    content.arrays[f"{place}:lengths"] = np.array([len(row) for row in rows], np.int64)
+
+
+def _declared(data: Any, place: str, content: Content) -> int:
     """Return the bytes that the numbers of a data set will take."""
-    size = prod(data.shape) * data.dtype.itemsize
+    size, room = prod(data.shape) * data.dtype.itemsize, content.room
+    counted = data.dtype.itemsize if content.samples else NUMBER_BYTES
     chunk = prod(data.chunks or (0,)) * data.dtype.itemsize
-    if (wanted := max(prod(data.shape), prod(data.chunks or (0,))) * NUMBER_BYTES) > room:
+    if (wanted := max(prod(data.shape), prod(data.chunks or (0,))) * counted) > room:
         refuse(f"declares {wanted:,} bytes of numbers (shape {data.shape}), {room:,} are left for a file of this size", place)
     stored = data.id.get_storage_size()
     if max(size, chunk) > FREE_BYTES + MAX_RATIO * stored:
         refuse(f"declares {max(size, chunk):,} bytes (shape {data.shape}), of which {stored:,} are in the file", place)
-    return int(prod(data.shape)) * NUMBER_BYTES
+    return int(prod(data.shape)) * counted
 
 
 def _texts(data: Any, place: str) -> Any:
@@ -127,13 +153,15 @@ def _decoded(value: Any) -> Any:
     return value if isinstance(value, str) else value.decode()
 
 
-def main(path: str) -> None:
+def main(path: str, max_bytes: int | None = None) -> None:
     """Prints the content of a file."""
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
+    memory = max(MAX_MEMORY_BYTES, 4 * (max_bytes or 0))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_S, MAX_CPU_S))
     from safetensors.numpy import save
 
-    content = Content(room=min(MAX_TOTAL_BYTES, max(SMALL_TOTAL_BYTES, LARGE_RATIO * os.path.getsize(path))))
+    room = max(SMALL_TOTAL_BYTES, LARGE_RATIO * os.path.getsize(path))
+    content = Content(room=min(max_bytes or MAX_TOTAL_BYTES, room), samples=max_bytes is not None)
     with h5py.File(path, "r") as file:
         read_group(file, "", 0, content)
     header = json.dumps({"texts": content.texts, "groups": content.groups})
@@ -142,7 +170,7 @@ def main(path: str) -> None:
 
 if __name__ == "__main__":
     try:
-        main(sys.argv[1])
+        main(sys.argv[1], *map(int, sys.argv[2:]))
     except SystemExit as end:
         sys.stderr.write(f"{end.code}\n")
         sys.exit(2)

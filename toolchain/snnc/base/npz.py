@@ -110,6 +110,31 @@ def open_arrays(path: Path, what: str, *, max_bytes: int, fix: str) -> Iterator[
         raise FileError(f"is no {what} ({said})", where=str(path), fix=fix) from error
 
 
+def read_array(path: Path, *, max_bytes: int) -> NDArray[Any]:
+    """Read a .npy file of numbers, or of a table of numbers: nothing is unpickled.
+
+    Raises FileError for what is no such file, damaged or larger than ``max_bytes``.
+    """
+    fix = "save it with numpy.save, as numbers"
+    try:
+        with path.open("rb") as file:
+            if not S_ISREG(path.stat().st_mode):
+                raise FileError("is no regular file", where=str(path), fix=fix)
+            shape, by_columns, dtype = _header(file)
+            columns = [dtype[name] for name in dtype.names] if dtype.names else [dtype]
+            if any(column.kind not in KINDS or column.shape for column in columns):
+                raise ValueError(f"it holds {dtype}, no numbers")
+            if (size := prod(shape) * dtype.itemsize) > max_bytes or size != path.stat().st_size - file.tell():
+                raise ValueError(f"it says that it is {dtype} of shape {shape}, and has {path.stat().st_size:,} bytes")
+            array = np.frombuffer(file.read(size), dtype)
+    except OSError as error:
+        raise FileError(f"cannot be read: {error.strerror or error}", where=str(path), fix="check the path") from error
+    except DAMAGE as error:
+        said = " ".join(str(error).split())[:200] or type(error).__name__
+        raise FileError(f"is no .npy file ({said})", where=str(path), fix=fix) from error
+    return array.reshape(shape[::-1]).T if by_columns else array.reshape(shape)
+
+
 def packed(arrays: Mapping[str, NDArray[Any]], *, level: int | None = 6) -> bytes:
     """Return the bytes of an .npz file; equal arrays give equal bytes. Any name is possible, as `numpy.savez` has none of its own
     here. ``level``: of compression, None for none."""

@@ -5,22 +5,46 @@ from typing import Any
 
 import click
 
-from snnc import data
+import snnc.data as data
 from snnc.cli._common import PATH, Decorator
 from snnc.errors import UsageError
 
+SPLIT_SEED = "snnc.split_seed"
+
 
 def data_options(command: Any) -> Any:
-    """Add ``--data`` and ``--data-dir``; the command gets ``data_name`` and ``data_dir``."""
+    """Add ``--data``, ``--split-seed`` and ``--data-dir``; the command gets ``data_name``, of both, and ``data_dir``."""
     decorators: tuple[Decorator, ...] = (
         click.option(
-            "--data", "data_name", type=click.Choice(data.names()), default="digits", show_default=True, help="Data set."
+            "--split-seed",
+            type=click.IntRange(0),
+            is_eager=True,
+            expose_value=False,
+            callback=_remember_seed,
+            help="Of a file that says no split: a fifth of each class, drawn by this seed, are test samples.",
+        ),
+        click.option(
+            "--data",
+            "data_name",
+            default="digits",
+            show_default=True,
+            callback=_source,
+            help=f"Data set ({', '.join(data.names())}), a file or folder with samples, or FILE.py:NAME, which is executed.",
         ),
         click.option("--data-dir", type=PATH, envvar=data.FOLDER_VARIABLE, help="Folder with the data set's files."),
     )
     for decorate in reversed(decorators):
         command = decorate(command)
     return command
+
+
+def _remember_seed(ctx: click.Context, option: click.Parameter, seed: int | None) -> None:
+    ctx.meta[SPLIT_SEED] = seed
+
+
+def _source(ctx: click.Context, option: click.Parameter, name: str) -> str | data.Source:
+    seed = ctx.meta.get(SPLIT_SEED)
+    return name if seed is None else data.Source(name, seed)
 
 
 def download_option(command: Any) -> Any:

@@ -13,6 +13,7 @@ from snnc.base.factory import Factory
 from snnc.base.files import must_be_free, write_bytes
 from snnc.cli._common import say
 from snnc.cli._training import show
+from snnc.data.load import Source
 from snnc.errors import ConfigError
 from snnc.network.model import Stage
 from snnc.pipeline.train import prune
@@ -34,7 +35,7 @@ def must_not_be_given(own: OwnConfig, model: Path) -> None:
 class PruneOptions:
     """Options of `snnc prune` for the files that it reads and writes."""
 
-    data_name: str
+    data_name: str | Source
     data_dir: Path | None
     resume: Path | None
     tensorboard: Path | None

@@ -14,6 +14,7 @@ from snnc.cli._data import data_options
 from snnc.cli._fit import fit_network, goal_of
 from snnc.cli._own import PruneOptions, must_not_be_given, prune_file
 from snnc.cli._training import report, resume_option, tensorboard_option
+from snnc.data.load import Source
 from snnc.pipeline.train import prune
 from snnc.training.pruning.own_settings import OwnConfig
 from snnc.training.settings import PruneConfig, is_first, must_have_torch
@@ -33,7 +34,7 @@ from snnc.training.settings import PruneConfig, is_first, must_have_torch
 @quiet_option
 def command(
     model: Path,
-    data_name: str,
+    data_name: str | Source,
     data_dir: Path | None,
     fit: str | None,
     resume: Path | None,

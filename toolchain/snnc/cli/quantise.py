@@ -23,6 +23,7 @@ from snnc.cli._common import (
 from snnc.cli._data import data_options
 from snnc.cli._inspection import print_connections, print_parameters, print_populations
 from snnc.cli.simplify import print_saved
+from snnc.data.load import Source
 from snnc.mapping.capabilities import lacking
 from snnc.network.model import Network
 from snnc.passes.quantise import QuantiseConfig
@@ -58,7 +59,7 @@ _DEFAULT = FinetuneConfig()
 def command(
     model: Path,
     profile: str,
-    data_name: str,
+    data_name: str | Source,
     data_dir: Path | None,
     out: Path,
     force: bool,

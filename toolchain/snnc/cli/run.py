@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from snnc import data
+import snnc.data as data
 from snnc.base.files import write_bytes
 from snnc.budget.check import Budget
 from snnc.cli._common import PATH, force_option, json_option, out_option, print_json, print_table, quiet_option, say
@@ -29,7 +29,7 @@ def command(config: Path, data_dir: Path | None, resume: bool, out: Path, force:
     Exit code 1 if a run is not, spike for spike, what it should be; 3 if the network does not fit the chip.
     """
     chain = read_chain(config)
-    training, test = (data.load(chain.goal.data, split, data_dir) for split in ("train", "test"))
+    training, test = (data.load(chain.goal.source, split, data_dir) for split in ("train", "test"))
     try:
         outcome = run_chain(chain, training, test, out, lambda text: say(text, quiet), resume=resume, force=force)
     except KeyboardInterrupt:

@@ -10,11 +10,13 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc import data, store
+import snnc.data as data
+from snnc import store
 from snnc.base.files import must_be_free, write_bytes
 from snnc.cli._common import PATH, force_option, json_option, print_json, print_table, progress, quiet_option, say
 from snnc.cli._data import data_options, number_or_all
 from snnc.cli._engine import engine_option
+from snnc.data.load import Source
 from snnc.errors import UsageError
 from snnc.network.model import Network
 from snnc.pipeline.arguments import rasters_of, read_rasters
@@ -42,7 +44,7 @@ MAX_RASTER_BYTES = 4 << 30
 @json_option
 @quiet_option
 def command(
-    model: Path, data_name: str, data_dir: Path | None, split: Any, recorded: Path | None, samples: int | None,
+    model: Path, data_name: str | Source, data_dir: Path | None, split: Any, recorded: Path | None, samples: int | None,
     against: Path | None, by: str | None, executor: str | None, jobs: int, scheduler: str | None, out: Path | None, force: bool,
     as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip

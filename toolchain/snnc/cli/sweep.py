@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from snnc import data
+import snnc.data as data
 from snnc.base.files import write_bytes
 from snnc.cli._common import PATH, force_option, json_option, out_option, print_json, print_table, quiet_option, say
 from snnc.training.settings import must_have_torch

@@ -6,11 +6,13 @@ from typing import Any
 
 import click
 
-from snnc import data, store
+import snnc.data as data
+from snnc import store
 from snnc.base.files import must_be_free, write_bytes
 from snnc.cli._common import PATH, config_from, config_options, force_option, json_option, out_option, quiet_option, say
 from snnc.cli._data import data_options, download_option
 from snnc.cli._training import report, resume_option, tensorboard_option
+from snnc.data.load import Source
 from snnc.errors import UsageError
 from snnc.network.model import Network
 from snnc.pipeline.train import train
@@ -29,7 +31,7 @@ from snnc.training.settings import TrainConfig, is_first
 @json_option
 @quiet_option
 def command(
-    data_name: str,
+    data_name: str | Source,
     data_dir: Path | None,
     download: bool,
     state_dict: Path | None,
@@ -53,7 +55,7 @@ def command(
     for path in filter(None, (out, state_dict)):
         must_be_free(path, force or not is_first())
     if download:
-        data.download(data_name, data_dir)
+        data.download(str(data_name), data_dir)
     started = time.perf_counter()
     net = train(
         data_name, folder=data_dir, keep=out, resume=resume, tensorboard=tensorboard, force=force, quiet=quiet, say=say,

@@ -6,12 +6,14 @@ from typing import Any
 
 import click
 
-from snnc import data, store
+import snnc.data as data
+from snnc import store
 from snnc.cli._common import PATH, json_option, progress, quiet_option, say
 from snnc.cli._coverage import print_coverage, print_mutants
 from snnc.cli._data import data_options, number_or_all, only_one_input
 from snnc.cli._engine import engine_option
 from snnc.cli._verdict import print_verdict, print_verdict_json
+from snnc.data.load import Source
 from snnc.errors import UsageError
 from snnc.pipeline.arguments import read_rasters
 from snnc.pipeline.contest import PEERS, is_module
@@ -69,7 +71,8 @@ DEVICE = "ice40up5k"
 @json_option
 @quiet_option
 def command(
-    artifact: Path, model: Path, data_name: str, data_dir: Path | None, split: Any, rate: float | None, samples: int | None,
+    artifact: Path, model: Path, data_name: str | Source, data_dir: Path | None, split: Any, rate: float | None,
+    samples: int | None,
     by: str | None, steps: int | None, seed: int, timeout_s: float, kept: Path | None, smallest: Path | None,
     recorded: Path | None, weights: Path | None,
     level: str, device: str | None, cover: bool, mutate: int, chip: str | None, as_it_is: bool, as_json: bool, quiet: bool,

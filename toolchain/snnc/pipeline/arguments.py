@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import snnc.chips as chips
-from snnc import data
+import snnc.data as data
 from snnc.base.npz import open_arrays
 from snnc.chips.profile import Profile
 from snnc.data.dataset import Dataset, Split
@@ -21,7 +21,7 @@ SPIKES = "spikes/"  # begins the names of rasters that `snnc simulate --out` wri
 MAX_RASTER_BYTES = 1 << 29  # of all input rasters in a file
 
 Chip = str | Path | Profile  # a name of `snnc profiles`, the path of a .toml file, or the profile itself
-Data = str | Dataset  # a name, or the split itself
+Data = str | data.Source | Dataset  # a name, a name with the seed of its split, or the split itself
 Inputs = Mapping[str, ArrayLike] | NDArray[Any]  # rasters (samples, steps, n) by input population; one array for a single input
 
 
@@ -64,7 +64,7 @@ def dataset_of(name_or_data: Data, split: Split, folder: Path | str | None = Non
     """Return a split by the name of its data set, or the data set itself. Raises DataError as `snnc.data.load` does."""
     if isinstance(name_or_data, Dataset):
         return name_or_data
-    if not isinstance(name_or_data, str):
+    if not isinstance(name_or_data, str | data.Source):
         fix = "make a snnc.Dataset of images and labels"
         raise DataError(f"{type(name_or_data).__name__} is neither a data set nor the name of one", fix=fix)
     return data.load(name_or_data, split, path_of(folder))

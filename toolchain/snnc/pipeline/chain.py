@@ -20,6 +20,7 @@ from snnc.budget.check import Budget, check
 from snnc.budget.remedies import must_fit
 from snnc.chips.profile import Profile
 from snnc.data.dataset import Dataset
+from snnc.data.load import Source
 from snnc.errors import ConfigError, UnsupportedError, nearest
 from snnc.mapping.place import place
 from snnc.mapping.split import split
@@ -41,11 +42,17 @@ class GoalConfig(Config):
     """The first lines of a chain's TOML file: what is made of what."""
 
     name: str = setting("network", "Name of the network.")
-    data: str = setting("digits", "Data set.")
+    data: str = setting("digits", "Data set: a name, a file, a folder, or FILE.py:NAME.")
+    split_seed: int | None = setting(None, "Of a file that says no split: the seed by which a fifth become test samples.", low=0)
     hw: str = setting("loihi1", "Hardware profile.")
     target: str = setting("loihi", "Target of the export.")
     samples: int = setting(100, "Test samples on which runs are compared spike for spike.", low=1)
     timeout_s: float = setting(600.0, "Seconds that a run of the exported program may take.", low=1)
+
+    @property
+    def source(self) -> Source:
+        """The data set, with the seed that splits it."""
+        return Source(self.data, self.split_seed)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc import data, store
+import snnc.data as data
+from snnc import store
 from snnc.simulation.run import Run
 from snnc.training.sweep import engines
 from snnc.verification.evaluate import AT_ONCE, Evaluation, evaluate, together
@@ -22,7 +23,7 @@ class Split:
     """What every worker has to know; paths have to be the same for all."""
 
     model: Path
-    data_name: str
+    data_name: str | data.Source
     part: Any  # train or test
     data_dir: Path | None
     by: str | None

@@ -9,11 +9,12 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from snnc import data as data_sets
+import snnc.data as data_sets
 from snnc.base.config import config_of
 from snnc.base.files import must_be_free
 from snnc.budget.goal import Goal
 from snnc.data.dataset import Dataset
+from snnc.data.load import Source
 from snnc.errors import ConfigError, UsageError
 from snnc.mapping.choose import map_by
 from snnc.mapping.model import CoreMap
@@ -159,9 +160,9 @@ def prune(
     of_module = {f.name for f in fields(OwnConfig)} & settings.keys() if not isinstance(model, Network) else set()
     owned = config_of(OwnConfig, own, {key: settings.pop(key) for key in of_module})
     files = keep, resume, tensorboard
-    if not isinstance(model, Network) and not isinstance(data, str | Dataset):
+    if not isinstance(model, Network) and not isinstance(data, str | Source | Dataset):
         return _over_batches(model, data, test, files, own is not None or bool(of_module), config, settings)
-    if not isinstance(data, str | Dataset):
+    if not isinstance(data, str | Source | Dataset):
         raise UsageError(f"a network is not pruned over {type(data).__name__}", where="prune", fix="name a data set")
     chosen = config_of(PruneConfig, config, settings)
     must_have_torch()
@@ -316,7 +317,7 @@ def _must_be_free(files: Any, rounds: int, first: Record, force: bool, resume: P
 
 def _splits(data: Data, test: Dataset | None, folder: Path | str | None) -> tuple[Dataset, Dataset | None]:
     """Return the training and the test split; the latter is None for data that was passed without one."""
-    if test is None and isinstance(data, str):
+    if test is None and isinstance(data, str | Source):
         test = data_sets.load(data, "test", path_of(folder))
     return dataset_of(data, "train", folder), test
 

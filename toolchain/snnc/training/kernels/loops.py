@@ -64,6 +64,55 @@ def fire_backward(first, last, gradient, voltage, alpha, beta, threshold, width,
 
 
 @compiled
+def recurrent_forward(first, last, current, sent, delay, alpha, beta, threshold, spikes, voltage):  # type: ignore[no-untyped-def]
+    """Run neurons as `fire_forward` does, and add to their current the weights of those that fired ``delay`` steps before.
+
+    ``current`` (steps or 1, batch, n); ``sent`` (n, n): the weights of a neuron's spike; out: ``spikes`` and ``voltage``, both
+    (steps, batch, n).
+    """
+    n = spikes.shape[2]
+    u, v, c = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32)
+    for b in range(first, last):
+        u[:], v[:] = ZERO, ZERO
+        for t in range(spikes.shape[0]):
+            s, x = spikes[t, b], voltage[t, b]
+            c[:] = current[t % current.shape[0], b]
+            if t >= delay:
+                heard = spikes[t - delay, b]
+                for j in range(n):
+                    if heard[j] != ZERO:
+                        w = sent[j]
+                        for i in range(n):
+                            c[i] += w[i]
+            for i in range(n):
+                u[i] = alpha[i] * u[i] + c[i]
+                before = beta[i] * v[i] + u[i]
+                fired = before - threshold[i] > ZERO
+                x[i] = before
+                s[i] = ONE if fired else ZERO
+                v[i] = ZERO if fired else before
+
+
+@compiled
+def recurrent_back(first, last, gradient, voltage, alpha, beta, threshold, width, states, current_gradient):  # type: ignore[no-untyped-def]
+    """Compute the gradient of a step's current from that of its spikes, all (batch, n), as `fire_backward` does.
+
+    ``states`` (2, batch, n): the gradients of u and v of the step after, which become those of this step.
+    """
+    n = gradient.shape[1]
+    half, slope = np.float32(width / 2), np.float32(np.pi / 2 * width)
+    for b in range(first, last):
+        g, x, out, to_u, to_v = gradient[b], voltage[b], current_gradient[b], states[0, b], states[1, b]
+        for i in range(n):
+            above = x[i] - threshold[i]
+            bend = slope * above
+            now = g[i] * (half / (ONE + bend * bend)) + (ZERO if above > ZERO else beta[i] * to_v[i])
+            total = now + alpha[i] * to_u[i]
+            to_v[i], to_u[i] = now, total
+            out[i] = total
+
+
+@compiled
 def adam_rewire(first, last, gradient, mean, square, theta, sign, weight, adam, prior, alive):  # type: ignore[no-untyped-def]
     """Apply one step of Adam and of the prior to theta, and compute the weights that follow; all arrays are flat.
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from snnc.network.model import Connection
 from snnc.network.synapses import Synapses
+from snnc.ops.dense import Dense
 from snnc.ops.sumpool2d import SumPool2d
 from snnc.training.models.operators import weigh
 
@@ -46,6 +47,11 @@ class TorchConnection(nn.Module):
         """Return one entry for each delay that occurs, with the current weights."""
         weights = self.weights()
         return [(delay, self._part(weights, mask)) for delay, mask in self._parts]
+
+    def matrix(self) -> Tensor | None:
+        """Return the weights (n_dst, n_src) if the connection is their product with messages, after one delay; else None."""
+        dense = isinstance(self.connection.op, Dense) and self.connection.op.pool is None and self.connection.delays is None
+        return self.weights() if dense else None
 
     def _part(self, weights: Tensor, mask: str | None) -> Callable[[Tensor], Tensor]:
         if mask is None:

@@ -109,13 +109,23 @@ class _Flow:
         return torch.zeros_like(self.nothing).expand(-1, -1, self.net[name].size) if total is None else total
 
     def together(self, group: Sequence[str]) -> None:
-        """Run the populations on a loop, one step after the other."""
+        """Run the populations on a loop, one step after the other; one that only hears itself by the compiled kernel."""
+        if len(group) == 1 and (spikes := self._compiled(group[0])) is not None:
+            self._keep(group[0], spikes, None)
+            return
         loops = {name: _Loop(self.graph, name, self._outside(name, group).unbind(1), group) for name in group}
         for step in range(self.steps):
             for name in group:
                 loops[name].advance(step, loops)
         for name, loop in loops.items():
             self._keep(name, torch.stack(loop.fired, 1), torch.stack(loop.voltages, 1) if loop.voltages else None)
+
+    def _compiled(self, name: str) -> Tensor | None:
+        """Return the spikes of a population with one dense connection to itself; None where no kernel computes them."""
+        inside = [c for c in self.net.into(name) if c.src == name]
+        if len(inside) != 1 or (matrix := self.graph.connection(inside[0].name).matrix()) is None:
+            return None
+        return self.graph.population(name).recurrent(self._outside(name, (name,)), matrix, inside[0].delay_steps, self.steps)
 
 
 class _Loop:

@@ -13,7 +13,8 @@ from snnc.network.units import BIAS
 from snnc.neurons.cuba import Cuba
 from snnc.neurons.lif import LIF
 from snnc.training.arithmetic import TorchArith, TorchFixed, TorchFloat, with_tensors
-from snnc.training.kernels.fire import can_fuse, fused, kernels
+from snnc.training.kernels.fire import Rule, can_fuse, fused, kernels
+from snnc.training.kernels.recurrent import fused_recurrent
 from snnc.training.models.learned import Learning, learnable, raw_of, value_of
 from snnc.training.settings import Kernel
 
@@ -97,6 +98,15 @@ class TorchPopulation(nn.Module):
             voltages.append(self.voltage(state))
         return torch.stack(fired, 1), torch.stack(voltages, 1) if self.is_readout else None
 
+    def recurrent(self, currents: Tensor, weight: Tensor, delay: int, steps: int) -> Tensor | None:
+        """Return the spikes (batch, steps, n) of neurons that hear each other after ``delay`` steps over ``weight``.
+
+        None where no compiled kernel computes them.
+        """
+        if self.kernel == "snntorch" or not can_fuse(currents) or self.why_not_fused:
+            return None
+        return fused_recurrent(self._biased(currents), weight, delay, steps, self._rule)
+
     def voltage(self, state: NeuronState) -> Tensor:
         """The state that a readout is judged by."""
         voltage: Tensor = state[self.model.readout]
@@ -108,11 +118,16 @@ class TorchPopulation(nn.Module):
         return not self.model.rule.fires
 
     def _fused(self, currents: Tensor, steps: int) -> Tensor:
-        value = {name: tensor for name in self.model.parameters() if isinstance(tensor := getattr(self, _key(name)), Tensor)}
-        kept = 1 - value["decay_u"] if "decay_u" in value else torch.zeros(())
-        if self._biases:
-            currents = currents + value["bias"]
-        return fused(currents, steps, (kept, 1 - value["decay_v"], value["threshold"]))
+        return fused(self._biased(currents), steps, self._rule)
+
+    def _biased(self, currents: Tensor) -> Tensor:
+        return currents + self._value("bias") if self._biases else currents
+
+    @property
+    def _rule(self) -> Rule:
+        """Return what is kept of u and of v, and the threshold, as the compiled kernel takes them."""
+        kept = 1 - self._value("decay_u") if "decay_u" in self.model.parameters() else torch.zeros(())
+        return kept, 1 - self._value("decay_v"), self._value("threshold")
 
     def trained(self) -> Population:
         """Return the population with the current biases and learned parameters."""

@@ -5,20 +5,16 @@ The contract: ``forward`` maps images (batch, channels, height, width), 0 to 1, 
 equal answers. The weights of all linear layers and convolutions are pruned, nothing else is.
 """
 
-import importlib.util
-import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from snnc.base.factory import Factory
+from snnc.base.factory import Factory, beside, function
 from snnc.data.dataset import Dataset
-from snnc.errors import ConfigError, FileError, NetworkError, nearest
+from snnc.errors import ConfigError, FileError, NetworkError
 from snnc.training.loop import ranks
 from snnc.training.loop.fit import fit, provenance, steps_in_epoch
 from snnc.training.loop.record import Record
@@ -40,37 +36,13 @@ def make(factory: Factory, seed: int, weights: Path | None = None) -> nn.Module:
     the weights are those of another model. Other errors are those of the user's file.
     """
     torch.manual_seed(seed)
-    sys.path.insert(0, str(factory.path.absolute().parent))
-    try:
-        model = _function(factory)()
-    finally:
-        sys.path.pop(0)
+    with beside(factory.path):
+        model = function(factory)()
     if not isinstance(model, nn.Module):
         raise ConfigError(f"makes {type(model).__name__}, no torch module", where=f"{factory.path}:{factory.name}")
     if weights:
         load_weights(model, weights)
     return model
-
-
-def _function(factory: Factory) -> Callable[[], Any]:
-    where = str(factory.path)
-    if not factory.path.is_file():
-        raise FileError("no such file", where=where, fix="check the path")
-    spec = importlib.util.spec_from_file_location(f"own_{factory.path.stem}", factory.path)
-    assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - for the type checker: the name ends in .py
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    try:
-        spec.loader.exec_module(module)
-    except SyntaxError as error:
-        raise FileError(f"is no Python: {error.msg} in line {error.lineno}", where=where) from error
-    except ImportError as error:
-        raise FileError(f"cannot be imported: {error}", where=where, fix="install what it needs") from error
-    made = {name: value for name, value in vars(module).items() if callable(value) and not name.startswith("_")}
-    if factory.name not in made:
-        raise FileError(f"has no function {factory.name!r}", where=where, fix=nearest(factory.name, sorted(made)))
-    factory_function: Callable[[], Any] = made[factory.name]
-    return factory_function
 
 
 def load_weights(model: nn.Module, path: Path) -> None:

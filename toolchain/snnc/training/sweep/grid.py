@@ -12,9 +12,11 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from snnc import data, store
+import snnc.data as data
+from snnc import store
 from snnc.base.config import Config, from_table, read_toml, setting
 from snnc.base.files import write_bytes
+from snnc.data.load import Source
 from snnc.errors import ConfigError, FileError, nearest
 from snnc.network.connectivity import parameter_connectivity, synapse_connectivity
 from snnc.network.model import Network
@@ -30,11 +32,17 @@ class GridConfig(Config):
     """The first lines of a grid's TOML file: what is compared, and on which data."""
 
     name: str = setting("sweep", "Name of the table.")
-    data: str = setting("digits", "Data set.")
+    data: str = setting("digits", "Data set: a name, a file, a folder, or FILE.py:NAME.")
+    split_seed: int | None = setting(None, "Of a file that says no split: the seed by which a fifth become test samples.", low=0)
     samples: int = setting(0, "Training samples to use, from the first; 0: all.", low=0)
     methods: tuple[str, ...] = setting(("none", "grad_r"), "Pruning methods, or names of [variant] tables.")
     connectivities: tuple[float, ...] = setting((0.05,), "Connectivities asked for; method none has one row without.")
     seeds: tuple[int, ...] = setting((0,), "Seeds, each of a training of its own.")
+
+    @property
+    def source(self) -> Source:
+        """The data set, with the seed that splits it."""
+        return Source(self.data, self.split_seed)
 
 
 @dataclass(frozen=True)
@@ -121,7 +129,7 @@ def must_be_possible(grid: Grid, folder: Path | None) -> None:
     from snnc.training.models.feedforward import build
     from snnc.training.pruning.prune import pruner
 
-    images = data.load(grid.goal.data, "train", folder)
+    images = data.load(grid.goal.source, "train", folder)
     model = build((prod(images.input_shape(grid.train.input_encoding)), *grid.train.hidden, images.classes))
     seen = set()
     for row in grid.rows:
@@ -229,19 +237,24 @@ def _reached(trained: Network, pruned: Network) -> dict[str, Any]:
 
 
 def _data(grid: Grid, folder: Path | None) -> tuple[data.Dataset, data.Dataset]:
-    images, test = (data.load(grid.goal.data, split, folder) for split in ("train", "test"))
+    images, test = (data.load(grid.goal.source, split, folder) for split in ("train", "test"))
     return images.first(grid.goal.samples or len(images)), test
+
+
+def _stated(goal: GridConfig) -> dict[str, Any]:
+    """Return what says on which samples all rows train; the seed of the split only if there is one."""
+    seed = {} if goal.split_seed is None else {"split_seed": goal.split_seed}
+    return {"data": goal.data, "samples": goal.samples, **seed}
 
 
 def _settings(grid: Grid, row: Row) -> dict[str, Any]:
     """Return the settings as JSON returns them."""
-    shared = {"data": grid.goal.data, "samples": grid.goal.samples}
-    return {**shared, "train": replace(grid.train, seed=row.seed).stated(), "prune": row.prune.stated()}
+    return {**_stated(grid.goal), "train": replace(grid.train, seed=row.seed).stated(), "prune": row.prune.stated()}
 
 
 def _trained_path(grid: Grid, config: TrainConfig, out: Path) -> Path:
     """Return the path of the trained network, named by its settings, so that no other training is mistaken for it."""
-    settings = json.dumps([grid.goal.data, grid.goal.samples, config.stated()], sort_keys=True)
+    settings = json.dumps([*_stated(grid.goal).values(), config.stated()], sort_keys=True)
     return out / f"trained-{config.seed}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}.snnc"
 
 
