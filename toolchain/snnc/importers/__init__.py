@@ -128,7 +128,7 @@ def read(source: str, config: ImportConfig = ImportConfig(), importer: str | Non
 
 def _remembered(found: Imported, origin: Mapping[str, Any], config: ImportConfig) -> Imported:
     """Return what was imported with its encoding, and the stage "import"."""
-    network = _with_encoding(found.network, config.encoding_or_none)
+    network = _with_encoding(found.network, config.encoding_of(found.network))
     stage = Stage("import", {**origin, **_given(config), **found.settings})
     return Imported(network.after(stage), found.parts, found.notes, found.settings)
 
@@ -165,7 +165,7 @@ def _with_encoding(net: Network, encoding: Encoding | None) -> Network:
     """
     if encoding is None:
         return net
-    if not encoding.message_bits:
+    if not encoding.message_bits or encoding.kind == "events":
         return replace(net, encoding=encoding)
     if isinstance(net.numeric, Fixed):
         raise ConfigError(

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from snnc.base.config import Config, setting
 from snnc.errors import ConfigError
-from snnc.network.encoding import Encoding
+from snnc.network.encoding import Encoding, microseconds
 from snnc.network.model import Network
 
 ENCODING_FIELDS = ("encoding", "steps", "seed")
@@ -46,14 +46,21 @@ class ImportConfig(Config):
         "for NIR files of Spyx.",
     )
     trust: bool = setting(False, "Of FILE.py:FACTORY: do not compare the network with the module on random rasters.")
-    encoding: Literal["rate", "latency", "constant"] | None = setting(None, "How samples of a data set become its input.")
+    encoding: Literal["rate", "latency", "constant", "events"] | None = setting(
+        None, "How samples of a data set become its input; of events those that fall into a step, counted up to --message-bits."
+    )
     steps: int = setting(16, "Time steps a sample, of the encoding.", flags=("-T", "--timesteps"), low=1)
     seed: int = setting(0, "Of the encoding's noise.", low=0)
 
-    @property
-    def encoding_or_none(self) -> Encoding | None:
-        """The encoding, if one was asked for."""
-        return Encoding(self.encoding, self.steps, self.seed) if self.encoding else None
+    def encoding_of(self, net: Network) -> Encoding | None:
+        """Return the encoding, if one was asked for: events in steps of the network, counted as far as its input sends counts.
+
+        Raises ConfigError for events and a time step that is no whole number of microseconds.
+        """
+        if self.encoding != "events":
+            return Encoding(self.encoding, self.steps, self.seed) if self.encoding else None
+        bits = max((p.message_bits for p in net.inputs), default=0)
+        return Encoding("events", self.steps, self.seed, microseconds(net.dt_s), count_bits=bits)
 
     @property
     def shape(self) -> tuple[int, ...] | None:

@@ -26,7 +26,7 @@ def read(source: str, config: ImportConfig) -> Imported:
 
     module: Any = make(factory, 0, config.weights)
     if hasattr(module, "to_network"):
-        if config.encoding_or_none:
+        if config.encoding:
             raise UsageError("says its encoding itself, in to_network", where=source, fix="leave out --encoding")
         return Imported(module.eval().to_network(factory.name), (Part(factory.name, type(module).__name__, "its own network"),))
     imported = read_module(module, config, factory.name)
@@ -72,7 +72,7 @@ def read_module(module: Any, config: ImportConfig, name: str = "imported") -> Im
 
     if config.writer == "spyx":
         raise UsageError("Spyx's modules are JAX; it writes NIR files", where="--writer spyx", fix="import such a file")
-    if config.message_bits and config.encoding_or_none:
+    if config.message_bits and config.encoding not in (None, "events"):
         raise UsageError("the encoding says the size of messages itself", where="--message-bits", fix="leave out one of the two")
     converted = convert(
         module,

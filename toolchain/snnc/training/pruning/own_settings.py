@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from snnc.base.config import Config, setting
-from snnc.network.encoding import Encoding
+from snnc.network.encoding import MOST_BIN_US, MOST_COUNT_BITS, Encoding
 
 
 @dataclass(frozen=True)
@@ -13,14 +13,17 @@ class OwnConfig(Config):
     """The weights that a user's own model starts from, and the input that it takes."""
 
     weights: Path | None = setting(None, "Of FILE.py:FACTORY: safetensors file with its state dict to start from.")
-    input: Literal["image", "rate", "latency", "constant"] = setting(
+    input: Literal["image", "rate", "latency", "constant", "events"] = setting(
         "image", "Of FILE.py:FACTORY: what it takes: images (batch, channels, height, width), or rasters (batch, steps, n)."
     )
     steps: int = setting(
         8, "Of FILE.py:FACTORY: time steps of a raster; from an image it makes its own.", flags=("-T", "--timesteps"), low=1
     )
+    bin_us: int = setting(1000, "Of FILE.py:FACTORY, with --input events: microseconds of a step.", low=1, high=MOST_BIN_US)
 
     @property
     def encoding(self) -> Encoding:
-        """The encoding of an image as a raster of one step that holds the pixels."""
+        """The encoding of an image as a raster of one step that holds the pixels, or of samples as the module takes them."""
+        if self.input == "events":
+            return Encoding("events", self.steps, bin_us=self.bin_us, count_bits=MOST_COUNT_BITS)
         return Encoding("constant", 1) if self.input == "image" else Encoding(self.input, self.steps)
