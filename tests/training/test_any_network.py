@@ -229,7 +229,7 @@ def test_pools_keep_their_weight(digits):
 
     net = convolutional(Float(), 1, delays=True)
     images, shape = np.resize(digits[0].images[:40], (40, net.inputs[0].size)), net.inputs[0].shape
-    shown = replace(digits[0], images=images, shape=shape, labels=digits[0].labels[:40] % 4)
+    shown = replace(digits[0], samples=images, shape=shape, labels=digits[0].labels[:40] % 4)
     pruned = prune(net, shown, PruneConfig(connectivity=0.2, epochs=1, batch_size=20), record=QUIET)
     assert pruned.connections[1].op.synapses.values == net.connections[1].op.synapses.values
     assert skeleton(pruned) == skeleton(net)

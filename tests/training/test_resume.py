@@ -93,11 +93,11 @@ def test_an_interrupt_while_an_epoch_is_tested(digits, tmp_path, monkeypatch, me
     config = PruneConfig(method=method, connectivity=0.1, epochs=3, lr=0.02, batch_size=32)
     whole, encoded, tested = prune(net, digits[0], config, digits[1]), loop._messages, []
 
-    def asked(encoding, images, first, device):
+    def asked(encoding, images, shape, first, device):
         tested.extend([first] if len(images) == 20 else [])
         if len(tested) == 7:
             signal.raise_signal(signal.SIGINT)
-        return encoded(encoding, images, first, device)
+        return encoded(encoding, images, shape, first, device)
 
     monkeypatch.setattr(loop, "EVALUATION_BATCH", 20)
     monkeypatch.setattr(loop, "_messages", asked)

@@ -138,7 +138,7 @@ def test_the_accuracy_of_training_is_that_of_the_simulator(digits):
 
 def test_rate_coding_takes_fresh_noise_in_every_epoch(digits, monkeypatch):
     seen = []
-    monkeypatch.setattr("snnc.training.loop.fit.encode", lambda e, images, first: seen.append(e.seed) or encode(e, images, first))
+    monkeypatch.setattr("snnc.training.loop.fit.encode", lambda e, *given: seen.append(e.seed) or encode(e, *given))
     train(digits[0], digits[1], replace(CONFIG, batch_size=300))
     training, evaluation = seen[::2], seen[1::2]
     assert len(set(training)) == 3

@@ -70,7 +70,9 @@ def load(
         return _chosen(readers.factory.read(factory, split), split, split_seed, factory.name, name)
     path = Path(name)
     if not path.exists():
-        raise DataError(f"no data set, file or folder {name!r}", fix=nearest(name, sets.names()))
+        if path.suffix or len(path.parts) > 1:
+            raise DataError("no such file or folder", where=name, fix="check the path")
+        raise DataError(f"no data set {name!r}", fix=nearest(name, sets.names()))
     return _chosen(readers.read(path, split), split, split_seed, path.stem, name)
 
 
