@@ -5,15 +5,15 @@ from pathlib import Path
 from snnc.mapping.model import CoreMap
 from snnc.network.model import Network
 
-from ._shared.lava import files, refusals
+from ._shared.lava import files, own_neurons, refusals
 from ._shared.lava.run import LAVA, run
 
 __all__ = ["LAVA", "NEEDS_MAPPING", "SUMMARY", "VERIFIED_BY", "export", "neuron_problem", "operator_problem", "problems", "run"]
 
-SUMMARY = "Lava 0.10.0 processes and a program that runs them on the CPU"
+SUMMARY = "Lava 0.10.0 processes, snnc's own for neurons that Lava lacks, and a program that runs them on the CPU"
 NEEDS_MAPPING = False
 VERIFIED_BY = LAVA.name
-neuron_problem = refusals.neuron_problem
+neuron_problem = own_neurons.neuron_problem
 operator_problem = refusals.operator_problem
 
 

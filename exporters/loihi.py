@@ -10,7 +10,7 @@ from snnc.mapping.coverage import gaps
 from snnc.mapping.model import CoreMap
 from snnc.network.model import Network
 
-from ._shared.lava import files, refusals
+from ._shared.lava import files, own_neurons, refusals
 from ._shared.lava.run import LAVA, run
 
 __all__ = ["NEEDS_MAPPING", "SUMMARY", "VERIFIED_BY", "export", "neuron_problem", "operator_problem", "problems", "run"]
@@ -24,7 +24,7 @@ READOUT = "every threshold that its 17-bit register holds can be exceeded, so th
 
 def neuron_problem(model: str) -> str:
     """Return why the target cannot compute a neuron model, for any name; empty if it can."""
-    return READOUT if model == "li" else refusals.neuron_problem(model)
+    return READOUT if model == "li" else own_neurons.neuron_problem(model)
 
 
 def problems(net: Network, mapping: CoreMap | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""The folder of the targets `lava` and `loihi`: the program, its processes and their weights. After `_lava`'s problems."""
+"""The folder of the targets `lava` and `loihi`: the program, its processes and their weights. After the refusals."""
 
 import json
 from pathlib import Path
@@ -9,10 +9,12 @@ import numpy as np
 from snnc.network.arithmetic import Fixed, bias_parts
 from snnc.network.latency import latency
 from snnc.network.model import Connection, Network, Population
+from snnc.network.neuron import Neuron
 from snnc.network.op import MAX_SYNAPSES
 from snnc.targets.runner import PROGRAM
 
 from ..arrays import npz
+from . import own_neurons
 from .processes import Process, hops, processes, reason_to_unroll
 from .refusals import of_lava
 
@@ -35,6 +37,8 @@ def write(net: Network, folder: Path, max_synapses: int = MAX_SYNAPSES) -> dict[
         made[c.name] = processes(c, net[c.src].message_bits, net.numeric, wait, max_synapses)
     program = Path(__file__).with_name("program.py").read_bytes()
     (folder / PROGRAM).write_bytes(program)
+    if models := own_neurons.own({p.neuron.model() for p in net.populations if p.neuron}):
+        (folder / own_neurons.FILE).write_text(own_neurons.text(models, net.numeric))
     network = {
         "schema": SCHEMA,
         "pause_steps": pause_steps(net, lags),
@@ -66,13 +70,22 @@ def _forget(src_late: int, dst_late: int) -> dict[str, int]:
 
 
 def _population(p: Population, lag: int, numeric: Fixed) -> dict[str, Any]:
+    neuron = p.neuron
+    ours = neuron is not None and neuron.model() not in own_neurons.LAVAS
     return {
         "name": p.name,
         "n": p.size,
-        "registers": None if p.neuron is None else _registers(p.neuron, numeric),
+        "process": None if neuron is None else own_neurons.process_name(neuron.model()) if ours else "LIFReset",
+        "registers": None if neuron is None else _parameters(neuron) if ours else _registers(neuron, numeric),
+        "states": [] if neuron is None else list(neuron.variables()),
         # Lava counts steps from 1, and the first input of a sample arrives `lag` steps after the sample began.
         "reset_offset": lag + 1,
     }
+
+
+def _parameters(neuron: Neuron) -> dict[str, Any]:
+    """Return the parameters of neurons for a process of ours: numbers where all neurons share one, else lists."""
+    return {name: getattr(neuron, name).tolist() for name in neuron.parameters()}
 
 
 def _registers(neuron: Any, numeric: Fixed) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which networks Lava can express exactly: what the targets `lava` and `loihi` refuse, and why. Before `_lava_files`."""
+"""Which networks Lava can express exactly: what the targets `lava` and `loihi` refuse, and why. Asked before a folder is written."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,25 +12,14 @@ from snnc.network.arithmetic import Fixed, bias_parts
 from snnc.network.latency import chip_delays
 from snnc.network.model import Network, Population
 
+from .own_neurons import LAVAS
 from .processes import hops
 
 Answer = Callable[[str], str]
 
-NEURONS = {  # model -> why Lava's fixed-point processes cannot compute it exactly, "" where they can
-    "cuba": "",
-    "lif": "",
-    "li": "",
-    "cuba_refractory": "Lava 0.10.0 has LIFRefractory in floats only; train without a refractory period",
-    "cuba_subtract": "Lava 0.10.0's LIF resets to zero only; train with reset_mechanism='zero'",
-}
 OPERATORS = ("conv2d", "dense", "sumpool2d")
 MAX_DELAY_STEPS = 62  # 6 bits in Lava's delay processes, of which its files and Loihi take one value less
 FORMAT = {"decay_bits": 12, "state_bits": 24, "state_shift": 6}  # fixed in Lava's models, lava/proc/lif/models.py
-
-
-def neuron_problem(model: str) -> str:
-    """Return why Lava cannot run a neuron model; empty if it can."""
-    return NEURONS.get(model, f"no fixed-point process of Lava 0.10.0 is known to compute {model!r} exactly")
 
 
 def operator_problem(kind: str) -> str:
@@ -63,7 +52,7 @@ def problems(net: Network, neuron_problem: Answer, operator_problem: Answer) -> 
 
 
 def _bias_problems(p: Population, numeric: Fixed) -> Iterator[str]:
-    if p.neuron and (bad := _biases_off_grid(p.neuron, numeric)):
+    if p.neuron and p.neuron.model() in LAVAS and (bad := _biases_off_grid(p.neuron, numeric)):
         yield (
             f"has a bias of {bad[0]} ({len(bad)} such), which is no 13-bit mantissa times 2**0 .. 2**7; "
             "quantise again, which rounds biases to that grid"
