@@ -15,7 +15,7 @@ from ._shared.lava.run import LAVA, run
 
 __all__ = ["NEEDS_MAPPING", "SUMMARY", "VERIFIED_BY", "export", "neuron_problem", "operator_problem", "problems", "run"]
 
-SUMMARY = "the same, with a mapping to the cores of Loihi 1 or 2"
+SUMMARY = "the same, with a mapping to the cores of Loihi 1 (lif, cuba) or Loihi 2 (also those that it has to be programmed for)"
 NEEDS_MAPPING = True
 VERIFIED_BY = LAVA.name
 operator_problem = refusals.operator_problem

@@ -49,7 +49,11 @@ class _Layer:
 
 def neuron_problem(model: str) -> str:
     """Return why netx has no such neuron; empty if it has."""
-    return "" if model in _NEURONS else f"netx has no neuron {model!r}; CUBA with reset to zero is its only spiking one"
+    return (
+        ""
+        if model in _NEURONS
+        else f"netx has no neuron {model!r}; CUBA with reset to zero is its only spiking one; export to lava, or train with that"
+    )
 
 
 def operator_problem(kind: str) -> str:

@@ -50,9 +50,10 @@ class _Graph:
 
 def neuron_problem(model: str) -> str:
     """Return why NIR has no such neuron; empty if it has."""
-    return (
-        "" if model in _NEURONS else f"NIR has no neuron {model!r}; its neurons reset to a voltage and have no refractory period"
-    )
+    if model in _NEURONS:
+        return ""
+    lacks = f"NIR has no neuron {model!r}; its neurons reset to a voltage and have no refractory period"
+    return f"{lacks}, and what only metadata would say no other tool reads; export to npz, or train with reset to zero"
 
 
 def operator_problem(kind: str) -> str:

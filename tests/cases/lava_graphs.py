@@ -238,5 +238,5 @@ def run_all(cases, folder):
 def result(net, place):
     with np.load(place / "out.npz", allow_pickle=False) as file:
         spikes = {p.name: file[p.name] for p in net.ordered}
-        states = {p.name: {v: file[f"{p.name}.{v}"] for v in "uv"} for p in net.ordered if p.neuron}
+        states = {p.name: {v: file[f"{p.name}.{v}"] for v in p.neuron.variables()} for p in net.ordered if p.neuron}
         return Run(str(file["_by"]), net.dt_s, spikes, states, {})

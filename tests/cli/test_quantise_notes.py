@@ -8,7 +8,10 @@ from conftest import snnc
 
 from snnc import store
 
-SOFT = ("population 'hidden1' has neurons 'cuba_subtract', loihi1 computes", "c, npz, onnx, verilog take its neurons")
+SOFT = (
+    "population 'hidden1' has neurons 'cuba_subtract', loihi1 computes",
+    "of the targets, c, lava, npz, onnx, verilog take it; of the chips, loihi2",
+)
 
 
 @pytest.mark.parametrize(("model", "notes"), [("lif", ()), ("cuba_subtract", SOFT)])

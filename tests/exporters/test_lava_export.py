@@ -9,7 +9,7 @@ from cases.exported import export, mapped, proof, said_by_export, saved, without
 from cases.networks import LOIHI, fixed_chain, fixed_loops, float_chain
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from snnc.exporters.lava import refusals
+from snnc.exporters import lava
 
 from snnc import chips, targets
 from snnc.cli import main
@@ -81,7 +81,7 @@ def test_a_current_that_wraps_twice_is_refused(tmp_path):
         net = fixed_chain(sizes=(count, 2, 2))
         op = replace(net.connections[0].op, synapses=Synapses.from_dense(np.full((2, count), 254)), exponent=7)
         net = replace(net, connections=(Connection("fc1", "input", "hidden1", op), net.connections[1]))
-        assert bool(refusals.problems(net, refusals.neuron_problem, refusals.operator_problem)) != fits
+        assert bool(lava.problems(net, None)) != fits
 
 
 def own_profile(folder, name, old, new):

@@ -65,7 +65,7 @@ def misfits(artifact):
     """The populations whose registers are wider than those of the chip; Lava's processes take them."""
     limits = {"du": (0, 4095), "dv": (0, 4095), "vth": (0, 131071), "bias_mant": (-4096, 4095), "bias_exp": (0, 7)}
     found = json.loads((artifact.root / "network.json").read_text())["populations"]
-    values = [(p["name"], np.array(p["registers"][n]), *limits[n]) for p in found if p["registers"] for n in limits]
+    values = [(p["name"], np.array(p["registers"][n]), *limits[n]) for p in found if p["process"] == "LIFReset" for n in limits]
     return {name for name, value, low, high in values if value.min() < low or value.max() > high}
 
 

@@ -29,6 +29,7 @@ from snnc.network.synapses import Synapses
 from snnc.ops.dense import Dense
 
 LOIHI1, LOIHI2 = chips.load("loihi1"), chips.load("loihi2")
+TELLS_NOTHING = replace(LOIHI1, name="silent", soft_reset_compartments=None)
 MAKE = [fixed_chain, float_chain]
 
 
@@ -102,10 +103,22 @@ def test_who_computes_it_or_does_not_tell_is_charged_nothing():
     knows = replace(LOIHI1, neurons=("cuba_subtract",))
     assert with_resets(net, knows) is net
     assert check(net, knows).fits
-    assert [compartments(p, profile) for profile in (LOIHI1, LOIHI2, knows) for p in net.populations[1:2]] == [2, 1, 1]
-    assert not any("soft reset" in line for line in check(net, LOIHI1).unknown)
-    silent = [line for line in check(net, LOIHI2).unknown if "soft reset" in line]
-    assert silent[0] == "neurons: what a neuron with soft reset, as in population 'hidden1', takes of loihi2 is not public"
+    profiles = (LOIHI1, LOIHI2, knows, TELLS_NOTHING)
+    assert [compartments(p, profile) for profile in profiles for p in net.populations[1:2]] == [2, 1, 1, 1]
+    assert not any("soft reset" in line for profile in (LOIHI1, LOIHI2) for line in check(net, profile).unknown)
+    silent = [line for line in check(net, TELLS_NOTHING).unknown if "soft reset" in line]
+    assert silent[0] == "neurons: what a neuron with soft reset, as in population 'hidden1', takes of silent is not public"
+
+
+def test_a_chip_that_can_be_programmed_for_it_takes_it_and_the_rest_is_unknown():
+    for model in LOIHI2.programmable_neurons:
+        net = fixed_chain(0, (12, 20, 5), model=model)
+        budget = check(net, LOIHI2)
+        assert budget.fits
+        line = f"neurons: what neurons {model!r}, which loihi2 has to be programmed for, take of a core is not public"
+        assert line in budget.unknown
+        assert not check(net, LOIHI1).fits
+    assert not any("programmed" in line for line in check(fixed_chain(0, (12, 20, 5)), LOIHI2).unknown)
 
 
 def test_only_what_is_missing_is_added_and_only_once():

@@ -95,7 +95,7 @@ def test_every_operation_of_arith_is_handed_on():
         assert all(hasattr(numeric, name) for name in symbols.OPERATIONS)
 
 
-@pytest.mark.parametrize("target", ["c", "npz", "onnx"])
+@pytest.mark.parametrize("target", ["c", pytest.param("lava", marks=pytest.mark.lava), "npz", "onnx"])
 def test_targets_that_write_the_step_compute_it(odd, target, tmp_path):
     net, inputs = fixed(odd)
     want = simulate(net, inputs, record=True)

@@ -1,4 +1,4 @@
-"""Neurons that Lava lacks, as Lava processes of snnc's own: the file neurons.py of an artifact, written by each model's `step`."""
+"""Neurons that Lava lacks, as processes of snnc's own: the file neurons.py of an artifact, written by each model's `step`."""
 
 import inspect
 import keyword
@@ -13,14 +13,16 @@ from snnc.targets.step_writer import Symbol, Writer
 FILE = "neurons.py"
 LAVAS = ("cuba", "lif", "li")  # what Lava's own LIFReset computes
 MOST_STATES = 8  # that a Recorder of the program has ports for
-RESERVED = frozenset(  # names that Lava's processes, their models or the file itself give to something else
-    "a_in s_out current reset_interval reset_offset Phase Response add_ports_for_polling advance_to_time_step compile"
-    " create_runtime folded_view folded_view_inst_id id implements_process implements_protocol in_ports is_compiled"
-    " is_sub_proc_of join load log lrn_guard model model_class model_id name on_var_update out_ports parent_proc pause phase"
-    " post_guard pre_guard proc_params process_to_service procs propagate_folded_views py_ports ref_ports register_sub_procs"
-    " required_resources run run_lrn run_post_mgmt run_pre_mgmt run_spk runtime save service_to_process start stop tags"
-    " time_step validate_var_aliases var_id_to_var_map var_ports vars wait".split()
-)
+RESERVED = {  # names that Lava's processes, their models or the file itself give to something else
+    "a_in", "s_out", "current", "reset_interval", "reset_offset", "Phase", "Response", "add_ports_for_polling",
+    "advance_to_time_step", "compile", "create_runtime", "folded_view", "folded_view_inst_id", "id", "implements_process",
+    "implements_protocol", "in_ports", "is_compiled", "is_sub_proc_of", "join", "load", "log", "lrn_guard", "model",
+    "model_class", "model_id", "name", "on_var_update", "out_ports", "parent_proc", "pause", "phase", "post_guard",
+    "pre_guard", "proc_params", "process_to_service", "procs", "propagate_folded_views", "py_ports", "ref_ports",
+    "register_sub_procs", "required_resources", "run", "run_lrn", "run_post_mgmt", "run_pre_mgmt", "run_spk", "runtime",
+    "save", "service_to_process", "start", "stop", "tags", "time_step", "validate_var_aliases", "var_id_to_var_map",
+    "var_ports", "vars", "wait",
+}  # fmt: skip
 
 _HEAD = '''"""Neurons that Lava 0.10.0 has no fixed-point process for. These processes are snnc's own, not Lava's.
 
@@ -69,7 +71,7 @@ _FUNCTIONS = {
 }
 
 
-def own(models: "set[str]") -> tuple[str, ...]:
+def own(models: set[str]) -> tuple[str, ...]:
     """Return those of the neuron models that need a process of ours, sorted."""
     return tuple(sorted(models - {*LAVAS}))
 

@@ -1,4 +1,4 @@
-"""Which networks Lava can express exactly: what the targets `lava` and `loihi` refuse, and why. Asked before a folder is written."""
+"""Which networks Lava can express exactly: what the targets `lava` and `loihi` refuse before they write, and why."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace

@@ -271,6 +271,10 @@ def _unknown(net: Network, profile: Profile) -> tuple[str, ...]:
         for p in net.populations
         if is_built(p, profile) and profile.soft_reset_compartments is None
     ]
+    unknown += [
+        f"neurons: what neurons {model!r}, which {profile.name} has to be programmed for, take of a core is not public"
+        for model in sorted({p.neuron.model() for p in net.populations if p.neuron} & {*profile.programmable_neurons})
+    ]
     try:
         longest = max(chip_delays(net).values(), default=0)
     except UnsupportedError:

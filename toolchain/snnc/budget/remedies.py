@@ -324,7 +324,8 @@ def _other_profiles(net: Network, profile: Profile) -> Iterator[str]:
 
 def _is_of(chip: Profile, system: Profile) -> bool:
     """Whether a system has the cores of a chip, and computes what it does."""
-    alike = ("limits", "neurons", "graded_spikes", "message_bits_max", "delay_steps_max", "soft_reset_compartments")
+    features = ("neurons", "programmable_neurons", "graded_spikes", "message_bits_max", "delay_steps_max")
+    alike = ("limits", *features, "soft_reset_compartments")
     return all(getattr(chip, name) == getattr(system, name) for name in alike)
 
 

@@ -35,6 +35,10 @@ def contradictions(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             " features.other_dynamics",
             "name the models that it computes, or with an empty list say what it computes instead",
         )
+    if both := sorted({*value["features.neurons"]} & {*value.get("features.programmable_neurons", ())}):
+        yield f"features.neurons and features.programmable_neurons both have {both[0]!r}", "leave it out of one"
+    if "features.programmable_neurons" in value and not value["features.neurons"]:
+        yield "features.programmable_neurons is of no use where features.neurons is empty", "leave it out"
     weight_bits = value.get("numeric.weight_bits", 0)
     if "storage.model" in value and (widest := max(value["storage.weight_field_bits"])) < weight_bits:
         yield f"numeric.weight_bits is {weight_bits}, storage.weight_field_bits end at {widest}", "add a wider field"

@@ -67,6 +67,7 @@ class Profile:
     limits: Mapping[str, int]  # of a core: neurons_per_core, input_axons_per_core, ...
     totals: Mapping[str, int]  # of all chips together, or of any neuron: synapses_per_chip, fan_in_per_neuron, ...
     neurons: tuple[str, ...]  # neuron models it computes
+    programmable_neurons: tuple[str, ...]  # that it can be programmed for; no program is public, nor what one takes of a core
     other_dynamics: str  # what it computes instead, if it computes none of the models
     graded_spikes: bool
     message_bits_max: int  # of a graded spike; 0 without them
@@ -81,6 +82,10 @@ class Profile:
     costs: Costs | None  # None: not public, and energy and time are unknown
     fpga: Fpga | None  # None: it is no FPGA, but has cores
     facts: Mapping[str, Fact]  # "table.key" -> the entry as the file states it
+
+    def takes(self, model: str) -> bool:
+        """Return whether it computes a neuron model, or can be programmed for it."""
+        return model in self.neurons or model in self.programmable_neurons
 
     def fixed(self) -> Fixed:
         """Return the integers that the chip computes with. Raises UnsupportedError if they are of another kind."""
@@ -214,6 +219,7 @@ def from_table(name: str, table: Mapping[str, Any], where: str) -> Profile:
         limits=_part(values, "limits"),
         totals={key: n * (chips if key.endswith("_per_chip") else 1) for key, n in _part(values, "totals").items()},
         neurons=tuple(values["features.neurons"]),
+        programmable_neurons=tuple(values.get("features.programmable_neurons", ())),
         other_dynamics=values.get("features.other_dynamics", ""),
         graded_spikes=values["features.graded_spikes"],
         message_bits_max=values["features.message_bits_max"],

@@ -137,6 +137,7 @@ KEYS: dict[str, dict[str, _Kind]] = {
     },
     "features": {
         "neurons": _Words(_Choice(neurons.names()), least=0),
+        "programmable_neurons": _Words(_Choice(neurons.names())),  # that its cores can compute, of which no program is public
         "other_dynamics": _Text(),  # of a chip that computes none of the models, what it computes instead
         "graded_spikes": _Flag(),
         "message_bits_max": _Whole(0, 24),
@@ -186,6 +187,7 @@ _WITHOUT = ("mesh", "totals", "storage", "sharing", "fpga", "costs")  # tables t
 _LARGE = tuple(f"fpga.{f.name}" for f in fields(Fpga) if f.name.startswith("large_"))  # all of them or none
 _OPTIONAL = {
     "chip.chips",
+    "features.programmable_neurons",
     "features.other_dynamics",
     "features.delay_steps_max",
     "features.full_core_delay_steps_max",

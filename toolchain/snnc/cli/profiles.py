@@ -86,7 +86,8 @@ def _list(as_json: bool) -> None:
 
 
 def _summary(p: chips.Profile) -> dict[str, Any]:
-    more = {"chips": p.chips, "neurons": list(p.neurons), "other_dynamics": p.other_dynamics or None}
+    computes = {"neurons": list(p.neurons), "programmable_neurons": list(p.programmable_neurons)}
+    more = {"chips": p.chips, **computes, "other_dynamics": p.other_dynamics or None}
     return {"name": p.name, "title": p.title, "cores": p.cores, **more, **p.limits, **p.totals}
 
 

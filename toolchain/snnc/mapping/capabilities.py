@@ -65,8 +65,8 @@ def _population_problems(p: Population, net: Network, profile: Profile) -> Itera
     if profile.numeric is None:
         yield f"{where} has neurons {p.neuron.model()!r}, {profile.name} computes others: {profile.other_dynamics}"
         return
-    if p.neuron.model() not in profile.neurons:
-        models = ", ".join(profile.neurons)
+    if not profile.takes(p.neuron.model()):
+        models = ", ".join((*profile.neurons, *profile.programmable_neurons))
         have = f"{where} has neurons {p.neuron.model()!r}, {profile.name} computes {models}"
         yield f"{have};{_built(p, profile)} train with one of those"
     if isinstance(net.numeric, Fixed) and len(bad := _biases_off_grid(p, profile.fixed())):
@@ -83,7 +83,7 @@ def _built(p: Population, profile: Profile) -> str:
         return ""
     return (
         f" their soft reset, built with {n} compartments and a synapse to itself for each neuron, is counted in the budget, but"
-        " no model of it is public to verify an export against;"
+        " no model of it is public to verify an export against (Lava 0.10.0 has no compartments that share a voltage);"
     )
 
 

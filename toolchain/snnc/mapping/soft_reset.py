@@ -19,7 +19,7 @@ from snnc.ops.dense import Dense
 
 def is_built(p: Population, profile: Profile) -> bool:
     """Tell whether a population's neurons have a soft reset that the chip does not compute by itself."""
-    return p.neuron is not None and p.neuron.rule.reset == "subtract" and p.neuron.model() not in profile.neurons
+    return p.neuron is not None and p.neuron.rule.reset == "subtract" and not profile.takes(p.neuron.model())
 
 
 def compartments(p: Population, profile: Profile) -> int:
