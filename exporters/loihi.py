@@ -6,6 +6,7 @@ The spikes are those of Lava 0.10.0's bit-accurate CPU models; nothing here was 
 import json
 from pathlib import Path
 
+from snnc import ops
 from snnc.mapping.coverage import gaps
 from snnc.mapping.model import CoreMap
 from snnc.network.model import Network
@@ -18,8 +19,14 @@ __all__ = ["NEEDS_MAPPING", "SUMMARY", "VERIFIED_BY", "export", "neuron_problem"
 SUMMARY = "the same, with a mapping to the cores of Loihi 1 (lif, cuba) or Loihi 2 (also those that it has to be programmed for)"
 NEEDS_MAPPING = True
 VERIFIED_BY = LAVA.name
-operator_problem = refusals.operator_problem
 READOUT = "every threshold that its 17-bit register holds can be exceeded, so that it would fire; read out the spikes of a LIF"
+
+
+def operator_problem(kind: str) -> str:
+    """Return why the target cannot compute a kind of operators, for any name; empty if it can."""
+    if kind in ops.kinds() and not ops.get(kind).linear:
+        return f"no synapses of the chip are known to do more than add up{ops.remedy(kind)}"
+    return refusals.operator_problem(kind)
 
 
 def neuron_problem(model: str) -> str:

@@ -15,6 +15,7 @@ from snnc.base.version import __version__
 from snnc.network.arithmetic import Fixed
 from snnc.network.delays import Part, parts
 from snnc.network.model import Network, Population
+from snnc.ops.maxpool2d import MaxPool2d
 from snnc.targets.step_writer import Symbol
 
 from .source import CArith, Source
@@ -61,7 +62,11 @@ def largest_sum(net: Network) -> int:
         total = np.zeros(p.size)  # floats, so that it cannot overflow
         for c in net.into(p.name):
             for part in parts(c):
-                message = largest_message(net[c.src]) * (part.op.pool.taps if part.op.pool else 1)
+                op = part.op.summing if isinstance(part.op, MaxPool2d) else part.op
+                message = largest_message(net[c.src]) * (op.pool.taps if op.pool else 1)
+                if isinstance(part.op, MaxPool2d):  # also sums that no place takes, which must not overflow
+                    most = op.sums(np.abs(op.synapses.values)).max(initial=0)
+                    sums.append(int(most) * message << max(c.op.exponent, 0))
                 total += part.sums(np.abs(part.op.synapses.values)) * float(message << max(c.op.exponent, 0))
                 sums.append(message)
         sums.append(int(total.max()))

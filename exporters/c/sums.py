@@ -14,6 +14,7 @@ from snnc.network.delays import Part
 from snnc.network.op import Op
 from snnc.network.window import Window
 from snnc.ops.conv2d import Conv2d
+from snnc.ops.maxpool2d import MaxPool2d
 from snnc.ops.sumpool2d import SumPool2d
 
 from .._shared.integers import in_bytes
@@ -25,7 +26,8 @@ def part_function(source: Source, name: str, part: Part, message: int) -> str:
 
     ``message``: the largest that there can be.
     """
-    op, at, kind = part.op, "message[{}]", message_type(message)
+    window, op = (part.op.window, part.op.summing) if isinstance(part.op, MaxPool2d) else (None, part.op)
+    at, kind = "message[{}]", message_type(message)
     if part.sources is not None:
         carried = source.table(f"c_{name}_carried", part.sources.astype(np.uint8), f"{name}: sources with this delay")
         at = f"({carried}[{{}}] ? message[{{}}] : 0)"
@@ -34,7 +36,8 @@ def part_function(source: Source, name: str, part: Part, message: int) -> str:
         lines += [_clear("pooled", int(np.prod(op.input_shape))), _pooled(op.pool, "pooled", at)]
         at, message, op = "s->pooled[{}]", message * op.pool.taps, replace(op, pool=None)
     weigh, factor = _weigh(source, name, op, at, message)
-    body = "\n".join([*lines, _clear("sums", op.n_dst), weigh, _scaled(source, op, factor)])
+    add = _scaled(source, op, factor) if window is None else _largest(source, window, op, factor)
+    body = "\n".join([*lines, _clear("sums", op.n_dst), weigh, add])
     return f"static void add_{name}(snn_state *s, const {kind} *message)\n{{\n    int32_t i;\n{indent(body, '    ')}\n}}"
 
 
@@ -45,9 +48,9 @@ def message_type(message: int) -> str:
 
 def scratch(parts: Iterable[Part]) -> dict[str, int]:
     """Return how many numbers each scratch array of the state has to hold."""
-    parts = list(parts)
-    widest = max((part.op.n_dst for part in parts), default=1)
-    pooled = max((int(np.prod(part.op.input_shape)) for part in parts if part.op.pool), default=0)
+    summing = [part.op.summing if isinstance(part.op, MaxPool2d) else part.op for part in parts]
+    widest = max((op.n_dst for op in summing), default=1)
+    pooled = max((int(np.prod(op.input_shape)) for op in summing if op.pool), default=0)
     return {"sums": widest, **({"pooled": pooled} if pooled else {})}
 
 
@@ -57,12 +60,38 @@ def _clear(array: str, count: int) -> str:
 
 def _scaled(source: Source, op: Op, factor: int) -> str:
     """Turn sums into currents: by the factor of the weights and the exponent of the sum, which rounds to minus infinity."""
+    return f"for (i = 0; i < {op.n_dst}; i++)\n    s->current[i] += {_term(source, op, factor, 's->sums[i]')};"
+
+
+def _term(source: Source, op: Op, factor: int, total: str) -> str:
+    """Return the current that a sum is."""
     if op.exponent >= 0:
         scale = factor << op.exponent
-        term = "s->sums[i]" if scale == 1 else f"s->sums[i] * {scale}"
-    else:
-        term = f"(snn_sum){source.function('floored')}((int64_t)s->sums[i] * {factor}, {literal(1 << -op.exponent)})"
-    return f"for (i = 0; i < {op.n_dst}; i++)\n    s->current[i] += {term};"
+        return total if scale == 1 else f"{total} * {scale}"
+    return f"(snn_sum){source.function('floored')}((int64_t){total} * {factor}, {literal(1 << -op.exponent)})"
+
+
+def _largest(source: Source, places: Window, op: Op, factor: int) -> str:
+    """Add the largest of the sums under each place; where the factor is below 0, that is the smallest of the numbers."""
+    channels, height, width = places.src_shape
+    rows, columns = places.grid
+    (down, right), (top, left), (apart_y, apart_x) = places.stride, places.padding, places.dilation
+    return dedent(f"""\
+        for (i = 0; i < {channels * rows * columns}; i++) {{
+            snn_sum most = 0;
+            int32_t k, any = 0;
+            for (k = 0; k < {places.taps}; k++) {{
+                const int32_t y = i / {columns} % {rows} * {down} + k / {places.kernel[1]} * {apart_y} - {top};
+                const int32_t x = i % {columns} * {right} + k % {places.kernel[1]} * {apart_x} - {left};
+                if (y >= 0 && y < {height} && x >= 0 && x < {width}) {{
+                    const snn_sum sum = s->sums[(i / {rows * columns} * {height} + y) * {width} + x];
+                    if (!any || sum {">" if factor > 0 else "<"} most)
+                        most = sum;
+                    any = 1;
+                }}
+            }}
+            s->current[i] += {_term(source, op, factor, "most")};
+        }}""")
 
 
 def _weigh(source: Source, name: str, op: Op, at: str, message: int) -> tuple[str, int]:

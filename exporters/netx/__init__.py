@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import snnc.chips as chips
+from snnc import ops
 from snnc.errors import DoesNotFitError
 from snnc.importers import ImportConfig
 from snnc.mapping.model import CoreMap
@@ -58,7 +59,7 @@ def neuron_problem(model: str) -> str:
 
 def operator_problem(kind: str) -> str:
     """Return why netx has no such operator; empty if it has."""
-    return "" if kind in _OPERATORS else f"netx runs no {kind!r}; it has dense and convolutional layers"
+    return "" if kind in _OPERATORS else f"netx runs no {kind!r}; it has dense and convolutional layers{ops.remedy(kind)}"
 
 
 def problems(net: Network, mapping: CoreMap | None) -> list[str]:

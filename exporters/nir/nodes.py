@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from snnc import ops
 from snnc.network.model import Connection, Network, Population
 from snnc.network.window import Window
 from snnc.ops.conv2d import Conv2d
@@ -58,7 +59,7 @@ def neuron_problem(model: str) -> str:
 
 def operator_problem(kind: str) -> str:
     """Return why NIR has no such operator; empty if it has."""
-    return "" if kind in _OPERATORS else f"NIR has no operator {kind!r}"
+    return "" if kind in _OPERATORS else f"NIR has no operator {kind!r}{ops.remedy(kind)}"
 
 
 def problems(real: Network) -> Iterator[str]:

@@ -54,6 +54,7 @@ SCHEMA = "snnc.plain/1"
 ROWS_AND_COLUMNS = {
     "dense": "row: destination neuron; column: source neuron, or what a pool makes of source neurons",
     "conv2d": "row: destination channel; column: (source channel of the group * kernel rows + row) * kernel columns + column",
+    "maxpool2d": "as the operator `op` of `sums_of`; a neuron gets the largest of its sums under the place of the window",
     "sumpool2d": "one weight, shared by all places of the window",
 }
 

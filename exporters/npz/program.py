@@ -70,9 +70,9 @@ def met(window: dict[str, Any], axis: int, tap: int) -> Any:
     return np.where((at >= 0) & (at < size), at, -1)
 
 
-def slid(window: dict[str, Any], planes: Any) -> Any:
+def slid(window: dict[str, Any], planes: Any, outside: Any = 0) -> Any:
     """(channels, samples, rows, columns) -> for each position of the kernel, row by row, what all places meet."""
-    padded = np.pad(planes, ((0, 0), (0, 0), (0, 1), (0, 1)))  # the last row and column, -1, are outside: 0
+    padded = np.pad(planes, ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=outside)  # the last row and column: -1
     for y in range(window["kernel"][0]):
         for x in range(window["kernel"][1]):
             yield padded[:, :, met(window, 0, y)[:, None], met(window, 1, x)]
@@ -103,6 +103,10 @@ def weighed(c: dict[str, Any], rows: Any, columns: Any, weights: Any, messages: 
     """(samples, sources) messages of one step -> (samples, destinations) sums, shifted by the connection's exponent."""
     if "pool" in c:
         messages = flat(sum(slid(c["pool"], planes_of(messages, c["pool"]))))
+    if c["op"] == "maxpool2d":
+        sums = weighed({**c, **c["sums_of"]}, rows, columns, weights, messages)
+        planes = planes_of(sums, c["window"])
+        return flat(np.max(list(slid(c["window"], planes, planes.min())), axis=0))
     if c["op"] == "conv2d":
         total = flat(convolved(c, rows, columns, weights, planes_of(messages, c["window"])))
     elif c["op"] == "sumpool2d":

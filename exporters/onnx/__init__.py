@@ -25,7 +25,7 @@ NEEDS_MAPPING = False
 MAX_FILE_BYTES = (1 << 31) - (1 << 20)  # of a protobuf message, with room for all but the weights
 MAX_DENSE_BYTES = 1 << 32  # of the weights of a connection when a runtime has unpacked them
 INSTALL = "pip install onnx onnxruntime"
-OPERATORS = ("dense", "conv2d", "sumpool2d")
+OPERATORS = ("dense", "conv2d", "maxpool2d", "sumpool2d")
 RUNTIME = runner.Runner("onnxruntime", INSTALL, "SNNC_ONNX_PYTHON")
 VERIFIED_BY = RUNTIME.name
 

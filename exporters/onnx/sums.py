@@ -17,6 +17,7 @@ from snnc.network.op import Op
 from snnc.network.synapses import Synapses
 from snnc.network.window import Window
 from snnc.ops.conv2d import Conv2d
+from snnc.ops.maxpool2d import MaxPool2d
 from snnc.ops.sumpool2d import SumPool2d
 
 from .._shared.integers import in_bytes
@@ -62,6 +63,7 @@ def weights(op: Op, numeric: Fixed) -> Weights:
 
 def most(part: Part, message: int) -> int:
     """Return the largest magnitude of a sum in the products' 32-bit registers, for messages up to ``message``."""
+    part = replace(part, op=_summing(part.op))
     largest = message * (int(part.op.pool.taps) if part.op.pool else 1)
     sums = part.op.sums(np.abs(part.op.synapses.values)) * min(largest, DIGIT - 1)
     return int(sums.max(initial=0))
@@ -69,7 +71,7 @@ def most(part: Part, message: int) -> int:
 
 def fixed_sums(graph: Graph, name: str, part: Part, messages: str, message: int, numeric: Fixed) -> str:
     """Return the currents that a part of a connection adds (int64). ``message``: the largest that there can be."""
-    op, digits = part.op, _digits(graph, _masked(graph, name, part, messages, message), message)
+    op, digits = _summing(part.op), _digits(graph, _masked(graph, name, part, messages, message), message)
     if op.pool:
         pooled = _weigh(graph, digits, _pool(op.pool), f"{name}.pool", op.pool)
         pooled = graph.node("Reshape", pooled, graph.shape(-1, prod(op.input_shape)))
@@ -78,9 +80,16 @@ def fixed_sums(graph: Graph, name: str, part: Part, messages: str, message: int,
     window = op.window if isinstance(op, Conv2d | SumPool2d) else None
     groups = op.groups if isinstance(op, Conv2d) else None
     total = _weigh(graph, digits, weights(op, numeric), f"{name}.weights", window, groups)
+    if isinstance(part.op, MaxPool2d):
+        return _largest(graph, _shifted(graph, total, op.exponent), part.op, np.int64)
     if window:
         total = graph.node("Reshape", total, graph.shape(-1, op.n_dst))
     return _shifted(graph, total, op.exponent)
+
+
+def _summing(op: Op) -> Op:
+    """Return the operator that makes the weighted sums."""
+    return op.summing if isinstance(op, MaxPool2d) else op
 
 
 def message_type(message: int) -> Any:
@@ -132,6 +141,23 @@ def _weigh(
     return _total(graph, totals)
 
 
+def _largest(graph: Graph, sums: str, op: MaxPool2d, dtype: Any) -> str:
+    """Return the largest of sums under each place, (samples, n_dst). ONNX's own MaxPool takes no integers of 64 bits."""
+    places = op.window
+    least = np.iinfo(dtype).min if np.issubdtype(dtype, np.integer) else -np.inf
+    pads = graph.shape(0, 0, *places.padding, 0, 0, *places.padding)
+    outside = graph.constant(f"outside:{np.dtype(dtype).name}", np.array(least, dtype))
+    planes = graph.node("Reshape", sums, graph.shape(-1, *places.src_shape))
+    padded = graph.node("Pad", planes, pads, outside)
+    taps = []
+    for tap in range(places.taps):
+        first = [k * d for k, d in zip(divmod(tap, places.kernel[1]), places.dilation, strict=True)]
+        last = [f + (n - 1) * s + 1 for f, n, s in zip(first, places.grid, places.stride, strict=True)]
+        cut = [graph.shape(*numbers) for numbers in (first, last, (2, 3), places.stride)]
+        taps.append(graph.node("Slice", padded, *cut))
+    return graph.node("Reshape", graph.node("Max", *taps), graph.shape(-1, op.n_dst))
+
+
 def _total(graph: Graph, terms: list[str]) -> str:
     total = terms[0]
     for term in terms[1:]:
@@ -164,6 +190,9 @@ def float_sums(graph: Graph, name: str, part: Part, messages: str, message: int,
 
     Raises DoesNotFitError if an operator unrolls to more than ``max_synapses``.
     """
+    if isinstance(part.op, MaxPool2d):
+        sums = float_sums(graph, name, replace(part, op=part.op.summing), messages, message, max_synapses)
+        return _largest(graph, sums, part.op, np.float64)
     op, masked = part.op, graph.cast(_masked(graph, name, part, messages, message), np.float64)
     if op.pool:
         masked = _scattered(graph, f"{name}.pool", SumPool2d.of_weight(1.0, op.pool).unrolled(max_synapses), masked)

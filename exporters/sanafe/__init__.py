@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from snnc import ops
 from snnc.errors import UnsupportedError
 from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed
@@ -49,7 +50,7 @@ def neuron_problem(model: str) -> str:
 
 def operator_problem(kind: str) -> str:
     """Return why the target cannot run a kind of operators; empty if it can: every one is unrolled to edges."""
-    return "" if kind in OPERATORS else f"no edges are known to compute {kind!r}"
+    return "" if kind in OPERATORS else f"no edges are known to compute {kind!r}{ops.remedy(kind)}"
 
 
 def problems(net: Network, mapping: CoreMap | None) -> list[str]:

@@ -12,6 +12,7 @@ network.json           the order of the populations, and how large everything is
 from collections.abc import Iterator
 from pathlib import Path
 
+from snnc import ops
 from snnc.analysis.current_bounds import arriving, step_input
 from snnc.chips.fpga import Memory
 from snnc.errors import ConfigError
@@ -62,7 +63,7 @@ def neuron_problem(model: str) -> str:
 
 def operator_problem(kind: str) -> str:
     """Why the target cannot compute a kind of operators; empty if it can: every one is unrolled to synapses."""
-    return "" if kind in OPERATORS else f"no synapses are known that compute {kind!r}"
+    return "" if kind in OPERATORS else f"no synapses are known that compute {kind!r}{ops.remedy(kind)}"
 
 
 def problems(net: Network, mapping: CoreMap | None) -> list[str]:

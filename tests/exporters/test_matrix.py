@@ -18,6 +18,7 @@ from snnc.mapping.split import split
 from snnc.network.encoding import Encoding
 from snnc.network.model import Connection, Network, Population
 from snnc.network.window import Window
+from snnc.ops.maxpool2d import MaxPool2d
 from snnc.ops.sumpool2d import SumPool2d
 from snnc.simulation.reference import simulate
 from snnc.verification.compare import compare
@@ -27,6 +28,7 @@ SHAPE = (3, 6, 4)
 MAKE = {
     "dense": lambda rng: fixed_dense(rng, 7, 72),
     "conv2d": lambda rng: conv(rng, (4, 3, 3, 2), SHAPE, LOIHI, stride=(2, 1), padding=(1, 0)),
+    "maxpool2d": lambda rng: MaxPool2d.of(conv(rng, (4, 3, 2, 2), SHAPE, LOIHI), Window((4, 5, 3), (2, 2), (2, 1), (1, 0))),
     "sumpool2d": lambda rng: replace(SumPool2d.of_weight(100, Window(SHAPE, (2, 2), (2, 1))), sign_mode="mixed"),
 }
 

@@ -5,7 +5,7 @@ where that is exact, and a delay is a line in front of it. Where it cannot be ex
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from snnc.network.op import Op
 from snnc.network.synapses import Synapses
 from snnc.network.window import Window
 from snnc.ops.conv2d import Conv2d
+from snnc.ops.maxpool2d import MaxPool2d
 from snnc.ops.sumpool2d import SumPool2d
 
 SHARING = ("conv2d", "sumpool2d")  # the kinds of operators that Lava's Conv computes
@@ -33,15 +34,24 @@ class Process:
 
 
 def hops(c: Connection) -> int:
-    """Return the processes, and so the steps, that a connection needs in Lava whatever it has to wait beyond them."""
+    """Return the steps that a connection needs in Lava, one for each process that waits for the next step; further ones are
+    what it has to wait beyond them.
+    """
+    c = _summing(c)
     if reason_to_unroll(c):
         return 1
     shares = c.op.kind in SHARING
     return 1 + bool(c.op.pool) + (shares and c.shortest_delay != c.longest_delay)
 
 
+def _summing(c: Connection) -> Connection:
+    """Return the connection without a max-pool of its sums, which hands on the largest within the step."""
+    return replace(c, op=c.op.summing) if isinstance(c.op, MaxPool2d) else c
+
+
 def reason_to_unroll(c: Connection) -> str:
     """Return why the weights that neurons share are written once for every synapse; empty if they are not."""
+    c = _summing(c)
     if c.op.kind in SHARING and c.op.synapses.delays is not None:
         return "its weights have delays of their own"
     if c.op.kind in SHARING and _shifted(c.op) is None:
@@ -64,6 +74,9 @@ def processes(c: Connection, message_bits: int, numeric: Fixed, wait: int, max_s
 
     Raises DoesNotFitError if it has to be unrolled to more than ``max_synapses`` synapses.
     """
+    if isinstance(c.op, MaxPool2d):
+        largest = _largest(c.name, c.op.window)
+        return [*processes(_summing(c), message_bits, numeric, wait, max_synapses), largest]
     if reason_to_unroll(c):
         return [_weights(c, _unrolled(c, max_synapses), message_bits, numeric, wait)]
     pool, bits = _pool(c, message_bits)
@@ -150,6 +163,13 @@ def _kernel(op: Op) -> _Kernel:
         return _Kernel(op.window, op.groups, op.synapses.with_values(shifted))
     assert isinstance(op, SumPool2d)  # noqa: S101 - for the type checker; SHARING has no other
     return _planes(op.window, int(shifted.sum()))
+
+
+def _largest(name: str, w: Window) -> Process:
+    """Return the process, which is none of Lava's, that hands on the largest of the sums under each place."""
+    pairs = {"kernel": w.kernel, "stride": w.stride, "padding": w.padding, "dilation": w.dilation, "grid": w.grid}
+    geometry = {"src_shape": list(w.src_shape), **{key: list(pair) for key, pair in pairs.items()}}
+    return Process(f"{name}.largest", {"process": "Largest", **geometry})
 
 
 def _conv(name: str, kernel: _Kernel, message_bits: int) -> Process:

@@ -17,7 +17,7 @@ from .processes import hops
 
 Answer = Callable[[str], str]
 
-OPERATORS = ("conv2d", "dense", "sumpool2d")
+OPERATORS = ("conv2d", "dense", "maxpool2d", "sumpool2d")
 MAX_DELAY_STEPS = 62  # 6 bits in Lava's delay processes, of which its files and Loihi take one value less
 FORMAT = {"decay_bits": 12, "state_bits": 24, "state_shift": 6}  # fixed in Lava's models, lava/proc/lif/models.py
 

@@ -23,6 +23,11 @@ def lacking(net: Network, profile: Profile) -> tuple[str, ...]:
     problems = [*_numeric_problems(net, profile), *_wrap_problems(net)]
     for p in net.populations:
         problems += _population_problems(p, net, profile)
+    problems += [
+        f"connection {c.name!r} has operator {c.op.kind!r}, the synapses of {profile.name} only add up; {c.op.remedy}"
+        for c in net.connections
+        if not c.op.linear
+    ]
     problems += _delay_problems(net, profile)
     return tuple(problems)
 

@@ -327,6 +327,8 @@ def _connection_problems(c: Connection, net: Network) -> list[str]:
         return [f"has weights for {c.op.n_src} -> {c.op.n_dst} neurons, {c.src!r} -> {c.dst!r} has {src.size} -> {dst.size}"]
     if not 0 <= c.delay_steps <= MAX_DELAY_STEPS:
         return [f"has a delay of {c.delay_steps} steps, 0 to {MAX_DELAY_STEPS} are possible"]
+    if c.delays is not None and not c.op.linear:
+        return [f"has delays of axons or synapses, whose messages operator {c.op.kind!r} cannot weigh apart; use delay_steps"]
     return _axon_problems(c) or c.op.problems(net.numeric)
 
 

@@ -52,6 +52,8 @@ class Op(ABC):
     pool: Window | None = field(default=None, kw_only=True)
 
     kind: ClassVar[str]
+    remedy: ClassVar[str] = ""  # what to do where it cannot be computed; empty: nothing is known
+    linear: ClassVar[bool] = True  # False: it computes something else from its weighted sums, and has no `row` and `unrolled`
 
     @property
     @abstractmethod
@@ -139,7 +141,10 @@ class Op(ABC):
         return counts
 
     def sums(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return for each destination neuron the sum of ``values``, one a stored weight, over its synapses: shape (n_dst,)."""
+        """Return for each destination neuron the sum of ``values``, one a stored weight, over its synapses: shape (n_dst,).
+
+        Where an operator is not linear, this is the most that weights ``values`` >= 0 can bring.
+        """
         return self._sums(values, self._often())
 
     def strongest(self, values: NDArray[Any], most: int) -> NDArray[Any]:
@@ -228,6 +233,13 @@ class Op(ABC):
         of_each = None if delays is None else delays[stored]
         return Synapses((self.n_dst, self.n_src), indptr.astype(np.int64), columns.astype(np.int32), values[stored], of_each)
 
+    def influence(self, max_synapses: int = MAX_SYNAPSES) -> Any:
+        """Return by how much a message of each source moves each destination's current: a sparse matrix (n_dst, n_src).
+
+        Raises as `unrolled`.
+        """
+        return self.unrolled(max_synapses).to_scipy() * 2.0**self.exponent
+
     def keep(self, kept: NDArray[np.bool_]) -> Self:
         """Return the operator with only those of its stored weights; ``kept``: shape (stored weights,)."""
         return replace(self, synapses=self.synapses.keep(kept))
@@ -251,7 +263,7 @@ class Op(ABC):
 
     def problems(self, numeric: Numeric) -> list[str]:
         """Return what is wrong with the shapes and the weights, if anything."""
-        if wrong := self._shape_problems() or self.synapses.problems():
+        if wrong := self.shape_problems() or self.synapses.problems():
             return wrong
         if not self.synapses.values.any():
             return [f"has no weight other than 0 ({self.synapses.count} of {self.parameters} weights exist)"]
@@ -260,6 +272,10 @@ class Op(ABC):
         if self.synapses.values.dtype != np.float64 or self.exponent or self.sign_mode:
             return ["holds integers in a float network"]
         return []
+
+    def shape_problems(self) -> list[str]:
+        """Return what is wrong with the shapes, if anything."""
+        return self._shape_problems()
 
     def _shape_problems(self) -> list[str]:
         if self.pool is None:

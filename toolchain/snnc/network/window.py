@@ -135,6 +135,14 @@ class Window:
             total[..., y, x] += planes[..., from_y, from_x]
         return total
 
+    def maxima(self, planes: NDArray[Any]) -> NDArray[Any]:
+        """Return the largest of all that lies under the window, shapes as in `sums`; no place may hold nothing."""
+        largest = np.full((*planes.shape[:-2], *self.grid), planes.min(initial=0), planes.dtype)
+        for tap in range(self.taps):
+            (y, x), (from_y, from_x) = self.meets(tap)
+            largest[..., y, x] = np.maximum(largest[..., y, x], planes[..., from_y, from_x])
+        return largest
+
     @property
     def places(self) -> int:
         """Neurons of the destination in a channel."""

@@ -14,6 +14,12 @@ def working() -> tuple[str, ...]:
     return registry.OPERATORS.working()
 
 
+def remedy(kind: str) -> str:
+    """Return what to do where a kind of operators cannot be computed, as the end of a sentence; empty if nothing is known."""
+    known = get(kind).remedy if kind in kinds() else ""
+    return f"; {known}" if known else ""
+
+
 def get(kind: str) -> type[Op]:
     """The class of a kind of operators. Raises UnsupportedError for an unknown one."""
     op: type[Op] = registry.OPERATORS.module(kind).OP

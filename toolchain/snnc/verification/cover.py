@@ -107,7 +107,7 @@ def _towards(net: Network, population: str, neurons: NDArray[np.int64], steps: i
     wanted = {p.name: np.zeros((len(neurons), p.size)) for p in net.populations}
     wanted[population][np.arange(len(neurons)), neurons] = 1.0
     total = {p.name: np.zeros((len(neurons), p.size)) for p in net.inputs}
-    ways = {c.name: c.op.unrolled(MOST_UNROLLED).to_scipy() * 2.0**c.op.exponent for c in net.connections}
+    ways = {c.name: c.op.influence(MOST_UNROLLED) for c in net.connections}
     for _ in net.populations:
         passed = {name: np.zeros_like(x) for name, x in wanted.items()}
         for c in net.connections:

@@ -305,7 +305,7 @@ class _Followed:
 
 
 def _follow(c: Connection) -> _Followed:
-    if c.op.synapse_count > MOST_UNROLLED:
+    if c.op.synapse_count > MOST_UNROLLED or not c.op.linear:
         s = c.op.synapses
         return _Followed(s.values, s.delays, s.indices.astype(np.int64), None)
     s = c.op.unrolled(MOST_UNROLLED)

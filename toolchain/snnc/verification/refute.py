@@ -113,7 +113,7 @@ def drive(net: Network, target: RegisterEnd, steps: int, max_spikes_per_step: in
     before it, and None is returned if that is too much.
     """
     p = net[target.population]
-    direct = all(net[c.src].neuron is None for c in net.into(p.name))
+    direct = all(net[c.src].neuron is None and c.op.linear for c in net.into(p.name))
     part = _alone(net, p, target.neuron) if direct else _before(net, p)
     tried = _inputs(part, target, steps, max_spikes_per_step, 0 if direct else target.neuron)
     if tried is None:
@@ -223,7 +223,7 @@ def _inputs(
 ) -> dict[str, NDArray[np.int64]] | None:
     """Return the rasters to try, (tries, steps, n) each, chosen by the effect of each message of each input on the neuron."""
     p, tries = net[target.population], []
-    direct = all(net[c.src].neuron is None for c in net.into(p.name))
+    direct = all(net[c.src].neuron is None and c.op.linear for c in net.into(p.name))
     synapses = sum(c.op.synapse_count for c in net.connections)
     if not direct and (synapses * steps > MOST_WORK or synapses > MOST_UNROLLED):
         return None
@@ -273,7 +273,7 @@ def _through(net: Network, population: str, neuron: int, plan: NDArray[np.float6
     """Return the same through other neurons, as if each passed on what it receives, whenever it receives it."""
     wanted = {p.name: np.zeros(p.size) for p in net.populations}
     wanted[population][neuron] = 1.0
-    weights = {c.name: c.op.unrolled().to_scipy().T * 2.0**c.op.exponent for c in net.connections}
+    weights = {c.name: c.op.influence().T for c in net.connections}
     for _ in net.populations:  # as far as the longest path
         passed: Mapping[str, Any] = {name: np.zeros_like(x) for name, x in wanted.items()}
         for c in net.connections:

@@ -204,7 +204,13 @@ def _selected(p: Population, kept: NDArray[np.int64]) -> Population:
 
 
 def _between(c: Connection, dst: NDArray[np.int64], src: NDArray[np.int64]) -> Connection:
-    """Return the synapses between some neurons; existing synapses of weight 0 stay."""
+    """Return the synapses between some neurons; existing synapses of weight 0 stay. Raises NetworkError if it has to be whole."""
+    if not c.op.linear:
+        if len(dst) == c.op.n_dst and len(src) == c.op.n_src:
+            return c
+        raise NetworkError(
+            f"has operator {c.op.kind!r}, which is not cut", where=f"connection {c.name!r}", fix="keep its neurons"
+        )
     s = c.op.unrolled(MAX_SYNAPSES)
     place = np.full(s.shape[1], -1)
     place[src] = np.arange(len(src))

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from snnc.network.op import Op
+from snnc.ops.maxpool2d import MaxPool2d
 from snnc.simulation.engine.adder import SUM_BITS
 from snnc.simulation.engine.events import delivering, firing
 from snnc.simulation.engine.lanes import advancing, order
@@ -199,13 +201,15 @@ class _Events:
             self.current = aligned((prod(shape),), layer.current_type)
         current = self.current[: prod(shape)].reshape(shape)
         for i, f in zip(layer.inputs, layer.fanouts, strict=True):
-            into = np.zeros(shape, f.values.dtype) if f.down else current
+            sums = i.part.op.summing.n_dst if isinstance(i.part.op, MaxPool2d) else 0
+            apart = f.down or sums
+            into = np.zeros((*shape[:2], sums or shape[2]), f.values.dtype) if apart else current
             delivering(VERSION)(
                 self.rasters[i.src], samples.start, self.job.before[i.src] + steps.start, i.part.delay_steps, f.inputs, f.starts,
                 f.of, f.values, f.up, f.left, f.geometry, into,
             )  # fmt: skip
-            if f.down:
-                current += (into >> f.down).astype(current.dtype)
+            if apart:
+                self._add(into >> f.down, i.part.op, current)
         at = self.job.before[name] + steps.start
         self.fire(
             current,
@@ -219,6 +223,12 @@ class _Events:
             self.rasters[name],
             self.trace,
         )
+
+    def _add(self, sums: NDArray[Any], op: Op, current: NDArray[Any]) -> None:
+        """Add sums (samples, steps, neurons) that lie apart, or the largest of those under each neuron's place."""
+        if isinstance(op, MaxPool2d):
+            sums = op.largest(sums).reshape(*sums.shape[:2], -1)
+        current[:, :, : sums.shape[2]] += sums.astype(current.dtype)
 
     def leave(self) -> None:
         for k, values in enumerate(self.job.states.get(self.layer.name, {}).values()):

@@ -50,8 +50,10 @@ class Summed:
 def summed(part: Part, feed: Feed, first: int, window: int, message_bits: int) -> Summed | None:
     """Return the sums of a part whose feed starts at row ``first``; its window may use the rows from ``window`` on.
 
-    None if a sum does not fit in SUM_BITS bits.
+    None if a sum does not fit in SUM_BITS bits, or is not all that its operator computes.
     """
+    if not part.op.linear:
+        return None
     weights, cells = taps(part.op), pooled(part.op)
     zeros = shared_zeros(weights.values)
     low, high = (end >> zeros for end in reach(part, message_bits))

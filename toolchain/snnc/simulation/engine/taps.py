@@ -13,6 +13,7 @@ from snnc.network.delays import Part
 from snnc.network.op import Op
 from snnc.network.window import Window
 from snnc.ops.conv2d import Conv2d
+from snnc.ops.maxpool2d import MaxPool2d
 from snnc.ops.sumpool2d import SumPool2d
 
 Ints = NDArray[np.int64]
@@ -45,7 +46,12 @@ class Taps:
 
 
 def taps(op: Op) -> Taps:
-    """Return every weight of an operator; those that are 0 add nothing and are left out. Without a window all are unrolled."""
+    """Return every weight of an operator; those that are 0 add nothing and are left out. Without a window all are unrolled.
+
+    Of a max-pool of sums they are those of the sums.
+    """
+    if isinstance(op, MaxPool2d):
+        return taps(op.summing)
     if isinstance(op, Conv2d):
         return _of_kernel(op)
     if isinstance(op, SumPool2d):
@@ -78,6 +84,8 @@ def _windowed(sums: int, of: Ints, values: Ints, channel: Ints, position: Ints, 
 
 def pooled(op: Op) -> NDArray[np.int64] | None:
     """Return the source neurons under each input of an operator that pools its messages, -1 for none: shape (inputs, cells)."""
+    if isinstance(op, MaxPool2d):
+        return pooled(op.summing)
     if op.pool is None or op.kind not in ("dense", "conv2d", "sumpool2d"):
         return None
     channels, height, width = op.pool.src_shape

@@ -15,6 +15,7 @@ from snnc.network.op import Op
 from snnc.network.window import Window
 from snnc.ops.conv2d import Conv2d
 from snnc.ops.dense import Dense
+from snnc.ops.maxpool2d import MaxPool2d
 from snnc.ops.sumpool2d import SumPool2d
 
 
@@ -43,6 +44,8 @@ def _weighed(op: Op, weights: Tensor, inputs: Tensor) -> Tensor:
             window.stride, window.padding, window.dilation, op.groups,
         )  # fmt: skip
         return planes.flatten(1)
+    if isinstance(op, MaxPool2d):
+        return _window_maxima(op.window, weigh(op.summing, weights, inputs))
     if isinstance(op, SumPool2d):
         return _window_sums(op.window, inputs) * weights.reshape(())
     return inputs @ _unrolled(op, weights).T
@@ -54,6 +57,14 @@ def _window_sums(window: Window, inputs: Tensor) -> Tensor:
     ones = torch.ones(1, 1, *window.kernel, dtype=inputs.dtype, device=inputs.device)
     planes = functional.conv2d(inputs.reshape(-1, 1, rows, columns), ones, None, window.stride, window.padding, window.dilation)
     return planes.reshape(-1, channels * prod(window.grid))
+
+
+def _window_maxima(window: Window, sums: Tensor) -> Tensor:
+    """Return the largest under each place of the window; its gradient goes to one of the largest."""
+    planes = functional.pad(
+        sums.reshape(-1, *window.src_shape), [window.padding[1]] * 2 + [window.padding[0]] * 2, value=-float("inf")
+    )
+    return functional.max_pool2d(planes, window.kernel, window.stride, 0, window.dilation).flatten(1)
 
 
 def _unrolled(op: Op, weights: Tensor) -> Tensor:
