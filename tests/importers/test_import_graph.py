@@ -105,6 +105,29 @@ def test_a_module_as_in_the_tutorials():
     assert became["net.8"] == "nothing: it does nothing in evaluation"
 
 
+class MaxOfCurrents(nn.Module):
+    """Max-pools before the neurons, as in tutorials 6 and 7; a batch norm before one, factors behind another."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Conv2d(2, 6, 3, padding=1), nn.BatchNorm2d(6), nn.MaxPool2d(2), snn.Leaky(0.7, init_hidden=True),
+            nn.Conv2d(6, 4, 2), nn.MaxPool2d(2, stride=1, padding=1), snn.Lapicque(beta=0.8, threshold=0.3, init_hidden=True),
+            nn.Flatten(), nn.Linear(4 * 6 * 5, 5), snn.Leaky(0.7, init_hidden=True, output=True),
+        )  # fmt: skip
+
+    forward = Tutorial.forward
+
+
+def test_the_largest_of_currents():
+    imported = same_spikes(drive(MaxOfCurrents(), 0.25), raster(60, shape=(2, 12, 11)), images(2, 12, 11), enough=2000)
+    net = imported.network
+    assert {c.name: c.op.kind for c in net.connections} == {"net_0": "maxpool2d", "net_4": "maxpool2d", "net_8": "dense"}
+    assert net["net_3"].shape == (6, 6, 5)
+    assert {part.place: part.became for part in imported.parts}["net.2"] == "connection net_0"
+    assert any("which no synapses of a chip compute (see snnc targets)" in note for note in imported.notes)
+
+
 def test_a_raster_taken_for_a_frame_is_explained():
     with pytest.raises(UnsupportedError, match=r"^imported: \S+ lif gets a part of the input; say with --time-axis"):
         read_module(in_float64(Values()), ImportConfig())

@@ -105,12 +105,18 @@ def twice(self, x, t):
     return self.fire(self.last, self.other(self.fire(self.lif, self.fire(self.lif, self.fc(x)))))
 
 
+def pooled(currents):
+    return F.max_pool2d(currents.view(-1, 1, 1, 6), (1, 2)).flatten(1)
+
+
 GRAPHS = {
     "relu": (lambda self, x, t: self.fire(self.lif, F.relu(self.fc(x))), "relu cuts currents off at 0"),
     "function": (lambda self, x, t: self.fire(self.lif, torch.tanh(self.fc(x))), "gets the result of 'tanh', which is no layer"),
     "layer": (lambda self, x, t: self.fire(self.lif, nn.GELU()(self.fc(x))), "gets the result of 'gelu'"),
     "product": (lambda self, x, t: self.fire(self.lif, self.fc(x) * self.other(x)), "gets the result of 'mul'"),
     "max of currents": (lambda self, x, t: self.fire(self.lif, F.max_pool1d(self.fc(x), 1)), "max_pool1d"),
+    "max of two": (lambda self, x, t: self.fire(self.lif, pooled(self.fc(x) + self.other(x))), "over 2 connections"),
+    "max of biases": (lambda self, x, t: self.fire(self.lif, pooled(self.fc(x))), "biases differ under its window"),
     "membrane": (membrane, "last gets the membrane of lif"),
     "other start": (from_ones, "lif starts from states other than 0"),
     "swapped states": (swapped, "last does not go on from the states it left"),
@@ -149,7 +155,8 @@ LAYERS = {
     "statistics": (nn.BatchNorm2d(1, track_running_stats=False), "depends on the batch"),
     "transposed": (nn.ConvTranspose2d(1, 1, 2), "ConvTranspose2d is no layer that spikes can pass"),
     "norm": (nn.LayerNorm(6), "LayerNorm is no layer that spikes can pass"),
-    "maximum": (nn.Sequential(nn.Conv2d(1, 1, 1), nn.MaxPool2d(2)), "takes the largest of currents"),
+    "weighed maximum": (nn.Sequential(nn.Conv2d(1, 1, 1), nn.MaxPool2d(2), nn.AvgPool2d(3)), "the largest of currents is weighed"),
+    "hanging maximum": (nn.Sequential(nn.Conv2d(1, 1, 1), nn.MaxPool2d(4, ceil_mode=True)), "windows hang over the edge"),
     "linear": (nn.Linear(6, 6), "expected (6,); flatten it"),
 }
 

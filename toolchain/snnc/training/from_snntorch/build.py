@@ -173,6 +173,9 @@ def _add_wires(parts: _Parts, name: str, drive: Drive) -> None:
             continue
         if op.synapses.values.any():
             parts.connections.append(Connection(wire, src, dst, op, term.delay))
+            if not op.linear:
+                what = f"{wire}: neurons get the largest of its currents under a window, which no synapses of a chip compute"
+                parts.notes.append(f"{what} (see snnc targets); for a chip, {op.remedy}")
         else:
             parts.notes.append(f"{wire}: all of its weights are 0, so that it is left out")
         for layer in term.path:

@@ -18,6 +18,7 @@ from snnc.network.synapses import Synapses
 from snnc.network.window import Window
 from snnc.ops.conv2d import Conv2d
 from snnc.ops.dense import Dense
+from snnc.ops.maxpool2d import MaxPool2d
 from snnc.ops.sumpool2d import SumPool2d
 from snnc.passes.compose import composed
 
@@ -73,7 +74,14 @@ class Select:
     n_src: int
 
 
-Map = Matrix | Kernel | Pool | Scale | Select
+@dataclass(frozen=True, eq=False)
+class Largest:
+    """The largest of weighted sums under a window."""
+
+    window: Window
+
+
+Map = Matrix | Kernel | Pool | Scale | Select | Largest
 Bias = Floats  # (n_dst,)
 
 
@@ -176,7 +184,12 @@ def _bias(layer: Any) -> Floats:
 
 
 def operator(maps: Sequence[Map], n_src: int) -> Op:
-    """Return the one operator that does what the maps do, in their order. Raises UnsupportedError if it would be too large."""
+    """Return the one operator that does what the maps do, in their order.
+
+    Raises UnsupportedError if it would be too large, or if more than factors above 0 follows the largest of some sums.
+    """
+    if (pool := next((at for at, one in enumerate(maps) if isinstance(one, Largest)), None)) is not None:
+        return _largest(maps[:pool], maps[pool], maps[pool + 1 :], n_src)
     folded = _folded(maps)
     match folded:
         case []:
@@ -188,6 +201,18 @@ def operator(maps: Sequence[Map], n_src: int) -> Op:
         case [Pool(window, factor), Kernel() as kernel] if not window.overlaps:
             return replace(_conv(replace(kernel, weight=kernel.weight * factor)), pool=window)
     return composed([_alone(one) for one in folded])
+
+
+def _largest(before: Sequence[Map], pool: Any, after: Sequence[Map], n_src: int) -> Op:
+    """Return a max-pool of the sums that the maps before it make; factors that follow are those of the sums."""
+    window, factors = pool.window, np.ones(pool.window.src_shape[0])
+    for one in after:
+        channels = one.channels(len(factors)) if isinstance(one, Scale) else None
+        if channels is None or (channels <= 0).any():
+            raise UnsupportedError(f"the largest of currents is weighed again; {MaxPool2d.remedy}")
+        factors = factors * channels
+    scaled = [] if (factors == 1).all() else [Scale(np.repeat(factors, prod(window.src_shape[1:])))]
+    return MaxPool2d.of(operator([*before, *scaled], n_src), window)
 
 
 def _alone(one: Map) -> Op:
@@ -203,6 +228,7 @@ def _alone(one: Map) -> Op:
             return Dense(Synapses((n, n_src), np.arange(n + 1, dtype=np.int64), taken.astype(np.int32), weights))
         case Kernel():
             return _conv(one)
+    raise TypeError(f"{one} is no sum")
 
 
 def _one_to_one(factor: Floats) -> Dense:

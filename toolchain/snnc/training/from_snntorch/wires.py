@@ -15,7 +15,20 @@ from torch import nn
 
 from snnc.errors import UnsupportedError
 from snnc.network.window import Window
-from snnc.training.from_snntorch.layers import Floats, Map, Scale, Select, Shape, maps_of, operator, window_of
+from snnc.ops.maxpool2d import MaxPool2d
+from snnc.training.from_snntorch.layers import (
+    Floats,
+    Kernel,
+    Largest,
+    Map,
+    Matrix,
+    Scale,
+    Select,
+    Shape,
+    maps_of,
+    operator,
+    window_of,
+)
 from snnc.training.from_snntorch.moves import MOVES
 from snnc.training.from_snntorch.values import Call, Node, Trace, is_neuron
 
@@ -217,6 +230,8 @@ def _through(found: Wires, node: Node, step: int, reader: str) -> Drive:
         _must_be_spikes(drive, f"{name} cuts currents off at 0")
         return drive
     if isinstance(layer, nn.MaxPool1d | nn.MaxPool2d):
+        if any(isinstance(m, Kernel | Matrix) for t in drive.terms for m in t.maps):
+            return _largest(drive, layer, before.shape, name)
         return _or(found, drive, layer, before.shape, name)
     if drive.terms and isinstance(layer, WEIGHTED):
         found.used.add(node.name)
@@ -258,6 +273,20 @@ def _or(found: Wires, drive: Drive, layer: Any, shape: Shape, name: str) -> Driv
         found.shapes[pool] = (shape[0], *window.grid[3 - len(shape) :])
     scale = () if factor == 1 else (Scale(np.full(prod(found.shapes[pool]), factor)),)
     return Drive((Term(pool, term.delay, scale, ()),), np.zeros(1))
+
+
+def _largest(drive: Drive, layer: Any, shape: Shape, name: str) -> Drive:
+    """Return the largest of weighted sums, with a bias that all sums under a place share added afterwards."""
+    window = window_of(layer, shape)
+    if len(drive.terms) != 1:
+        what = f"{name} takes the largest of currents that come over {len(drive.terms)} connections, expected one"
+        raise UnsupportedError(f"{what}; {MaxPool2d.remedy}")
+    biases = np.broadcast_to(drive.constant, prod(shape)).reshape(window.src_shape)
+    bias = window.maxima(biases)
+    if (bias != -window.maxima(-biases)).any():
+        raise UnsupportedError(f"{name} takes the largest of currents whose biases differ under its window; {MaxPool2d.remedy}")
+    pooled = _mapped(replace(drive, constant=np.zeros(1)), (Largest(window),), name)
+    return replace(pooled, constant=bias.reshape(-1))
 
 
 def _added(found: Wires, node: Node, step: int, reader: str) -> Drive:
