@@ -104,8 +104,7 @@ def weighed(c: dict[str, Any], rows: Any, columns: Any, weights: Any, messages: 
     if "pool" in c:
         messages = flat(sum(slid(c["pool"], planes_of(messages, c["pool"]))))
     if c["op"] == "maxpool2d":
-        sums = weighed({**c, **c["sums_of"]}, rows, columns, weights, messages)
-        planes = planes_of(sums, c["window"])
+        planes = planes_of(weighed({**c, **c["sums_of"]}, rows, columns, weights, messages), c["window"])
         return flat(np.max(list(slid(c["window"], planes, planes.min())), axis=0))
     if c["op"] == "conv2d":
         total = flat(convolved(c, rows, columns, weights, planes_of(messages, c["window"])))

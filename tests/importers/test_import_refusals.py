@@ -155,7 +155,10 @@ LAYERS = {
     "statistics": (nn.BatchNorm2d(1, track_running_stats=False), "depends on the batch"),
     "transposed": (nn.ConvTranspose2d(1, 1, 2), "ConvTranspose2d is no layer that spikes can pass"),
     "norm": (nn.LayerNorm(6), "LayerNorm is no layer that spikes can pass"),
-    "weighed maximum": (nn.Sequential(nn.Conv2d(1, 1, 1), nn.MaxPool2d(2), nn.AvgPool2d(3)), "the largest of currents is weighed"),
+    "weighed maximum": (
+        nn.Sequential(nn.Conv2d(1, 1, 1), nn.MaxPool2d(2), nn.AvgPool2d(3)),
+        "the largest of currents is weighed",
+    ),
     "hanging maximum": (nn.Sequential(nn.Conv2d(1, 1, 1), nn.MaxPool2d(4, ceil_mode=True)), "windows hang over the edge"),
     "linear": (nn.Linear(6, 6), "expected (6,); flatten it"),
 }

@@ -215,4 +215,4 @@ def test_overlapping_pools_are_not_folded():
 
 
 def test_every_kind_is_found_by_its_file():
-    assert [ops.get(kind).kind for kind in ops.kinds()] == list(ops.kinds()) == ["conv2d", "dense", "sumpool2d"]
+    assert [ops.get(kind).kind for kind in ops.kinds()] == list(ops.kinds()) == ["conv2d", "dense", "maxpool2d", "sumpool2d"]
