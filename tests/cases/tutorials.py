@@ -1,7 +1,7 @@
 """The networks of snnTorch's tutorials 5, 6 and 7 as their readers write them: soft reset, max-pools of currents, hidden states.
 
-snnTorch 1.0, docs/tutorials/tutorial_5.rst to tutorial_7.rst; untrained, with a seed. A user's file: it knows nothing of snnc,
-and `snnc import tutorials.py:tutorial6` takes it as it is. ``small_...`` are the same layers with fewer neurons.
+snnTorch 1.0, docs/tutorials/tutorial_5.rst to tutorial_7.rst; weights are random, and large enough that all layers fire. A user's
+file: it knows nothing of snnc, and `snnc import tutorials.py:tutorial6` takes it as it is. ``small_...``: with fewer neurons.
 """
 
 import snntorch as snn
@@ -30,10 +30,19 @@ class FullyConnected(nn.Module):
         return torch.stack(spikes, dim=0), torch.stack(membranes, dim=0)
 
 
+def fires(module):
+    """The module with weights three times as large; with those of torch the last layers of tutorials 6 and 7 are silent."""
+    with torch.no_grad():
+        for layer in module.modules():
+            if isinstance(layer, nn.Linear | nn.Conv2d):
+                layer.weight *= 3
+    return module
+
+
 def convolutional(channels, kernel, features, spike_grad, seed, beta=0.5):
     """Tutorials 6 and 7: two convolutions, each max-pooled before its neurons; ``channels``: of input and convolutions."""
     torch.manual_seed(seed)
-    return nn.Sequential(
+    net = nn.Sequential(
         nn.Conv2d(channels[0], channels[1], kernel),
         nn.MaxPool2d(2),
         snn.Leaky(beta=beta, spike_grad=spike_grad, init_hidden=True),
@@ -44,11 +53,12 @@ def convolutional(channels, kernel, features, spike_grad, seed, beta=0.5):
         nn.Linear(features, 10),
         snn.Leaky(beta=beta, spike_grad=spike_grad, init_hidden=True, output=True),
     )
+    return fires(net)
 
 
 def tutorial5():
     torch.manual_seed(0)
-    return FullyConnected(28 * 28, 1000, 10, beta=0.95, steps=25)
+    return fires(FullyConnected(28 * 28, 1000, 10, beta=0.95, steps=25))
 
 
 def tutorial6():
@@ -61,7 +71,7 @@ def tutorial7():
 
 def small_tutorial5():
     torch.manual_seed(0)
-    return FullyConnected(8 * 8, 30, 10, beta=0.95, steps=10)
+    return fires(FullyConnected(8 * 8, 30, 10, beta=0.95, steps=10))
 
 
 def small_tutorial6():
