@@ -82,6 +82,9 @@ def test_loihi2_says_what_is_not_public():
     assert profile.graded_spikes
 
 
+PROGRAMMED = {"value": ["cuba", "resonate"], "source": "x", "confidence": "derived"}
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
@@ -111,6 +114,7 @@ def test_loihi2_says_what_is_not_public():
         ("features.graded_spikes.value", True, "graded_spikes is True with features.message_bits_max 0"),
         ("features.neurons.value", ["lif", "izhikevich"], "is 'izhikevich', expected one of"),
         ("features.neurons.value", [], "features.neurons is [] without features.other_dynamics; name the models"),
+        ("features.programmable_neurons", PROGRAMMED, "features.neurons and features.programmable_neurons both have 'cuba'"),
         ("features.neurons.value", ["lif", "lif"], "expected different words"),
         ("features.neurons.value", [["lif"]], "expected one of"),
         ("numeric.state_bits.value", 64, "numeric.state_bits is 64, expected 2 to 32"),

@@ -13,7 +13,7 @@ from cases.lava_networks import Wire, counted, network, rasters
 from cases.networks import fixed_chain, spikes
 from cases.programs import other, varied
 from snnc.exporters import lava
-from snnc.exporters._shared.lava import own_neurons
+from snnc.exporters.lava import own_neurons
 
 from snnc import neurons, targets
 from snnc.network.neuron import StateVar

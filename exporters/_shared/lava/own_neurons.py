@@ -7,6 +7,7 @@ from typing import Any
 import snnc.neurons as neurons
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Population
+from snnc.network.neuron import Neuron
 from snnc.targets import step_writer
 from snnc.targets.step_writer import Symbol, Writer
 
@@ -197,9 +198,15 @@ def _process(model: str, numeric: Fixed) -> tuple[str, set[str]]:
     neuron = cls.example()
     arith = NumpyArith(Population("any", (1,), neuron), numeric)
     state, spikes = neuron.step({name: Symbol(name, arith) for name in cls.variables()}, Symbol("current", arith), arith)
-    name, parameters = process_name(model), tuple(cls.parameters())
-    lines = [
-        f"class {name}(AbstractProcess):",
+    end = [*(f"self.{variable}[:] = {result.name}" for variable, result in state.items()), f"self.s_out.send({spikes.name})"]
+    lines = [*_process_class(model, cls), "", "", *_model_class(model, cls, numeric.state_bits, [*arith.lines, *end])]
+    return "\n".join(lines), arith.functions
+
+
+def _process_class(model: str, cls: type[Neuron]) -> list[str]:
+    parameters = tuple(cls.parameters())
+    return [
+        f"class {process_name(model)}(AbstractProcess):",
         f'    """Neurons {model!r} of snnc; not a process of Lava.',
         "",
         f"    {_summary(cls)}",
@@ -211,8 +218,12 @@ def _process(model: str, numeric: Fixed) -> tuple[str, set[str]]:
         "        self.s_out = OutPort(shape=shape)",
         *(f"        self.{s.name} = Var(shape=shape, init={s.initial})" for s in cls.states),
         *(f"        self.{p} = Var(shape=shape, init=np.broadcast_to({p}, shape))" for p in parameters),
-        "",
-        "",
+    ]
+
+
+def _model_class(model: str, cls: type[Neuron], state_bits: int, step: list[str]) -> list[str]:
+    name, parameters = process_name(model), tuple(cls.parameters())
+    return [
         f"@implements(proc={name}, protocol=LoihiProtocol)",
         "@requires(CPU)",
         '@tag("fixed_pt")',
@@ -221,7 +232,7 @@ def _process(model: str, numeric: Fixed) -> tuple[str, set[str]]:
         "",
         "    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)",
         "    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)",
-        *(f"    {s.name}: np.ndarray = LavaPyType(np.ndarray, np.int32, precision={numeric.state_bits})" for s in cls.states),
+        *(f"    {s.name}: np.ndarray = LavaPyType(np.ndarray, np.int32, precision={state_bits})" for s in cls.states),
         *(f"    {p}: np.ndarray = LavaPyType(np.ndarray, np.int32)" for p in parameters),
         "",
         "    def run_spk(self):",
@@ -231,14 +242,11 @@ def _process(model: str, numeric: Fixed) -> tuple[str, set[str]]:
         "        if self.time_step % interval == offset % interval:",
         *(f"            self.{s.name}[:] = {s.initial}" for s in cls.states),
         *(f"        {n} = self.{n}.astype(np.int64)" for n in (*cls.variables(), *parameters)),
-        *(f"        {line}" for line in arith.lines),
-        *(f"        self.{variable}[:] = {result.name}" for variable, result in state.items()),
-        f"        self.s_out.send({spikes.name})",
+        *(f"        {line}" for line in step),
     ]
-    return "\n".join(lines), arith.functions
 
 
-def _summary(cls: Any) -> str:
+def _summary(cls: type[Neuron]) -> str:
     """Return the first line of what the model's module says of itself, as it may stand within a docstring."""
     line = (inspect.getdoc(inspect.getmodule(cls)) or "").partition("\n")[0]
     return "".join(c for c in line if c.isprintable() and c not in '\\"')

@@ -44,7 +44,7 @@ def neuron_problem(model):
 
 def operator_problem(kind):
     """Why the target cannot compute a kind of operators; empty if it can: each is unrolled."""
-    return "" if kind in ops.kinds() else f"no rows are known for {kind!r}"
+    return "" if kind in ops.kinds() and ops.get(kind).linear else f"no rows are known for {kind!r}"
 
 
 def problems(net, mapping):
@@ -53,6 +53,7 @@ def problems(net, mapping):
         return ["it is a float network; quantise it first (snnc quantise)"]
     models = {p.name: neuron_problem(p.neuron.model()) for p in net.populations if p.neuron}
     found = [f"population {name!r}: {why}" for name, why in models.items() if why]
+    found += [f"connection {c.name!r}: {why}" for c in net.connections if (why := operator_problem(c.op.kind))]
     return found + [f"connection {c.name!r} has a delay; json_rows has none" for c in net.connections if c.longest_delay]
 
 

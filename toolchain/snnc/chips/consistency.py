@@ -29,16 +29,7 @@ def contradictions(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             f"features.graded_spikes is {graded} with features.message_bits_max {bits}",
             "graded spikes have at least 1 bit, other spikes 0",
         )
-    if bool(value["features.neurons"]) == ("features.other_dynamics" in value):
-        yield (
-            f"features.neurons is {value['features.neurons']} {'with' if value['features.neurons'] else 'without'}"
-            " features.other_dynamics",
-            "name the models that it computes, or with an empty list say what it computes instead",
-        )
-    if both := sorted({*value["features.neurons"]} & {*value.get("features.programmable_neurons", ())}):
-        yield f"features.neurons and features.programmable_neurons both have {both[0]!r}", "leave it out of one"
-    if "features.programmable_neurons" in value and not value["features.neurons"]:
-        yield "features.programmable_neurons is of no use where features.neurons is empty", "leave it out"
+    yield from _about_neurons(value)
     weight_bits = value.get("numeric.weight_bits", 0)
     if "storage.model" in value and (widest := max(value["storage.weight_field_bits"])) < weight_bits:
         yield f"numeric.weight_bits is {weight_bits}, storage.weight_field_bits end at {widest}", "add a wider field"
@@ -66,6 +57,20 @@ def _of_fpgas(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield f"fpga.block_ram_widths end at {widest}, a block RAM has {value['fpga.block_ram_bits']} bits", "correct one of them"
     if value.get("fpga.large_ram_mask_bits", 1) > value.get("fpga.large_ram_bits", 1):
         yield "fpga.large_ram_mask_bits is more than fpga.large_ram_bits", "correct one of them"
+
+
+def _about_neurons(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield contradictions between the models that a chip computes, those that it can be programmed for, and other dynamics."""
+    if bool(value["features.neurons"]) == ("features.other_dynamics" in value):
+        yield (
+            f"features.neurons is {value['features.neurons']} {'with' if value['features.neurons'] else 'without'}"
+            " features.other_dynamics",
+            "name the models that it computes, or with an empty list say what it computes instead",
+        )
+    if both := sorted({*value["features.neurons"]} & {*value.get("features.programmable_neurons", ())}):
+        yield f"features.neurons and features.programmable_neurons both have {both[0]!r}", "leave it out of one"
+    if "features.programmable_neurons" in value and not value["features.neurons"]:
+        yield "features.programmable_neurons is of no use where features.neurons is empty", "leave it out"
 
 
 def _of_another_rule(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

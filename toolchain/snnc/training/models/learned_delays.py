@@ -85,5 +85,7 @@ class DelayedConnection(FloatConnection):
 
 
 def can_learn(c: Connection, on_a_loop: bool) -> bool:
-    """Return whether the delays of a connection can train: it has weights that do, no delays of synapses, and is on no loop."""
-    return trains(c) and c.op.synapses.delays is None and not on_a_loop
+    """Return whether the delays of a connection can train: it has weights that do and sums that add up, no delays of synapses,
+    and is on no loop.
+    """
+    return trains(c) and c.op.linear and c.op.synapses.delays is None and not on_a_loop
