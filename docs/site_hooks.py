@@ -58,7 +58,7 @@ def command_line():
 SECTIONS = {
     "Files": ("load", "save", "read"),
     "Train and prune": ("train", "prune", "prune_to_fit"),
-    "To a chip": ("quantise", "simplify", "check", "remedies", "map", "export"),
+    "To a chip": ("limit", "quantise", "simplify", "check", "remedies", "map", "export"),
     "Run, compare, prove": ("simulate", "evaluate", "contrast", "verify", "prove_ranges"),
     "Look": ("inspect", "report", "chips", "targets", "neurons", "supported"),
 }

@@ -12,6 +12,7 @@ __all__ = ["LAVA", "NEEDS_MAPPING", "SUMMARY", "VERIFIED_BY", "export", "neuron_
 
 SUMMARY = "Lava 0.10.0 processes, snnc's own for neurons that Lava lacks, and a program that runs them on the CPU"
 NEEDS_MAPPING = False
+CHECKS_BUDGETS = True
 VERIFIED_BY = LAVA.name
 neuron_problem = own_neurons.neuron_problem
 operator_problem = refusals.operator_problem

@@ -18,6 +18,7 @@ __all__ = ["NEEDS_MAPPING", "SUMMARY", "VERIFIED_BY", "export", "neuron_problem"
 
 SUMMARY = "the same, with a mapping to the cores of Loihi 1 (lif, cuba) or Loihi 2 (also those that it has to be programmed for)"
 NEEDS_MAPPING = True
+CHECKS_BUDGETS = True
 VERIFIED_BY = LAVA.name
 READOUT = "every threshold that its 17-bit register holds can be exceeded, so that it would fire; read out the spikes of a LIF"
 

@@ -25,6 +25,7 @@ __all__ = ["NEEDS_MAPPING", "SUMMARY", "VERIFIED_BY", "export", "neuron_problem"
 
 SUMMARY = "a C99 header, tables and a step function, for microcontrollers"
 NEEDS_MAPPING = False
+CHECKS_BUDGETS = True
 MOST_KEPT = (1 << 31) - 1  # that an int32_t counts
 MAX_STORED = 1 << 26  # weights in tables: a source file of some hundred megabytes
 OPERATORS = ("dense", "conv2d", "maxpool2d", "sumpool2d")

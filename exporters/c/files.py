@@ -136,7 +136,7 @@ typedef struct {{
 }} snn_state;
 
 void snn_reset(snn_state *s);
-{_step_head(net)};
+{_step_head(net)};{_step_note(net)}
 
 #endif
 """
@@ -149,7 +149,33 @@ def _in_comment(text: str) -> str:
 
 def _step_head(net: Network) -> str:
     inputs = ", ".join(f"const {message_type(largest_message(p))} in_{p.name}[{p.size}]" for p in net.inputs)
-    return f"void snn_step(snn_state *s, {inputs})"
+    return f"{'int32_t' if _budgets(net) else 'void'} snn_step(snn_state *s, {inputs})"
+
+
+def _budgets(net: Network) -> list[tuple[int, Population, int]]:
+    """Return (number from 1 on, input, most messages in a step) of the inputs that have a budget."""
+    numbered = enumerate(net.inputs, 1)
+    return [(number, p, p.max_spikes_per_step) for number, p in numbered if p.max_spikes_per_step is not None]
+
+
+def _step_note(net: Network) -> str:
+    """Return a comment about what `snn_step` returns."""
+    if not (budgets := _budgets(net)):
+        return ""
+    limits = "; ".join(f"{number}: in_{p.name} sends more than {most} messages" for number, p, most in budgets)
+    return (
+        "\n/* returns 0, or the number of an input beyond its budget, for which nothing is proved; then nothing was computed."
+        f"\n   {limits} */"
+    )
+
+
+def _budget_check(number: int, p: Population, most: int) -> str:
+    """Return the lines of `snn_step` that refuse a step in which an input sends more than its budget allows."""
+    return f"""\
+for (i = 0, sent = 0; i < {p.size}; i++)
+    sent += in_{p.name}[i] != 0;
+if (sent > {most})
+    return {number};"""
 
 
 def _code(net: Network, source: Source) -> str:
@@ -162,7 +188,10 @@ def _code(net: Network, source: Source) -> str:
             functions.append(_neurons(source, p, _state_type(net)))
             calls += _calls(net, p)
     calls += [_remember(net, p) for p in net.ordered if _longest(net, p.name)]
-    step = f"{_step_head(net)}\n{{\n    int32_t i;\n{indent(chr(10).join(calls), '    ')}\n}}"
+    budgets = _budgets(net)
+    lines = [*(_budget_check(*budget) for budget in budgets), *calls, *(["return 0;"] if budgets else [])]
+    counters = "int32_t i, sent;" if budgets else "int32_t i;"
+    step = f"{_step_head(net)}\n{{\n    {counters}\n{indent(chr(10).join(lines), '    ')}\n}}"
     return "\n\n".join([*functions, _reset(net), step])
 
 
@@ -234,12 +263,27 @@ def _program(net: Network) -> str:
     writes = [
         f"WRITE(s.{p.name}_{what}, {p.size});" for p in net.ordered if p.neuron for what in ("spikes", *p.neuron.variables())
     ]
-    step = "\n".join([*reads, f"snn_step(&s, {', '.join(f'in_{p.name}' for p in net.inputs)});", *writes])
+    step = "\n".join([*reads, *_called(net), *writes])
     return PROGRAM.format(
         readers="\n\n".join(READER.format(kind=kind) for kind in kinds),
         arrays="\n".join(arrays),
         step=indent(step, " " * 12),
     )
+
+
+def _called(net: Network) -> list[str]:
+    """Return the call of `snn_step`, and for each budget what ends the program where an input is beyond it."""
+    call = f"snn_step(&s, {', '.join(f'in_{p.name}' for p in net.inputs)});"
+    if not (budgets := _budgets(net)):
+        return [call]
+    lines = [f"const int32_t beyond = {call}"]
+    for number, p, most in budgets:
+        lines.append(
+            f"if (beyond == {number}) {{\n"
+            f'    fprintf(stderr, "error: input {p.name} sends more messages in step %ld of sample %ld than its budget of {most}'
+            ' a step\\n", step, sample);\n    return 4;\n}'
+        )
+    return lines
 
 
 READER = """\

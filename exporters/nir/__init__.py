@@ -20,6 +20,7 @@ from . import nodes as _nir_nodes
 
 SUMMARY = "a file of NIR 1.0 for other tools, from which snnc import restores the network exactly"
 NEEDS_MAPPING = False
+CHECKS_BUDGETS = True  # what reads the file back: the nodes are real numbers, which do not wrap
 FILE = "network.nir"
 VERIFIED_BY = _read_back.READER
 REMARK = _read_back.remark(FILE)

@@ -48,6 +48,7 @@ __all__ = [
 SUMMARY = "plain data: integers, sparse weights and scales as .npz, CSV and JSON"
 NEEDS_MAPPING = False
 TAKES_MAPPING = True
+CHECKS_BUDGETS = True
 PROGRAM = runner.Runner("the program of the plain data", "pip install numpy", "SNNC_NPZ_PYTHON")
 VERIFIED_BY = "NumPy"
 SCHEMA = "snnc.plain/1"

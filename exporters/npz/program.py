@@ -170,6 +170,15 @@ def current(c: dict[str, Any], delay: int, sends: Any, numbers: tuple[Any, Any, 
     return weighed(c, *numbers, (sent[:, now - delay] * sends).astype(dtype)) if now >= delay else 0
 
 
+def must_keep_budgets(budgets: dict[str, int], inputs: dict[str, Any]) -> None:
+    """End the program if an input sends more messages in a step than its budget: nothing is proved of such inputs."""
+    for name, most in budgets.items():
+        counts = np.count_nonzero(inputs[name], axis=2)
+        if counts.size and counts.max() > most:
+            sample, step = np.unravel_index(counts.argmax(), counts.shape)
+            sys.exit(f"error: input {name} sends {counts.max()} messages in step {step} of sample {sample}, its budget is {most}")
+
+
 def save(path: str, arrays: dict[str, Any]) -> None:
     """Write an .npz file. numpy.savez would take arrays that are called file or allow_pickle for its own arguments."""
     with zipfile.ZipFile(path, "w") as file:
@@ -191,6 +200,7 @@ def main() -> None:
         sys.exit("network.npz or network.json is missing or damaged: export again")
     with np.load(sys.argv[1], allow_pickle=False) as file:
         inputs = dict(file)
+    must_keep_budgets({p["name"]: p["max_spikes_per_step"] for p in said["populations"] if "max_spikes_per_step" in p}, inputs)
     found = run_network(said, arrays, inputs)
     save(sys.argv[2], {**found, "_by": np.array(f"plain data (NumPy {np.__version__})")})
 

@@ -22,6 +22,7 @@ __all__ = ["NEEDS_MAPPING", "SUMMARY", "VERIFIED_BY", "export", "neuron_problem"
 
 SUMMARY = "ONNX models of one step and of all steps, for onnxruntime and others"
 NEEDS_MAPPING = False
+CHECKS_BUDGETS = True
 MAX_FILE_BYTES = (1 << 31) - (1 << 20)  # of a protobuf message, with room for all but the weights
 MAX_DENSE_BYTES = 1 << 32  # of the weights of a connection when a runtime has unpacked them
 INSTALL = "pip install onnx onnxruntime"

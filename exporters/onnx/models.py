@@ -182,6 +182,8 @@ def _model(net: Network, graph: Any) -> Any:
         "readouts": _readouts(net),
         "done": [asdict(stage) for stage in net.done],
     }
+    if budgets := {p.name: p.max_spikes_per_step for p in net.inputs if p.max_spikes_per_step is not None}:
+        facts["max_spikes_per_step"] = budgets
     helper.set_model_props(model, {f"snnc.{key}": json.dumps(value) for key, value in facts.items()})
     checker.check_model(model, full_check=True)
     return model

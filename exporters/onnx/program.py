@@ -70,6 +70,7 @@ def run_network(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     step, sequence = (
         onnxruntime.InferenceSession(folder / f"{name}.onnx", providers=["CPUExecutionProvider"]) for name in ("step", "sequence")
     )
+    must_keep_budgets(json.loads(step.get_modelmeta().custom_metadata_map.get("snnc.max_spikes_per_step", "{}")), inputs)
     types = {i.name: TYPES[i.type] for i in step.get_inputs()}
     sent = {name: np.moveaxis(raster, 1, 0).astype(types[name]) for name, raster in inputs.items()}
     by_steps = run_steps(step, sent)
@@ -77,6 +78,15 @@ def run_network(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     must_agree(by_steps, run_sequence(sequence, sent), readouts)
     outputs = {name: np.moveaxis(array, 0, 1) for name, array in {**sent, **by_steps}.items()}
     return {**outputs, "_by": np.array(f"onnxruntime {onnxruntime.__version__}")}
+
+
+def must_keep_budgets(budgets: dict[str, int], inputs: dict[str, Any]) -> None:
+    """End the program if an input sends more messages in a step than its budget: nothing is proved of such inputs."""
+    for name, most in budgets.items():
+        counts = np.count_nonzero(inputs[name], axis=2)
+        if counts.size and counts.max() > most:
+            sample, step = np.unravel_index(counts.argmax(), counts.shape)
+            sys.exit(f"error: input {name} sends {counts.max()} messages in step {step} of sample {sample}, its budget is {most}")
 
 
 def save(path: str, arrays: dict[str, Any]) -> None:

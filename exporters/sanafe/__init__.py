@@ -30,6 +30,7 @@ REMARK = (
     " 10.1109/TCAD.2025.3537971); where the profile's costs are from, snnc profiles show says"
 )
 NEEDS_MAPPING = True
+CHECKS_BUDGETS = True
 NEURONS = {  # model -> why SANA-FE 2.2.9 cannot compute it exactly, "" where it can
     "lif": "",
     "cuba": "SANA-FE lets the current decay in floats, the chip rounds it in every step",
@@ -104,6 +105,8 @@ def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: in
         "state_unit": unit,
         "costs_known": mapping.chip.costs is not None,
     }
+    if budgets := {p.name: p.max_spikes_per_step for p in net.inputs if p.max_spikes_per_step is not None}:
+        facts["max_spikes_per_step"] = budgets
     (folder / "network.json").write_text(json.dumps(facts, indent=1) + "\n")
     (folder / "mapping.json").write_text(json.dumps(mapping.to_json(), indent=1, sort_keys=True) + "\n")
     (folder / runner.PROGRAM).write_bytes(Path(__file__).with_name("program.py").read_bytes())

@@ -103,6 +103,15 @@ def run_sample(chip: Any, network: dict[str, Any], sample: dict[str, Any]) -> tu
     return rasters, measured
 
 
+def must_keep_budgets(budgets: dict[str, int], inputs: dict[str, Any]) -> None:
+    """End the program if an input sends more messages in a step than its budget: nothing is proved of such inputs."""
+    for name, most in budgets.items():
+        counts = np.count_nonzero(inputs[name], axis=2)
+        if counts.size and counts.max() > most:
+            sample, step = np.unravel_index(counts.argmax(), counts.shape)
+            sys.exit(f"error: input {name} sends {counts.max()} messages in step {step} of sample {sample}, its budget is {most}")
+
+
 def save(path: str, arrays: dict[str, Any]) -> None:
     """Write an .npz file. numpy.savez would take arrays that are called file or allow_pickle for its own arguments."""
     with zipfile.ZipFile(path, "w") as file:
@@ -119,6 +128,7 @@ def main() -> None:
     network = json.loads((folder / "network.json").read_text())
     with np.load(sys.argv[1], allow_pickle=False) as file:
         inputs = dict(file)
+    must_keep_budgets(network.get("max_spikes_per_step", {}), inputs)
     architecture = sanafe.load_arch(folder / "architecture.yaml")
     chip = sanafe.SpikingChip(architecture)
     chip.load(sanafe.load_net(folder / "network.yaml", architecture))

@@ -48,6 +48,7 @@ __all__ = [
 
 SUMMARY = "Verilog-2005 for FPGAs: an event-driven machine with the synapses that exist in block RAM"
 NEEDS_MAPPING = False
+CHECKS_BUDGETS = True  # the testbench; on a board, the host has to
 OPTIONS = ("lanes", "narrow")
 VERIFIED_BY = "Icarus Verilog or Verilator"
 REMARK = "the design was simulated, with its clocks counted; nothing was run on an FPGA"

@@ -101,6 +101,7 @@ class Machine:
         return {
             **p,
             **self._serial(),
+            **self._budgets(),
             "name": "".join(c if c.isalnum() or c in " _.,:()+-" else "_" for c in self.layout.net.name if c.isascii()),
             "version": __version__,
             "hash": self.layout.net.hash,
@@ -108,6 +109,16 @@ class Machine:
             "schedule": lists,
             "loads": "\n".join(_LOAD.substitute(lane=lane) for lane in range(self.layout.lanes)),
             "lanes": "\n".join(_LANE.substitute(lane=lane) for lane in range(self.layout.lanes)),
+        }
+
+    def _budgets(self) -> dict[str, str]:
+        """The lines of the testbench that count the messages of inputs with a budget, and end the run beyond it."""
+        inputs = [(self.layout.numbers[q.name], q) for q in self.layout.net.inputs if q.max_spikes_per_step is not None]
+        return {
+            "budget_counters": "".join(_COUNTER.substitute(number=number) for number, _ in inputs),
+            "budget_checks": "".join(
+                _BUDGET.substitute(number=number, name=q.name, most=q.max_spikes_per_step) for number, q in inputs
+            ),
         }
 
     def _serial(self) -> dict[str, Any]:
@@ -196,6 +207,17 @@ def _shape(memory: Memory) -> dict[str, Any]:
     return {name: value for name, value in asdict(memory).items() if name != "name" and value != usual[name]}
 
 
+def _budget_note(net: Network) -> str:
+    """What a host has to know of inputs with a budget; empty if there are none."""
+    budgets = [f"{p.name}: {p.max_spikes_per_step:,}" for p in net.inputs if p.max_spikes_per_step is not None]
+    if not budgets:
+        return ""
+    return f"""
+That no register wraps is proved only for inputs within a budget of messages a step ({", ".join(budgets)}). The testbench
+ends at a step beyond it. The machine itself does not count: on an FPGA, the host has to keep to the budget.
+"""
+
+
 def _readme(machine: Machine) -> str:
     """What is in an artifact, how large it is, and how it is simulated and driven."""
     net, p = machine.layout.net, machine.parameters
@@ -218,7 +240,7 @@ The ports are described at the top of snn.v. Populations have these numbers:
 | number | population | neurons |
 |---|---|---|
 {numbers}
-
+{_budget_note(net)}
 | memory | words | bits | copies |
 |---|---|---|---|
 {rows}
@@ -247,3 +269,15 @@ class _Text(Template):
 
 _LANE = _Text((RTL / "lane.v.in").read_text())
 _LOAD = _Text('            $readmemh("synapses_@@{lane}.hex", image);\n            load(@@{lane});')
+_COUNTER = _Text("\n    integer refused_@@{number}, sent_@@{number} = 0; // messages of input @@{number} in this step")
+_BUDGET = _Text("""
+            if (operation == 0 && event_population == @@{number})
+                sent_@@{number} = sent_@@{number} + 1;
+            if (operation != 0)
+                sent_@@{number} = 0;
+            if (sent_@@{number} > @@{most}) begin
+                refused_@@{number} = $fopen("refused.txt", "w");
+                $fwrite(refused_@@{number}, "input @@{name} sends more messages in step %0d than its budget of @@{most}", steps);
+                $fclose(refused_@@{number});
+                $finish;
+            end""")

@@ -168,6 +168,8 @@ def commands(sizes: dict[str, Any], inputs: Rasters) -> str:
 
 def _result(artifact: Artifact, sizes: dict[str, Any], inputs: Rasters, record: bool, folder: Path, by: str) -> Run:
     samples, steps = next(iter(inputs.values())).shape[:2]
+    if (refused := folder / "refused.txt").is_file():
+        raise RunError(f"the testbench refused its inputs: {refused.read_text()[:200]}", where=str(artifact.root))
     try:
         fired = _spikes(folder / "spikes.txt", sizes, samples, steps)
         traces = _states(folder / "trace.txt", sizes, samples, steps) if record else {}

@@ -20,6 +20,7 @@ FUNCTIONS = {
     "export": ("export",),
     "import": ("read",),
     "inspect": ("inspect",),
+    "limit": ("limit",),
     "map": ("map",),
     "prune": ("prune", "prune_to_fit"),
     "quantise": ("quantise",),
@@ -55,9 +56,10 @@ CALLED = {  # an option's name in the verb -> the parameter's
 PRINTED = {"as_json", "quiet"}
 PART_OF_DATA = {"split_seed"}  # of the source that data may be
 FILES = {  # read or written by the verb, around the call
-    ("check", "force"), ("check", "inputs"), ("import", "force"), ("import", "out"), ("map", "force"), ("map", "out"),
-    ("map", "svg"), ("prune", "out"), ("quantise", "force"), ("quantise", "out"), ("simplify", "force"), ("simplify", "out"),
-    ("simulate", "force"), ("simulate", "out"), ("train", "download"), ("train", "out"), ("train", "state_dict"),
+    ("check", "force"), ("check", "inputs"), ("import", "force"), ("import", "out"), ("limit", "force"), ("limit", "out"),
+    ("map", "force"), ("map", "out"), ("map", "svg"), ("prune", "out"), ("quantise", "force"), ("quantise", "out"),
+    ("simplify", "force"), ("simplify", "out"), ("simulate", "force"), ("simulate", "out"), ("train", "download"),
+    ("train", "out"), ("train", "state_dict"),
 }  # fmt: skip
 OTHER_FUNCTIONS = {  # asks for one more function, or for many processes
     ("check", "search"): "remedies", ("check", "wanted"): "prove_ranges", ("quantise", "fewer"): "simplify",

@@ -97,6 +97,11 @@ def _fixed(folder):
     store.save(store.load(RUN / "fixed.snnc"), folder / "fixed.snnc")
 
 
+def _pruned(folder):
+    _fixed(folder)
+    store.save(store.load(RUN / "pruned.snnc"), folder / "pruned.snnc")
+
+
 def _runs(folder):
     (folder / "out").mkdir()
     (folder / "out" / "mnist").symlink_to(RUN)
@@ -135,7 +140,7 @@ FILES = {
     "docs/import.md": _imports,
     "docs/own-models.md": _model(IMAGES),
     "docs/report.md": _runs,
-    "docs/proof.md": _fixed,
+    "docs/proof.md": _pruned,
     "docs/fpga.md": _fixed,
     "docs/how-to/fit-my-chip.md": _fixed,
     "docs/how-to/read-a-divergence.md": _program,

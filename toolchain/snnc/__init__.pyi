@@ -44,6 +44,7 @@ from snnc.pipeline.chip import check as check
 from snnc.pipeline.chip import export as export
 from snnc.pipeline.chip import map as map
 from snnc.pipeline.chip import remedies as remedies
+from snnc.pipeline.limit import limit as limit
 from snnc.pipeline.quantise import quantise as quantise
 from snnc.pipeline.simulate import contrast as contrast
 from snnc.pipeline.simulate import evaluate as evaluate
@@ -121,6 +122,7 @@ __all__ = [
     "evaluate",
     "export",
     "inspect",
+    "limit",
     "load",
     "map",
     "neurons",

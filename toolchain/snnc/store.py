@@ -135,7 +135,7 @@ def _population(fields: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Pop
     if fields["neuron"] is not None:
         model = neurons.get(fields["neuron"])
         neuron = model(**{p: tensors[f"population/{name}/{p}"] for p in model.parameters()})
-    return Population(name, tuple(fields["shape"]), neuron, fields["message_bits"])
+    return Population(name, tuple(fields["shape"]), neuron, fields["message_bits"], fields.get("max_spikes_per_step"))
 
 
 def _connection(fields: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Connection:

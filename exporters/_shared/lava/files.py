@@ -80,6 +80,7 @@ def _population(p: Population, lag: int, numeric: Fixed) -> dict[str, Any]:
         "states": [] if neuron is None else list(neuron.variables()),
         # Lava counts steps from 1, and the first input of a sample arrives `lag` steps after the sample began.
         "reset_offset": lag + 1,
+        **({} if p.max_spikes_per_step is None else {"max_spikes_per_step": p.max_spikes_per_step}),
     }
 
 

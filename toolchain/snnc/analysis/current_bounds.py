@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from snnc.analysis.intervals import Ints, Span, step
 from snnc.analysis.linear_response import response
 from snnc.analysis.reachability import ENDLESS, reach
+from snnc.base.bisect import first
 from snnc.errors import DoesNotFitError, NetworkError
 from snnc.network.arithmetic import Fixed
 from snnc.network.delays import Part, parts
@@ -56,10 +57,17 @@ class Bound(NamedTuple):
         return int(np.maximum(self.high, -self.low).argmax())
 
 
-def sent(p: Population) -> Sent:
-    """What a population can send by its kind: spikes, messages as large as an input's are, nothing from a readout."""
+def sent(p: Population, max_spikes_per_step: int | None = None) -> Sent:
+    """What a population can send: spikes, nothing from a readout, an input's messages within its budget and this promise."""
     fires = p.neuron is None or p.neuron.rule.fires
-    return Sent(2 ** max(p.message_bits, 1) - 1 if fires else 0)
+    return Sent(2 ** max(p.message_bits, 1) - 1 if fires else 0, at_most=promised(p, max_spikes_per_step))
+
+
+def promised(p: Population, max_spikes_per_step: int | None) -> int | None:
+    """Return how many messages an input sends in a step, by its budget and by a promise for all inputs; None: any number."""
+    if p.neuron is not None:
+        return None
+    return min((n for n in (p.max_spikes_per_step, max_spikes_per_step) if n is not None), default=None)
 
 
 def arriving(net: Network, population: str) -> list[tuple[Connection, Sent]]:
@@ -99,8 +107,33 @@ def must_not_wrap(net: Network) -> None:
             raise DoesNotFitError(
                 f"the current can reach {bound.reach:,} and wraps at {bound.limit:,}",
                 where=f"population {name!r}, neuron {bound.neuron}",
-                fix=f"scale its weights and threshold down by {bound.reach / bound.limit:.3g}, or prune it",
+                fix=_remedy(net, bound),
             )
+
+
+def _remedy(net: Network, bound: Bound) -> str:
+    """Return what helps against a current that can wrap: a budget of the inputs, if there is one under which none does."""
+    down = f"scale its weights and threshold down by {bound.reach / bound.limit:.3g}, or prune it"
+    most = largest_budget(net)
+    if most is None:
+        return down
+    return f"give its inputs a budget of {most:,} messages a step or less (snnc limit), if they never send more; or {down}"
+
+
+@lru_cache(maxsize=1)  # each chip that a network is checked for asks
+def largest_budget(net: Network) -> int | None:
+    """Return the largest budget of all inputs, in messages a step, with which no register of a fixed network can wrap.
+
+    None if none can, or if a budget of 1 is not enough. Budgets that inputs have already stay where they are smaller.
+    """
+    largest = max(p.size for p in net.inputs)
+
+    def wraps(budget: int) -> bool:
+        into = {p.name: [(c, sent(net[c.src], budget)) for c in net.into(p.name)] for p in net.populations if p.neuron}
+        return any(population_bound(net[name], arrives, fixed(net)).wraps for name, arrives in into.items())
+
+    most = first(wraps, 1, largest + 1) - 1
+    return most if 1 <= most < largest else None
 
 
 def population_bound(p: Population, into: Sequence[tuple[Connection, Sent]], numeric: Fixed) -> Bound:

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.analysis.current_bounds import Sent, arriving, fixed, step_current
+from snnc.analysis.current_bounds import Sent, arriving, fixed, promised, step_current
 from snnc.analysis.intervals import Span
 from snnc.analysis.reachability import MOST_STEPS, Reach, reach
 from snnc.errors import ConfigError, DoesNotFitError
 from snnc.network.arithmetic import Fixed
-from snnc.network.model import Connection, Network, Population, must_be_network
+from snnc.network.model import Network, Population, must_be_network
 from snnc.network.neuron import StateVar
 
 RULES = {
@@ -63,8 +63,9 @@ class Certificate:
 class RangeProof:
     """The certificates of a network, in the order of computation; they hold for this network, and for none with another hash.
 
-    ``rule`` is a key of `RULES`. ``max_spikes_per_step``: each input sends at most so many messages in a step, None: any
-    number. An input's messages are below 2 ** its ``message_bits``, spikes are 0 or 1.
+    ``rule`` is a key of `RULES`. ``max_spikes_per_step``: each input is assumed to send at most so many messages in a step,
+    None: any number; ``budgets``: those that the network itself gives to inputs, and whatever runs it holds them to. An
+    input's messages are below 2 ** its ``message_bits``, spikes are 0 or 1.
 
     Examples:
         >>> import snnc
@@ -79,6 +80,7 @@ class RangeProof:
     max_spikes_per_step: int | None
     certificates: tuple[Certificate, ...]
     reaches: Mapping[str, Reach] = field(repr=False, compare=False)
+    budgets: Mapping[str, int] = field(default_factory=dict)  # by input
 
     def __repr__(self) -> str:
         broken = [c.population for c in self.certificates if not c.holds]
@@ -88,11 +90,20 @@ class RangeProof:
     def holds(self) -> bool:
         return all(c.holds for c in self.certificates)
 
+    @property
+    def scope(self) -> str:
+        """The inputs for which it holds, in words."""
+        most = self.max_spikes_per_step
+        every = "every input" if most is None else f"every input of at most {most:,} messages a step"
+        budgets = (f"at most {n:,} messages a step of {name!r}" for name, n in self.budgets.items())
+        return every + (f" within the network's budget of {' and '.join(budgets)}" if self.budgets else "")
+
     def to_json(self) -> dict[str, Any]:
         """As JSON values: a few numbers for each population."""
         return {
             "network_hash": self.network_hash, "holds": self.holds, "rule": self.rule, "says": RULES[self.rule],
             "steps": self.steps, "max_spikes_per_step": self.max_spikes_per_step,
+            **({"budgets": dict(self.budgets)} if self.budgets else {}),
             "populations": {c.population: _json(c) for c in self.certificates},
         }  # fmt: skip
 
@@ -114,12 +125,12 @@ def _json(c: Certificate) -> dict[str, Any]:
 
 
 def prove_ranges(net: Network, *, steps: int | None = None, max_spikes_per_step: int | None = None) -> RangeProof:
-    """Bound what every register of a fixed network has to hold, for every input that there can be.
+    """Bound what every register of a fixed network has to hold, for every input within the network's budgets.
 
     Args:
         net: A quantised network.
         steps: Within so many steps; None for ever.
-        max_spikes_per_step: If each input sends at most so many messages in a step; None for any number.
+        max_spikes_per_step: If each input sends at most so many messages in a step; None for as many as its budget allows.
 
     Returns:
         A certificate for each population; ``holds`` if no register can wrap or saturate.
@@ -148,7 +159,8 @@ def prove_ranges(net: Network, *, steps: int | None = None, max_spikes_per_step:
     currents, reaches = _all(net, numeric, steps, max_spikes_per_step)
     found = tuple(_certificate(p, currents[p.name], reaches[p.name], numeric) for p in net.ordered if p.neuron)
     rule = "invariant" if steps is None else "steps"
-    return RangeProof(net.hash, rule, steps, max_spikes_per_step, found, reaches)
+    budgets = {p.name: p.max_spikes_per_step for p in net.inputs if p.max_spikes_per_step is not None}
+    return RangeProof(net.hash, rule, steps, max_spikes_per_step, found, reaches, budgets)
 
 
 def _all(net: Network, numeric: Fixed, steps: int | None, budget: int | None) -> tuple[dict[str, Span], dict[str, Reach]]:
@@ -164,7 +176,7 @@ def _all(net: Network, numeric: Fixed, steps: int | None, budget: int | None) ->
         for p in (p for p in net.ordered if p.name in waiting):
             waiting.discard(p.name)
             rounds[p.name] += 1
-            into = [(c, _sent(c, what, senders, budget)) for c, what in arriving(net, p.name)]
+            into = [(c, _sent(net[c.src], what, senders, budget)) for c, what in arriving(net, p.name)]
             currents[p.name] = Span(*step_current(p, into, numeric))
             assert p.neuron is not None  # noqa: S101 - for the type checker; inputs do not wait
             reaches[p.name] = reach(p.neuron, currents[p.name], numeric, steps)
@@ -175,11 +187,11 @@ def _all(net: Network, numeric: Fixed, steps: int | None, budget: int | None) ->
     return currents, reaches
 
 
-def _sent(c: Connection, what: Sent, senders: Mapping[str, NDArray[np.bool_]], budget: int | None) -> Sent:
-    """What can be sent over a connection: of neurons, by those that can fire; of inputs, within the budget."""
-    if c.src not in senders:
-        return what._replace(at_most=budget)
-    fires = senders[c.src]
+def _sent(src: Population, what: Sent, senders: Mapping[str, NDArray[np.bool_]], budget: int | None) -> Sent:
+    """What a population can send: of neurons, by those that can fire; of inputs, within their budgets."""
+    if src.name not in senders:
+        return what._replace(at_most=promised(src, budget))
+    fires = senders[src.name]
     return what if fires.all() else what._replace(neurons=fires)
 
 

@@ -12,7 +12,7 @@ def print_populations(inspection: Inspection) -> None:
         (
             p.name,
             "x".join(map(str, p.shape)),
-            p.neuron or "input",
+            p.neuron or ("input" if p.max_spikes_per_step is None else f"input, {p.max_spikes_per_step:,} a step"),
             "-" if p.hops is None else p.hops,
             _number(p.scale),
             p.limited_by or "-",

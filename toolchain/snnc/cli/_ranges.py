@@ -89,8 +89,7 @@ def print_proof(name: str, judged: JudgedRanges) -> None:
 
 def _scope(proof: RangeProof) -> str:
     time = f"within {proof.steps:,} steps" if proof.steps else "ever"
-    most = proof.max_spikes_per_step
-    return f"{time}, for every input" + (f" of at most {most:,} messages a step" if most is not None else "")
+    return f"{time}, for {proof.scope}"
 
 
 def _span(c: Certificate, state: str) -> str:

@@ -93,8 +93,20 @@ def command(
     print_populations(inspection)
     print_connections(inspection)
     print_parameters(inspection)
+    _print_budgets(written)
     if simplified:
         print_saved(simplified)
+
+
+def _print_budgets(net: Network) -> None:
+    """Print for which inputs it is proved that no current wraps, if not for all."""
+    budgets = [
+        f"{p.max_spikes_per_step:,} messages a step of {p.name!r}" for p in net.inputs if p.max_spikes_per_step is not None
+    ]
+    if budgets:
+        click.echo(
+            f"no current wraps: proved for inputs of at most {' and '.join(budgets)}; simulators and programs refuse others"
+        )
 
 
 def _say_what_takes_it(net: Network, profile: Profile, quiet: bool) -> None:

@@ -41,6 +41,7 @@ class Population:
     shape: tuple[int, ...]
     neuron: Neuron | None  # None: an input
     message_bits: int = 0  # of what it sends: 0 = spikes (0 or 1), n = integers below 2**n (inputs only)
+    max_spikes_per_step: int | None = None  # messages that it sends in a step at most, its budget; None: any number (inputs only)
 
     @property
     def size(self) -> int:
@@ -215,7 +216,10 @@ def structure(net: Network) -> dict[str, Any]:
         "numeric": {"kind": net.numeric.kind, **asdict(net.numeric)},
         "encoding": net.encoding.stated() if net.encoding else None,
         "populations": [
-            {"name": p.name, "shape": list(p.shape), "neuron": p.neuron and p.neuron.model(), "message_bits": p.message_bits}
+            {
+                "name": p.name, "shape": list(p.shape), "neuron": p.neuron and p.neuron.model(), "message_bits": p.message_bits,
+                **({} if p.max_spikes_per_step is None else {"max_spikes_per_step": p.max_spikes_per_step}),
+            }
             for p in net.populations
         ],
         "connections": [
@@ -265,6 +269,8 @@ def _kind_problems(net: Network) -> list[str]:
     wrong = [f"has the name {text!r}, expected text" for text in texts if not isinstance(text, str)]
     wholes = [("shape", n, p.name) for p in net.populations for n in p.shape]
     wholes += [("message_bits", p.message_bits, p.name) for p in net.populations]
+    budgets = [(p.max_spikes_per_step, p.name) for p in net.populations if p.max_spikes_per_step is not None]
+    wholes += [("max_spikes_per_step", n, name) for n, name in budgets]
     wholes += [("delay_steps", c.delay_steps, c.name) for c in net.connections]
     wholes += [("exponent", c.op.exponent, c.name) for c in net.connections]
     wrong += [f"has a {what} of {n!r} in {name!r}, expected a whole number" for what, n, name in wholes if type(n) is not int]
@@ -297,10 +303,20 @@ def _population_problems(p: Population, numeric: Numeric) -> list[str]:
     if p.size > MAX_NEURONS:
         return [f"has {p.size:,} neurons, at most {MAX_NEURONS:,} are possible"]
     if p.neuron is None:
-        return [] if 0 <= p.message_bits <= 24 else [f"sends {p.message_bits}-bit messages, 0 to 24 are possible"]
+        return _input_problems(p)
     if p.message_bits:
         return ["sends graded messages, which only inputs do"]
+    if p.max_spikes_per_step is not None:
+        return ["has a budget of spikes, which only inputs have"]
     return [q for name, f in p.neuron.parameters().items() for q in _parameter_problems(p, name, f.metadata, numeric)]
+
+
+def _input_problems(p: Population) -> list[str]:
+    if not 0 <= p.message_bits <= 24:
+        return [f"sends {p.message_bits}-bit messages, 0 to 24 are possible"]
+    if p.max_spikes_per_step is not None and not 1 <= p.max_spikes_per_step <= MAX_NEURONS:
+        return [f"has a budget of {p.max_spikes_per_step} spikes a step, 1 to {MAX_NEURONS:,} are possible"]
+    return []
 
 
 def _parameter_problems(p: Population, name: str, meta: Any, numeric: Numeric) -> list[str]:

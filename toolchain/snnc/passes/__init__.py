@@ -1,1 +1,1 @@
-"""Network to Network without training: quantise, dequantise, simplify, prune by magnitude."""
+"""Network to Network without training: quantise, dequantise, limit, simplify, prune by magnitude."""

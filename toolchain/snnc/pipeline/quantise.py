@@ -8,6 +8,7 @@ from snnc.network.model import Network, must_be_network
 from snnc.passes.quantise import QuantiseConfig
 from snnc.passes.quantise import quantise as rounded
 from snnc.pipeline.arguments import Chip, Data, Say, dataset_of, profile_of, silent
+from snnc.pipeline.limit import must_keep_budgets
 from snnc.training.settings import FinetuneConfig, must_have_torch
 
 _DEFAULT = FinetuneConfig()
@@ -42,7 +43,8 @@ def quantise(
         quiet: Show no progress on stderr.
         say: Called with a line about the epoch that was kept.
         config: All settings at once, instead of keywords.
-        **settings: Fields of `QuantiseConfig`: ``sign_mode``, ``drop_zeros``, ``negative_exponents``.
+        **settings: Fields of `QuantiseConfig`: ``sign_mode``, ``drop_zeros``, ``negative_exponents``,
+            ``max_spikes_per_step``.
 
     Returns:
         A fixed-point network with the same populations and synapses.
@@ -51,7 +53,7 @@ def quantise(
         NetworkError: The network is fixed already, or a parameter is out of the chip's range or rounds to zero.
         ProfileError: There is no such chip, or its profile is damaged.
         ConfigError: A setting is unknown or impossible.
-        DataError: The data does not suit the network.
+        DataError: The data does not suit the network, or a sample is beyond the budget of an input.
         MissingDependencyError: Fine-tuning needs torch, which is not installed.
 
     Examples:
@@ -69,7 +71,9 @@ def quantise(
     from snnc.training.quantised.finetune import finetune
 
     tuning = FinetuneConfig(epochs=finetune_epochs, lr=finetune_lr, seed=seed, threads=threads)
-    tuned = finetune(net, fixed, dataset_of(data, "train", folder), tuning, Record(quiet=quiet))
+    dataset = dataset_of(data, "train", folder)
+    must_keep_budgets(fixed, dataset)
+    tuned = finetune(net, fixed, dataset, tuning, Record(quiet=quiet))
     kept = tuned.done[-1].settings
     say(
         f"kept epoch {kept['kept_epoch']} of {finetune_epochs}: validation accuracy {100 * kept['validation_accuracy']:.2f} %, "

@@ -36,6 +36,7 @@ class PopulationFacts:
     limited_by: str | None
     current_reach: int | None  # the largest |u| that any input can bring about, in state units
     current_limit: int | None  # where u would wrap
+    max_spikes_per_step: int | None = None  # messages that an input sends in a step at most; None: any number
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,7 @@ def _populations(net: Network) -> tuple[PopulationFacts, ...]:
             limited_by.get(p.name),
             bounds[p.name].reach if p.name in bounds else None,
             bounds[p.name].limit if p.name in bounds else None,
+            p.max_spikes_per_step,
         )
         for p in net.populations
     )

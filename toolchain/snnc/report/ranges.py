@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from snnc.analysis.range_proof import RULES, Certificate, prove_ranges
+from snnc.analysis.range_proof import RULES, Certificate, RangeProof, prove_ranges
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Network
 from snnc.report.blocks import Cell, Section, Share, Table, Text, not_recorded
@@ -25,11 +25,15 @@ def certificates(net: Network) -> tuple[Text, Table]:
     verdict = (
         Text(f"It is not proved that no register of {', '.join(unproved)} wraps or saturates.", "bad")
         if unproved
-        else Text(f"No register wraps or saturates, whatever the input. Rule: {RULES[proof.rule]}.", "good")
+        else Text(f"No register wraps or saturates, {_inputs(proof)}. Rule: {RULES[proof.rule]}.", "good")
     )
     rows = tuple(row for c in proof.certificates for row in _rows(c))
     columns = ("register", "reaches at most", "nearest to its end", "left to the end", "verdict")
-    return verdict, Table("What each register has to hold, for every input", columns, rows)
+    return verdict, Table(f"What each register has to hold, for {proof.scope}", columns, rows)
+
+
+def _inputs(proof: RangeProof) -> str:
+    return f"for {proof.scope}" if proof.budgets else "whatever the input"
 
 
 def _rows(c: Certificate) -> Iterator[tuple[Cell, ...]]:

@@ -11,6 +11,7 @@ from snnc.errors import DataError
 from snnc.network.delays import Part, parts
 from snnc.network.model import Network, Population
 from snnc.network.neuron import NeuronState
+from snnc.simulation.input_budget import check_budget
 from snnc.simulation.run import Rasters, Run, models
 
 
@@ -18,7 +19,7 @@ def simulate(net: Network, inputs: Rasters, *, record: bool = False) -> Run:
     """Run a network on input rasters, one (samples, steps, n) array of integers for each input population.
 
     ``record`` keeps the states of every step; those of readouts, which never fire, are always kept. Raises DataError
-    if an input is missing, has the wrong shape, or holds messages that its population cannot send.
+    if an input is missing, has the wrong shape, holds messages that its population cannot send, or more than its budget.
     """
     samples, steps = check_inputs(net, inputs)
     for p in net.inputs:
@@ -60,7 +61,7 @@ def _current(part: Part, spikes: NDArray[Any], step: int, net: Network) -> NDArr
 def check_inputs(net: Network, inputs: Rasters) -> tuple[int, int]:
     """Return (samples, steps) of the inputs, which must agree.
 
-    Raises DataError for shapes and types that do not suit the network.
+    Raises DataError for shapes and types that do not suit the network, and for inputs beyond their budgets.
     """
     for p in net.inputs:
         where = f"input {p.name!r}"
@@ -75,6 +76,8 @@ def check_inputs(net: Network, inputs: Rasters) -> tuple[int, int]:
     shapes = {inputs[p.name].shape[:2] for p in net.inputs}
     if len(shapes) != 1:
         raise DataError(f"inputs differ in samples and steps: {sorted(shapes)}", fix="give all inputs as many of both")
+    for p in net.inputs:
+        check_budget(p, inputs[p.name])
     samples, steps = shapes.pop()
     return samples, steps
 

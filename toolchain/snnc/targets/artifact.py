@@ -16,10 +16,7 @@ from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Network
 from snnc.network.op import MAX_SYNAPSES
-from snnc.targets.target import (
-    Artifact,
-    load,
-)
+from snnc.targets.target import Artifact, budget_problems, load
 
 SCHEMA = "snnc.artifact/1"
 MANIFEST = "manifest.json"
@@ -48,7 +45,7 @@ def export(
     chosen, options = load(target), dict(options or {})
     if unknown := sorted(options.keys() - set(getattr(chosen, "OPTIONS", ()))):
         raise UsageError(f"target {target!r} has no option {unknown[0]!r}", where="export", fix="leave it out")
-    if problems := chosen.problems(net, mapping):
+    if problems := chosen.problems(net, mapping) or budget_problems(chosen, target, net):
         raise UnsupportedError("; ".join(problems), where=f"network {net.name!r} for target {target!r}")
     with new_folder(out, ours=_is_artifact, force=force) as folder:
         latency = chosen.export(net, mapping, folder, max_synapses, **options)

@@ -70,6 +70,18 @@ def takes_mapping(target: Target) -> bool:
     return target.NEEDS_MAPPING or getattr(target, "TAKES_MAPPING", False)
 
 
+def budget_problems(target: Target, name: str, net: Network) -> list[str]:
+    """Return which inputs have a budget of spikes that the target's programs do not hold them to; see CHECKS_BUDGETS."""
+    if getattr(target, "CHECKS_BUDGETS", False):
+        return []
+    return [
+        f"input {p.name!r} has a budget of {p.max_spikes_per_step:,} messages a step, on which the range proof stands, and what"
+        f" {name} writes does not check its inputs; use a target that does (docs/proof.md), or quantise without a budget"
+        for p in net.inputs
+        if p.max_spikes_per_step is not None
+    ]
+
+
 def reason_not_run(target: Target) -> str:
     """Why artifacts of the target cannot be run here, in its own words: its NOT_RUN."""
     return str(getattr(target, "NOT_RUN", "see snnc targets"))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from snnc.analysis.current_bounds import sent
 from snnc.network.model import Network
 from snnc.simulation.choice import simulator
+from snnc.simulation.input_budget import keep_budget
 from snnc.simulation.run import Rasters, Run
 from snnc.verification.coverage import Coverage
 from snnc.verification.refute import RegisterEnd, drive
@@ -35,8 +36,10 @@ def covering(
     for longer in LONGER:
         for _ in range(ROUNDS):
             before = _reached(coverage)
-            for tried in _tries(net, coverage, longer * steps, np.random.default_rng([seed, len(kept)])):
-                kept += _useful(net, coverage, run(net, tried, True))
+            rng = np.random.default_rng([seed, len(kept)])
+            for tried in _tries(net, coverage, longer * steps, rng):
+                within = {p.name: keep_budget(p, tried[p.name], rng) for p in net.inputs}
+                kept += _useful(net, coverage, run(net, within, True))
             if _reached(coverage) == before or not _left(coverage):
                 break
         if not any(share.left for share in coverage.synapses().values()):

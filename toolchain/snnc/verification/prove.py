@@ -18,6 +18,7 @@ from snnc.network.encoding import Samples, encode, encoded_shape
 from snnc.network.events import Events
 from snnc.network.model import Network, Population
 from snnc.simulation.choice import simulator
+from snnc.simulation.input_budget import keep_budget
 from snnc.simulation.run import Rasters, Run, classes
 from snnc.targets.integrity import alterations, must_be_unaltered
 from snnc.targets.target import Artifact, RunnableTarget, is_runnable, load, reason_not_run, remark
@@ -263,16 +264,16 @@ def from_rasters(rasters: Rasters) -> Source:
 
 
 def from_noise(net: Network, steps: int, rate: float, seed: int) -> Source:
-    """Return a source of random rasters. Each slot of an input holds a message with probability ``rate``; a message has any
-    size that the input can send.
+    """Return a source of random rasters. Each slot of an input holds a message with probability ``rate``, as far as the
+    budget of the input allows; a message has any size that the input can send.
     """
 
-    def sample(number: int, size: int, bits: int) -> NDArray[np.int64]:
+    def sample(number: int, p: Population) -> NDArray[np.integer]:
         rng = np.random.default_rng([seed, number])
-        message = rng.integers(1, 2 ** max(bits, 1), (steps, size))
-        return np.where(rng.random((steps, size)) < rate, message, 0)
+        message = rng.integers(1, 2 ** max(p.message_bits, 1), (steps, p.size))
+        return keep_budget(p, np.where(rng.random((steps, p.size)) < rate, message, 0), rng)
 
     def source(first: int, count: int) -> Rasters:
-        return {p.name: np.stack([sample(first + i, p.size, p.message_bits) for i in range(count)]) for p in net.inputs}
+        return {p.name: np.stack([sample(first + i, p) for i in range(count)]) for p in net.inputs}
 
     return source

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.analysis.current_bounds import fixed, sent
+from snnc.analysis.current_bounds import fixed, promised, sent
 from snnc.analysis.intervals import Stepped, span, step
 from snnc.analysis.linear_response import impulse_response
 from snnc.analysis.range_proof import Certificate, RangeProof, ends
@@ -35,6 +35,7 @@ TRIES = 192  # changes in a round, of which the best is kept
 LAST = 6  # only messages of the last steps are changed
 
 _Inputs = Mapping[str, NDArray[np.int64]]  # input -> (tries, steps, n)
+_Budgets = Mapping[str, int | None]  # input -> messages in a step; None: any number
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,8 @@ def drive(net: Network, target: RegisterEnd, steps: int, max_spikes_per_step: in
     driven = _farthest(part, row, tried)
     if direct and not driven.beyond and _climbs_to_a_reset(p, target):
         largest = {q.name: sent(q).largest for q in net.inputs}
-        inputs = _changed_for_more(driven.inputs, largest, max_spikes_per_step, lambda x: _held(part, row, x).max(1))
+        budgets = {q.name: promised(q, max_spikes_per_step) for q in net.inputs}
+        inputs = _changed_for_more(driven.inputs, largest, budgets, lambda x: _held(part, row, x).max(1))
         driven = _farthest(part, row, inputs)
     return replace(driven, target=target)
 
@@ -230,7 +232,7 @@ def _inputs(
     holds = min(HOLDS if direct else 2, MOST_MESSAGES // (steps * sum(q.size for q in net.inputs)))
     for plan in _plans(p, replace(target, neuron=neuron), steps, fixed(net), holds):
         effects = _direct(net, p, plan) if direct else _through(net, target.population, neuron, plan)
-        tries.append({q.name: _raster(effects.get(q.name), q, steps, budget) for q in net.inputs})
+        tries.append({q.name: _raster(effects.get(q.name), q, steps, promised(q, budget)) for q in net.inputs})
     return {q.name: np.stack([t[q.name] for t in tries]) for q in net.inputs}
 
 
@@ -297,16 +299,16 @@ def _raster(effect: NDArray[np.float64] | None, p: Population, steps: int, budge
 
 
 def _changed_for_more(
-    best: _Inputs, largest: Mapping[str, int], budget: int | None, values: Callable[[_Inputs], NDArray[Any]]
+    best: _Inputs, largest: Mapping[str, int], budgets: _Budgets, values: Callable[[_Inputs], NDArray[Any]]
 ) -> _Inputs:
     """Return the input (one try) after changes that each raise its value, until none of the tried changes does.
 
     ``values``: inputs -> (tries,), how far each drives. ``largest``: an input's largest message; a change removes it or sends
-    it. ``budget``: messages of an input in a step.
+    it. ``budgets``: messages of each input in a step.
     """
     rng, reached = np.random.default_rng(0), values(best)[0]
     for _ in range(ROUNDS):
-        tried = _changed(best, largest, budget, rng)
+        tried = _changed(best, largest, budgets, rng)
         found = values(tried)
         if found.max() <= reached:
             break
@@ -315,7 +317,7 @@ def _changed_for_more(
     return best
 
 
-def _changed(best: _Inputs, largest: Mapping[str, int], budget: int | None, rng: np.random.Generator) -> _Inputs:
+def _changed(best: _Inputs, largest: Mapping[str, int], budgets: _Budgets, rng: np.random.Generator) -> _Inputs:
     """Return copies of an input, each with one message more or less."""
     tried = {name: raster.repeat(TRIES, axis=0) for name, raster in best.items()}
     names = sorted(tried)
@@ -326,6 +328,6 @@ def _changed(best: _Inputs, largest: Mapping[str, int], budget: int | None, rng:
         row = tried[name][i, step]
         if row[source]:
             row[source] = 0
-        elif budget is None or np.count_nonzero(row) < budget:
+        elif (budget := budgets[name]) is None or np.count_nonzero(row) < budget:
             row[source] = largest[name]
     return tried

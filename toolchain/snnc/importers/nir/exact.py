@@ -70,7 +70,8 @@ def _population(fields: Tree, graph: Graph, imported: Population, numeric: Numer
         held = graph.nodes[fields["node"]].fields.group("metadata").group("snnc")
         neuron = model(**{name: _array(held, name, numeric) for name in model.parameters()})
         _must_agree(neuron, imported, numeric)
-    return Population(fields["name"], tuple(fields["shape"]), neuron, fields["message_bits"])
+    budget = fields.get("max_spikes_per_step")
+    return Population(fields["name"], tuple(fields["shape"]), neuron, fields["message_bits"], budget)
 
 
 def _array(held: Group, name: str, numeric: Numeric) -> NDArray[Any]:
