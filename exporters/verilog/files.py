@@ -21,6 +21,7 @@ from .synapses import Images, hexadecimal, images
 from .units import Unit
 
 RTL = Path(__file__).with_name("rtl")
+HOST = "host.py"
 CONTROL = 500  # LUTs of the schedule, the control and the serial port
 LUTS_PER_BIT = 2  # of a lane's pipeline: registers, and what selects their input
 SOURCES = ("snn_ram.v", "snn_synapses.v", "snn_lane.v", "snn_control.v", "snn_uart.v")
@@ -84,6 +85,7 @@ class Machine:
         """Fill a folder."""
         for name in SOURCES:
             (folder / name).write_bytes((RTL / name).read_bytes())
+        (folder / HOST).write_bytes(Path(__file__).with_name(HOST).read_bytes())
         values = self._values()
         for name in ("snn.v", "testbench.v", "board.v", "board_testbench.v"):
             (folder / name).write_text(_Text((RTL / f"{name}.in").read_text()).substitute(values))
@@ -245,7 +247,9 @@ The ports are described at the top of snn.v. Populations have these numbers:
 |---|---|---|---|
 {rows}
 
-{_orders(machine)}A host that sends a neuron twice in a step, or a message wider than the population's, breaks what the
+{_orders(machine)}`snnc build` puts the design behind a serial port (board.v); `host.py` streams rasters to it.
+
+A host that sends a neuron twice in a step, or a message wider than the population's, breaks what the
 registers' widths were proved for.
 """
 

