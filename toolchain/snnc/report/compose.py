@@ -10,6 +10,7 @@ from snnc.report.blocks import Report, Text
 from snnc.report.chip import budget_bars, chip_map, mapped_of
 from snnc.report.confusion import confusion
 from snnc.report.curves import accuracy, layers, training
+from snnc.report.design import designs
 from snnc.report.divergence import divergences
 from snnc.report.energy import energy
 from snnc.report.folder import RunFolder, is_run, read_run
@@ -42,7 +43,7 @@ def run_report(run: RunFolder) -> Report:
     mapped = mapped_of(run)
     sections = (
         overview(run, budget), training(run), accuracy(run), layers(run), confusion(run), weights(run), sparsity(run),
-        budget_bars(budget, advice), chip_map(run, mapped), rasters(run), divergences(run), activity(run),
+        budget_bars(budget, advice), *designs(run.path), chip_map(run, mapped), rasters(run), divergences(run), activity(run),
         energy(run, mapped.census if mapped else None, mapped.packet_hops if mapped else 0.0), ranges(run), provenance(run),
     )  # fmt: skip
     return Report(f"{run.name}: report of a run", sections)
