@@ -43,6 +43,7 @@ CHANGES = [  # file, what is there, what stands there instead
     ("snn.v", "head_hidden1 + ", "1 + head_hidden1 + "),
     ("neurons.v", "<<< 6", "<<< 5"),
     ("neurons.v", " > parameter_threshold", " < parameter_threshold"),
+    ("neurons.v", " > parameter_threshold", " >= parameter_threshold"),
     ("neurons.v", "< 0 ?", ">= 0 ?"),
     ("neurons.v", "[0] ? 1'sd0 :", "[0] ? 1'sd0 + 1'b1 :"),
     ("neurons.v", "+ parameter_bias", "- parameter_bias"),
@@ -55,7 +56,7 @@ def network():
     """Loops, delays, unequal populations on two lanes; a bias for each neuron, a threshold for each population."""
     net = fixed_loops(sizes=(12, 21, 5))
     bias = {"hidden1": np.arange(21) * 100 - 600, "output": np.array(640)}
-    threshold = {"hidden1": np.array(301), "output": np.array(250)}
+    threshold = {"hidden1": np.array(301), "output": np.array(270)}  # met to one unit
     populations = [
         p if p.neuron is None else replace(p, neuron=replace(p.neuron, bias=bias[p.name], threshold=threshold[p.name]))
         for p in net.populations
@@ -123,5 +124,11 @@ def test_a_change_of_a_memory_is_caught(name, word, case, tmp_path):
     assert is_caught(case, tmp_path / "a", incremented(name, word))
 
 
-def test_there_are_forty():
-    assert len(CHANGES) + len(IMAGES) == 40
+def test_there_are_more_than_forty():
+    assert len(CHANGES) + len(IMAGES) == 41
+
+
+def test_a_threshold_is_met_to_one_unit(case):
+    """Or no input would tell > from >=."""
+    *_, reference = case
+    assert (reference.states["output"]["v"] == 270 << 6).any()
