@@ -111,7 +111,10 @@ BROKEN = {  # group -> name -> what the entry point names, and what is said of i
         "gone": ("snnc_nowhere", "target 'gone': of snnc-bad 1.0 cannot be imported (ModuleNotFoundError: "),
         "c": ("snnc_bad", "target 'c': is offered by snnc-bad 1.0 and by snnc itself; rename it in snnc-bad 1.0"),
     },
-    "snnc.neurons": {"bad": ("snnc_bad", "neuron model 'bad': of snnc-bad 1.0 cannot be imported")},
+    "snnc.neurons": {
+        "bad": ("snnc_bad", "neuron model 'bad': of snnc-bad 1.0 cannot be imported"),
+        "lies": ("lies", "neuron model 'lies': of snnc-bad 1.0 does not do what it says: compares with '>=', and 0 of "),
+    },
     "snnc.ops": {
         "bad": ("json", "operator 'bad': of snnc-bad 1.0 is the module 'json'; give file and entry point one name"),
         "json": ("json", "operator 'json': of snnc-bad 1.0 has no OP; add it to the module"),
@@ -133,6 +136,8 @@ def broken(tmp_path_factory):
     """A folder on whose path a package is installed of which nothing works."""
     folder = tmp_path_factory.mktemp("broken")
     (folder / "snnc_bad.py").write_text("1 / 0\n")
+    honest = (PACKAGE / "snnc_example" / "plain_lif.py").read_text()
+    (folder / "lies.py").write_text(honest.replace('comparator=">"', 'comparator=">="'))
     (folder / "snnc_wrong").mkdir()
     (folder / "snnc_wrong" / "__init__.py").write_text("")
     (folder / "snnc_wrong" / "wrong.toml").write_text("[chip]\n")
@@ -148,7 +153,7 @@ def test_those_that_do_not_work_name_their_distribution_and_break_no_list(broken
     assert [e for e in expected if not any(p.startswith(e) for p in problems.values())] == []
     listed = run(broken, "targets", "--json")
     assert {"loihi", "npz"} < set(json.loads(listed.stdout)["targets"])
-    assert listed.stderr.count("left out: ") == 6  # targets, neurons and operators
+    assert listed.stderr.count("left out: ") == 7  # targets, neurons and operators
     profiles = run(broken, "profiles")
     assert "kapoho_bay" in profiles.stdout
     assert profiles.stderr.count("left out: ") == 3

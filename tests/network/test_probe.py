@@ -1,11 +1,15 @@
 """A model's rule says what its step does: all models do, and each answer that is spoiled is seen."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import final
 
+import numpy as np
 import pytest
+from cases.networks import float_chain
 
 from snnc import neurons
+from snnc.errors import NetworkError
 from snnc.network.probe import probe
 from snnc.plugin import DECAY, FRACTION, LEVEL, THRESHOLD, Neuron, SpikeRule, StateVar, parameter
 
@@ -60,7 +64,7 @@ def test_a_state_that_is_not_declared_is_seen(monkeypatch):
 def test_a_readout_that_fires_is_seen(monkeypatch):
     model = neurons.get("li")
     step = model.step
-    monkeypatch.setattr(model, "step", lambda self, state, current, a: (step(self, state, current, a)[0], current > 0))
+    monkeypatch.setattr(model, "step", lambda self, state, current, a: (step(self, state, current, a)[0], a.positive(current)))
     assert probe(model) == ["it says that it never fires, and fires"]
 
 
@@ -128,3 +132,48 @@ def test_what_cannot_be_probed_is_a_problem(monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(OneState, "parameters", classmethod(lambda cls: {}))
     assert probe(OneState) == ["it fires, and has no parameter 'threshold' among []"]
+
+
+def spiking(branch):
+    """A step of `OneState` whose spikes are computed otherwise."""
+
+    def step(self, state, current, a):
+        v = a.saturate(a.floor_decay(state["v"], self.decay_v) + a.lift(current))
+        spikes = branch(v, a.lift(self.threshold), a)
+        return {"v": a.reset_to(v, spikes, a.lift(self.level))}, spikes
+
+    return step
+
+
+BRANCHES = {
+    "a branch": lambda v, threshold, a: 1 if v >= threshold else 0,
+    "numpy": lambda v, threshold, a: np.where(a.at_least(v, threshold), 1, 0),
+    "a constant": lambda v, threshold, a: np.zeros(v.shape) if isinstance(v, np.ndarray) else 0,
+    "a method of arrays": lambda v, threshold, a: v.clip(0),
+}
+
+
+@pytest.mark.parametrize("branch", BRANCHES)
+def test_a_step_that_cannot_be_written_down_is_seen(branch, monkeypatch):
+    monkeypatch.setattr(OneState, "step", spiking(BRANCHES[branch]))
+    assert re.match(r"its step (is to be made of|returns .* instead)", probe(OneState)[0])
+
+
+def test_what_is_no_model_is_seen():
+    class Empty(Neuron):
+        """Has nothing."""
+
+    assert probe(Empty) == ["it has no rule, states, readout"]
+    assert probe(3) == ["3 is no class of neurons"]
+
+
+@pytest.mark.parametrize("wrong", ["rule", "step"])
+def test_no_network_holds_a_model_that_lies(wrong):
+    """Of a class that no entry point names: refused where a network is made of it, not where a stage fails."""
+    members = {"rule": replace(OneState.rule, comparator=">")} if wrong == "rule" else {"step": spiking(BRANCHES["a branch"])}
+    lying = dataclass(frozen=True, eq=False)(type("Lying", (OneState,), members))
+    net = float_chain()
+    with pytest.raises(NetworkError, match=r"has a neuron model '\w+' that does not do what it says: (compares with|its step)"):
+        replace(net, populations=tuple(replace(p, neuron=p.neuron and lying()) for p in net.populations))
+    honest = replace(net, populations=tuple(replace(p, neuron=p.neuron and OneState()) for p in net.populations))
+    assert honest.hash != net.hash

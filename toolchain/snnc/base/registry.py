@@ -6,8 +6,8 @@ entry point in the group of its kind, of the plug-in's name. Nothing is imported
 
 import importlib
 import pkgutil
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType, ModuleType
@@ -64,13 +64,15 @@ def load_offered(group: str, kind: str, name: str, own: Collection[str]) -> Modu
 
 @dataclass(frozen=True)
 class Registry:
-    """Plug-ins of one kind. ``needs``: what the module of each has to hold."""
+    """Plug-ins of one kind. ``needs``: what the module of each has to hold. ``checks``: functions that return what is wrong with a
+    module of another distribution, each as a sentence; the package of the kind adds them."""
 
     package: str  # in which those of snnc lie
     kind: str  # what one is called in messages
     unknown: type[SnncError]
     group: str = ""  # of the entry points
     needs: tuple[str, ...] = ()
+    checks: list[Callable[[ModuleType], Sequence[str]]] = field(default_factory=list, compare=False)
 
     def names(self) -> tuple[str, ...]:
         """Return every name, sorted; nothing is imported."""
@@ -89,6 +91,9 @@ class Registry:
             raise PluginError(what, where=f"{self.kind} {name!r}", fix="give file and entry point one name")
         if lacking := [need for need in self.needs if not hasattr(module, need)]:
             raise PluginError(f"of {dist} has no {', '.join(lacking)}", where=f"{self.kind} {name!r}", fix="add it to the module")
+        if wrong := [sentence for check in self.checks for sentence in check(module)]:
+            what = f"of {dist} does not do what it says: {'; '.join(wrong)}"
+            raise PluginError(what, where=f"{self.kind} {name!r}", fix=f"update or uninstall {dist}")
         return module
 
     def broken(self) -> dict[str, PluginError]:

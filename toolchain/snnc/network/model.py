@@ -7,7 +7,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from math import prod
 from os import PathLike, fspath
 from typing import Any, Self
@@ -21,6 +21,7 @@ from snnc.network.encoding import Encoding
 from snnc.network.html import block
 from snnc.network.neuron import Neuron
 from snnc.network.op import Op
+from snnc.network.probe import probe
 from snnc.network.synapses import MAX_DELAY_STEPS
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
@@ -308,6 +309,8 @@ def _population_problems(p: Population, numeric: Numeric) -> list[str]:
         return ["sends graded messages, which only inputs do"]
     if p.max_spikes_per_step is not None:
         return ["has a budget of spikes, which only inputs have"]
+    if wrong := _model_problems(type(p.neuron)):
+        return [f"has a neuron model {p.neuron.model()!r} that does not do what it says: {wrong[0]}"]
     return [q for name, f in p.neuron.parameters().items() for q in _parameter_problems(p, name, f.metadata, numeric)]
 
 
@@ -317,6 +320,12 @@ def _input_problems(p: Population) -> list[str]:
     if p.max_spikes_per_step is not None and not 1 <= p.max_spikes_per_step <= MAX_NEURONS:
         return [f"has a budget of {p.max_spikes_per_step} spikes a step, 1 to {MAX_NEURONS:,} are possible"]
     return []
+
+
+@cache
+def _model_problems(model: type[Neuron]) -> tuple[str, ...]:
+    """Return what the rule of a model says otherwise than its step does; of snnc's own models, which the tests probe, nothing."""
+    return () if model.__module__.startswith("snnc.neurons.") else tuple(probe(model))
 
 
 def _parameter_problems(p: Population, name: str, meta: Any, numeric: Numeric) -> list[str]:

@@ -6,6 +6,7 @@ A rule is words; `step` is what is computed. A model whose words are wrong would
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from snnc.network.arithmetic import Fixed, Float
 from snnc.network.neuron import Neuron, NeuronState
+from snnc.network.symbols import Operations, Symbol
 from snnc.network.units import BIAS, STEPS
 
 Ints = NDArray[np.int64]
@@ -34,10 +36,16 @@ SEED = 0
 
 def probe(model: type[Neuron]) -> list[str]:
     """Return what a model's rule and states say otherwise than its `step` does, each as a sentence; empty if they agree."""
+    if not (isinstance(model, type) and issubclass(model, Neuron)):
+        return [f"{model!r} is no class of neurons"]
+    if lacking := [name for name in ("rule", "states", "readout") if not hasattr(model, name)]:
+        return [f"it has no {', '.join(lacking)}"]
     if all(state.role != "voltage" for state in model.states):
         return [f"none of its states {list(model.variables())} has the role 'voltage'"]
     if model.rule.fires and "threshold" not in model.parameters():
         return [f"it fires, and has no parameter 'threshold' among {list(model.parameters())}"]
+    if problem := _unwritable(model):
+        return [problem]
     tries = _Tries(model)
     after, spikes = tries.stepped(tries.neuron(), tries.states(1.0), tries.inputs)
     if set(after) != set(model.variables()) or model.readout not in after:
@@ -48,6 +56,35 @@ def probe(model: type[Neuron]) -> list[str]:
     if not model.rule.fires:
         return found + (["it says that it never fires, and fires"] if spikes.any() else [])
     return [*found, *_comparator(tries), *_reset(tries), *_refractory(tries)]
+
+
+class _Unknown(Symbol):
+    """A number of which nothing is known."""
+
+    def operate(self, operation: str, left: Any, right: Any) -> "_Unknown":
+        return self
+
+    def __bool__(self) -> bool:
+        raise TypeError("a branch on a number")
+
+
+class _Unknowns(Operations):
+    def apply(self, operation: str, *operands: Any) -> _Unknown:
+        return _Unknown()
+
+
+def _unwritable(model: type[Neuron]) -> str:
+    """Return why a model's step cannot be written down as operations, as the range proof, the engine and exporters do; else nothing."""
+    own = SimpleNamespace(**{name: _Unknown() for name in model.parameters()})
+    before: dict[str, Any] = {name: _Unknown() for name in model.variables()}
+    try:
+        after, spikes = model.step(own, before, _Unknown(), _Unknowns())  # type: ignore[arg-type]
+        numbers = [*after.values(), spikes]
+    except Exception as error:  # whatever the author's own code raises
+        return f"its step is to be made of +, -, * and the operations of Arith, without branches ({type(error).__name__}: {error})"
+    if odd := [type(x).__name__ for x in numbers if not isinstance(x, _Unknown)]:
+        return f"its step returns {', '.join(odd)} instead of what it computes from its states"
+    return ""
 
 
 @dataclass(frozen=True)
