@@ -7,7 +7,8 @@ class SnncError(Exception):
     """A failure that snnc can explain in one sentence.
 
     ``what`` holds the numbers, ``where`` the place (file, population, connection, core), ``fix`` the remedy.
-    ``exit_code`` is what the command line returns; the codes are documented in README.md.
+    ``exit_code`` is what the command line returns; the codes are documented in README.md. ``as_options`` is ``what``, ``where`` and
+    ``fix`` in the words of the command line, where a function of the API has put its own arguments in place of options.
 
     Examples:
         >>> import snnc
@@ -20,10 +21,10 @@ class SnncError(Exception):
     def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
         super().__init__(what)
         self.what, self.where, self.fix = what, where, fix
+        self.as_options: tuple[str, str, str] | None = None
 
     def __str__(self) -> str:
-        head = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{head}; {self.fix}" if self.fix else head
+        return sentence(self.what, self.where, self.fix)
 
 
 class RunError(SnncError):
@@ -167,6 +168,12 @@ class MissingDependencyError(SnncError):
 
 class PluginError(MissingDependencyError):
     """A plug-in of another distribution does not work, or has a name that is taken; the message names the distribution."""
+
+
+def sentence(what: str, where: str = "", fix: str = "") -> str:
+    """Return an error as one sentence."""
+    head = f"{where}: {what}" if where else what
+    return f"{head}; {fix}" if fix else head
 
 
 def refuse(problems: Sequence[str], where: str) -> None:

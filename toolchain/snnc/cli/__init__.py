@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TextIO
 import click
 
 from snnc.base.version import __version__
-from snnc.errors import SnncError, nearest
+from snnc.errors import SnncError, nearest, sentence
 
 VERBS = tuple(sorted(m.name.removesuffix("_") for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")))
 
@@ -118,7 +118,8 @@ class _Verbs(click.Group):
                 sys.stdout.flush()
             code = result if isinstance(result, int) else 0
         except SnncError as error:
-            code = _fail(words, str(error), error.exit_code, what=error.what, where=error.where, fix=error.fix)
+            what, where, fix = error.as_options or (error.what, error.where, error.fix)
+            code = _fail(words, sentence(what, where, fix), error.exit_code, what=what, where=where, fix=fix)
         except click.ClickException as error:
             code = _fail(words, error.format_message(), error.exit_code)
         except click.Abort as abort:

@@ -201,15 +201,6 @@ class Network:
         return replace(self, done=(*self.done, stage), **changes)
 
 
-def must_be_network(value: object) -> None:
-    """Raise UsageError for what is no network: the path of one, say."""
-    if isinstance(value, str | PathLike):
-        path = fspath(value)
-        raise UsageError(f"{path!r} is a path, expected a network", fix=f"load it first: snnc.load({path!r})")
-    if not isinstance(value, Network):
-        raise UsageError(f"{type(value).__name__} is no network", fix="pass what snnc.load or snnc.train returned")
-
-
 def structure(net: Network) -> dict[str, Any]:
     """All of a network but its arrays, name and provenance, as JSON values."""
     return {
