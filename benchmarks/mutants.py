@@ -1,8 +1,8 @@
-"""One-line mutations of what every verdict stands on, each held against the tests that reach its line: which do the tests let live?
+"""One-line mutations of what every verdict stands on, each held against the tests that reach its line: which do they let live?
 
-The mutations are those of cosmic-ray, a seeded sample of them for each part of mutants.toml. Nothing on disk is changed: each mutant
-lives in a process of its own, which imports it instead of the file, and runs the quickest tests that execute the line until one fails.
-What the tests let live is equivalent, which mutants.toml explains, or wants a test.
+The mutations are those of cosmic-ray, a seeded sample of them for each part of mutants.toml. Nothing on disk is changed: each
+mutant lives in a process of its own, which imports it instead of the file, and runs the quickest tests that execute the line
+until one fails. What the tests let live is equivalent, which mutants.toml explains, or wants a test.
 
     python benchmarks/mutants.py [--part NAME ...] [--mutants 400] [--seed 0] [--minutes 60] [--json results/mutants.json]
 """
@@ -23,6 +23,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,14 @@ from peers import reach
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "out" / "mutants"  # which test reaches which line, until a file of the part changes
-OPERATORS = (  # of cosmic-ray: those whose mutants look like a mistake that somebody could make
-    "Operator_Add_Sub", "Operator_Sub_Add", "Operator_Mul_FloorDiv", "Operator_Mul_Add", "Operator_FloorDiv_Mul", "Operator_Div_Mul",
-    "Operator_Mod_FloorDiv", "Operator_Pow_Mul", "Operator_LShift_RShift", "Operator_RShift_LShift", "Operator_BitAnd_BitOr",
-    "Operator_BitOr_BitAnd", "Operator_Lt_LtE", "Operator_LtE_Lt", "Operator_Gt_GtE", "Operator_GtE_Gt", "Operator_Lt_GtE",
-    "Operator_Gt_LtE", "Operator_Eq_NotEq", "Operator_NotEq_Eq", "Operator_Is_IsNot", "Operator_IsNot_Is", "Operator_USub_UAdd",
-    "Operator_Delete_Not", "Operator_Delete_Invert", "NumberReplacer", "AddNot", "ReplaceTrueWithFalse", "ReplaceFalseWithTrue",
-    "ReplaceAndWithOr", "ReplaceOrWithAnd", "ReplaceBreakWithContinue", "ReplaceContinueWithBreak", "ZeroIterationForLoop",
+SWAPS = (  # of cosmic-ray's operators those whose mutants look like a mistake that somebody could make
+    "Add_Sub", "Sub_Add", "Mul_FloorDiv", "Mul_Add", "FloorDiv_Mul", "Div_Mul", "Mod_FloorDiv", "Pow_Mul", "LShift_RShift",
+    "RShift_LShift", "BitAnd_BitOr", "BitOr_BitAnd", "Lt_LtE", "LtE_Lt", "Gt_GtE", "GtE_Gt", "Lt_GtE", "Gt_LtE", "Eq_NotEq",
+    "NotEq_Eq", "Is_IsNot", "IsNot_Is", "USub_UAdd", "Delete_Not", "Delete_Invert",
+)  # fmt: skip
+OPERATORS = (
+    *(f"Operator_{swap}" for swap in SWAPS), "NumberReplacer", "AddNot", "TrueWithFalse", "FalseWithTrue", "AndWithOr",
+    "OrWithAnd", "BreakWithContinue", "ContinueWithBreak", "ZeroIterationForLoop",
 )  # fmt: skip
 FAILED = 3  # exit code of a child whose work raised
 SLACK_S = 120  # beside ten times what the tests took, before a mutant counts as one that never ends
@@ -193,7 +195,7 @@ def reached(part: Part) -> dict[str, Any]:
 
 
 def tests_for(mutant: Mutant, tests: dict[str, Any], most_seconds: float) -> list[str]:
-    """Return the quickest tests that execute the mutant's line; of a line that runs at import, the quickest that reach its module."""
+    """Return the quickest tests that execute the mutant's line; of one that runs at import, those that reach its module."""
     at_import = mutant.line in tests[""]["lines"].get(mutant.module, ())
     hit = {
         name: test["seconds"]
@@ -217,7 +219,7 @@ def outcome(mutant: Mutant, tests: dict[str, Any], most_seconds: float) -> str:
     seconds = sum(tests[name]["seconds"] for name in chosen)
     with tempfile.TemporaryDirectory(prefix="snnc-mutant-") as folder:
         log = Path(folder) / "log"
-        work = lambda: reach.run(ROOT, mutant.module, mutant.source, chosen, Path(folder))  # noqa: E731 - a name for the child's work
+        work = partial(reach.run, ROOT, mutant.module, mutant.source, chosen, Path(folder))
         code = in_a_child(work, 10 * seconds + SLACK_S, log)
         if code not in (0, 1, 2, None) and code >= 0:
             raise SystemExit(f"pytest ended with {code} on {mutant.module}:{mutant.line}\n{log.read_text()[-3000:]}")
@@ -242,7 +244,9 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60, help="Start no mutant after so long.")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    parts = [Part(n, tuple(p["modules"]), tuple(p["tests"])) for n, p in config["parts"].items() if n in (args.part or config["parts"])]
+    parts = [
+        Part(n, tuple(p["modules"]), tuple(p["tests"])) for n, p in config["parts"].items() if n in (args.part or config["parts"])
+    ]
     end = time.monotonic() + 60 * args.minutes
     tests = {part.name: reached(part) for part in parts}
     counts: dict[str, Counter[str]] = {part.name: Counter() for part in parts}
@@ -256,11 +260,16 @@ def main() -> int:
         if result in ("survived", "unreached"):
             why = explained(config, mutant)
             living.append({**mutant.to_json(), "outcome": result, "why": why})
-            print(f"{result}{' (explained)' * bool(why)} {mutant.module}:{mutant.line}\n-  {mutant.before}\n+  {mutant.after}", flush=True)
+            print(
+                f"{result}{' (explained)' * bool(why)} {mutant.module}:{mutant.line}\n-  {mutant.before}\n+  {mutant.after}",
+                flush=True,
+            )
     return _reported(args, config, counts, living)
 
 
-def _reported(args: argparse.Namespace, config: dict[str, Any], counts: dict[str, Counter[str]], living: list[dict[str, Any]]) -> int:
+def _reported(
+    args: argparse.Namespace, config: dict[str, Any], counts: dict[str, Counter[str]], living: list[dict[str, Any]]
+) -> int:
     """Print what became of the mutants, and write it if asked to; what the file holds of other parts stays."""
     from peers import machine
 

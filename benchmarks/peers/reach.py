@@ -1,4 +1,4 @@
-"""Which test executes which line, and tests run on a module whose source was changed: the two things benchmarks/mutants.py needs of pytest.
+"""Which test executes which line, and a run of tests on a module whose source was changed. For benchmarks/mutants.py.
 
 Both are called in a process of their own, which has not imported snnc.
 """

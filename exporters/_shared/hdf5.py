@@ -18,7 +18,7 @@ def write(tree: Mapping[str, Any], path: Path) -> None:
     Raises MissingDependencyError without h5py.
     """
     if find_spec("h5py") is None:
-        raise MissingDependencyError("h5py is not installed", where=str(path), fix="install it: pip install '.[exchange]'")
+        raise MissingDependencyError("writing HDF5 needs h5py", fix="pip install '.[exchange]'")
     import h5py
 
     with h5py.File(path, "w", libver=("earliest", "v110"), driver="core", backing_store=False) as file:

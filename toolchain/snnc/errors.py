@@ -7,8 +7,8 @@ class SnncError(Exception):
     """A failure that snnc can explain in one sentence.
 
     ``what`` holds the numbers, ``where`` the place (file, population, connection, core), ``fix`` the remedy.
-    ``exit_code`` is what the command line returns; the codes are documented in README.md. ``as_options`` is ``what``, ``where`` and
-    ``fix`` in the words of the command line, where a function of the API has put its own arguments in place of options.
+    ``exit_code`` is what the command line returns; the codes are documented in README.md. ``as_options`` is ``what``, ``where``
+    and ``fix`` in the words of the command line, where a function of the API has put its own arguments in place of options.
 
     Examples:
         >>> import snnc

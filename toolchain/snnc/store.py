@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 import snnc.neurons as neurons
 from snnc import ops
 from snnc.base.files import write_bytes
+from snnc.base.public import public
 from snnc.errors import FileError, SnncError
 from snnc.network.arithmetic import numeric_of
 from snnc.network.encoding import Encoding
-from snnc.network.model import Connection, Network, Population, Stage, arrays, must_be_network, structure
+from snnc.network.model import Connection, Network, Population, Stage, arrays, structure
 from snnc.network.synapses import Synapses
 
 SCHEMA = "snnc.network/1"
@@ -34,6 +35,7 @@ def dumps(net: Network) -> bytes:
     return pack(tensors, {"snnc": json.dumps(header, sort_keys=True, separators=(",", ":"))})
 
 
+@public
 def save(net: Network, path: Path | str, *, force: bool = False) -> None:
     """Write a network into a file, whole or not at all; equal networks give equal bytes.
 
@@ -52,10 +54,10 @@ def save(net: Network, path: Path | str, *, force: bool = False) -> None:
         >>> os.path.exists("dense.snnc")
         True
     """
-    must_be_network(net)
     write_bytes(Path(path), dumps(net), force=force)
 
 
+@public
 def load(path: Path | str) -> Network:
     """Read a network from its file; nothing in it is executed.
 

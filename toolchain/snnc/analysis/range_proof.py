@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from snnc.analysis.current_bounds import Sent, arriving, fixed, promised, step_current
 from snnc.analysis.intervals import Span
 from snnc.analysis.reachability import MOST_STEPS, Reach, reach
+from snnc.base.public import public
 from snnc.errors import ConfigError, DoesNotFitError
 from snnc.network.arithmetic import Fixed
-from snnc.network.model import Network, Population, must_be_network
+from snnc.network.model import Network, Population
 from snnc.network.neuron import StateVar
 
 RULES = {
@@ -124,6 +125,7 @@ def _json(c: Certificate) -> dict[str, Any]:
     return {"holds": c.holds, "current": list(c.current), "registers": registers, **counts}
 
 
+@public
 def prove_ranges(net: Network, *, steps: int | None = None, max_spikes_per_step: int | None = None) -> RangeProof:
     """Bound what every register of a fixed network has to hold, for every input within the network's budgets.
 
@@ -145,7 +147,6 @@ def prove_ranges(net: Network, *, steps: int | None = None, max_spikes_per_step:
         >>> snnc.prove_ranges(fixed).network_hash == fixed.hash
         True
     """
-    must_be_network(net)
     if steps is not None and not 1 <= steps <= MOST_STEPS:
         raise ConfigError(f"is {steps}, expected 1 to {MOST_STEPS:,}", where="steps", fix="leave it out: for any number of steps")
     if max_spikes_per_step is not None and max_spikes_per_step < 0:

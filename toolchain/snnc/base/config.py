@@ -9,6 +9,8 @@ from stat import S_ISREG
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from snnc.errors import ConfigError, FileError, nearest
 
 T = TypeVar("T")
@@ -28,6 +30,7 @@ class Config:
 
     def __post_init__(self) -> None:
         for f in fields(self):
+            object.__setattr__(self, f.name, _plain(getattr(self, f.name)))
             _check_value(f, kind(type(self), f), getattr(self, f.name))
 
 
@@ -46,7 +49,7 @@ def from_table(cls: type[T], table: Mapping[str, Any], where: str) -> T:
         if key not in known:
             raise ConfigError(f"unknown key {key!r}", where=where, fix=nearest(key, list(known)))
     try:
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in table.items()})
+        return cls(**table)
     except ConfigError as error:
         raise ConfigError(error.what, where=where, fix=error.fix) from error
 
@@ -55,8 +58,6 @@ def config_of(cls: type[T], config: T | None, given: Mapping[str, Any]) -> T:
     """Return ``config``, or one made of keywords. Raises ConfigError for an unknown or impossible one, or if both are given."""
     if config is not None and given:
         raise ConfigError(f"{', '.join(given)} given beside config", fix=f"put them into the {cls.__name__}")
-    if config is not None and not isinstance(config, cls):
-        raise ConfigError(f"config is a {type(config).__name__}, expected a {cls.__name__}", fix="pass keywords, or make one")
     return config if config is not None else from_table(cls, given, "")
 
 
@@ -84,6 +85,13 @@ def _of_short_keys(text: str) -> str:
         if (dots := line.count(".")) > MAX_DOTS:
             raise ValueError(f"line {number} has {dots:,} dots, at most {MAX_DOTS} are read; write long lists on several lines")
     return text
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as TOML holds it: a number of NumPy as Python's, a list or an array as a tuple."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return tuple(map(_plain, value)) if isinstance(value, list | tuple) or np.ndim(value) else value
 
 
 def _check_value(f: Field[Any], hint: Any, value: Any) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from snnc.errors import MissingDependencyError
+
 Lazy = tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]
 
 
@@ -38,5 +40,11 @@ def exported(module: str, file: str, before: Callable[[], None] = lambda: None) 
 
 def _member(home: str, name: str) -> Any:
     """Return what a module holds under a name: an object or a module below it."""
-    package = importlib.import_module(home)
+    try:
+        package = importlib.import_module(home)
+    except ModuleNotFoundError as error:
+        if not error.name or error.name.startswith("snnc"):
+            raise
+        fix = "snnc doctor says how to install what is missing"
+        raise MissingDependencyError(f"{name} needs {error.name}", fix=fix) from error
     return getattr(package, name) if hasattr(package, name) else importlib.import_module(f"{home}.{name}")

@@ -26,28 +26,38 @@ OPTIONS = {  # option -> the arguments that it may stand for, where that is not 
     "hw": ("chip",), "out": ("keep", "path"), "timeout": ("timeout_s",), "data-dir": ("folder",), "engine": ("by",),
     "random": ("noise",), "from": ("format",), "fit": ("goal",), "dt": ("dt_s",), "mapping": ("mapping",),
 }  # fmt: skip
-_OPTION = re.compile(r"(?<![\w-])--([a-z][a-z-]*)(?:[ =]([\w.:=/-]+)(?=$|[,;)]| or | --| \())?")  # with its value, if that ends a clause
+_VALUE = r"[ =]([\w.:=/-]+)(?=$|[,;)]| or | --| \()"  # where it ends a clause
+_OPTION = re.compile(rf"(?<![\w-])--([a-z][a-z-]*)(?:{_VALUE})?")
 _COMMAND = re.compile(r"((?:snnc|pip) [a-z]+[^;,()]*)")
 _NUMBER = re.compile(r"[\d.]+(e-?\d+)?")
 _SHOWN = 60  # characters of a value
 
 
 class From:
-    """A whole number from ``low`` on, beside ``int`` in a hint."""
+    """The least that a number may be, beside its type in a hint."""
 
-    def __init__(self, low: int) -> None:
-        self.low = low
+    def __init__(self, low: float, *, above: bool = False) -> None:
+        self.low, self.above = low, above
+
+    def holds(self, value: Any) -> bool:
+        """Return whether a number is large enough."""
+        return bool(value > self.low if self.above else value >= self.low)
+
+    def __str__(self) -> str:
+        return f" above {self.low:g}" if self.above else f" from {self.low:g} on"
 
 
 Seed = Annotated[int, From(0)]
+Times = Annotated[int, From(0)]
 Count = Annotated[int, From(1)]
+Seconds = Annotated[float, From(0, above=True)]
 
 
 def public(function: F) -> F:
     """Return a function of the API that refuses arguments of another type than its hints say, and names arguments in errors.
 
-    A hint that only type checkers can resolve is not held against anything: the function itself looks at that argument. Numbers of
-    NumPy are taken as Python's. Raises UsageError.
+    A hint that only type checkers can resolve is not held against anything: the function itself looks at that argument.
+    Numbers of NumPy are taken as Python's. Raises UsageError.
     """
     signature = _Signature(function)
 
@@ -55,6 +65,9 @@ def public(function: F) -> F:
     def checked(*positional: Any, **named: Any) -> Any:
         try:
             bound = signature.bound.bind(*positional, **named)
+        except TypeError:  # an argument that there is not, or too few: Python's own sentence names the function
+            return function(*positional, **named)
+        try:
             for name, hint in signature.hints.items():
                 if name in bound.arguments:
                     bound.arguments[name] = taken(name, bound.arguments[name], hint)
@@ -96,7 +109,7 @@ class _Signature:
 
     @cached_property
     def names(self) -> Mapping[str, tuple[str, Any]]:
-        """Return the argument, with its hint, that each option stands for: arguments, and fields of the configurations among them."""
+        """Return the argument, with its hint, an option stands for: its own arguments, and fields of its configurations."""
         own: dict[str, Any] = {name: self.hints.get(name) for name in self.bound.parameters}
         for kind in (kind for hint in self.hints.values() for kind in (hint, *get_args(hint))):
             if isinstance(kind, type) and is_dataclass(kind) and kind.__name__.endswith("Config"):
@@ -129,23 +142,42 @@ def taken(name: str, value: Any, hint: Any) -> Any:
     plain = value.item() if isinstance(value, np.generic) else value
     if fits(plain, hint):
         return plain if isinstance(plain, int | float | bool | str) else value
-    must_be = getattr(hint, "must_be", None) or next((x for x in getattr(hint, "__metadata__", ()) if callable(x)), None)
-    if must_be is not None:
+    if must_be := _own_refusal(hint):
         must_be(value)
-    raise UsageError(f"{name}={_shown(value)} is no {' and no '.join(words(hint))}", fix=f"pass another {name}=")
+    says = f"is no {_listed(words(hint))}"
+    error = UsageError(f"{name}={_shown(value)} {says}")
+    option = next((option for option, names in OPTIONS.items() if name in names), name.replace("_", "-"))
+    error.as_options = (f"--{option} {_shown(value)} {says}", "", "")
+    raise error
+
+
+def _own_refusal(hint: Any) -> Callable[[Any], None] | None:
+    """Return what refuses a value in words of its own: that of a class, or of an `Annotated` hint, alone or one of several."""
+    if refusal := getattr(hint, "must_be", None):
+        return refusal  # type: ignore[no-any-return]
+    hints = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    alone = [one for one in hints if one is not type(None)]
+    if len(alone) == 1 and alone[0] is not hint:
+        return _own_refusal(alone[0])
+    return next((x for one in hints for x in getattr(one, "__metadata__", ()) if callable(x)), None)
+
+
+def _listed(kinds: Sequence[str]) -> str:
+    return " or ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
 
 
 def fits(value: Any, hint: Any) -> bool:
     """Return whether a value is what a hint says; of containers and functions the kind alone is looked at."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        low = next((x.low for x in hint.__metadata__ if isinstance(x, From)), None)
-        return fits(value, inner[0]) and (low is None or value >= low)
+        return fits(value, inner[0]) and all(x.holds(value) for x in hint.__metadata__ if isinstance(x, From))
     if origin in (Union, types.UnionType):
         return any(fits(value, one) for one in inner)
     if origin is Literal:
         return isinstance(value, str) and value in inner
     kind = origin or hint
+    if kind is Any:
+        return True
     if kind is None or kind is type(None):
         return value is None
     if kind is Path:
@@ -161,19 +193,22 @@ def words(hint: Any) -> list[str]:
     """Return what a hint is called in messages, a word or two for each of its kinds."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        low = next((x.low for x in hint.__metadata__ if isinstance(x, From)), None)
-        return words(inner[0]) if low is None else [f"whole number from {low} on"]
+        least = "".join(str(x) for x in hint.__metadata__ if isinstance(x, From))
+        return [word + least for word in words(inner[0])]
     if origin in (Union, types.UnionType):
         return list(dict.fromkeys(word for one in inner if one is not type(None) for word in words(one)))
     if origin is Literal:
         return [" or ".join(map(repr, inner))]
-    known = {int: "whole number", float: "number", bool: "True or False", str: "text", Path: "path", np.ndarray: "array"}
+    known = {
+        int: "whole number", float: "number", bool: "bool", str: "text", Path: "path", np.ndarray: "array",
+        Callable: "function", Mapping: "mapping",
+    }  # fmt: skip
     kind = origin or hint
-    return [known.get(kind) or ("function" if kind is Callable or "Callable" in str(kind) else kind.__name__)]
+    return [known.get(kind, getattr(kind, "__name__", str(kind)))]
 
 
 def _shown(value: Any) -> str:
     """Return a value as a message shows it: numbers and short texts as they are, others by their type."""
     if value is None or isinstance(value, str | int | float):
         return text if len(text := repr(value)) <= _SHOWN else f"{text[:_SHOWN]}..."
-    return f"{type(value).__name__}"
+    return type(value).__name__

@@ -64,8 +64,8 @@ def load_offered(group: str, kind: str, name: str, own: Collection[str]) -> Modu
 
 @dataclass(frozen=True)
 class Registry:
-    """Plug-ins of one kind. ``needs``: what the module of each has to hold. ``checks``: functions that return what is wrong with a
-    module of another distribution, each as a sentence; the package of the kind adds them."""
+    """Plug-ins of one kind. ``needs``: what the module of each has to hold. ``checks``: functions that return what is wrong with
+    a module of another distribution, each as a sentence; the package of the kind adds them."""
 
     package: str  # in which those of snnc lie
     kind: str  # what one is called in messages

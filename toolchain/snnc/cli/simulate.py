@@ -157,7 +157,7 @@ def _report(net: Network, evaluation: Evaluation, comparison: Contrast | None, a
 
 def _right(evaluation: Evaluation) -> str:
     """Return in words how many samples are right; recorded rasters have no labels."""
-    if not evaluation.labelled:
+    if evaluation.accuracy is None:
         return f"{evaluation.samples:,} samples, "
     return f"{evaluation.correct:,} of {evaluation.samples:,} right = {100 * evaluation.accuracy:.2f} %, "
 
@@ -165,8 +165,7 @@ def _right(evaluation: Evaluation) -> str:
 def _evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "samples": evaluation.samples, "steps": evaluation.steps,
-        "correct": evaluation.correct if evaluation.labelled else None,
-        "accuracy": evaluation.accuracy if evaluation.labelled else None,
+        "correct": evaluation.correct, "accuracy": evaluation.accuracy,
         "spikes": dict(evaluation.spikes), "rates": evaluation.rates, "synaptic_operations": dict(evaluation.synaptic_operations),
     }  # fmt: skip
 
@@ -196,7 +195,9 @@ def _print_comparison(comparison: Contrast) -> None:
         )
         for name, d in comparison.differences.items()
     ]  # fmt: skip
-    accuracy = f"accuracy {100 * a.accuracy:.2f} % there, {100 * b.accuracy:.2f} % here; " if a.labelled else ""
+    accuracy = ""
+    if a.accuracy is not None and b.accuracy is not None:
+        accuracy = f"accuracy {100 * a.accuracy:.2f} % there, {100 * b.accuracy:.2f} % here; "
     print_table(
         f"against the other network: {accuracy}"
         f"{comparison.classes_differing:,} of {a.samples:,} samples classified differently",

@@ -8,6 +8,7 @@ from typing import Any, Protocol, cast
 
 from snnc.base import registry
 from snnc.base.config import config_of
+from snnc.base.public import public
 from snnc.errors import ConfigError, FileError, UsageError
 from snnc.importers._settings import ENCODING_FIELDS, ImportConfig, Imported, Part
 from snnc.network.arithmetic import Fixed
@@ -59,6 +60,7 @@ def _path(source: str) -> Path:
     return Path(file if file.endswith(".py") else source)
 
 
+@public
 def import_network(source: Any, format: str | None = None, *, config: ImportConfig | None = None, **settings: Any) -> Imported:
     """Turn what another tool made into a network: a NIR or netx file, or a torch module with snnTorch's neurons.
 

@@ -69,7 +69,9 @@ def read_module(module: Any, config: ImportConfig, name: str = "imported") -> Im
     """
     must_have_torch(READING)
     from snnc.training.from_snntorch.convert import convert
+    from snnc.training.models.weights import must_be_module
 
+    must_be_module(module, "pass the path of a file, FILE.py:FACTORY, or a torch.nn.Module")
     if config.writer == "spyx":
         raise UsageError("Spyx's modules are JAX; it writes NIR files", where="--writer spyx", fix="import such a file")
     if config.message_bits and config.encoding not in (None, "events"):

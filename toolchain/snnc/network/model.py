@@ -137,6 +137,15 @@ class Network:
                 where=f"network {self.name!r}",
             )
 
+    @staticmethod
+    def must_be(value: object) -> None:
+        """Raise UsageError for what is no network: the path of one, say."""
+        if isinstance(value, str | PathLike):
+            path = fspath(value)
+            raise UsageError(f"{path!r} is a path, expected a network", fix=f"load it first: snnc.load({path!r})")
+        if not isinstance(value, Network):
+            raise UsageError(f"{type(value).__name__} is no network", fix="pass what snnc.load or snnc.train returned")
+
     def __getitem__(self, name: str) -> Population:
         return self._by_name[name]
 

@@ -74,14 +74,16 @@ class _Unknowns(Operations):
 
 
 def _unwritable(model: type[Neuron]) -> str:
-    """Return why a model's step cannot be written down as operations, as the range proof, the engine and exporters do; else nothing."""
+    """Return why a model's step cannot be written down, as the range proof, the engine and exporters do; empty if it can."""
     own = SimpleNamespace(**{name: _Unknown() for name in model.parameters()})
     before: dict[str, Any] = {name: _Unknown() for name in model.variables()}
     try:
         after, spikes = model.step(own, before, _Unknown(), _Unknowns())  # type: ignore[arg-type]
         numbers = [*after.values(), spikes]
     except Exception as error:  # whatever the author's own code raises
-        return f"its step is to be made of +, -, * and the operations of Arith, without branches ({type(error).__name__}: {error})"
+        return (
+            f"its step is to be made of +, -, * and the operations of Arith, without branches ({type(error).__name__}: {error})"
+        )
     if odd := [type(x).__name__ for x in numbers if not isinstance(x, _Unknown)]:
         return f"its step returns {', '.join(odd)} instead of what it computes from its states"
     return ""

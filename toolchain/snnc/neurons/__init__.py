@@ -31,8 +31,8 @@ def working() -> tuple[str, ...]:
 def get(name: str) -> type[Neuron]:
     """Return the class of a neuron model.
 
-    Raises UnsupportedError for an unknown name, PluginError for one of another distribution that does not work, or whose rule says
-    otherwise than its step does.
+    Raises UnsupportedError for an unknown name, PluginError for one of another distribution that does not work, or whose rule
+    says otherwise than its step does.
     """
     found: type[Neuron] = registry.NEURONS.module(name).MODEL
     return found

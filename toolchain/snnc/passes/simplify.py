@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.analysis.range_proof import prove_ranges
+from snnc.base.public import public
 from snnc.errors import NetworkError
 from snnc.network.model import Connection, Network, Population, Stage
 
@@ -62,6 +63,7 @@ def _synapses(net: Network) -> int:
     return sum(c.op.synapse_count for c in net.connections)
 
 
+@public
 def simplify(net: Network) -> Simplified:
     """Return the network without what can never fire. Its spikes, currents and voltages are those that the neurons had before.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,8 +20,15 @@ from snnc.simulation.run import Rasters
 SPIKES = "spikes/"  # begins the names of rasters that `snnc simulate --out` writes
 MAX_RASTER_BYTES = 1 << 29  # of all input rasters in a file
 
+
+def _no_data(value: object) -> None:
+    """Raise DataError for what is neither a data set nor a name."""
+    fix = "make a snnc.Dataset of images and labels"
+    raise DataError(f"{type(value).__name__} is neither a data set nor the name of one", fix=fix)
+
+
 Chip = str | Path | Profile  # a name of `snnc profiles`, the path of a .toml file, or the profile itself
-Data = str | data.Source | Dataset  # a name, a name with the seed of its split, or the split itself
+Data = Annotated[str | data.Source | Dataset, _no_data]  # a name, a name with the seed of its split, or the split itself
 Inputs = Mapping[str, ArrayLike] | NDArray[Any]  # rasters (samples, steps, n) by input population; one array for a single input
 
 
@@ -64,9 +71,6 @@ def dataset_of(name_or_data: Data, split: Split, folder: Path | str | None = Non
     """Return a split by the name of its data set, or the data set itself. Raises DataError as `snnc.data.load` does."""
     if isinstance(name_or_data, Dataset):
         return name_or_data
-    if not isinstance(name_or_data, str | data.Source):
-        fix = "make a snnc.Dataset of images and labels"
-        raise DataError(f"{type(name_or_data).__name__} is neither a data set nor the name of one", fix=fix)
     return data.load(name_or_data, split, path_of(folder))
 
 

@@ -254,7 +254,7 @@ def _verify(
 def summary(outcome: Outcome) -> dict[str, Any]:
     """Return the outcome as JSON values, for summary.json and scripts."""
     budget, rounding = outcome.budget, outcome.rounding
-    stages = {
+    stages: dict[str, dict[str, float | None]] = {
         name: {"parameter_connectivity": parameter_connectivity(net), "synapse_connectivity": synapse_connectivity(net)}
         for name, net in (("trained", outcome.trained), ("pruned", outcome.pruned), ("fixed", outcome.fixed))
     }

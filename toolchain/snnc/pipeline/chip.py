@@ -8,6 +8,7 @@ from typing import Any
 import snnc.chips as chips
 import snnc.targets as targets
 from snnc.analysis.current_bounds import must_not_wrap
+from snnc.base.public import Count, Seed, public
 from snnc.budget import fpga
 from snnc.budget.check import Budget
 from snnc.budget.check import check as measured
@@ -25,12 +26,13 @@ from snnc.mapping.split import split
 from snnc.mapping.task import Task
 from snnc.mapping.usage import words_for
 from snnc.network.arithmetic import Fixed
-from snnc.network.model import Network, must_be_network
+from snnc.network.model import Network
 from snnc.network.op import MAX_SYNAPSES
 from snnc.pipeline.arguments import Chip, path_of, profile_of
 from snnc.targets.target import Artifact
 
 
+@public
 def check(net: Network, chip: Chip) -> Budget:
     """Hold a network against a chip: every limit of every core, and every feature that it needs.
 
@@ -50,10 +52,10 @@ def check(net: Network, chip: Chip) -> Budget:
         >>> snnc.check(fixed, "loihi1")
         Budget(digits on loihi1: fits, 2 of 128 cores)
     """
-    must_be_network(net)
     return measured(net, profile_of(chip))
 
 
+@public
 def remedies(net: Network, chip: Chip, budget: Budget | None = None) -> tuple[Remedy, ...]:
     """Search for what makes a network fit a chip, or which other chips hold it. Takes long: every remedy is tried.
 
@@ -74,7 +76,6 @@ def remedies(net: Network, chip: Chip, budget: Budget | None = None) -> tuple[Re
         >>> any(remedy.kind == "chip" for remedy in snnc.remedies(fixed, "truenorth"))
         True
     """
-    must_be_network(net)
     profile = profile_of(chip)
     return searched(net, profile, measured(net, profile) if budget is None else budget)
 
@@ -93,7 +94,6 @@ def map_with(
     net: Network, chip: Chip, *, strategy: str | None = None, rates: Path | str | None = None, seed: int = 0
 ) -> Mappings:
     """Return all mappings, with what each costs. Arguments and errors are those of `map`."""
-    must_be_network(net)
     profile = _with_cores(profile_of(chip))
     if problems := lacking(net, profile):
         raise UnsupportedError("; ".join(problems), where=f"network {net.name!r} on {profile.name}")
@@ -103,8 +103,9 @@ def map_with(
     return Mappings(task, tuple(made), failed, steps)
 
 
+@public
 def map(  # the stage's name; the builtin is not used here
-    net: Network, chip: Chip, *, strategy: str | None = None, rates: Path | str | None = None, seed: int = 0
+    net: Network, chip: Chip, *, strategy: str | None = None, rates: Path | str | None = None, seed: Seed = 0
 ) -> CoreMap:
     """Cut a network into cores and place them on a chip, with few packets x hops; every limit is checked once more.
 
@@ -133,6 +134,7 @@ def map(  # the stage's name; the builtin is not used here
     return map_with(net, chip, strategy=strategy, rates=rates, seed=seed).made[0].mapping
 
 
+@public
 def export(
     net: Network,
     target: str,
@@ -140,8 +142,8 @@ def export(
     *,
     chip: Chip | None = None,
     mapping: CoreMap | Path | str | None = None,
-    seed: int = 0,
-    max_synapses: int = MAX_SYNAPSES,
+    seed: Seed = 0,
+    max_synapses: Count = MAX_SYNAPSES,
     options: Mapping[str, Any] | None = None,
     force: bool = False,
 ) -> Artifact:
@@ -210,7 +212,6 @@ def core_map_of(
     net: Network, target: str, *, chip: Chip | None = None, mapping: CoreMap | Path | str | None = None, seed: int = 0
 ) -> CoreMap | None:
     """Return the mapping that is exported, None where the target maps to no chip. Arguments and errors are those of `export`."""
-    must_be_network(net)
     chosen = targets.load(target)
     for option, value in (("chip", chip), ("mapping", mapping)):
         if value is not None and not targets.takes_mapping(chosen):

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from snnc.base.config import config_of
-from snnc.network.model import Network, must_be_network
+from snnc.base.public import Count, Seed, Times, public
+from snnc.network.model import Network
 from snnc.passes.quantise import QuantiseConfig
 from snnc.passes.quantise import quantise as rounded
 from snnc.pipeline.arguments import Chip, Data, Say, dataset_of, profile_of, silent
@@ -14,14 +15,15 @@ from snnc.training.settings import FinetuneConfig, must_have_torch
 _DEFAULT = FinetuneConfig()
 
 
+@public
 def quantise(
     net: Network,
     chip: Chip,
     *,
-    finetune_epochs: int = 0,
+    finetune_epochs: Times = 0,
     finetune_lr: float = _DEFAULT.lr,
-    seed: int = _DEFAULT.seed,
-    threads: int = _DEFAULT.threads,
+    seed: Seed = _DEFAULT.seed,
+    threads: Count = _DEFAULT.threads,
     data: Data = "digits",
     folder: Path | str | None = None,
     quiet: bool = True,
@@ -62,7 +64,6 @@ def quantise(
         >>> fixed.numeric.kind, fixed.numeric.profile
         ('fixed', 'loihi1')
     """
-    must_be_network(net)
     fixed = rounded(net, profile_of(chip), config_of(QuantiseConfig, config, settings))
     if not finetune_epochs:
         return fixed

@@ -52,8 +52,6 @@ def samples_of(
     if noise is not None:
         if not 0 < noise <= 1:
             raise UsageError(f"{noise} is no part of the slots", where="noise", fix="give more than 0 and at most 1")
-        if seed < 0 or (steps is not None and steps < 1):
-            raise UsageError(f"has seed {seed} and {steps} steps", where="noise", fix="give a seed from 0 and steps from 1 on")
         if samples is None:
             raise UsageError("random input has no end", where="samples", fix="say how many samples, or name a data set")
         source = from_noise(net, steps or (net.encoding.steps if net.encoding else NOISE_STEPS), noise, seed)

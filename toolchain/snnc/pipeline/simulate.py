@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from snnc.base.public import public
 from snnc.data.dataset import Split
-from snnc.network.model import Network, must_be_network
+from snnc.network.model import Network
 from snnc.pipeline.arguments import Data, Inputs, dataset_of, rasters_of, simulator_name
 from snnc.simulation.choice import simulator
 from snnc.simulation.run import Run
@@ -12,6 +13,7 @@ from snnc.verification.evaluate import contrast as contrasted
 from snnc.verification.evaluate import evaluate as evaluated
 
 
+@public
 def simulate(net: Network, inputs: Inputs, *, by: str = "auto", record: bool = False) -> Run:
     """Run a network on rasters; every sample starts from a fresh state.
 
@@ -35,10 +37,10 @@ def simulate(net: Network, inputs: Inputs, *, by: str = "auto", record: bool = F
         >>> {name: spikes.shape for name, spikes in run.spikes.items()}[net.output.name]
         (2, 8, 10)
     """
-    must_be_network(net)
     return simulator(net, simulator_name(by))(net, rasters_of(net, inputs), record)
 
 
+@public
 def evaluate(
     net: Network,
     data: Data | Recorded = "digits",
@@ -73,11 +75,11 @@ def evaluate(
         >>> snnc.evaluate(net, "digits", samples=50).samples
         50
     """
-    must_be_network(net)
     images = data if isinstance(data, Recorded) else dataset_of(data, split, folder)
     return evaluated(net, images, samples, watch=watch, by=simulator_name(by))
 
 
+@public
 def contrast(
     reference: Network,
     candidate: Network,
@@ -115,7 +117,5 @@ def contrast(
         >>> snnc.contrast(net, net, samples=20).classes_differing
         0
     """
-    for net in (reference, candidate):
-        must_be_network(net)
     images = data if isinstance(data, Recorded) else dataset_of(data, split, folder)
     return contrasted(reference, candidate, images, samples, watch=watch, by=simulator_name(by))

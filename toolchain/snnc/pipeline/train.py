@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 import snnc.data as data_sets
 from snnc.base.config import config_of
 from snnc.base.files import must_be_free
+from snnc.base.public import public, taken
 from snnc.budget.goal import Goal
 from snnc.data.dataset import Dataset
 from snnc.data.load import Source
@@ -19,7 +20,7 @@ from snnc.errors import ConfigError, UsageError
 from snnc.mapping.choose import map_by
 from snnc.mapping.model import CoreMap
 from snnc.mapping.task import Task
-from snnc.network.model import Network, must_be_network
+from snnc.network.model import Network
 from snnc.pipeline.arguments import Data, Say, dataset_of, path_of, silent
 from snnc.training.pruning.own_settings import OwnConfig
 from snnc.training.settings import PruneConfig, TrainConfig, is_first, must_have_torch
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 STRATEGY = "greedy"  # what the budget of `prune_to_fit` counts
 
 
+@public
 def train(
     data: Data = "digits",
     *,
@@ -102,6 +104,7 @@ def prune(
     keep: Path | str | None = ..., resume: Path | str | None = ..., tensorboard: Path | str | None = ..., force: bool = ...,
     quiet: bool = ..., say: Say = ..., config: PruneConfig | None = ..., own: OwnConfig | None = ..., **settings: Any,
 ) -> PrunedModule: ...  # fmt: skip
+@public
 def prune(
     model: Network | Module,
     data: Data | Batches = "digits",
@@ -155,22 +158,21 @@ def prune(
         >>> sum(c.op.synapse_count for c in net.connections), sum(c.op.synapse_count for c in sparse.connections)
         (1184, 296)
     """
-    if isinstance(model, str | PathLike):
-        must_be_network(model)
+    _must_be_prunable(model)
     of_module = {f.name for f in fields(OwnConfig)} & settings.keys() if not isinstance(model, Network) else set()
     owned = config_of(OwnConfig, own, {key: settings.pop(key) for key in of_module})
     files = keep, resume, tensorboard
     if not isinstance(model, Network) and not isinstance(data, str | Source | Dataset):
         return _over_batches(model, data, test, files, own is not None or bool(of_module), config, settings)
-    if not isinstance(data, str | Source | Dataset):
-        raise UsageError(f"a network is not pruned over {type(data).__name__}", where="prune", fix="name a data set")
+    given: Data = taken("data", data, Data)
+    taken("test", test, Dataset | None)
     chosen = config_of(PruneConfig, config, settings)
     must_have_torch()
     from snnc.training.loop.ranks import joined
 
     record = _record(*files, force, quiet)
     with _interruptible(record, say), joined(chosen):
-        images, held_out = _splits(data, test, folder)
+        images, held_out = _splits(given, test, folder)
         if isinstance(model, Network):
             from snnc.training.pruning.prune import prune as pruned
 
@@ -178,6 +180,17 @@ def prune(
         from snnc.training.pruning.own import prune_own
 
         return prune_own(model, images, chosen, owned, held_out, record, path_of(resume))
+
+
+def _must_be_prunable(model: object) -> None:
+    """Raise UsageError for what is neither a network nor a torch module."""
+    if isinstance(model, str | PathLike):
+        Network.must_be(model)
+    if not isinstance(model, Network):
+        must_have_torch()
+        from snnc.training.models.weights import must_be_module
+
+        must_be_module(model, "pass a network, or a torch.nn.Module")
 
 
 def _over_batches(
@@ -230,6 +243,7 @@ class Fitted:
     kept: tuple[Path, ...]
 
 
+@public
 def prune_to_fit(
     net: Network,
     goal: Goal | str,
@@ -280,9 +294,8 @@ def prune_to_fit(
         >>> fitted.fits, fitted.uses["packets"] <= 80
         (True, True)
     """
-    must_be_network(net)
     if not isinstance(goal, Goal):
-        goal = Goal.parse(str(goal))
+        goal = Goal.parse(goal)
     chosen = config_of(PruneConfig, config, {"connectivity": 1.0, **settings} if config is None else settings)
     must_have_torch()
     from snnc.training.pruning.prune_to_fit import ROUNDS, Files

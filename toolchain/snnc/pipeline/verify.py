@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import snnc.targets as targets
+from snnc.base.public import Count, Seconds, Seed, Times, public
 from snnc.data.dataset import Split
 from snnc.errors import UsageError
 from snnc.network.arithmetic import Fixed
@@ -87,6 +88,7 @@ class Verification:
         return self.verdict._repr_html_() + block("", {"samples": self.samples, **self.accuracy}, notes=self.notes)
 
 
+@public
 def verify(
     candidate: Network | Artifact | Path | str,
     against: Network | str,
@@ -97,17 +99,17 @@ def verify(
     split: Split = "test",
     folder: Path | str | None = None,
     samples: int | None = 100,
-    steps: int | None = None,
-    seed: int = 0,
+    steps: Count | None = None,
+    seed: Seed = 0,
     by: str = "auto",
-    timeout_s: float = 600,
+    timeout_s: Seconds = 600,
     resume: Path | str | None = None,
     counterexample: Path | str | None = None,
     weights: Path | str | None = None,
     chip: Chip | None = None,
     as_it_is: bool = False,
     cover: bool = False,
-    mutate: int = 0,
+    mutate: Times = 0,
     netlist: str | None = None,
     watch: Watch = silent,
     say: Say = silent,

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.analysis.current_bounds import current_bound
+from snnc.base.public import public
 from snnc.errors import NetworkError, UnsupportedError
 from snnc.network.arithmetic import Fixed
 from snnc.network.connectivity import parameter_connectivity, synapse_connectivity
 from snnc.network.latency import latency
-from snnc.network.model import Connection, Network, Population, Stage, must_be_network
+from snnc.network.model import Connection, Network, Population, Stage
 from snnc.network.op import weight_grid
 from snnc.passes.quantise import recorded, scales
 from snnc.passes.scaling import decode_parameter, decode_weights
@@ -102,6 +103,7 @@ class Inspection:
         return f"Inspection({self.name!r}, {self.numeric}, {parts})"
 
 
+@public
 def inspect(net: Network, against: Network | None = None) -> Inspection:
     """Return the facts about a network; with ``against``, the float network that it was made from, also what rounding cost.
 
@@ -122,9 +124,6 @@ def inspect(net: Network, against: Network | None = None) -> Inspection:
         >>> [c.name for c in inspection.connections if c.max_error <= c.half_step]
         ['fc1', 'fc2']
     """
-    must_be_network(net)
-    if against is not None:
-        must_be_network(against)
     floats = _floats(net, against) if against else {}
     return Inspection(
         net.name,

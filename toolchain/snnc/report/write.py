@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snnc.base.files import must_be_free, write_bytes
+from snnc.base.public import public
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Page:
         return f"Page({self.title!r}, {len(self.sections)} sections)"
 
 
+@public
 def write_report(
     folder: Path | str, out: Path | str | None = None, *, markdown: bool = False, chip: str | None = None, force: bool = False
 ) -> Page:

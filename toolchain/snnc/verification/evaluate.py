@@ -57,7 +57,7 @@ class Evaluation:
     interrupted: bool = False  # before all samples that were asked for
 
     def __repr__(self) -> str:
-        right = f", {self.accuracy:.2%} right" if self.labelled else ""
+        right = "" if self.accuracy is None else f", {self.accuracy:.2%} right"
         return f"Evaluation({self.samples:,} samples{right}, {sum(self.spikes.values()):,} spikes)"
 
     @property
@@ -66,14 +66,14 @@ class Evaluation:
         return len(self.labels) > 0
 
     @property
-    def correct(self) -> int:
-        """Number of samples that are classified as labelled."""
-        return int((self.classes[: len(self.labels)] == self.labels).sum())
+    def correct(self) -> int | None:
+        """Number of samples that are classified as labelled; None without labels."""
+        return int((self.classes[: len(self.labels)] == self.labels).sum()) if self.labelled else None
 
     @property
-    def accuracy(self) -> float:
-        """Share of the samples that are classified as labelled."""
-        return self.correct / self.samples
+    def accuracy(self) -> float | None:
+        """Share of the samples that are classified as labelled; None without labels."""
+        return None if self.correct is None else self.correct / self.samples
 
     @property
     def confusion(self) -> list[list[int]] | None:

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.nn.modules.conv import _ConvNd
 
-from snnc.errors import ConfigError, UnsupportedError
+from snnc.base.public import public
+from snnc.errors import ConfigError, UnsupportedError, UsageError
 
 PRUNED_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -40,6 +41,13 @@ def others(model: nn.Module) -> dict[str, Parameter]:
     return {name: p for name, p in model.named_parameters() if p.requires_grad and id(p) not in pruned}
 
 
+def must_be_module(value: object, fix: str) -> None:
+    """Raise UsageError for what is no torch module."""
+    if not isinstance(value, nn.Module):
+        raise UsageError(f"{type(value).__name__} is no torch module", fix=fix)
+
+
+@public
 def parameter_groups(model: nn.Module) -> list[dict[str, Any]]:
     """Return the groups for a pruning optimizer: one for each pruned weight, with its layer's name, and one for all others.
 
