@@ -105,7 +105,7 @@ def test_a_diverging_loss_is_an_error():
 
 def test_a_network_is_not_pruned_over_a_dataloader():
     net = snnc.train("digits", hidden=(8,), epochs=1, steps=2)
-    with pytest.raises(snnc.UsageError, match="not pruned over DataLoader"):
+    with pytest.raises(snnc.UsageError, match="DataLoader is neither a data set nor"):
         snnc.prune(net, loader(samples=64), connectivity=0.1)
 
 

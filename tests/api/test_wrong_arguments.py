@@ -97,3 +97,20 @@ def test_without_torch_no_module_is_read(read, monkeypatch):
     monkeypatch.setitem(sys.modules, "snntorch", None)
     with pytest.raises(snnc.MissingDependencyError, match=r"reading a torch module needs snntorch; pip install '\.\[train\]'"):
         read()
+
+
+def test_without_torch_its_classes_say_what_is_missing(monkeypatch):
+    for name in ("snnc.training.pruning.pruned", "snnc.training.pruning.optimizer"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for module, name in ((snnc, "PrunedModule"), (snnc.plugin, "PruningOptimizer")):
+        with pytest.raises(snnc.MissingDependencyError, match=f"^{name} needs torch; snnc doctor says how"):
+            getattr(module, name)
+
+
+@pytest.mark.parametrize("target", ["nir", "netx"])
+def test_without_h5py_no_hidden_folder_is_named(target, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(snnc.MissingDependencyError, match=r"^writing HDF5 needs h5py; pip install '\.\[exchange\]'$"):
+        snnc.export(NET, target, tmp_path / "out")
+    assert not list(tmp_path.iterdir())

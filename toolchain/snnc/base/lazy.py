@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from snnc.errors import MissingDependencyError
-
 Lazy = tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]
 
 
@@ -45,6 +43,8 @@ def _member(home: str, name: str) -> Any:
     except ModuleNotFoundError as error:
         if not error.name or error.name.startswith("snnc"):
             raise
+        from snnc.errors import MissingDependencyError
+
         fix = "snnc doctor says how to install what is missing"
         raise MissingDependencyError(f"{name} needs {error.name}", fix=fix) from error
     return getattr(package, name) if hasattr(package, name) else importlib.import_module(f"{home}.{name}")

@@ -16,7 +16,7 @@ from snnc.base.public import public, taken
 from snnc.budget.goal import Goal
 from snnc.data.dataset import Dataset
 from snnc.data.load import Source
-from snnc.errors import ConfigError, UsageError
+from snnc.errors import ConfigError
 from snnc.mapping.choose import map_by
 from snnc.mapping.model import CoreMap
 from snnc.mapping.task import Task
