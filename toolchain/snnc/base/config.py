@@ -88,10 +88,12 @@ def _of_short_keys(text: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as TOML holds it: a number of NumPy as Python's, a list or an array as a tuple."""
-    if isinstance(value, np.generic):
-        return value.item()
-    return tuple(map(_plain, value)) if isinstance(value, list | tuple) or np.ndim(value) else value
+    """Return a value as TOML holds it: numbers of NumPy as Python's, a list or an array as a tuple."""
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return tuple(item.item() if isinstance(item, np.generic) else item for item in value)
+    return value
 
 
 def _check_value(f: Field[Any], hint: Any, value: Any) -> None:
