@@ -14,7 +14,7 @@ from snnc.cli import VERBS, main
 SOURCES = sorted(p for folder in ("toolchain", "exporters") for p in (ROOT / folder).rglob("*.py"))
 EXTRAS = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
 OTHERS = {"--no-deps", "--ignore-requires-python", "--binary", "--timing", "--top-module"}  # of pip and verilator
-OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+OPTION = re.compile(r"(?<![\w-])(?<!var\()--[a-z][a-z-]+")
 VERB_OF_FILE = {f"{name}_.py" if name == "import" else f"{name}.py": name for name in VERBS}
 
 

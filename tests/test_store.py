@@ -31,7 +31,7 @@ def test_a_path_may_be_text(tmp_path):
 def test_an_existing_file_is_kept_without_force(tmp_path):
     path = tmp_path / "a.snnc"
     path.write_text("precious")
-    with pytest.raises(FileError, match=r"a\.snnc: exists already; pick another --out or add --force"):
+    with pytest.raises(FileError, match=r"a\.snnc: exists already; pick another path= or add force=True"):
         store.save(fixed_chain(), path)
     assert path.read_text() == "precious"
     store.save(fixed_chain(), path, force=True)

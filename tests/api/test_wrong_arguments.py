@@ -86,8 +86,6 @@ def test_a_seed_is_a_whole_number(seed):
 def test_a_goal_is_text():
     with pytest.raises(snnc.UsageError, match=r"^goal=5 is no Goal or text$"):
         snnc.prune_to_fit(float_chain(), 5, "digits")
-    with pytest.raises(snnc.ConfigError, match=r"fit = '5' is no CHIP:cores=N"):
-        snnc.prune_to_fit(float_chain(), "5", "digits")
 
 
 @pytest.mark.parametrize("read", [lambda: snnc.read("net.py:make"), lambda: snnc.read(object())])

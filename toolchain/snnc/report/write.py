@@ -58,7 +58,7 @@ def write_report(
         ...     snnc.report("nowhere")
         ... except snnc.FileError as error:
         ...     print(error)
-        nowhere: is no folder; name a folder that snnc run or snnc sweep wrote
+        nowhere: is no folder; name a folder of snnc run or snnc sweep, or one with the files of a chain
     """
     from snnc.report.compose import not_recorded, report_of
     from snnc.report.markdown import markdown as as_markdown
