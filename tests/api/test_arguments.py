@@ -15,10 +15,12 @@ pytest.importorskip("torch", reason="training and reading need torch")
 NET, REAL = fixed_chain(), float_chain()
 FUNCTIONS = {name: thing for name in snnc.__all__ if inspect.isfunction(thing := getattr(snnc, name))} | {
     "report": snnc.report.write_report,
+    "data": snnc.data.load,
     "parameter_groups": snnc.optim.parameter_groups,
 }
 TAKEN = {"prune": {"model": snnc.Network, "data": str}}  # beside what a hint says that only type checkers resolve
 GIVEN = {  # what each function needs at least
+    "data": ("never",), "limit": (NET,),
     "check": (NET, "loihi1"), "contrast": (REAL, REAL), "evaluate": (REAL,), "export": (NET, "npz", "never"), "inspect": (NET,),
     "load": ("never",), "map": (NET, "loihi1"), "parameter_groups": (None,), "prove_ranges": (NET,), "prune": (REAL,),
     "prune_to_fit": (REAL, "loihi1:cores=1"), "quantise": (REAL, "loihi1"), "read": ("never.nir",), "remedies": (NET, "loihi1"),

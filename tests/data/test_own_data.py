@@ -53,7 +53,7 @@ def test_a_reader_returns_what_was_written(reader, kind, tmp_path):
     source = READERS[reader](tmp_path, marked)
     same(snnc.data(source, "test"), arrays, np.arange(0, 20, 5))
     same(snnc.data(source, "train"), arrays, np.flatnonzero(np.arange(20) % 5))
-    with pytest.raises(snnc.UsageError, match="says its own split; leave out --split-seed"):
+    with pytest.raises(snnc.UsageError, match="says its own split; leave out split_seed="):
         snnc.data(source, split_seed=1)
 
 

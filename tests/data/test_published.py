@@ -197,5 +197,5 @@ def test_a_damaged_file_is_one_sentence(name, tmp_path):
 def test_a_folder_without_the_files_says_which(name, tmp_path, monkeypatch):
     monkeypatch.delenv("SNNC_DATA", raising=False)
     for folder in (None, tmp_path):
-        with pytest.raises(DataError, match="name with --data-dir or SNNC_DATA"):
+        with pytest.raises(DataError, match="name with folder= or SNNC_DATA"):
             snnc.data(name, "train", folder)

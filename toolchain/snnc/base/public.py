@@ -24,7 +24,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 OPTIONS = {  # option -> the arguments that it may stand for, where that is not its own name
     "hw": ("chip",), "out": ("keep", "path"), "timeout": ("timeout_s",), "data-dir": ("folder",), "engine": ("by",),
-    "random": ("noise",), "from": ("format",), "fit": ("goal",), "dt": ("dt_s",), "mapping": ("mapping",),
+    "random": ("noise",), "from": ("format",), "fit": ("goal",), "mapping": ("mapping",),
 }  # fmt: skip
 _VALUE = r"[ =]([\w.:=/-]+)(?=$|[,;)]| or | --| \()"  # where it ends a clause
 _OPTION = re.compile(rf"(?<![\w-])--([a-z][a-z-]*)(?:{_VALUE})?")
@@ -110,13 +110,17 @@ class _Signature:
     @cached_property
     def names(self) -> Mapping[str, tuple[str, Any]]:
         """Return the argument, with its hint, an option stands for: its own arguments, and fields of its configurations."""
+        flags: dict[str, tuple[str, Any]] = {}
         own: dict[str, Any] = {name: self.hints.get(name) for name in self.bound.parameters}
         for kind in (kind for hint in self.hints.values() for kind in (hint, *get_args(hint))):
             if isinstance(kind, type) and is_dataclass(kind) and kind.__name__.endswith("Config"):
                 own |= {f.name: f.type for f in fields(kind)}
+                flags |= {
+                    flag[2:]: (f.name, f.type) for f in fields(kind) for flag in f.metadata.get("flags", ()) if len(flag) > 2
+                }
         named = {name.replace("_", "-"): (name, hint) for name, hint in own.items()}
         renamed = {option: (name, own[name]) for option, names in OPTIONS.items() for name in names if name in own}
-        return {**renamed, **named}
+        return {**renamed, **flags, **named}
 
 
 def named_by_argument(text: str, names: Mapping[str, tuple[str, Any]]) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.base.factory import Factory
+from snnc.base.public import Seed, public
 from snnc.data import readers, sets
 from snnc.data.content import Content, Part
 from snnc.data.dataset import Dataset, Split
@@ -28,8 +29,9 @@ class Source:
         return self.name
 
 
+@public
 def load(
-    source: str | Path | Source, split: Split = "train", folder: Path | str | None = None, *, split_seed: int | None = None
+    source: str | Path | Source, split: Split = "train", folder: Path | str | None = None, *, split_seed: Seed | None = None
 ) -> Dataset:
     """Load a split of a data set.
 

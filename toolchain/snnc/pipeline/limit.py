@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from snnc.base.public import Count, public
 from snnc.data.dataset import Dataset
-from snnc.network.model import Network, must_be_network
+from snnc.network.model import Network
 from snnc.passes.limit import limited
 from snnc.pipeline.arguments import Data, dataset_of
 from snnc.simulation.reference import check_inputs
@@ -16,8 +17,9 @@ from snnc.verification.prove import from_samples
 SAMPLES_AT_ONCE = 256
 
 
+@public
 def limit(
-    net: Network, max_spikes_per_step: int | None = None, *, data: Data = "digits", folder: Path | str | None = None
+    net: Network, max_spikes_per_step: Count | None = None, *, data: Data = "digits", folder: Path | str | None = None
 ) -> Network:
     """Say how many messages each input sends in a step at most: its budget.
 
@@ -43,7 +45,6 @@ def limit(
         >>> snnc.limit(net, 40).inputs[0].max_spikes_per_step
         40
     """
-    must_be_network(net)
     if max_spikes_per_step is None:
         return limited(net, _measured(net, dataset_of(data, "train", folder)))
     return limited(net, {p.name: max_spikes_per_step for p in net.inputs})
