@@ -148,7 +148,7 @@ def test_a_new_synapse_beside_delayed_ones_has_their_shortest_delay():
     ("make", "message"),
     [
         (lambda: FloatGraph(fixed_loops()), "is quantised"),
-        (lambda: FloatGraph(float_chain(model="cuba_subtract"), "fused"), "has no fused kernel: only lif and cuba"),
+        (lambda: FloatGraph(float_chain(model="cuba_subtract"), "fused"), "has no fused kernel: only lif, cuba and li"),
         (lambda: FloatGraph(graph(1, inputs=2))(torch.zeros(1, 4, 6)), "has 2 inputs"),
     ],
 )

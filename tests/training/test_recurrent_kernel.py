@@ -61,6 +61,26 @@ def test_spikes_and_gradients_are_those_of_the_steps(settings, constant, monkeyp
         assert (gradients[name] - gradient).abs().max() <= 2e-6 * max(gradient.abs().max(), 1e-12), name
 
 
+@pytest.mark.parametrize("constant", [False, True])
+@pytest.mark.parametrize("neuron", ["lif", "cuba"])
+def test_a_readout_has_the_voltages_and_gradients_of_its_steps(neuron, constant):
+    net = network(neuron=neuron, readout="li", recurrent=False, hidden=())
+    raster = (torch.rand(8, 30, 24, generator=torch.Generator().manual_seed(1)) < 0.3).float()
+    raster = raster[:, :1].expand(-1, 30, -1) if constant else raster
+    answers, gradients = [], []
+    for kernel in ("auto", "snntorch"):
+        graph = FloatGraph(net, kernel)
+        answer = graph(raster)
+        (answer * torch.linspace(-1, 1, answer.numel()).view(answer.shape)).sum().backward()
+        answers.append(answer.detach())
+        gradients.append([p.grad for p in graph.parameters()])
+    assert torch.equal(*answers)
+    assert answers[0].std() > 0.1
+    for ours, wanted in zip(*gradients, strict=True):
+        assert (ours - wanted).abs().max() <= 2e-6 * wanted.abs().max()
+    assert FloatGraph(net, "fused").population("output").why_not_fused is None
+
+
 def test_what_the_kernel_cannot_do_takes_the_steps(monkeypatch):
     def never(*_):
         raise AssertionError

@@ -11,9 +11,11 @@ from snnc.network.model import Population
 from snnc.network.neuron import Neuron, NeuronState
 from snnc.network.units import BIAS
 from snnc.neurons.cuba import Cuba
+from snnc.neurons.li import LI
 from snnc.neurons.lif import LIF
 from snnc.training.arithmetic import TorchArith, TorchFixed, TorchFloat, with_tensors
 from snnc.training.kernels.fire import Rule, can_fuse, fused, kernels
+from snnc.training.kernels.readout import fused_readout
 from snnc.training.kernels.recurrent import fused_recurrent
 from snnc.training.models.learned import Learning, learnable, raw_of, value_of
 from snnc.training.settings import Kernel
@@ -65,11 +67,11 @@ class TorchPopulation(nn.Module):
             return "numba is not installed"
         if not isinstance(self.arith, TorchFloat) or self.arith.attached:
             return "it computes floats, and resets without a gradient"
-        if type(self.model) not in (LIF, Cuba):
-            return "only lif and cuba have one"
+        if type(self.model) not in (LIF, Cuba, LI):
+            return "only lif, cuba and li have one"
         if self.learned:
             return f"{self.learned[0]} is learned"
-        return "cuba with a bias" if type(self.model) is Cuba and self._biases else None
+        return f"{self.model.model()} with a bias" if type(self.model) is not LIF and self._biases else None
 
     def neuron(self) -> Neuron:
         """Return the neuron with the current tensors as parameters."""
@@ -89,7 +91,7 @@ class TorchPopulation(nn.Module):
         ``currents``: (batch, steps, n), or (batch, 1, n) for the same in every step.
         """
         if self.kernel != "snntorch" and can_fuse(currents) and not self.why_not_fused:
-            return self._fused(currents, steps), None
+            return self._fused(currents, steps)
         neuron, state, each = self.neuron(), self.initial(currents[:, 0]), currents.unbind(1)
         fired, voltages = [], []
         for step in range(steps):
@@ -103,7 +105,7 @@ class TorchPopulation(nn.Module):
 
         None where no compiled kernel computes them.
         """
-        if self.kernel == "snntorch" or not can_fuse(currents) or self.why_not_fused:
+        if self.kernel == "snntorch" or not can_fuse(currents) or self.why_not_fused or self.is_readout:
             return None
         return fused_recurrent(self._biased(currents), weight, delay, steps, self._rule)
 
@@ -117,8 +119,11 @@ class TorchPopulation(nn.Module):
         """Whether it never fires."""
         return not self.model.rule.fires
 
-    def _fused(self, currents: Tensor, steps: int) -> Tensor:
-        return fused(self._biased(currents), steps, self._rule)
+    def _fused(self, currents: Tensor, steps: int) -> tuple[Tensor, Tensor | None]:
+        if not self.is_readout:
+            return fused(self._biased(currents), steps, self._rule), None
+        voltages = fused_readout(currents, steps, self._rule)
+        return torch.zeros_like(voltages), voltages
 
     def _biased(self, currents: Tensor) -> Tensor:
         return currents + self._value("bias") if self._biases else currents
@@ -127,7 +132,8 @@ class TorchPopulation(nn.Module):
     def _rule(self) -> Rule:
         """Return what is kept of u and of v, and the threshold, as the compiled kernel takes them."""
         kept = 1 - self._value("decay_u") if "decay_u" in self.model.parameters() else torch.zeros(())
-        return kept, 1 - self._value("decay_v"), self._value("threshold")
+        never = torch.full((), torch.inf)
+        return kept, 1 - self._value("decay_v"), never if self.is_readout else self._value("threshold")
 
     def trained(self) -> Population:
         """Return the population with the current biases and learned parameters."""
