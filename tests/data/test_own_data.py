@@ -409,3 +409,62 @@ def test_every_verb_takes_a_file(tmp_path):
     refused = CliRunner().invoke(main, ["train", *source, "-q", "-o", str(tmp_path / "x.snnc")])
     assert refused.exit_code == 2
     assert "use --encoding events" in refused.stderr
+
+
+def test_events_that_are_left_out_are_said(tmp_path):
+    pytest.importorskip("torch", reason="the chain trains")
+    source = own_data.npz(tmp_path, own_data.events())
+    train, test = both(source)
+    said = []
+    settings = {"encoding": "events", "steps": 4, "dt_s": 0.001, "hidden": (4,), "epochs": 1, "test": test, "say": said.append}
+    net = snnc.train(train, **settings)
+    late = (train.samples.t >= 4000).mean()
+    assert 0.1 < late < 0.3
+    assert said == [f"{late:.1%} of the events come after step 4, at 0.004 s, and are left out"]
+    snnc.prune(net, train, test=test, connectivity=0.5, epochs=1, say=said.append)
+    assert said[1:] == said[:1]
+    snnc.train(train, **{**settings, "steps": 5})
+    assert len(said) == 2
+
+
+MODULES = """
+import torch, snntorch
+from torch import nn
+
+class Events(nn.Module):
+    def __init__(self, time):
+        super().__init__()
+        self.fc, self.out, self.time = nn.Linear(30, 2, bias=False), snntorch.Leaky(beta=0.5, threshold=0.2), time
+        nn.init.uniform_(self.fc.weight, -0.2, 0.6)
+    def forward(self, raster):
+        mem, fired = self.out.init_leaky(), []
+        for step in range(raster.shape[self.time]):
+            spikes, mem = self.out(self.fc(raster.select(self.time, step)), mem)
+            fired.append(spikes)
+        return torch.stack(fired, self.time)
+
+def first(): return Events(0)
+def second(): return Events(1)
+"""
+
+
+def test_an_imported_network_and_a_module_take_events(tmp_path):
+    pytest.importorskip("snntorch", reason="the modules are snnTorch's: pip install '.[train]'")
+    source = ["--data", own_data.npz(tmp_path, own_data.events()), "--split-seed", "3"]
+    (tmp_path / "modules.py").write_text(MODULES)
+
+    def done(*words):
+        result = CliRunner().invoke(main, [str(word) for word in words])
+        assert result.exit_code == 0, result.output
+        return result
+
+    net = tmp_path / "n.snnc"
+    told = ["--time-axis", "first", "--input-shape", "30", "--dt", "0.001", "--encoding", "events", "-T", 5, "--message-bits", 3]
+    done("import", f"{tmp_path / 'modules.py'}:first", *told, "-o", net, "-q")
+    encoding = snnc.load(net).encoding
+    assert (encoding.kind, encoding.bin_us, encoding.count_bits, encoding.steps) == ("events", 1000, 3, 5)
+    body = json.loads(done("simulate", net, *source, "--json", "-q").stdout)
+    events = snnc.data(source[1], "test", split_seed=3).samples
+    assert 0 < body["spikes"]["input"] <= len(events.t)
+    given = ["--input", "events", "--bin-us", 1000, "-T", 5, "--connectivity", 0.5, "--epochs", 1, "-q"]
+    done("prune", f"{tmp_path / 'modules.py'}:second", *source, *given, "-o", tmp_path / "w.safetensors")

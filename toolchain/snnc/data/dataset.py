@@ -126,6 +126,12 @@ class Dataset:
         except DataError as error:
             raise DataError(error.what, where=f"data set {self.name!r}", fix=error.fix) from error
 
+    def left_out(self, encoding: Encoding) -> float:
+        """Return the part of the events that come after the last step of an encoding; 0 for images and rasters."""
+        if not isinstance(self.samples, Events) or not len(self.samples.t):
+            return 0.0
+        return float((self.samples.t // np.uint32(encoding.bin_us) >= encoding.steps).mean())
+
     def encoded(self, encoding: Encoding, chosen: slice | NDArray[Any], first_sample: int = 0) -> NDArray[np.uint8]:
         """Return rasters (samples, steps, n) of some samples; see `encode`."""
         return encode(encoding, self.samples[chosen], first_sample, self.shape)

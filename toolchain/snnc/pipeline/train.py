@@ -20,6 +20,7 @@ from snnc.errors import ConfigError
 from snnc.mapping.choose import map_by
 from snnc.mapping.model import CoreMap
 from snnc.mapping.task import Task
+from snnc.network.encoding import Encoding
 from snnc.network.model import Network
 from snnc.pipeline.arguments import Data, Say, dataset_of, path_of, silent
 from snnc.training.pruning.own_settings import OwnConfig
@@ -89,7 +90,9 @@ def train(
 
     record = _record(keep, resume, tensorboard, force, quiet)
     with _interruptible(record, say), joined(chosen):
-        return trained(*_splits(data, test, folder), chosen, record, path_of(resume))
+        images, held_out = _splits(data, test, folder)
+        _say_what_is_left_out(images, chosen.input_encoding, say)
+        return trained(images, held_out, chosen, record, path_of(resume))
 
 
 @overload
@@ -176,6 +179,7 @@ def prune(
         if isinstance(model, Network):
             from snnc.training.pruning.prune import prune as pruned
 
+            _say_what_is_left_out(images, model.encoding, say)
             return pruned(model, images, chosen, held_out, record, path_of(resume))
         from snnc.training.pruning.own import prune_own
 
@@ -191,6 +195,14 @@ def _must_be_prunable(model: object) -> None:
         from snnc.training.models.weights import must_be_module
 
         must_be_module(model, "pass a network, or a torch.nn.Module")
+
+
+def _say_what_is_left_out(samples: Dataset, encoding: Encoding | None, say: Say) -> None:
+    """Say how many events come after the last step."""
+    if encoding is None or encoding.kind != "events" or not (part := samples.left_out(encoding)):
+        return
+    end = encoding.steps * encoding.bin_us
+    say(f"{part:.1%} of the events come after step {encoding.steps}, at {end / 1e6:g} s, and are left out")
 
 
 def _over_batches(

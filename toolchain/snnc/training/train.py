@@ -40,13 +40,19 @@ def train(
     return to_network(Stage("train", provenance(config, data, metrics)))
 
 
+def at_the_start(data: Dataset, config: TrainConfig) -> Network:
+    """Return the network that training starts from; its weights are drawn from torch's generator."""
+    encoding = config.input_encoding
+    shape = data.input_shape(encoding)
+    if config.model:
+        return from_layers(read_layers(Path(config.model)), data.name, shape, data.classes, encoding, config.dt_s)
+    return untrained(config, data.name, prod(shape), data.classes, encoding)
+
+
 def _own(data: Dataset, encoding: Encoding, config: TrainConfig) -> tuple[nn.Module, Callable[[Stage], Network]]:
     """Return the module of neurons that train by their own step, and the function that returns its network."""
     table = read_layers(Path(config.model)) if config.model else ()
-    if table:
-        net = from_layers(table, data.name, data.input_shape(encoding), data.classes, encoding, config.dt_s)
-    else:
-        net = untrained(config, data.name, prod(data.input_shape(encoding)), data.classes, encoding)
+    net = at_the_start(data, config)
     must_suit(net, data)
     losses.must_suit(config.loss, net.output)
     learning = Learning(config.learn, config.max_delay, config.epochs * steps_in_epoch(data, config), config.seed)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -126,15 +125,16 @@ def _rows(path: Path, goal: GridConfig, shared: Mapping[str, Any], variants: Map
 
 def must_be_possible(grid: Grid, folder: Path | None) -> None:
     """Raise ConfigError or DataError for a row that could not be pruned, before anything is trained."""
-    from snnc.training.models.feedforward import build
+    from snnc.training.models.trainable import trainable
     from snnc.training.pruning.prune import pruner
+    from snnc.training.train import at_the_start
 
     images = data.load(grid.goal.source, "train", folder)
-    model = build((prod(images.input_shape(grid.train.input_encoding)), *grid.train.hidden, images.classes))
+    weights = trainable(at_the_start(images, grid.train)).weights
     seen = set()
     for row in grid.rows:
         if row.connectivity not in seen or row.variant not in seen:
-            pruner({name: m.weight for name, m in model.linears.items()}, [], row.prune, steps=100)
+            pruner(weights, [], row.prune, steps=100)
         seen |= {row.connectivity, row.variant}
 
 
