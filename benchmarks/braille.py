@@ -1,11 +1,11 @@
 """Braille letters by a recurrent network, dense and pruned: accuracy in floats and in integers, and equality, over seeds.
 
-Each seed trains the network of examples/braille.toml, prunes it to each connectivity, quantises
-and counts the test samples that are classified rightly. The dense network and the one at 5 % are exported to Lava, C and ONNX,
-and their runs are compared with the engine's, spike for spike. The file is written after every network, and what is in it
-already is not computed again.
+Each seed trains the network of examples/braille.toml, trains it on to each connectivity (1: without pruning), quantises and counts
+the test samples that are classified rightly. The trained network and the one at 5 % are exported to Lava, C and ONNX, and their
+runs are compared with the engine's, spike for spike. The file is written after every network, and what is in it already is
+not computed again.
 
-    python benchmarks/braille.py [--seeds 5] [--connectivities 0.05 0.2 0.1 0.02] [--samples 10] [--json results/braille.json]
+    python benchmarks/braille.py [--seeds 5] [--connectivities 0.05 1 0.2 0.1 0.02] [--samples 10] [--json results/braille.json]
 """
 
 import argparse
@@ -26,10 +26,10 @@ from snnc.training.loop.source import source
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "braille.toml"
 TARGETS = ("lava", "c", "onnx")
-COMPARED = (1.0, 0.05)  # connectivities whose exports are run
+COMPARED = (None, 0.05)  # connectivities whose exports are run
 
 
-def figures(net: snnc.Network, chip: str, connectivity: float, samples: int) -> dict[str, Any]:
+def figures(net: snnc.Network, chip: str, connectivity: float | None, samples: int) -> dict[str, Any]:
     """Accuracy on all test samples, in floats and in integers, and what each target's run came to."""
     fixed = snnc.quantise(net, chip)
     runs = {target: compared(fixed, target, samples) for target in TARGETS} if connectivity in COMPARED else {}
@@ -55,17 +55,18 @@ def compared(fixed: snnc.Network, target: str, samples: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def pruned(chain: Chain, trained: snnc.Network, seed: int, connectivity: float) -> snnc.Network:
-    """The network, trained further to a connectivity; at 1 it stays as it is."""
-    if connectivity == 1 or chain.prune is None:
+def pruned(chain: Chain, trained: snnc.Network, seed: int, connectivity: float | None) -> snnc.Network:
+    """The network, trained further to a connectivity; at 1 without pruning. None: as it is."""
+    if connectivity is None or chain.prune is None:
         return trained
-    return snnc.prune(trained, "braille", config=replace(chain.prune, seed=seed, connectivity=connectivity))
+    method = "none" if connectivity == 1 else "grad_r"
+    return snnc.prune(trained, "braille", config=replace(chain.prune, seed=seed, connectivity=connectivity, method=method))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--connectivities", type=float, nargs="+", default=[0.05, 0.2, 0.1, 0.02])
+    parser.add_argument("--connectivities", type=float, nargs="+", default=[0.05, 1, 0.2, 0.1, 0.02])
     parser.add_argument("--samples", type=int, default=10, help="test samples on which exports are compared")
     parser.add_argument("--json", type=Path, default=Path("results/braille.json"))
     given = parser.parse_args()
@@ -75,9 +76,9 @@ def main() -> None:
         "command": shlex.join(["python", *sys.argv]), "example": EXAMPLE.read_text(), "machine": machine(), "source": source(),
     }  # fmt: skip
     started, trained = time.perf_counter(), dict[int, snnc.Network]()
-    for connectivity in (1.0, *given.connectivities):  # all seeds of one before the next
+    for connectivity in (None, *given.connectivities):  # all seeds of one before the next
         for seed in range(given.seeds):
-            name = f"{seed}/{connectivity:g}"
+            name = f"{seed}/{connectivity or 'trained'}"
             if name in body["networks"]:
                 continue
             if seed not in trained:

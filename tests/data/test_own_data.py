@@ -144,6 +144,7 @@ def fails(): return {"rasters": Fails()}
 def unequal(): return {"rasters": Unequal()}
 def raises(): raise RuntimeError("no network")
 def nothing(): return 3
+def texts(): return {"rasters": np.array(["a", "b"]), "labels": np.arange(2)}
 def own(split): return snnc.Dataset("own", split, np.eye(4, dtype=int) * (9 if split == "test" else 5), (2, 2), np.arange(4) % 2)
 def wrong(): return own("test")
 def objects(): return {"rasters": np.array([[{}]]), "labels": np.arange(1)}
@@ -179,6 +180,7 @@ def test_a_function_of_the_users_returns_data(factories):
         ("nothing", "returns int, no data set"),
         ("wrong", r"returns the test split, asked for train; let the function take the split: def wrong\(split\)"),
         ("objects", "of objects, expected numbers"),
+        ("texts", "has rasters of <U1, expected numbers"),
         ("missing", "has no function 'missing'"),
     ],
 )
@@ -215,6 +217,8 @@ BAD = {  # what is wrong with the arrays -> what is said
         "mixed lengths": (lambda a: a.update(x=a["x"][1:]), r"has \d+ times and \d+ of another column"),
         "offsets beyond": (lambda a: a.update(offsets=a["offsets"] + 1), r"has offsets from .* for \d+ events"),
         "sensor": (lambda a: a.update(sensor=np.array([5, 3])), "has a sensor that is not polarities, rows and columns"),
+        "sensor nan": (lambda a: a.update(sensor=np.array([2, np.nan, 5])), "has a sensor that is not"),
+        "offsets float": (lambda a: a.update(offsets=a["offsets"] * np.nan), "has offsets of float64, expected whole numbers"),
     },
 }  # fmt: skip
 IN_HDF5 = {"no labels", "nan", "complex", "out of order", "outside", "mixed lengths", "no offsets"}  # which takes a process each
@@ -468,3 +472,21 @@ def test_an_imported_network_and_a_module_take_events(tmp_path):
     assert 0 < body["spikes"]["input"] <= len(events.t)
     given = ["--input", "events", "--bin-us", 1000, "-T", 5, "--connectivity", 0.5, "--epochs", 1, "-q"]
     done("prune", f"{tmp_path / 'modules.py'}:second", *source, *given, "-o", tmp_path / "w.safetensors")
+
+
+def test_splits_that_do_not_go_together_are_refused_before_training():
+    pytest.importorskip("torch", reason="training needs torch")
+    arrays = own_data.dense()
+
+    def split(name, steps=6, places=5, classes=2):
+        rasters = np.resize(arrays["rasters"], (20, steps, places))
+        return snnc.Dataset("own", name, rasters, (places,), np.arange(20) % classes)
+
+    for wrong, says in (
+        (split("test", steps=7), "has 7 steps, the encoding 6"),
+        (split("test", places=4), r"has inputs of \(4,\), the training split of \(5,\)"),
+        (split("test", classes=3), "has 3 classes, the training split 2"),
+        (snnc.data("digits", "test"), "holds images, which encoding 'events' does not take"),
+    ):
+        with pytest.raises(snnc.DataError, match=says):
+            snnc.train(split("train"), test=wrong, encoding="events", steps=6, hidden=(4,), epochs=1)

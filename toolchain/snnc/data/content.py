@@ -41,6 +41,8 @@ def parts_of(arrays: Arrays, where: str, names: tuple[str, ...] = ()) -> dict[Pa
     """
     grouped: dict[Part, dict[str, NDArray[Any]]] = {}
     for name, array in arrays.items():
+        if array.dtype.kind not in "biuf":
+            raise DataError(f"has {name} of {array.dtype}, expected numbers", where=where, fix="save numbers, no objects")
         part, known = _placed(name, where)
         grouped.setdefault(part, {})[known] = array
     if not grouped or ("all" in grouped and len(grouped) > 1):
@@ -96,8 +98,6 @@ def _dense(array: NDArray[Any], name: str, where: str) -> tuple[NDArray[np.uint8
 
 def whole_bytes(array: NDArray[Any], name: str, where: str) -> NDArray[np.uint8]:
     """Return numbers as bytes. Raises DataError, with the sample, unless all are whole and 0 .. 255."""
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"has {name} of {array.dtype}, expected numbers", where=where, fix="save numbers, no objects")
     if array.dtype.kind == "b" or array.dtype == np.uint8:
         return array.astype(np.uint8, copy=False)
     kept = np.empty(array.shape, np.uint8)
@@ -141,11 +141,12 @@ def _test(arrays: Arrays, samples: int, where: str) -> NDArray[np.bool_] | None:
 def _sensor(groups: Iterable[Arrays], where: str) -> Sensor | None:
     """Return polarities, rows and columns: as stated, or the smallest that holds all events of all splits."""
     groups = [arrays for arrays in groups if "t" in arrays and "x" in arrays]
-    stated = {tuple(int(n) for n in arrays["sensor"].reshape(-1)) for arrays in groups if "sensor" in arrays}
-    if len(stated) > 1 or any(len(sensor) != 3 for sensor in stated):
+    sensors = [arrays["sensor"] for arrays in groups if "sensor" in arrays]
+    stated = {tuple(sensor.reshape(-1).tolist()) for sensor in sensors}
+    if len(stated) > 1 or any(sensor.shape != (3,) or sensor.dtype.kind not in "iu" for sensor in sensors):
         raise DataError("has a sensor that is not polarities, rows and columns", where=where, fix="write three numbers")
     if stated:
-        return next(iter(stated))  # type: ignore[return-value]
+        return next(iter(stated))
     if not groups:
         return None
 
@@ -175,6 +176,8 @@ def events_of(
         t = np.floor(t.astype(np.float64) * MICROSECONDS + 0.5)
     if p is not None and p.dtype.kind in "if" and p.size and p.min() == -1:
         p = np.where(p == -1, 0, p)
+    if offsets.dtype.kind not in "iu":
+        raise DataError(f"has offsets of {offsets.dtype}, expected whole numbers", where=where, fix="save them as integers")
     try:
         return Events.of(sensor, offsets.astype(np.int64), t, x, y, p)
     except DataError as error:

@@ -137,6 +137,21 @@ class Dataset:
         return encode(encoding, self.samples[chosen], first_sample, self.shape)
 
 
+def must_go_together(train: Dataset, test: Dataset | None, encoding: Encoding) -> None:
+    """Raise DataError if an encoding does not take both splits, if their shapes differ, or the test split has more classes."""
+    shapes = [split.input_shape(encoding) for split in (train, test) if split]
+    for split in (train, test):
+        if split and split.kind == "rasters":
+            split.encoded(encoding, slice(1))  # raises for another number of steps
+    if test and shapes[0] != shapes[1]:
+        raise DataError(f"has inputs of {shapes[1]}, the training split of {shapes[0]}", where=f"data set {test.name!r}, test")
+    if test and test.classes > train.classes:
+        fix = "add training samples of each class"
+        raise DataError(
+            f"has {test.classes} classes, the training split {train.classes}", where=f"data set {test.name!r}", fix=fix
+        )
+
+
 def _checked(samples: NDArray[Any], shape: tuple[int, ...], where: str) -> NDArray[np.uint8]:
     """Return images (samples, n) or rasters (samples, steps, n) as read-only bytes. Raises DataError for anything else."""
     if len(samples) and (samples.ndim not in (2, 3) or not samples.size or samples.shape[-1] != prod(shape)):

@@ -32,10 +32,20 @@ def read(factory: Factory, split: Split) -> dict[Part, Content] | Dataset:
     """
     where = f"{factory.path}:{factory.name}"
     with beside(factory.path):
-        made, of_split = _called(function(factory), split, where)
+        made, of_split = _called(_executed(factory, where), split, where)
         if isinstance(made, Dataset):
             return _suited(made, split, where)
         return _parts(made, split if of_split else "all", where)
+
+
+def _executed(factory: Factory, where: str) -> Any:
+    """Return the function; what executing its file raises is told, too."""
+    try:
+        return function(factory)
+    except SnncError:
+        raise
+    except Exception as error:
+        raise DataError(f"raises {_told(error)} when it is imported", where=where, fix="correct the file") from error
 
 
 def _called(make: Any, split: Split, where: str) -> tuple[Any, bool]:

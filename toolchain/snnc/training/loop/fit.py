@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from snnc.base.version import __version__
-from snnc.data.dataset import Dataset
+from snnc.data.dataset import Dataset, must_go_together
 from snnc.errors import DataError, RunError
 from snnc.network.encoding import Encoding, encode
 from snnc.training.kernels import heap
@@ -65,6 +65,7 @@ def fit(
     takes its part of every batch. Raises RunError if the loss or a weight is no longer a number, ConfigError for a checkpoint
     of another training.
     """
+    must_go_together(data, test, encoding)
     heap.keep()
     optimizer = optimizer or torch.optim.Adam(model.parameters(), lr=config.lr, fused=True)
     record = record if record and not ranks.rank() else Record(quiet=True)
