@@ -1,7 +1,7 @@
 """Braille letters by a recurrent network, dense and pruned: accuracy in floats and in integers, and equality, over seeds.
 
-Each seed trains the network of examples/braille.toml, trains it on to each connectivity (1: without pruning), quantises and counts
-the test samples that are classified rightly. The trained network and the one at 5 % are exported to Lava, C and ONNX, and their
+Each seed trains the network of examples/braille.toml, trains it on to each connectivity (1: without pruning), quantises, counts
+the test samples that are classified rightly. The trained network and the one at 5 % are exported to Lava, C and ONNX; their
 runs are compared with the engine's, spike for spike. The file is written after every network, and what is in it already is
 not computed again.
 
