@@ -253,3 +253,25 @@ def test_the_demo(tmp_path):
     found = json.loads(done.stdout)
     assert found["stages"]["fixed"]["test_accuracy"] > 0.93
     assert found["target_against_fixed"]["mismatches"] == 0
+
+
+@pytest.mark.hdl
+def test_a_chain_for_an_fpga_ends_in_verilog_that_fits(tmp_path):
+    """From one configuration: pruned, quantised, held against the FPGA, exported with the lanes that fit, verified."""
+    (tmp_path / "fpga.toml").write_text(f'hw = "ice40up5k"\ntarget = "verilog"\n{SMALL}')
+    done = snnc("run", tmp_path / "fpga.toml", "-o", tmp_path / "out", "-q")
+    assert done.exit_code == 0, done.output
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["target_against_fixed"]["exact"]
+    lanes = targets.read_artifact(tmp_path / "out" / "verilog").options["lanes"]
+    assert lanes > 1
+    assert f"ice40up5k: {lanes} lanes; the device" in done.stdout
+    assert [usage["resource"] for usage in summary["chip"] if usage] == ["block_rams", "large_rams", "luts"]
+
+
+def test_an_fpga_is_no_chip_with_cores(tmp_path):
+    (tmp_path / "fpga.toml").write_text(f'hw = "ice40up5k"\n{SMALL}')
+    done = snnc("run", tmp_path / "fpga.toml", "-o", tmp_path / "out", "-q")
+    assert done.exit_code == 4
+    assert "ice40up5k: is an FPGA: it has no cores to map to" in done.stderr
+    assert not (tmp_path / "out").exists()

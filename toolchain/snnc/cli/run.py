@@ -49,7 +49,7 @@ def _print(outcome: Outcome, body: dict[str, Any], out: Path) -> None:
     title = f"accuracy on {body['test_samples']:,} test samples"
     print_table(title, ("stage", "torch, float32", "snnc", "parameter connectivity", "synapse connectivity"), rows)
     print_table(
-        f"{outcome.budget.profile}: {', '.join(_whole_chip(outcome.budget))}; the fullest core",
+        f"{outcome.budget.profile}: {_whole_chip(outcome.budget)}",
         ("resource", "used", "limit", "share"),
         [_usage(u) for u in fullest(outcome.budget)],
     )
@@ -75,15 +75,18 @@ def _stage(stage: dict[str, Any]) -> tuple[str, ...]:
     return tuple(f"{stage[key]:.2%}" if key in stage else "" for key in keys)
 
 
-def _whole_chip(budget: Budget) -> list[str]:
-    """Return the cores, and the synapse memory of all cores together, that are used of what the chip has."""
+def _whole_chip(budget: Budget) -> str:
+    """Return the cores and the synapse memory of all cores that are used of what the chip has; of an FPGA, the lanes."""
+    if budget.designs:
+        lanes = budget.designs[-1].lanes
+        return f"{lanes} lane{'s' if lanes > 1 else ''}; the device"
     if budget.chip is None or budget.chip.limit is None:
-        return ["cores unknown"]
+        return "cores unknown; the fullest core"
     words = [f"{budget.chip.used} of {budget.chip.limit} cores"]
     memory = [u for core in budget.cores for u in core.uses if u.resource == "synapse_words_per_core"]
     if memory and memory[0].limit is not None:
         words.append(f"{sum(u.used or 0 for u in memory):,} of {memory[0].limit * budget.chip.limit:,} synapse words")
-    return words
+    return f"{', '.join(words)}; the fullest core"
 
 
 def _usage(u: Usage) -> tuple[Any, ...]:

@@ -16,6 +16,7 @@ from snnc import store
 from snnc.base.config import Config, from_table, read_toml, setting
 from snnc.base.files import must_be_free, write_bytes
 from snnc.base.version import __version__
+from snnc.budget import fpga
 from snnc.budget.check import Budget, check
 from snnc.budget.remedies import must_fit
 from snnc.chips.profile import Profile
@@ -27,6 +28,7 @@ from snnc.mapping.split import split
 from snnc.network.connectivity import parameter_connectivity, synapse_connectivity
 from snnc.network.model import Network
 from snnc.passes.quantise import QuantiseConfig, quantise
+from snnc.pipeline.chip import fitting, must_have_cores
 from snnc.pipeline.recording import RECORDING, Recorder
 from snnc.simulation.run import Run
 from snnc.training.loop import source
@@ -132,13 +134,16 @@ def run_chain(
     must_fit(fixed, profile, budget, str(out / "fixed.snnc"))
     mapping = place(fixed, split(fixed, profile), profile) if target.NEEDS_MAPPING else None
     say(f"export for {chain.goal.target}")
-    artifact = targets.export(chain.goal.target, fixed, mapping, out / chain.goal.target, force=True)
+    options = fitting(fixed, profile, {}) if profile.fpga and chain.goal.target == fpga.TARGET else None
+    artifact = targets.export(chain.goal.target, fixed, mapping, out / chain.goal.target, force=True, options=options)
     proofs = _verify(chain.goal, pruned, fixed, artifact, test, out, say)
     return Outcome(trained, pruned, fixed, budget, *proofs, artifact.root)
 
 
 def _must_express(chain: Chain, profile: Profile, target: targets.Target) -> None:
     """Check what can be known before hours of training."""
+    if target.NEEDS_MAPPING:
+        must_have_cores(profile)
     encoding = chain.train.input_encoding
     if encoding.message_bits and not profile.graded_spikes:
         raise UnsupportedError(
@@ -286,7 +291,9 @@ def _activity(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def fullest(budget: Budget) -> list[Any]:
-    """Return, for each resource, the core that uses most of it."""
+    """Return, for each resource, the core that uses most of it; of an FPGA, what the design uses."""
+    if budget.designs:
+        return list(budget.totals)
     by_resource = zip(*(core.uses for core in budget.cores), strict=True)
     return [max(uses, key=lambda u: u.used or 0) for uses in by_resource]
 

@@ -94,7 +94,7 @@ def map_with(
     net: Network, chip: Chip, *, strategy: str | None = None, rates: Path | str | None = None, seed: int = 0
 ) -> Mappings:
     """Return all mappings, with what each costs. Arguments and errors are those of `map`."""
-    profile = _with_cores(profile_of(chip))
+    profile = must_have_cores(profile_of(chip))
     if problems := lacking(net, profile):
         raise UnsupportedError("; ".join(problems), where=f"network {net.name!r} on {profile.name}")
     recorded, steps = read_rates(Path(rates), net) if rates else (None, None)
@@ -228,7 +228,7 @@ def _core_map(net: Network, chip: Chip | None, mapping: CoreMap | Path | str | N
     if not isinstance(net.numeric, Fixed):
         raise UnsupportedError("is a float network", where=f"network {net.name!r}", fix="quantise it first (snnc quantise)")
     named = chip if chip is not None or not isinstance(mapping, CoreMap) else mapping.chip
-    profile = _with_cores(_profile(net, net.numeric.profile, named))
+    profile = must_have_cores(_profile(net, net.numeric.profile, named))
     if problems := lacking(net, profile):
         raise UnsupportedError("; ".join(problems), where=f"network {net.name!r} on {profile.name}")
     if isinstance(mapping, CoreMap):
@@ -239,7 +239,7 @@ def _core_map(net: Network, chip: Chip | None, mapping: CoreMap | Path | str | N
     return read_mapping(file, net, profile) if file else place(net, split(net, profile), profile, seed)
 
 
-def _with_cores(profile: Profile) -> Profile:
+def must_have_cores(profile: Profile) -> Profile:
     """Return a chip. Raises UnsupportedError for an FPGA."""
     if profile.fpga:
         fix = f"name a chip with --hw, or export with --target {fpga.TARGET}"
