@@ -1,6 +1,6 @@
 """Random networks of every neuron as Verilog against the reference: 10**8 neuron-steps, every spike and every state.
 
-    python benchmarks/verilog_random.py [--neuron-steps N] [--kept FILE] [--only MODEL] [--json FILE]
+    python benchmarks/verilog_random.py [--neuron-steps N] [--kept FILE] [--only MODEL] [--lanes 1 2 4 8] [--json FILE]
 
 Each neuron model runs with 1, 2, 4 and 8 lanes: two populations of 1,024 neurons with a recurrence, a loop back, delays of axons
 and of synapses, graded inputs, a threshold, decays and a bias for each neuron, and extreme parameters among them. Verilator runs
@@ -145,6 +145,7 @@ def main() -> int:
     parser.add_argument("--neuron-steps", type=float, default=1e8)
     parser.add_argument("--kept", type=Path)
     parser.add_argument("--only")
+    parser.add_argument("--lanes", type=int, nargs="+", default=LANES)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     os.environ.setdefault("SNNC_VERILOG", "verilator")
@@ -152,7 +153,7 @@ def main() -> int:
     rows = json.loads(given.kept.read_text()) if given.kept and given.kept.is_file() else []
     done = {(row["model"], row["lanes"]) for row in rows}
     each = int(given.neuron_steps / len(neurons.names()) / len(LANES)) + 1
-    for model, lanes in ((m, k) for m in models for k in LANES if (m, k) not in done):
+    for model, lanes in ((m, k) for m in models for k in given.lanes if (m, k) not in done):
         rows.append(compared(model, lanes, each))
         print(json.dumps(rows[-1]), flush=True)
         if given.kept:
