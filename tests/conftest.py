@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 IN_CI = os.environ.get("CI", "").lower() == "true"
+NO_RTL = "the RTL of other chips is not here"  # as in cases/peers.py
 NO_MNIST = "MNIST is not here: set SNNC_DATA to a folder with its four IDX files"
 
 
@@ -53,9 +54,17 @@ def pytest_runtest_setup(item):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """In continuous integration a skipped test is a failure: the peers are installed there. Only MNIST may be missing."""
+    """In continuous integration a skipped test is a failure: the peers are installed there.
+
+    Only MNIST and the RTL of other chips may be missing.
+    """
     report = yield
-    if IN_CI and report.skipped and not hasattr(report, "wasxfail") and NO_MNIST not in str(report.longrepr):
+    if (
+        IN_CI
+        and report.skipped
+        and not hasattr(report, "wasxfail")
+        and not any(what in str(report.longrepr) for what in (NO_MNIST, NO_RTL))
+    ):
         report.outcome = "failed"
         report.longrepr = f"skipped in continuous integration: {report.longrepr}"
     return report

@@ -252,6 +252,8 @@ def exact(model, state, upward):
     Where a threshold is subtracted this holds downward, too: the box does not know that it takes a high voltage before.
     """
     reset = neurons.get(model).rule.reset
+    if neurons.get(model).rule.decay_rounding == "past zero":
+        return False  # the box adds up what decays overshoot at their worst, which no one input does
     return state == "u" or reset == "none" or (reset == "zero" and not upward)
 
 

@@ -19,6 +19,9 @@ LOIHI = Fixed(
     bias_mantissa_bits=13, bias_exponent_max=7, state_bits=24, state_shift=6,
 )  # fmt: skip
 
+CATALYST = replace(LOIHI, profile="catalyst_n1", weight_exponent_min=0, threshold_bits=15, state_bits=16, state_shift=0)
+CHIPS = {"catalyst_n1": ("catalyst", CATALYST)}  # targets that take one neuron in their own numbers -> that neuron and those
+
 
 def fixed_dense(rng, n_dst, n_src, *, density=0.5, sign_mode="mixed", exponent=0, numeric=LOIHI):
     """A random integer operator on the legal grid, with at least one synapse a row."""
@@ -64,6 +67,13 @@ def fixed_chain(
         for i in range(1, len(sizes))
     ]
     return Network("case", tuple(populations), tuple(connections), 1e-3, numeric, Encoding("rate", steps, seed))
+
+
+def chain_for(target, *words, bias=0, model=None, **options):
+    """`fixed_chain` of neurons and numbers that a target takes; ``bias`` is given in the units of `LOIHI`."""
+    own, numeric = CHIPS.get(target, ("lif", LOIHI))
+    bias >>= LOIHI.state_shift - numeric.state_shift
+    return fixed_chain(*words, bias=bias, model=own if target in CHIPS else model or own, numeric=numeric, **options)
 
 
 def float_chain(seed=0, sizes=(12, 20, 5), *, density=1.0, model="lif", steps=16):

@@ -10,6 +10,20 @@ import pytest
 FOLDER = Path(sys.prefix) / "peers"
 PROGRAMS = Path(__file__).parents[1] / "peer_programs"
 
+NO_RTL = "the RTL of other chips is not here: set {} to a folder of your own clone"
+
+
+def rtl(setting, folder):
+    """The folder with the RTL of a chip: what the environment variable ``setting`` names, or one that lies beside the project.
+
+    Skips with a printed reason where there is none.
+    """
+    beside = PROGRAMS.parents[2] / "shared" / "peers" / folder
+    there = Path(os.environ[setting]) if setting in os.environ else beside
+    if not there.is_dir():
+        pytest.skip(NO_RTL.format(setting))
+    return there
+
 
 def needs(name, target="venv"):
     """Marks tests that need the packages in ``name``, which `make TARGET` installs."""

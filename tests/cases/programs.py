@@ -6,7 +6,7 @@ import numpy as np
 from snnc.exporters.onnx import program as _onnx_program
 
 from cases import lava_graphs
-from cases.networks import fixed_neuron
+from cases.networks import LOIHI, fixed_neuron
 from snnc import neurons, targets
 from snnc.network.model import Stage
 from snnc.network.units import STEPS
@@ -42,7 +42,9 @@ def other(neuron, name, rng):
     """A neuron of another model with the same parameters where it has them."""
     own, steps = fixed_neuron(name, 200), rng.integers(0, 4, ())
     spare = {n: steps if own.unit(n) is STEPS else getattr(own, n) for n in own.parameters()}
-    return type(own)(**{n: getattr(neuron, n, value) for n, value in spare.items()})
+    values = {n: getattr(neuron, n, value) for n, value in spare.items()}
+    ends = {n: f.metadata["unit"].range(LOIHI, f.metadata["offset"]) for n, f in own.parameters().items()}
+    return type(own)(**{n: np.clip(value, *ends[n]) for n, value in values.items()})
 
 
 def changes(net):

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 from cases.exported import export, saved
-from cases.networks import fixed_chain, float_chain
+from cases.networks import CHIPS, fixed_chain, float_chain
 from conftest import snnc
 
 from snnc import targets
@@ -57,7 +57,7 @@ def written(name, net, folder):
 
 def each_target():
     marks = {name: [pytest.mark.lava, pytest.mark.slow] for name in SLOW} | {"verilog": [pytest.mark.hdl]}
-    runnable = [name for name in targets.names() if targets.is_runnable(targets.load(name))]
+    runnable = [name for name in targets.names() if targets.is_runnable(targets.load(name)) and name not in CHIPS]
     return pytest.mark.parametrize("name", [pytest.param(name, marks=marks.get(name, [])) for name in runnable])
 
 

@@ -16,10 +16,11 @@ from snnc.plugin import DECAY, FRACTION, LEVEL, THRESHOLD, Neuron, SpikeRule, St
 OTHER = {
     "comparator": {">": ">=", ">=": ">", "none": ">"},
     "reset_step": {"same": "next", "next": "same"},
-    "decay_rounding": {"toward zero": "floor", "floor": "toward zero"},
+    "decay_rounding": dict.fromkeys(("floor", "past zero"), "toward zero") | {"toward zero": "floor"},
     "order": {
         "decay, then input": "input, then decay",
         "decay, then input and reset": "input, then decay and reset",
+        "decay, then input, which counts in the next step": "input, then decay",
     },
     "reset": {"zero": "subtract", "subtract": "zero", "subtract adapted": "subtract", "level": "zero"},
     "refractory_steps": {0: 1, "period": 0},

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 from cases.exported import content, export, said_by_export, saved
-from cases.networks import fixed_chain, float_chain
+from cases.networks import CHIPS, chain_for, fixed_chain, float_chain
 from conftest import ROOT, snnc
 
 from snnc import neurons, ops, store, targets
@@ -33,7 +33,7 @@ def test_every_target_answers_for_every_neuron(name, model):
 
 @pytest.mark.parametrize("name", targets.names())
 def test_two_exports_are_byte_identical(name, tmp_path):
-    net = fixed_chain(bias=640).after(Stage("quantise", {"seed": 3}))
+    net = chain_for(name, bias=640).after(Stage("quantise", {"seed": 3}))
     a, b = export(name, net, tmp_path / "a"), export(name, store.load(saved(net, tmp_path)), tmp_path / "b")
     assert content(a.root) == content(b.root)
     assert a.files == b.files
@@ -53,25 +53,25 @@ def test_two_exports_of_floats_are_byte_identical(name, tmp_path):
 
 @pytest.mark.parametrize("name", targets.names())
 def test_what_was_written_is_read_again(name, tmp_path):
-    net = fixed_chain().after(Stage("train", {"epochs": 2}))
+    net = chain_for(name).after(Stage("train", {"epochs": 2}))
     written = export(name, net, tmp_path / "a")
     assert targets.read_artifact(tmp_path / "a") == written
     manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
     assert manifest["done"] == [{"name": "train", "settings": {"epochs": 2}}]
     assert manifest["network"]["hash"] == net.hash
-    hop = name in ("lava", "loihi", "sanafe")  # a chip's
-    assert manifest["latency"] == {"input": 0, "hidden1": hop, "output": 2 * hop}
+    first, second = {"lava": (1, 1), "loihi": (1, 1), "sanafe": (1, 1), "catalyst_n1": (1, 2)}.get(name, (0, 0))  # hops of chips
+    assert manifest["latency"] == {"input": 0, "hidden1": first, "output": first + second}
     assert manifest["encoding"]["kind"] == "rate"
 
 
 WRITE = """
 import sys
 from conftest import ROOT, snnc
-from cases.networks import fixed_chain
+from cases.networks import chain_for
 from cases.exported import export
 from snnc import targets
 for name in targets.names():
-    export(name, fixed_chain(bias=640), __import__("pathlib").Path(sys.argv[1]) / name)
+    export(name, chain_for(name, bias=640), __import__("pathlib").Path(sys.argv[1]) / name)
 """
 
 
@@ -80,30 +80,33 @@ def test_another_process_writes_the_same_bytes(tmp_path):
     environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(ROOT / "tests")}
     subprocess.run([sys.executable, "-c", WRITE, tmp_path], env=environment, check=True)
     for name in targets.names():
-        here = export(name, fixed_chain(bias=640), tmp_path / f"{name} again")
+        here = export(name, chain_for(name, bias=640), tmp_path / f"{name} again")
         assert content(here.root) == content(tmp_path / name), name
 
 
 @pytest.mark.parametrize("name", targets.names())
 def test_an_artifact_is_replaced_only_when_asked(name, tmp_path):
-    first = export(name, fixed_chain(), tmp_path / "a")
+    first = export(name, chain_for(name), tmp_path / "a")
     before = content(first.root)
     with pytest.raises(FileError, match="exists already"):
-        export(name, fixed_chain(bias=64), tmp_path / "a")
+        export(name, chain_for(name, bias=64), tmp_path / "a")
     assert content(first.root) == before
-    export(name, fixed_chain(bias=64), tmp_path / "a", force=True)
+    export(name, chain_for(name, bias=64), tmp_path / "a", force=True)
     assert content(first.root) != before
 
 
 @pytest.mark.parametrize("name", targets.names())
 def test_a_foreign_folder_is_never_replaced(name, tmp_path, capsys):
-    path, home = saved(fixed_chain(), tmp_path), tmp_path / "home"
+    path, home = saved(chain_for(name), tmp_path), tmp_path / "home"
     home.mkdir()
     (home / "thesis.tex").write_text("years of work")
     (home / "manifest.json").write_text('{"name": "of another program"}')
     with pytest.raises(FileError, match="is not a folder that snnc wrote"):
-        export(name, fixed_chain(), home, force=True)
-    assert snnc("export", path, "-t", name, "--hw", "loihi1", "-o", home, "--force") == 2
+        export(name, chain_for(name), home, force=True)
+    assert (
+        snnc("export", path, "-t", name, *(["--hw", "loihi1"] if targets.load(name).NEEDS_MAPPING else []), "-o", home, "--force")
+        == 2
+    )
     assert set(content(home)) == {"thesis.tex", "manifest.json"}
 
 
@@ -112,7 +115,7 @@ def test_a_foreign_folder_is_never_replaced(name, tmp_path, capsys):
 def test_a_failing_export_leaves_nothing(name, failure, tmp_path, monkeypatch):
     """The disk is full, or the user gives up, when all files but the manifest are written: what was there stays as it was."""
     target = targets.load(name)
-    whole, before = target.export, content(export(name, fixed_chain(), tmp_path / "a").root)
+    whole, before = target.export, content(export(name, chain_for(name), tmp_path / "a").root)
 
     def failing(*given):
         whole(*given)
@@ -122,7 +125,7 @@ def test_a_failing_export_leaves_nothing(name, failure, tmp_path, monkeypatch):
     monkeypatch.setattr(target, "export", failing)
     for place, force in (("a", True), ("b", False)):
         with pytest.raises((FileError, KeyboardInterrupt)):
-            export(name, fixed_chain(bias=64), tmp_path / place, force=force)
+            export(name, chain_for(name, bias=64), tmp_path / place, force=force)
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert content(tmp_path / "a") == before
 
@@ -130,25 +133,29 @@ def test_a_failing_export_leaves_nothing(name, failure, tmp_path, monkeypatch):
 LIMITED = """
 import resource, signal, sys
 from conftest import snnc
+from cases.networks import CHIPS
 from snnc import targets
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 for name in targets.names():
     chip = ["--hw", "loihi1"] if targets.load(name).NEEDS_MAPPING else []
-    print(name, snnc("export", sys.argv[1], "-t", name, "-o", sys.argv[2], *chip))
+    print(name, snnc("export", sys.argv[2] + name if name in CHIPS else sys.argv[1], "-t", name, "-o", sys.argv[3], *chip))
 """
 
 
 def test_a_file_that_cannot_be_written_is_one_error(tmp_path):
     """By the system itself, somewhere within each export: no file may be larger than this."""
     path = saved(fixed_chain(sizes=(60, 80, 5)), tmp_path)
+    for name in CHIPS:
+        store.save(chain_for(name, sizes=(40, 20, 5)), tmp_path / f"net.snnc.{name}")
+    here = sorted(tmp_path.iterdir())
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "PYTHONDONTWRITEBYTECODE": "1"}
-    words = [sys.executable, "-c", LIMITED, path, tmp_path / "a"]
+    words = [sys.executable, "-c", LIMITED, path, f"{path}.", tmp_path / "a"]
     done = subprocess.run(words, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-1000:]
     assert done.stdout.splitlines() == [f"{name} 1" for name in targets.names()]
     assert len(re.findall("^error: .*File too large", done.stderr, re.MULTILINE)) == len(targets.names()), done.stderr
-    assert [found.name for found in tmp_path.iterdir()] == [path.name]
+    assert sorted(tmp_path.iterdir()) == here
 
 
 def test_a_target_that_cannot_run_says_why(tmp_path, monkeypatch, capsys):
@@ -166,7 +173,7 @@ def test_a_target_that_cannot_run_says_why(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("target", targets.names())
 def test_a_current_that_can_wrap_is_not_exported(target, tmp_path, capsys):
-    net = fixed_chain(sizes=(60, 4, 2), density=1.0, model="cuba")
+    net = chain_for(target, sizes=(60, 4, 2), density=1.0, model="cuba")
     strong = replace(net.connections[0], op=replace(net.connections[0].op, exponent=5))
     code, said = said_by_export(capsys, saved(replace(net, connections=(strong, net.connections[1])), tmp_path), "-t", target)
     assert code in (3, 4)

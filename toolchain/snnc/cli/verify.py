@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 import snnc.data as data
+import snnc.targets as targets
 from snnc import store
 from snnc.cli._common import PATH, json_option, progress, quiet_option, say
 from snnc.cli._coverage import print_coverage, print_mutants
@@ -68,13 +69,14 @@ DEVICE = "ice40up5k"
 @click.option(
     "--counterexample", "smallest", type=PATH, help="If anything differs, write the smallest case as a test into this folder."
 )
+@click.option("--rtl", type=PATH, help="Folder with the RTL of the chip, for targets that simulate a clone of your own.")
 @json_option
 @quiet_option
 def command(
     artifact: Path, model: Path, data_name: str | Source, data_dir: Path | None, split: Any, rate: float | None,
     samples: int | None,
     by: str | None, steps: int | None, seed: int, timeout_s: float, kept: Path | None, smallest: Path | None,
-    recorded: Path | None, weights: Path | None,
+    recorded: Path | None, weights: Path | None, rtl: Path | None,
     level: str, device: str | None, cover: bool, mutate: int, chip: str | None, as_it_is: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Run ARTIFACT and a simulator on the same input, and compare every spike and every state of all populations, shifted by
@@ -101,6 +103,8 @@ def command(
         raise UsageError("is of a netlist", where="--device", fix="add --level netlist, or leave it out")
     against = str(model) if str(model) in PEERS or is_module(str(model)) else store.load(model)
     candidate = store.load(artifact) if isinstance(against, str) else artifact
+    if rtl:
+        targets.use_rtl(targets.read_artifact(artifact).target, rtl)
     only_one_input(rate, recorded)
     dataset = data.load(data_name, split, data_dir) if rate is None and recorded is None else None
     rasters = read_rasters(recorded) if recorded else None

@@ -43,7 +43,7 @@ class SpikeRule:
     )
     reset_step: Literal["same", "next", "none"]
     order: str  # of decay and input
-    decay_rounding: Literal["toward zero", "floor"]  # on integers
+    decay_rounding: Literal["toward zero", "floor", "past zero"]  # on integers; past zero: a negative one loses one more
     refractory_steps: int | str  # a number, or the parameter that holds it
 
     @property

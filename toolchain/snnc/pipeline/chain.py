@@ -158,6 +158,7 @@ def _must_express(chain: Chain, profile: Profile, target: targets.Target) -> Non
             where="[goal]",
             fix="pick another target, and export to this one afterwards",
         )
+    targets.must_be_ready(target)
 
 
 def _open(chain: Chain, out: Path, resume: bool, force: bool) -> None:

@@ -10,11 +10,13 @@ from snnc.targets.target import (
     Target,
     is_runnable,
     load,
+    must_be_ready,
     names,
     reason_not_run,
     remark,
     support_matrix,
     takes_mapping,
+    use_rtl,
     working,
 )
 
@@ -32,6 +34,7 @@ __all__ = [
     "is_runnable",
     "load",
     "must_be_exportable",
+    "must_be_ready",
     "must_be_unaltered",
     "names",
     "read_artifact",
@@ -39,6 +42,7 @@ __all__ = [
     "remark",
     "support_matrix",
     "takes_mapping",
+    "use_rtl",
     "working",
 ]
 

@@ -1,5 +1,6 @@
 """What a target offers: the contract of a file in exporters/, and the targets by name."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, Protocol, TypeGuard, cast
 import snnc.neurons as neurons
 from snnc import ops
 from snnc.base import registry
+from snnc.errors import UsageError
 from snnc.mapping.model import CoreMap
 from snnc.network.model import Network
 from snnc.simulation.run import Rasters, Run
@@ -93,6 +95,22 @@ def remark(target: Target, measured: bool) -> str:
     Figures that were ``measured`` by a simulator of chips never stand alone.
     """
     return str(getattr(target, "REMARK", "nothing is known about the error of these figures" if measured else ""))
+
+
+def use_rtl(name: str, folder: Path) -> None:
+    """Name the folder with the RTL that a target simulates, as the environment variable in its RTL does, for this process.
+
+    Raises UsageError for a target that simulates none.
+    """
+    setting = getattr(load(name), "RTL", "")
+    if not setting:
+        raise UsageError(f"target {name!r} simulates no RTL of others", where="--rtl", fix="leave it out")
+    os.environ[setting] = str(folder.resolve())
+
+
+def must_be_ready(target: Target) -> None:
+    """Raise what its `must_be_ready` raises, before long work, if what runs its artifacts is not here."""
+    getattr(target, "must_be_ready", lambda: None)()
 
 
 class RunnableTarget(Target, Protocol):
