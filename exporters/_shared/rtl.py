@@ -19,7 +19,7 @@ from snnc.targets import runner
 SETTING = "SNNC_VERILOG"
 ICARUS = runner.Runner("Icarus Verilog", "apt-get install iverilog", SETTING, "iverilog")
 VERILATOR = runner.Runner("Verilator", "apt-get install verilator g++ make", SETTING, "verilator")
-LONG = 2_000_000  # clocks of a core for which Icarus Verilog takes longer than Verilator to compile
+LONG = 500_000  # clocks of a core for which Icarus Verilog takes longer than Verilator to compile
 VERILATOR_OPTIONS = (
     "--binary",
     "--timing",
@@ -72,6 +72,7 @@ class Build:
     testbench: Path
     parameters: tuple[tuple[str, int], ...]
     defines: tuple[str, ...] = ()
+    included: tuple[tuple[str, str], ...] = ()  # files that the testbench includes, and what is in them
 
     def simulate(
         self, by: runner.Runner, commands: Mapping[str, str], results: Sequence[str], timeout_s: float, words: Sequence[str] = ()
@@ -122,6 +123,8 @@ def _compiled(build: Build, by: runner.Runner, content: bytes, timeout_s: float)
     with runner.write_errors(by):
         program = _Program()
         (program.path / "testbench.v").write_bytes(content)
+        for name, text in build.included:
+            (program.path / name).write_text(text)
     sources = ["testbench.v", *(str(build.folder / name) for name in build.design.files)]
     if by is ICARUS:
         settings = [f"-Ptestbench.{name}={value}" for name, value in build.parameters]

@@ -20,7 +20,13 @@ LOIHI = Fixed(
 )  # fmt: skip
 
 CATALYST = replace(LOIHI, profile="catalyst_n1", weight_exponent_min=0, threshold_bits=15, state_bits=16, state_shift=0)
-CHIPS = {"catalyst_n1": ("catalyst", CATALYST)}  # targets that take one neuron in their own numbers -> that neuron and those
+SYNTZULU = replace(
+    CATALYST, profile="syntzulu", weight_exponent_min=-1, weight_exponent_max=-1, bias_mantissa_bits=2, bias_exponent_max=0
+)
+CHIPS = {
+    "catalyst_n1": ("catalyst", CATALYST),
+    "syntzulu": ("lif", SYNTZULU),
+}  # targets that take one neuron in their own numbers -> that neuron and those
 
 
 def fixed_dense(rng, n_dst, n_src, *, density=0.5, sign_mode="mixed", exponent=0, numeric=LOIHI):
@@ -72,7 +78,8 @@ def fixed_chain(
 def chain_for(target, *words, bias=0, model=None, **options):
     """`fixed_chain` of neurons and numbers that a target takes; ``bias`` is given in the units of `LOIHI`."""
     own, numeric = CHIPS.get(target, ("lif", LOIHI))
-    bias >>= LOIHI.state_shift - numeric.state_shift
+    bias = 0 if target == "syntzulu" else bias >> LOIHI.state_shift - numeric.state_shift
+    options = {"exponent": min(numeric.weight_exponent_max, 0), **options}
     return fixed_chain(*words, bias=bias, model=own if target in CHIPS else model or own, numeric=numeric, **options)
 
 

@@ -38,8 +38,8 @@ def network():
     model, populations = neurons.get("catalyst"), [net.populations[0]]
     for p in net.populations[1:]:
         values = {"decay_u": rng.integers(200, 4096, p.size), "decay_v": rng.integers(1, 4096, p.size)}
-        threshold, bias = rng.integers(1, 500, p.size), rng.integers(-30, 60, p.size)
-        threshold[0] = 0
+        threshold, bias = rng.integers(1, 300, p.size), rng.integers(20, 120, p.size)
+        threshold[0], bias[1] = 0, -30 if p.name == "hidden1" else 90
         populations.append(replace(p, neuron=model(threshold=threshold, bias=bias, **values)))
     loop = Connection("again", "hidden1", "hidden1", fixed_dense(rng, 8, 8, numeric=CATALYST), 2)
     return replace(net, populations=tuple(populations), connections=(*net.connections, loop))

@@ -4,13 +4,14 @@ import dataclasses
 
 import numpy as np
 import pytest
-from cases.networks import LOIHI, fixed_chain, float_chain, spikes
+from cases.networks import CATALYST, LOIHI, fixed_chain, float_chain, spikes
 
 from snnc import neurons
 from snnc.errors import NetworkError
 from snnc.network.arithmetic import Float
 from snnc.network.neuron import Neuron, SpikeRule
 from snnc.neurons.adaptive_lif import AdaptiveLIF
+from snnc.neurons.catalyst import Catalyst
 from snnc.neurons.cuba import Cuba
 from snnc.neurons.cuba_refractory import CubaRefractory
 from snnc.neurons.cuba_subtract import CubaSubtract
@@ -123,6 +124,18 @@ def test_a_resonator_turns_fires_at_its_threshold_and_starts_at_its_level():
     assert run(Resonate(131071, 4096, 4096, 0), [0], start=full) == [(-1, 1, 0)]
     down = {"x": np.full(1, 1 - LIMIT), "y": np.full(1, 1 - LIMIT)}
     assert run(Resonate(131071, 4096, 4096, 0), [-1], start=down) == [(-64, 1 - LIMIT, 0)]
+
+
+def test_catalyst_rounds_past_zero_and_uses_a_current_a_step_later():
+    # threshold 10 and no shift; half of v and of u leaks: 5 -> 2, -5 -> -2 + 1, -1 -> 0 + 1, -4 -> -2 without a fraction
+    half = Catalyst(10, 2048, 2048)
+    assert run(half, [5, 0, 0, -5, 0, 0], CATALYST) == [
+        (0, 5, 0), (5, 2, 0), (4, 1, 0), (3, -5, 0), (-4, -1, 0), (-3, 1, 0)]  # fmt: skip
+    assert run(half, [10, 9, -4, 0], CATALYST) == [(0, 10, 0), (0, 14, 1), (0, 3, 1), (3, 1, 0)]
+    low = {"v": np.full(1, -1), "u": np.full(1, -4)}
+    assert run(half, [0], CATALYST, low) == [(-3, -2, 0)]
+    full = {"v": np.full(1, -32767), "u": np.full(1, -9)}
+    assert run(Catalyst(10, 1, 0, -3), [0], CATALYST, full) == [(-32767, -7, 0)]
 
 
 def test_a_refractory_period_of_zero_is_none():

@@ -89,9 +89,9 @@ def test_an_artifact_is_replaced_only_when_asked(name, tmp_path):
     first = export(name, chain_for(name), tmp_path / "a")
     before = content(first.root)
     with pytest.raises(FileError, match="exists already"):
-        export(name, chain_for(name, bias=64), tmp_path / "a")
+        export(name, chain_for(name, threshold=299), tmp_path / "a")
     assert content(first.root) == before
-    export(name, chain_for(name, bias=64), tmp_path / "a", force=True)
+    export(name, chain_for(name, threshold=299), tmp_path / "a", force=True)
     assert content(first.root) != before
 
 

@@ -16,7 +16,7 @@ from snnc.errors import NetworkError
 RANGES = {  # of the numbers of `Fixed`: no chip here needs more, and int64 holds what is made of a state
     "weight_bits": (1, 8),
     "weight_exponent_min": (-9, 0),
-    "weight_exponent_max": (0, 8),
+    "weight_exponent_max": (-9, 8),
     "decay_bits": (1, 20),
     "threshold_bits": (1, 31),
     "bias_mantissa_bits": (2, 31),
