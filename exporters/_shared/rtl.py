@@ -42,6 +42,7 @@ class Design:
     setting: str
     origin: str  # where a clone comes from
     files: tuple[str, ...]
+    nonblocking: tuple[tuple[str, str], ...] = ()  # file, blocking assignment to a register that synthesis reads as nonblocking
 
     def folder(self) -> Path:
         """Return the folder with the files, which the environment variable names.
@@ -117,6 +118,22 @@ class _Program:
         weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
+def _source(build: Build, name: str, by: runner.Runner, place: Path) -> Path:
+    """Return a file of the design, as it is for Icarus.
+
+    Verilator takes no register with assignments of both kinds; for it, they are made nonblocking in a copy.
+    """
+    path = build.folder / name
+    wrong = [text for file, text in build.design.nonblocking if file == name]
+    if by is ICARUS or not wrong:
+        return path
+    content = path.read_text()
+    for text in wrong:
+        content = content.replace(text, text.replace(" = ", " <= "))
+    (place / path.name).write_text(content)
+    return place / path.name
+
+
 @lru_cache(maxsize=4)  # for each part of a long verification, the same is compiled
 def _compiled(build: Build, by: runner.Runner, content: bytes, timeout_s: float) -> _Program:
     """Compile a build whose testbench has this content."""
@@ -125,7 +142,7 @@ def _compiled(build: Build, by: runner.Runner, content: bytes, timeout_s: float)
         (program.path / "testbench.v").write_bytes(content)
         for name, text in build.included:
             (program.path / name).write_text(text)
-    sources = ["testbench.v", *(str(build.folder / name) for name in build.design.files)]
+        sources = ["testbench.v", *(str(_source(build, name, by, program.path)) for name in build.design.files)]
     if by is ICARUS:
         settings = [f"-Ptestbench.{name}={value}" for name, value in build.parameters]
         command = [ICARUS.command, "-g2012", "-s", "testbench", "-o", "simulation", *settings]

@@ -19,6 +19,7 @@ DESIGN = Design(
         "snn_lp.sv", "layer_lp.sv", "neuron_lp.sv", "integrator_and_fifo.sv", "integrator.sv", "bram_fifo.sv", "conv.sv",
         "adder_simd.sv", "accumulator.sv", "s2p.sv", "stack.v", "BRAM_singlePort_readFirst.sv", "SPRAM_singlePort_readFirst.v",
     )),
+    (("syntzulu/snn_lp.sv", "layer_counter = layer_counter+1'b1;"), ("syntzulu/stack.v", "done = 0;")),
 )  # fmt: skip
 READ = ("config.txt", "weights_1.txt", "weights_2.txt", "weights_3.txt", "weights_4.txt")
 CLOCKS_OF_A_NEURON = 40  # about, in every step

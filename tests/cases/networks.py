@@ -38,12 +38,12 @@ def fixed_dense(rng, n_dst, n_src, *, density=0.5, sign_mode="mixed", exponent=0
     return Dense(Synapses.from_dense(weight, mask), exponent, sign_mode)
 
 
-def fixed_neuron(model, threshold=300, bias=0):
-    """The example of any neuron model in the chip's integers; what forgets at once keeps half, so that it has a past."""
+def fixed_neuron(model, threshold=300, bias=0, half=True):
+    """The example of any neuron model in the chip's integers; what forgets at once keeps ``half``, so that it has a past."""
     example, values = neurons.get(model).example(), {}
     for name, f in example.parameters().items():
         unit, value = f.metadata["unit"], getattr(example, name)
-        value = 0.5 if unit is DECAY and value == 1 else value
+        value = 0.5 if half and unit is DECAY and value == 1 else value
         values[name] = np.int64(np.rint(value * unit.per_float(threshold, LOIHI)))
         values[name] = {BIAS: np.int64(bias), STEPS: np.int64(2)}.get(unit, values[name])
     return type(example)(**values)

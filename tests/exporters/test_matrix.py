@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from cases.convolutions import conv
-from cases.networks import CHIPS, LOIHI, fixed_dense, fixed_neuron, spikes
+from cases.networks import CHIPS, LOIHI, SYNTZULU, fixed_dense, fixed_neuron, spikes
 from click.testing import CliRunner
 from conftest import ROOT
 
@@ -40,7 +40,9 @@ def network(pairs, numeric=LOIHI):
     populations = [Population("input", SHAPE, None)]
     for model, kind in pairs:
         op = replace(MAKE[kind](rng), exponent=min(numeric.weight_exponent_max, 0))
-        populations.append(Population(f"{model}_{kind}", op.dst_shape, fixed_neuron(model, 200, bias=bias)))
+        populations.append(
+            Population(f"{model}_{kind}", op.dst_shape, fixed_neuron(model, 200, bias, half=numeric is not SYNTZULU))
+        )
         connections.append(Connection(f"into_{model}_{kind}", "input", f"{model}_{kind}", op))
     return Network("matrix", tuple(populations), tuple(connections), 1e-3, numeric, Encoding("rate", 12))
 

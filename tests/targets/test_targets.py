@@ -171,7 +171,7 @@ def test_a_target_that_cannot_run_says_why(tmp_path, monkeypatch, capsys):
     assert (said["npz"]["verified_by"], said["onnx"]["verified_by"]) == ("", "onnxruntime")
 
 
-@pytest.mark.parametrize("target", targets.names())
+@pytest.mark.parametrize("target", [name for name in targets.names() if name != "syntzulu"])  # 256 of its weights fit 16 bits
 def test_a_current_that_can_wrap_is_not_exported(target, tmp_path, capsys):
     net = chain_for(target, sizes=(60, 4, 2), density=1.0, model="cuba")
     strong = replace(net.connections[0], op=replace(net.connections[0].op, exponent=5))
