@@ -20,6 +20,9 @@ LEFT_OUT = {  # how a line begins, and why it is not run
     "python benchmarks/": "takes up to an hour; its options are tested below",
     "snnc export results/mnist_run/fixed.snnc": "the next line needs MNIST; tests/verification/test_coverage.py covers less",
     "snnc verify program --against results/mnist_run/fixed.snnc": "takes a minute, and MNIST",
+    "git clone ": "needs the network",
+    "snnc export fixed.snnc -t catalyst_n1": "needs a network for the chip; tests/exporters/test_catalyst_n1.py exports one",
+    "snnc verify chip --against fixed.snnc --rtl": "needs the chip's RTL; tests/exporters/test_catalyst_n1.py has it",
     "snnc build ": "synthesises for minutes; tests/exporters/test_verilog_build.py builds less",
     "snnc prune dense.snnc --data mnist": "trains for minutes; tests/training/test_prune_to_fit.py runs the verb on less",
 }

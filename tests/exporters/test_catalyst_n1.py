@@ -72,10 +72,9 @@ KINDS = {  # opcode -> (what it is, byte, bits that are turned)
     "08": [("first synapse of a source", 5, 1), ("synapses of a source", 7, 1)],
 }
 PARAMETERS = {  # number -> the same
-    0: ("threshold", 6, 0x40), 2: ("rest", 6, 1), 3: ("refractory steps", 6, 1), 16: ("decay_v", 5, 8), 17: ("decay_u", 5, 8),
+    0: ("threshold", 5, 0x10), 2: ("rest", 6, 1), 3: ("refractory steps", 6, 1), 16: ("decay_v", 5, 8), 17: ("decay_u", 5, 8),
     18: ("bias", 6, 0x40), 24: ("sends", 6, 1), 30: ("least", 5, 0x80),
 }  # fmt: skip
-HELD = ("threshold", 5, 0xC0)  # of a neuron that is held: then it would keep a voltage above 0
 CHOSEN = {"rest": (15, 17), "refractory steps": (15, 17), "least": (15, 17)}  # behind those of 14 relays
 
 
@@ -86,8 +85,8 @@ def mutations(root):
         for number, text in enumerate((root / file).read_text().splitlines()):
             data = text.split()[2:]
             found = KINDS.get(data[0], [])
-            if data[0] == "07" and (of := PARAMETERS.get(int(data[4], 16))):
-                found = [HELD if file == "hold.hex" and of[0] == "threshold" else of]
+            if data[0] == "07" and (of := PARAMETERS.get(int(data[4], 16))) and (file, of[0]) != ("hold.hex", "threshold"):
+                found = [of]  # of a neuron that is held and at 0 or below, no threshold matters
             for kind in found:
                 seen[kind[0]] += 1
                 if seen[kind[0]] in CHOSEN.get(kind[0], (2, 4)):

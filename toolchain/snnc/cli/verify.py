@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 import snnc.data as data
-import snnc.targets as targets
 from snnc import store
 from snnc.cli._common import PATH, json_option, progress, quiet_option, say
 from snnc.cli._coverage import print_coverage, print_mutants
@@ -103,8 +102,6 @@ def command(
         raise UsageError("is of a netlist", where="--device", fix="add --level netlist, or leave it out")
     against = str(model) if str(model) in PEERS or is_module(str(model)) else store.load(model)
     candidate = store.load(artifact) if isinstance(against, str) else artifact
-    if rtl:
-        targets.use_rtl(targets.read_artifact(artifact).target, rtl)
     only_one_input(rate, recorded)
     dataset = data.load(data_name, split, data_dir) if rate is None and recorded is None else None
     rasters = read_rasters(recorded) if recorded else None
@@ -113,7 +110,7 @@ def command(
         verification = verify(
             candidate, against, data=dataset, inputs=rasters, noise=rate, split=split, samples=samples, steps=steps, seed=seed,
             by=by or "auto", timeout_s=timeout_s, resume=kept, counterexample=smallest, weights=weights,
-            chip=chip, as_it_is=as_it_is, cover=cover,
+            chip=chip, as_it_is=as_it_is, cover=cover, rtl=rtl,
             mutate=mutate, netlist=(device or DEVICE) if level == "netlist" else None, watch=watch,
             say=lambda line: say(line, quiet),
         )  # fmt: skip

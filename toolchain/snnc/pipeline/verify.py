@@ -111,6 +111,7 @@ def verify(
     cover: bool = False,
     mutate: Times = 0,
     netlist: str | None = None,
+    rtl: Path | str | None = None,
     watch: Watch = silent,
     say: Say = silent,
 ) -> Verification:
@@ -141,6 +142,7 @@ def verify(
         cover: Whether inputs are made, from the weights, that reach what the samples do not reach, and are compared as well.
         mutate: So many programs that are wrong in one number are exported and run on the same input, to see which are caught.
         netlist: Of a design: an FPGA ("ice40up5k"), for which it is synthesised; the netlist of its cells is run.
+        rtl: Folder with the RTL of the chip, for targets that simulate a clone of your own; named for the whole process.
         watch: Called with the number of samples done.
         say: Called with a line of progress.
 
@@ -166,6 +168,8 @@ def verify(
     """
     if not isinstance(candidate, Network | Artifact):
         candidate = targets.read_artifact(Path(candidate))
+    if folder_of_rtl := path_of(rtl):
+        targets.use_rtl(candidate.target if isinstance(candidate, Artifact) else "", folder_of_rtl)
     where_to_shrink(candidate, against, test_folder := path_of(counterexample))
     if netlist is not None and (mutate or test_folder):
         where = "mutate" if mutate else "counterexample"

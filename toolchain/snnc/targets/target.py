@@ -100,11 +100,12 @@ def remark(target: Target, measured: bool) -> str:
 def use_rtl(name: str, folder: Path) -> None:
     """Name the folder with the RTL that a target simulates, as the environment variable in its RTL does, for this process.
 
-    Raises UsageError for a target that simulates none.
+    ``name``: empty where there is no target. Raises UsageError for a target that simulates none.
     """
-    setting = getattr(load(name), "RTL", "")
+    setting = getattr(load(name), "RTL", "") if name else ""
     if not setting:
-        raise UsageError(f"target {name!r} simulates no RTL of others", where="--rtl", fix="leave it out")
+        what = f"target {name!r} simulates no RTL of others" if name else "only an artifact simulates RTL of others"
+        raise UsageError(what, where="rtl", fix="leave it out")
     os.environ[setting] = str(folder.resolve())
 
 
