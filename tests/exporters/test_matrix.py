@@ -28,7 +28,7 @@ SHAPE = (3, 5, 4)
 MAKE = {
     "dense": lambda rng: fixed_dense(rng, 7, 60),
     "conv2d": lambda rng: conv(rng, (4, 3, 3, 2), SHAPE, LOIHI, stride=(2, 1), padding=(1, 0)),
-    "maxpool2d": lambda rng: MaxPool2d.of(conv(rng, (4, 3, 2, 2), SHAPE, LOIHI), Window((4, 5, 3), (2, 2), (2, 1), (1, 0))),
+    "maxpool2d": lambda rng: MaxPool2d.of(conv(rng, (4, 3, 2, 2), SHAPE, LOIHI), Window((4, 4, 3), (2, 2), (2, 1), (1, 0))),
     "sumpool2d": lambda rng: replace(SumPool2d.of_weight(100, Window(SHAPE, (2, 2), (2, 1))), sign_mode="mixed"),
 }
 
@@ -39,7 +39,8 @@ def network(pairs, numeric=LOIHI):
     bias = 640 >> 6 - numeric.state_shift if numeric.bias_exponent_max else 0
     populations = [Population("input", SHAPE, None)]
     for model, kind in pairs:
-        op = replace(MAKE[kind](rng), exponent=min(numeric.weight_exponent_max, 0))
+        op = MAKE[kind](rng)
+        op = replace(op, exponent=numeric.weight_exponent_max) if numeric.weight_exponent_max < 0 else op
         populations.append(
             Population(f"{model}_{kind}", op.dst_shape, fixed_neuron(model, 200, bias, half=numeric is not SYNTZULU))
         )

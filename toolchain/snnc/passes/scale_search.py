@@ -167,7 +167,8 @@ def _grid(c: Connection, message_bits: int, lowest: int | None, search: Search) 
     sides = ((float(values.max()), grid[-1]), (-float(values.min()), -grid[0]))
     full, end = min((end / largest, end) for largest, end in sides if largest > 0)
     lowest = -message_bits if lowest is None else min(lowest, -message_bits)
-    return _Grid(mode, grid.step, end, full, max(lowest, search.numeric.weight_exponent_min))
+    lowest = min(max(lowest, search.numeric.weight_exponent_min), search.numeric.weight_exponent_max)
+    return _Grid(mode, grid.step, end, full, lowest)
 
 
 def _caps(p: Population, grids: Mapping[str, _Grid], numeric: Fixed) -> list[tuple[float, str]]:
