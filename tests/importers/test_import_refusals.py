@@ -125,7 +125,9 @@ GRAPHS = {
     "bias": (lambda self, x, t: self.fire(self.lif, self.fc(x) + t), "not driven in the same way in every step"),
     "weights": (lambda self, x, t: self.fire(self.lif, F.linear(x, self.fc.weight * (t + 1))), "not driven in the same way"),
     "weights of the input": (lambda self, x, t: self.fire(self.lif, x @ self.fc(x).T @ x), "gets the result of 'matmul'"),
-    "joined": (lambda self, x, t: self.fire(self.lif, torch.cat([self.fc(x), x], 1)[:, 3:9]), "give each part a layer of"),
+    "joined samples": (
+        lambda self, x, t: self.fire(self.lif, self.fc(torch.cat([x[1:], x[:1]]))), "a step knows its own sample only",
+    ),
     "larger": (lambda self, x, t: self.fire(self.lif, torch.maximum(self.fc(x), x)), "of spikes it is a max-pool"),
     "values": (lambda self, x, t: self.fire(self.lif, self.fc(x) * float(x.sum())), "reads numbers out of a tensor"),
     "samples": (lambda self, x, t: self.fire(self.lif, self.fc(x) + torch.arange(2.0)[:, None]), "differs between samples"),
@@ -160,7 +162,6 @@ LAYERS = {
         "the largest of currents is weighed",
     ),
     "hanging maximum": (nn.Sequential(nn.Conv2d(1, 1, 1), nn.MaxPool2d(4, ceil_mode=True)), "windows hang over the edge"),
-    "linear": (nn.Linear(6, 6), "expected (6,); flatten it"),
 }
 
 

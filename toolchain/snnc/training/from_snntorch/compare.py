@@ -22,7 +22,7 @@ from snnc.simulation.run import Run
 from snnc.training.from_snntorch.build import Built
 from snnc.training.from_snntorch.float64 import Kept
 from snnc.training.from_snntorch.trace import reset
-from snnc.training.from_snntorch.values import BATCH, Trace, run
+from snnc.training.from_snntorch.values import BATCH, Trace, first_of, run
 
 Floats = NDArray[np.float64]
 RATES = (0.3, 0.05, 0.0, 1.0, 0.8)  # of the samples of the batch
@@ -291,12 +291,10 @@ def _answer_of(peer: Peer, out: Any, samples: int, steps: int) -> Floats | None:
     """Return what the module returned in every step, (samples, steps, n), if it has this form."""
     value: Any = peer.trace.outputs[-1]
     axis: Literal[0, 1] | None = getattr(value, "axis", None)
-    first: Any = (
-        [one[0] if isinstance(one, tuple | list) else one for one in out] if isinstance(out, list) and not peer.inner else out
-    )
+    first: Any = [first_of(one) for one in out] if isinstance(out, list) and not peer.inner else out
     if isinstance(first, list) and peer.axis is None:
         first, axis = torch.stack([one for one in first if isinstance(one, Tensor)]), 0
-    first = first[0] if isinstance(first, tuple | list) and first else first
+    first = first_of(first)
     if axis is None or not isinstance(first, Tensor) or first.dim() < 2:
         return None
     moved = first.movedim(axis, 1) if axis == 0 else first

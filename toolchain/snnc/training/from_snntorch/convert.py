@@ -92,7 +92,7 @@ def understood(
     shape, trial = _trial(module, input_shape, AXES[time_axis], steps, name, kept)
     found = list(_neuron_problems(module))
     if not trial.calls:
-        refuse([*found, "no snnTorch neurons were called"], name)
+        refuse([*found, _no_neurons(module)], name)
     wired = wires(trial, shape)
     built = None if found else build(wired, module, dt_s, name, message_bits)
     found += [*_unread(wired), *wired.problems]
@@ -127,11 +127,18 @@ def _neuron_problems(module: nn.Module) -> Iterator[str]:
             yield from (f"{name} ({type(layer).__name__}): {problem}" for problem in problems(layer))
 
 
+def _no_neurons(module: nn.Module) -> str:
+    """Return what is wrong with a module in which no neurons stepped, and what snnTorch has in it that does not step."""
+    others = sorted({type(part).__name__ for part in module.modules() if type(part).__module__.startswith("snntorch")})
+    which = f": {', '.join(others)} does not compute step by step; use Leaky" if others else "; call some, as snntorch.Leaky"
+    return f"no snnTorch neurons were called{which}"
+
+
 def _unread(wired: Wires) -> Iterator[str]:
     """Yield what was computed and is lost: layers whose result drives no neurons; neurons without reset whose spikes are used."""
     for name, layer in wired.trace.layers.items():
         if isinstance(layer, WEIGHTED) and name not in wired.used and not wired.problems:
-            yield f"{name}: its result drives no neurons; return it of every step, stacked, and it becomes a readout"
+            yield f"{name}: its result drives no neurons; return it stacked, of every step and first of all, and it is read out"
         if is_neuron(layer) and problems(layer) == [] and rule_of(layer).reset == "none" and name in wired.sources():
             yield f"{name}: reset_mechanism='none' and spikes that go on: {NO_RESET}"
 

@@ -23,6 +23,7 @@ from snnc.ops.sumpool2d import SumPool2d
 from snnc.passes.compose import composed
 
 Floats = NDArray[np.float64]
+MOST_WEIGHTS = 1 << 24  # of a linear layer that is applied to several rows
 Shape = tuple[int, ...]
 
 
@@ -68,9 +69,9 @@ class Scale:
 
 @dataclass(frozen=True, eq=False)
 class Select:
-    """Some of ``n_src`` values, or all in another order."""
+    """Some of ``n_src`` values, or all in another order, perhaps with zeros between."""
 
-    taken: NDArray[np.int64]  # (n_dst,): which value stands at each place
+    taken: NDArray[np.int64]  # (n_dst,): which value stands at each place; -1: zero
     n_src: int
 
 
@@ -98,7 +99,8 @@ def maps_of(layer: nn.Module, src: Shape, dst: Shape) -> tuple[tuple[Map, ...], 
         if isinstance(layer, kinds):
             maps, bias = read(layer, src)
             return maps, np.broadcast_to(bias, prod(dst))
-    raise UnsupportedError(f"{type(layer).__name__} is no layer that spikes can pass; take it out and retrain")
+    remedy = _INSTEAD.get(type(layer).__name__, "take it out and retrain")
+    raise UnsupportedError(f"{type(layer).__name__} is no layer that spikes can pass; {remedy}")
 
 
 def window_of(layer: Any, src: Shape) -> Window:
@@ -117,9 +119,13 @@ def _pair(value: Any, dims: int, other: int) -> tuple[int, int]:
 
 
 def _linear(layer: Any, src: Shape) -> tuple[tuple[Map, ...], Bias]:
-    if len(src) != 1:
-        raise UnsupportedError(f"gets a tensor of shape {src}, expected ({layer.in_features},); flatten it and retrain")
-    return (Matrix(_array(layer.weight)),), _bias(layer)
+    weight, times = _array(layer.weight), prod(src[:-1])
+    if times > 1 and weight.size * times**2 > MOST_WEIGHTS:
+        raise UnsupportedError(
+            f"gets a tensor of shape {src}, for which its weights would be repeated {times} times; use a convolution of one place"
+        )
+    whole = np.kron(np.eye(times), weight) if times > 1 else weight
+    return (Matrix(whole.astype(np.float64)),), np.tile(_bias(layer), times)
 
 
 def _convolution(layer: Any, src: Shape) -> tuple[tuple[Map, ...], Bias]:
@@ -165,6 +171,13 @@ def _nothing(layer: Any, src: Shape) -> tuple[tuple[Map, ...], Bias]:
     return (), np.zeros(1)
 
 
+_INSTEAD = {
+    "ZeroPad2d": "pad in the convolution itself (padding=...), which is the same",
+    "ZeroPad1d": "pad in the convolution itself (padding=...), which is the same",
+    "LayerNorm": "it depends on the values of each step; retrain with BatchNorm",
+    "GroupNorm": "it depends on the values of each step; retrain with BatchNorm",
+    "InstanceNorm2d": "it depends on the values of each step; retrain with BatchNorm",
+}
 _LAYERS: dict[Any, Callable[[Any, Shape], tuple[tuple[Map, ...], Bias]]] = {
     nn.Linear: _linear,
     (nn.Conv1d, nn.Conv2d): _convolution,
@@ -224,8 +237,9 @@ def _alone(one: Map) -> Op:
         case Matrix(weight):
             return Dense(Synapses.from_dense(weight))
         case Select(taken, n_src):
-            weights, n = np.ones(len(taken)), len(taken)
-            return Dense(Synapses((n, n_src), np.arange(n + 1, dtype=np.int64), taken.astype(np.int32), weights))
+            exists = taken >= 0
+            rows = np.concatenate([[0], np.cumsum(exists)]).astype(np.int64)
+            return Dense(Synapses((len(taken), n_src), rows, taken[exists].astype(np.int32), np.ones(int(exists.sum()))))
         case Kernel():
             return _conv(one)
     raise TypeError(f"{one} is no sum")
@@ -265,14 +279,39 @@ def _both(first: Map, then: Map) -> Map | None:
         case Scale(a), Matrix(b):
             return Matrix(b * a[None, :])
         case Matrix(a), Select(taken):
-            return Matrix(a[taken])
+            return Matrix(a[taken] * (taken >= 0)[:, None])
         case Select(a, n_src), Select(b):
-            return Select(a[b], n_src)
+            return Select(np.where(b >= 0, a[b], -1), n_src)
+        case Select(taken, n_src), Matrix(b):
+            return Matrix(_columns(b, taken, n_src))
+        case Select(), Kernel(groups=1):
+            return _of_channels(first, then)
         case (Kernel(), Scale()) | (Scale(), Kernel()) | (Pool(), Scale()) | (Scale(), Pool()):
             return _scaled(first, then)
         case Kernel(), Pool() if not any(then.window.padding) and then.window.dilation == (1, 1):
             return _pooled(first, then)
     return None
+
+
+def _columns(weight: Floats, taken: NDArray[np.int64], n_src: int) -> Floats:
+    """Return weights (n_dst, n_taken) of selected values as those of all values, (n_dst, n_src)."""
+    columns = np.zeros((len(weight), n_src))
+    np.add.at(columns.T, taken[taken >= 0], weight[:, taken >= 0].T)
+    return columns
+
+
+def _of_channels(select: Select, kernel: Kernel) -> Kernel | None:
+    """Return a convolution of whole channels, some of which are zero, as one of the channels that there are; else None."""
+    channels, height, width = kernel.window.src_shape
+    size = height * width
+    blocks, count = select.taken.reshape(channels, size), select.n_src // size
+    exists = (blocks >= 0).all(axis=1)
+    whole = (blocks[exists] % size == np.arange(size)).all() and (blocks[exists] // size == blocks[exists, :1] // size).all()
+    if select.n_src % size or not whole or (blocks[~exists] >= 0).any():
+        return None
+    weight = np.zeros((len(kernel.weight), count, *kernel.weight.shape[2:]))
+    np.add.at(weight.swapaxes(0, 1), blocks[exists, 0] // size, kernel.weight[:, exists].swapaxes(0, 1))
+    return Kernel(weight, replace(kernel.window, src_shape=(count, height, width)))
 
 
 def _scaled(first: Any, then: Any) -> Map | None:

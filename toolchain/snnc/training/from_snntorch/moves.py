@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snnc.training.from_snntorch.values import BATCH, Node, Series, Shape, Value, View
+from snnc.training.from_snntorch.values import BATCH, Node, Series, Shape, Value, View, user_place
 
 MOVES = {
     "__getitem__", "select", "narrow", "index_select", "take_along_dim", "gather", "unbind", "split", "split_with_sizes", "chunk",
@@ -20,6 +20,7 @@ MOVES = {
     "stack", "cat", "concat", "concatenate", "hstack", "vstack", "dstack", "atleast_2d", "atleast_3d", "unfold", "diagonal",
     "__get__",
 }  # fmt: skip
+JOINS = {"cat", "concat", "concatenate", "hstack"}  # that may put values of several layers side by side
 _FEATURE = 32  # bits of an identity that number the value within a sample
 _MASK = (1 << _FEATURE) - 1
 
@@ -83,7 +84,21 @@ def recognised(nodes: tuple[Node, ...], ids: Tensor, made_by: str) -> Value:
                 return _part(nodes[int(index.flatten()[0])], rows[0], tuple(ids.shape[1:]))
         if ids.dim() > 1 and (series := _series(nodes, index, feature, 1 - axis)):
             return series
+        if axis == 0 and made_by in JOINS and (joined := _joined(nodes, index, feature)):
+            return joined
     return View(nodes, ids, made_by)
+
+
+def _joined(nodes: tuple[Node, ...], index: Tensor, feature: Tensor) -> Node | None:
+    """Return values of several nodes side by side, as the sum of each node's own among zeros."""
+    shape, sources, rows = tuple(index.shape[1:]), index.reshape(BATCH, -1), feature.reshape(BATCH, -1)
+    if not bool((sources == sources[0]).all()) or not bool((rows == rows[0]).all()):
+        return None
+    parts = []
+    for number in dict.fromkeys(sources[0].tolist()):
+        taken = torch.where(sources[0] == number, rows[0], -1).numpy().astype(np.int64)
+        parts.append(Node("select", shape, (nodes[number],), taken=taken))
+    return Node("sum", shape, tuple(parts), constant=torch.zeros(()), place=user_place())
 
 
 def _series(nodes: tuple[Node, ...], index: Tensor, feature: Tensor, axis: int) -> Series | None:

@@ -26,6 +26,7 @@ from snnc.training.from_snntorch.values import (
     Value,
     View,
     encoder,
+    first_of,
     is_neuron,
     layers,
     run,
@@ -82,7 +83,7 @@ class _Tracer(TorchFunctionMode):
         if axis is None:
             self.put(given, Node("input", tuple(given.shape[1:]), step=call))
             return
-        shape = tuple(given.shape[2:])
+        shape, self.seen.frames = tuple(given.shape[2:]), given.shape[axis]
         self.put(given, Series(axis, tuple(Node("input", shape, step=t) for t in range(given.shape[axis]))))
 
     def put(self, tensor: Any, value: Any) -> None:
@@ -94,8 +95,8 @@ class _Tracer(TorchFunctionMode):
         return self.known.get(id(tensor), (None, None))[1]
 
     def value(self, tensor: Any) -> Any:
-        """Return the value of a tensor, or of the first in a tuple; None if it does not come from the input."""
-        return self.value_of(tensor[0] if isinstance(tensor, tuple | list) and tensor else tensor)
+        """Return the value of a tensor, or of the first in a tuple or dictionary; None if it does not come from the input."""
+        return self.value_of(first_of(tensor))
 
     def values(self, arguments: Any) -> list[Value]:
         """Return the values of all tensors among the arguments that come from the input."""
@@ -164,6 +165,9 @@ class _Tracer(TorchFunctionMode):
             self.seen.layers.setdefault(name, layer)
             if is_neuron(layer):
                 self._fired(name, layer, value, given[1:], out)
+            elif not isinstance(out, Tensor):
+                for tensor in _tensors(out):
+                    self.put(tensor, self.unknown(type(layer).__name__, (value,), tensor))
             elif isinstance(layer, nn.Flatten | nn.Unflatten):
                 made = moved(self, layer.forward, given[:1], {})
                 self.put(out, made if made is not None else self.unknown(name, (value,), out))

@@ -82,6 +82,7 @@ class Trace:
 
     calls: dict[str, list[Call]] = field(default_factory=dict)
     layers: dict[str, nn.Module] = field(default_factory=dict)  # that were called, in order; neurons too
+    frames: int = 0  # steps of the input; 0 if it is one frame
     functional: dict[str, nn.Module] = field(default_factory=dict)  # of those, functions with weights, as layers
     problems: list[str] = field(default_factory=list)
     outputs: list[Value] = field(default_factory=list)  # what the module returned, of each of its calls
@@ -114,6 +115,12 @@ def layers(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module
 def run(module: nn.Module, given: Tensor) -> Any:
     """Return what ``module`` answers; `user_place` looks no further up than this."""
     return module(given)
+
+
+def first_of(answer: Any) -> Any:
+    """Return the first of what a module or layer returns, if that is a tuple, a list or a dictionary."""
+    values = list(answer.values()) if isinstance(answer, dict) else answer
+    return values[0] if isinstance(values, tuple | list) and values else answer
 
 
 def user_place() -> str:

@@ -34,9 +34,33 @@ from snnc.training.from_snntorch.values import Call, Node, Trace, is_neuron
 
 INPUT = "input"
 WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d)
-_JOIN = "give each part a layer of its own and add their results: with the weights cut in the same places that is the same"
+_JOIN = "join values of the same sample along their features, or give each part a layer of its own and add the results"
 _ANY = "of spikes it is a max-pool; of currents no chip has it: put it behind the neurons and retrain"
-_REMEDIES = {"cat": _JOIN, "concat": _JOIN, "concatenate": _JOIN, "maximum": _ANY, "max": _ANY, "amax": _ANY}
+_NEVER = "no chip computes it of currents: leave it out and retrain"
+_DRAWS = (
+    "it draws at random: take it out of forward, pass on its input, and give the network rasters or import with --encoding rate"
+)
+_BETWEEN = "of spikes it changes nothing, so leave it out; of currents no chip has it: retrain without"
+_NORM = "it depends on the values of each step: retrain with BatchNorm"
+_REMEDIES = {
+    **dict.fromkeys(("layer_norm", "group_norm", "instance_norm"), _NORM),
+    **dict.fromkeys(
+        ("mean", "sum"), "over a plane it is AvgPool2d or AdaptiveAvgPool2d(1), times its size for a sum: write that"
+    ),
+    **dict.fromkeys(("pad", "constant_pad_nd"), "pad with zeros in the convolution itself (padding=...), which is the same"),
+    **dict.fromkeys(("clamp", "clip", "round", "floor", "ceil", "sign", "abs", "where", "heaviside"), _BETWEEN),
+    **dict.fromkeys(("bernoulli", "rand_like", "poisson", "normal", "multinomial"), _DRAWS),
+    **dict.fromkeys(
+        ("einsum", "bmm", "baddbmm", "addmm", "inner"), "write it as F.linear or @ with the weights, which is the same"
+    ),
+    **dict.fromkeys(
+        ("mul", "__mul__", "mul_", "div", "__truediv__", "pow", "square"),
+        "no chip multiplies values with each other: leave it out and retrain",
+    ),
+    **dict.fromkeys(("cat", "concat", "concatenate", "hstack"), _JOIN),
+    **dict.fromkeys(("maximum", "max", "amax"), _ANY),
+    **dict.fromkeys(("sigmoid", "tanh", "softmax", "log_softmax", "exp", "gelu", "silu", "leaky_relu", "elu"), _NEVER),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +120,12 @@ def wires(trace: Trace, input_shape: Shape) -> Wires:
     found.shapes = {INPUT: input_shape} | {name: calls[0].node.shape for name, calls in trace.calls.items()}
     steps = max(map(len, trace.calls.values()), default=0)
     for name, calls in trace.calls.items():
+        if trace.frames and len(calls) > trace.frames and len(calls) % trace.frames == 0:
+            often = len(calls) // trace.frames
+            found.problems.append(
+                f"{name} is stepped {often} times in every step of the input; make a layer of its own for each use"
+            )
+            continue
         if len(calls) != steps:
             found.problems.append(f"{name} is stepped {len(calls)} times where others are stepped {steps} times")
             continue
