@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+import snnc.chips as chips
+import snnc.targets as targets
 from snnc import importers, store
 from snnc.base.files import must_be_free
 from snnc.cli._common import (
@@ -20,6 +22,8 @@ from snnc.cli._common import (
     say,
 )
 from snnc.importers import ImportConfig, Imported
+from snnc.mapping.capabilities import lacking
+from snnc.network.model import Network
 
 
 @click.command("import", short_help="Turn a snnTorch module, a NIR file or a netx file into a network.")
@@ -51,7 +55,23 @@ def command(model: str, importer: str | None, out: Path, force: bool, as_json: b
     for note in imported.notes:
         click.echo(f"note: {note}")
     click.echo(f"{out}: {_size(imported)}")
+    _print_takers("targets", targets.refusals(imported.network))
+    _print_takers("chips", _chips(imported.network))
     click.echo(f"next: snnc inspect {out}")
+
+
+def _print_takers(what: str, refusals: dict[str, str]) -> None:
+    """Print who takes a network, and each reason of the others once."""
+    takers = [name for name, why in refusals.items() if not why]
+    click.echo(f"{what} that take its neurons: {', '.join(takers) or 'none'}")
+    for why in dict.fromkeys(filter(None, refusals.values())):
+        click.echo(f"  not {', '.join(name for name, other in refusals.items() if other == why)}: {why}")
+
+
+def _chips(net: Network) -> dict[str, str]:
+    """Return for each chip whose numbers snnc knows why it cannot compute the network; empty if it can."""
+    known = [chip for chip in chips.every() if chip.family == chip.name and chip.numeric]
+    return {chip.name: next(iter(lacking(net, chip)), "").replace(chip.name, "it") for chip in known}
 
 
 def _size(imported: Imported) -> str:
@@ -70,4 +90,6 @@ def _body(imported: Imported, name: str, out: Path) -> dict[str, Any]:
         "connections": {c.name: [c.src, c.dst] for c in net.connections},
         "parts": [asdict(part) for part in imported.parts],
         "notes": list(imported.notes),
+        "targets": targets.refusals(net),
+        "chips": _chips(net),
     }

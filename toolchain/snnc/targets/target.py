@@ -170,3 +170,17 @@ def support_matrix() -> dict[str, dict[str, dict[str, str]]]:
         }
         for name in working()
     }
+
+
+def refusals(net: Network) -> dict[str, str]:
+    """Return for each target why it takes no network with these neurons and operators, named once; empty if it does."""
+    pairs = [(p, c.op.kind) for p in net.populations if p.neuron for c in net.into(p.name)]
+    found = {}
+    for name in working():
+        target = load(name)
+        reasons = (
+            (f"population {p.name!r}", why) for p, kind in pairs
+            if p.neuron and (why := target.neuron_problem(p.neuron.model()) or target.operator_problem(kind))
+        )  # fmt: skip
+        found[name] = ": ".join(next(reasons, ("", ""))).removeprefix(": ")
+    return found
