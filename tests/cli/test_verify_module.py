@@ -43,6 +43,26 @@ class Frame(nn.Module):
         return torch.stack(out, 1)
 
 def frame(): return Frame()
+
+class Read(nn.Module):
+    def __init__(self, last):
+        super().__init__()
+        torch.manual_seed(3)
+        self.fc, self.lif = nn.Linear(12, 9), snn.Leaky(0.875, reset_mechanism="zero", threshold=0.2)
+        self.out, self.last = nn.Linear(9, 4), snn.Leaky(0.9, reset_mechanism="none") if last else None
+    def forward(self, x):
+        m, out = self.lif.reset_mem(), []
+        v = self.last.reset_mem() if self.last else None
+        for frame in x:
+            k, m = self.lif(self.fc(frame), m)
+            value = self.out(k)
+            if self.last:
+                _, v = self.last(value, v)
+            out.append(v if self.last else value)
+        return torch.stack(out)
+
+def values(): return Read(False)
+def membranes(): return Read(True)
 """
 
 
@@ -79,6 +99,16 @@ def test_a_frame_and_weights_of_a_file(file, tmp_path, capsys):
     told(capsys, *verify, "--data", "digits", "--samples", "4", code=1)
     said = told(capsys, *verify, *given, "--random", "0.3", "--samples", "4", code=2)
     assert "takes one frame for all steps, and the raster changes; use data with the encoding constant" in said
+
+
+@pytest.mark.parametrize("name", ["values", "membranes"])
+def test_voltages_that_are_read_out(name, file, tmp_path, capsys):
+    net = tmp_path / "n.snnc"
+    told(capsys, "import", f"{file}:{name}", "--time-axis", "first", "-o", net)
+    verify = ("verify", net, "--against", f"{file}:{name}", "--random", "0.3", "--steps", "23", "--samples", "3")
+    assert "EXACT: " in told(capsys, *verify)
+    file.write_text(SOURCE.replace("value = self.out(k)", "value = self.out(k) + 1e-6"))
+    assert ".v" in told(capsys, *verify, code=1)
 
 
 def constants(file):

@@ -33,7 +33,7 @@ CURRENT = ("bias neuron", "netx average")  # cuba
 REFUSED = {  # among SMALL
     "npz": (), "c": (), "onnx": (), "verilog": (),
     "nir": (*LATE, *SOFT, "netx image"),
-    "sanafe": (*READ, *LATE, *SOFT, *CURRENT, "counts"), "lava": (*LATE, *SOFT), "loihi": (*READ, *LATE, *SOFT),
+    "sanafe": (*READ, *LATE, *SOFT, *CURRENT, "counts"), "lava": (), "loihi": READ,
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@ of the network that was made from it.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from torch import nn
 from snnc.errors import DataError, NetworkError, UnsupportedError
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Network, Population
-from snnc.simulation.run import Rasters, Run
+from snnc.simulation.reference import simulate
+from snnc.simulation.run import Rasters, Run, models
 from snnc.training.from_snntorch.build import Built
-from snnc.training.from_snntorch.compare import Peer, observed
+from snnc.training.from_snntorch.compare import CLOSE, Observed, Peer, observed
 from snnc.training.from_snntorch.convert import TimeAxis, understood
 from snnc.training.from_snntorch.earlier import WRITER, stepping_as
 from snnc.training.from_snntorch.float64 import in_float64
@@ -26,18 +28,13 @@ def module_runner(module: nn.Module, net: Network, time_axis: TimeAxis, name: st
     """Return a function that runs ``module`` in float64, from fresh states, on the rasters of ``net``.
 
     The layers of neurons fire in torch. Populations that are no layer of the module (max-pools, the neuron that brings biases)
-    get what their connections make of the module's own spikes. Raises UnsupportedError for an integer network and for one with a
-    readout, NetworkError for one that has other populations than the module.
+    get what their connections make of the module's own spikes. Readouts have the voltages that torch computed; where those are
+    within 1e-8 of the network's own on the module's spikes, which sums in another order, they are the network's. Raises
+    UnsupportedError for an integer network, NetworkError for one that has other populations than the module.
     """
     if isinstance(net.numeric, Fixed):
         what = "computes in integers, the module in floats"
         raise UnsupportedError(what, where=f"network {net.name!r}", fix="hold the float network against the module")
-    if silent := [p.name for p in net.populations if p.neuron and not p.neuron.rule.fires]:
-        raise UnsupportedError(
-            f"reads out {silent[0]!r} by its voltage, of which torch rounds the sums in another order; snnc import compares it"
-            " within 1e-8",
-            where=f"network {net.name!r}",
-        )
     shape, writer = net.inputs[0].shape, _writer(net)
     with in_float64(module) as kept, stepping_as(module, writer):
         peer, built = understood(module, shape, time_axis, net.dt_s, peer_steps(net), 0, name, kept)
@@ -55,11 +52,15 @@ def module_runner(module: nn.Module, net: Network, time_axis: TimeAxis, name: st
             )
         spikes: dict[str, NDArray[Any]] = {net.inputs[0].name: raster}
         spikes |= {built.populations[layer]: fired.astype(np.uint8) for layer, fired in seen.spikes.items()}
+        voltages: dict[str, dict[str, NDArray[Any]]] = {}
         for p in net.ordered:
-            if p.name not in spikes:
+            if p.neuron and not p.neuron.rule.fires:
+                voltages[p.name] = {"v": _voltages(p, net, spikes, _read_out(p, built, seen, name))}
+                spikes[p.name] = np.zeros((*raster.shape[:2], p.size), np.uint8)
+            elif p.name not in spikes:
                 spikes[p.name] = _helper(p, net, spikes, raster.shape)
-        by = f"{name} in torch {torch.__version__}"
-        return Run(by, net.dt_s, {p.name: spikes[p.name] for p in net.populations}, {}, {p.name: 0 for p in net.ordered})
+        by, ordered = f"{name} in torch {torch.__version__}", {p.name: spikes[p.name] for p in net.populations}
+        return Run(by, net.dt_s, ordered, voltages, {p.name: 0 for p in net.ordered}, models(net))
 
     return run
 
@@ -99,6 +100,28 @@ def _frames(peer: Peer, raster: NDArray[Any], net: Network) -> NDArray[Any]:
             fix="use data with the encoding constant",
         )  # fmt: skip
     return raster * (net.encoding.unit if net.encoding else 1.0)
+
+
+def _read_out(p: Population, built: Built, seen: Observed, name: str) -> NDArray[np.float64]:
+    """Return the voltages of a readout in torch, (samples, steps, n). Raises UnsupportedError if the module hides them."""
+    layer = next((layer for layer, population in built.populations.items() if population == p.name), None)
+    voltages = seen.membranes[layer] if layer else seen.answer
+    if voltages is None or voltages.shape[2] != p.size:
+        raise UnsupportedError(
+            f"returns no value of every step for the readout {p.name!r}", where=name, fix="return them stacked, first of all"
+        )
+    return voltages
+
+
+def _voltages(p: Population, net: Network, spikes: dict[str, NDArray[Any]], seen: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the voltages that torch computed, in the network's order of sums where the two agree within 1e-8."""
+    into = net.into(p.name)
+    sources = [replace(net[src], neuron=None) for src in dict.fromkeys(c.src for c in into)]
+    alone = Network(net.name, (*sources, p), tuple(into), net.dt_s, net.numeric)
+    run = simulate(alone, {source.name: spikes[source.name] for source in sources}, record=True)
+    own: NDArray[np.float64] = run.states[p.name]["v"]
+    agree = np.abs(own - seen) <= CLOSE * max(1.0, float(np.abs(own).max(initial=0)))
+    return np.where(agree, own, seen)
 
 
 def _helper(p: Population, net: Network, spikes: dict[str, NDArray[Any]], shape: tuple[int, ...]) -> NDArray[np.uint8]:
