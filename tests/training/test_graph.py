@@ -116,6 +116,17 @@ def test_a_chain_has_the_gradients_of_the_fused_model(kind):
             torch.testing.assert_close(grad, want, rtol=1e-3, atol=1e-5 * float(want.abs().max()))
 
 
+def test_a_bias_of_a_single_neuron_is_a_tensor_like_others():
+    """torch keeps a step of 0 in what is expanded from one number, and such bytes cannot be read for a checkpoint."""
+    net = float_chain(1, (6, 1, 3))
+    one = replace(net, populations=tuple(
+        replace(p, neuron=replace(p.neuron, bias=np.float64(0.25))) if p.size == 1 else p for p in net.populations
+    ))  # fmt: skip
+    biases = [p for p in FloatGraph(one).others if p.shape == (1,)]
+    assert [bias.stride() for bias in biases] == [(1,)]
+    assert biases[0].tolist() == [0.25]
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_gradients_reach_every_weight_and_bias(seed):
     net = graph(seed, model=FIRING[seed], readout="li", inputs=1)

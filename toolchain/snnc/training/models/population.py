@@ -44,7 +44,8 @@ class TorchPopulation(nn.Module):
         for name in p.neuron.parameters():
             value = torch.tensor(np.array(getattr(p.neuron, name)), dtype=dtype)
             if name in self._biases:
-                self.register_parameter(_key(name), nn.Parameter(value.expand(p.size).clone()))
+                each = value if value.shape else value.repeat(p.size)
+                self.register_parameter(_key(name), nn.Parameter(each))
             elif name in self.learned:
                 self.register_parameter(_key(name), nn.Parameter(raw_of(value, p.neuron.unit(name))))
             else:
