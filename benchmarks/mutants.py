@@ -40,6 +40,7 @@ OPERATORS = (
     *(f"Operator_{swap}" for swap in SWAPS), "NumberReplacer", "AddNot", "TrueWithFalse", "FalseWithTrue", "AndWithOr",
     "OrWithAnd", "BreakWithContinue", "ContinueWithBreak", "ZeroIterationForLoop",
 )  # fmt: skip
+NOTICED = (1, 2, 4)  # exit codes of pytest: a test failed, or the files of the tests cannot be imported any more
 FAILED = 3  # exit code of a child whose work raised
 SLACK_S = 120  # beside ten times what the tests took, before a mutant counts as one that never ends
 
@@ -221,7 +222,7 @@ def outcome(mutant: Mutant, tests: dict[str, Any], most_seconds: float) -> str:
         log = Path(folder) / "log"
         work = partial(reach.run, ROOT, mutant.module, mutant.source, chosen, Path(folder))
         code = in_a_child(work, 10 * seconds + SLACK_S, log)
-        if code not in (0, 1, 2, None) and code >= 0:
+        if code not in (0, *NOTICED, None) and code >= 0:
             raise SystemExit(f"pytest ended with {code} on {mutant.module}:{mutant.line}\n{log.read_text()[-3000:]}")
     return "endless" if code is None else "survived" if code == 0 else "killed"
 
