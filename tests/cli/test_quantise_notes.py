@@ -29,4 +29,4 @@ def test_what_cannot_compute_it_is_said(tmp_path, capsys, model, notes):
 def test_a_network_without_an_encoding_needs_rasters(tmp_path, capsys):
     store.save(replace(float_chain(sizes=(64, 8, 10)), encoding=None), tmp_path / "net.snnc")
     assert snnc("simulate", tmp_path / "net.snnc", "--data", "digits") == 2
-    assert "pass rasters (--inputs), or import it with --encoding" in " ".join(capsys.readouterr().err.split())
+    assert "pass rasters (--inputs), or import it anew: snnc import --encoding rate" in " ".join(capsys.readouterr().err.split())

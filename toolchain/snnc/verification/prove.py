@@ -247,7 +247,7 @@ def from_samples(net: Network, samples: Samples, shape: tuple[int, ...] | None =
     if they do not suit the network.
     """
     if net.encoding is None:
-        fix = "pass rasters (--inputs), or import it with --encoding"
+        fix = "pass rasters (--inputs), or import it anew: snnc import --encoding rate"
         raise DataError("does not say how samples become input", where=f"network {net.name!r}", fix=fix)
     encoding, name = net.encoding, net.inputs[0].name
     own = samples.sensor if isinstance(samples, Events) else shape or samples.shape[-1:]
