@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from snnc.errors import MissingDependencyError
+from snnc.errors import MissingDependencyError, of_memory
 from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed
 from snnc.network.delays import Part, parts
@@ -80,6 +80,8 @@ def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: in
     try:
         import onnx
     except ImportError as error:
+        if of_memory(error):
+            raise
         raise MissingDependencyError("target 'onnx' needs the package onnx", fix=f"install it: {INSTALL}") from error
     for name, model in (("step", _onnx.step_model), ("sequence", _onnx.sequence_model)):
         (folder / f"{name}.onnx").write_bytes(model(net, max_synapses).SerializeToString(deterministic=True))

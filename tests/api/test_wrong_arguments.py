@@ -112,3 +112,18 @@ def test_without_h5py_no_hidden_folder_is_named(target, monkeypatch, tmp_path):
     with pytest.raises(snnc.MissingDependencyError, match=r"^writing HDF5 needs h5py; pip install '\.\[exchange\]'$"):
         snnc.export(NET, target, tmp_path / "out")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_library_that_memory_keeps_from_loading_is_not_a_missing_package(monkeypatch):
+    from snnc.training.settings import must_have_torch
+
+    real = __import__
+
+    def load(name, *rest):
+        if name == "snntorch":
+            raise ImportError("libtorch_cpu.so: failed to map segment from shared object", name="_C")
+        return real(name, *rest)
+
+    monkeypatch.setattr("builtins.__import__", load)
+    with pytest.raises(ImportError, match="failed to map segment"):
+        must_have_torch()

@@ -170,6 +170,12 @@ class PluginError(MissingDependencyError):
     """A plug-in of another distribution does not work, or has a name that is taken; the message names the distribution."""
 
 
+def of_memory(error: BaseException) -> bool:
+    """Return whether memory ran out, also in a library that could not be loaded or because there was no room for a thread."""
+    signs = ("cannot allocate memory", "failed to map segment", "can't start new thread", "out of memory", "bad_alloc")
+    return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in signs)
+
+
 def sentence(what: str, where: str = "", fix: str = "") -> str:
     """Return an error as one sentence."""
     head = f"{where}: {what}" if where else what

@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TextIO
 import click
 
 from snnc.base.version import __version__
-from snnc.errors import SnncError, nearest, sentence
+from snnc.errors import SnncError, nearest, of_memory, sentence
 
 VERBS = tuple(sorted(m.name.removesuffix("_") for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")))
 
@@ -133,18 +133,12 @@ class _Verbs(click.Group):
             number = signal.Signals(ended.args[0])
             code = _fail(words, f"ended by {number.name}", ENDING[number])
         except (MemoryError, ImportError, RuntimeError) as error:
-            if not _of_memory(error):
+            if not of_memory(error):
                 raise
             code = _fail(words, f"the memory is exhausted{_how_much(error)}; {MORE_MEMORY}", 1)
         except OSError as error:
             code = _fail(words, f"{error.filename or 'the system'}: {error.strerror or error}", 1)
         sys.exit(code)
-
-
-def _of_memory(error: BaseException) -> bool:
-    """Return whether memory ran out, also in a library or because there was no room for a thread."""
-    signs = ("cannot allocate memory", "failed to map segment", "can't start new thread", "out of memory", "bad_alloc")
-    return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in signs)
 
 
 def _how_much(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from html import escape
 from io import StringIO
 from typing import Any
 
-from snnc.errors import MissingDependencyError
+from snnc.errors import MissingDependencyError, of_memory
 
 LONGEST_NAME = 28  # letters of a line's name in a legend
 SIZE = (4.6, 3.0)  # inches: small, so that letters are still read on a phone
@@ -126,6 +126,8 @@ def _style(key: str) -> Any:
     try:
         import matplotlib
     except ImportError as error:
+        if of_memory(error):
+            raise
         raise MissingDependencyError("the page needs matplotlib for its figures", fix="pip install '.[report]'") from error
     settings: Any = {
         "svg.fonttype": "none", "svg.hashsalt": key, "text.parse_math": False, "font.size": 10, "text.color": _INK,

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import snnc.neurons as neurons
 from snnc.base.config import Config, setting
-from snnc.errors import ConfigError, MissingDependencyError, nearest
+from snnc.errors import ConfigError, MissingDependencyError, nearest, of_memory
 from snnc.network.encoding import MOST_COUNT_BITS, MOST_POOL, Encoding, Polarity, microseconds
 from snnc.training import methods
 
@@ -299,6 +299,8 @@ def must_have_torch(what: str = "training") -> None:
         import snntorch  # noqa: F401
         import torch  # noqa: F401
     except ImportError as error:
+        if of_memory(error):
+            raise
         raise MissingDependencyError(f"{what} needs {error.name or 'torch'}", fix="pip install '.[train]'") from error
 
 

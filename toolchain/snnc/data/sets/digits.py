@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from snnc.data.dataset import Dataset, Split
-from snnc.errors import MissingDependencyError
+from snnc.errors import MissingDependencyError, of_memory
 
 
 def load(split: Split, folder: Path | None = None) -> Dataset:
@@ -16,6 +16,8 @@ def load(split: Split, folder: Path | None = None) -> Dataset:
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
+        if of_memory(error):
+            raise
         raise MissingDependencyError("the digits come with scikit-learn", fix="pip install '.[train]'") from error
     pixels, labels = load_digits(return_X_y=True)
     images = ((pixels.astype(np.int64) * 255 + 8) // 16).astype(np.uint8)

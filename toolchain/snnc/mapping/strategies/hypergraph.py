@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.errors import MissingDependencyError
+from snnc.errors import MissingDependencyError, of_memory
 from snnc.mapping.census import census
 from snnc.mapping.cutting.poured import packed
 from snnc.mapping.cutting.spatial import renumbered, restored
@@ -73,6 +73,8 @@ def _library() -> Any:
     try:
         library = importlib.import_module("mtkahypar")
     except ImportError as error:
+        if of_memory(error):
+            raise
         raise MissingDependencyError(
             "needs the package mtkahypar", where="strategy 'hypergraph'", fix="install it with: pip install '.[map]'"
         ) from error

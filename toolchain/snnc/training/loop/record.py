@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from snnc.base.files import must_be_free, write_bytes
-from snnc.errors import FileError, MissingDependencyError
+from snnc.errors import FileError, MissingDependencyError, of_memory
 
 CHECKPOINT = "snnc.checkpoint/2"
 Metrics = dict[str, Any]
@@ -147,6 +147,8 @@ def board(folder: Path | None, epochs_done: int) -> Iterator[Callable[[Metrics],
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
+        if of_memory(error):
+            raise
         raise MissingDependencyError("the log needs tensorboard", fix="pip install '.[tensorboard]'") from error
     with SummaryWriter(str(folder), purge_step=epochs_done + 1) as writer:
 

@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from snnc.errors import MissingDependencyError, UsageError
+from snnc.errors import MissingDependencyError, UsageError, of_memory
 
 Call = Callable[[], Any]
 Run = Callable[[Sequence[Call]], Iterator[Any]]  # runs picklable calls, yields their results as they come
@@ -40,6 +40,8 @@ def dask(jobs: int, scheduler: str | None = None) -> Iterator[Run]:
         from dask.distributed import Client, LocalCluster
         from dask.distributed import as_completed as as_finished
     except ImportError as error:
+        if of_memory(error):
+            raise
         raise MissingDependencyError("a sweep on a cluster needs dask.distributed", fix="pip install '.[cluster]'") from error
     with ExitStack() as open_ones:
         cluster = scheduler or open_ones.enter_context(LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None))
