@@ -4,6 +4,7 @@ from functools import cache
 
 import pytest
 
+import snnc
 from snnc import chips, targets
 from snnc.errors import UnsupportedError
 from snnc.mapping.place import place
@@ -78,6 +79,16 @@ def test_what_is_imported_is_exact_in_a_target(name, target, made, tmp_path):
     artifact = exported(target, fixed, tmp_path / "a")
     assert artifact
     must_be_exact(artifact, fixed)
+
+
+def test_a_decay_that_the_chip_does_not_hold_is_told(made):
+    said = []
+    snnc.quantise(made("no memory")[0], CHIP, say=said.append)
+    assert said == [
+        "note: decay_v of 'n1' is 1 and becomes 4095 / 4096, the most that loihi1 holds: a small rest of the state stays"
+    ]
+    snnc.quantise(made("delay")[0], CHIP, say=said.append)
+    assert len(said) == 1
 
 
 @pytest.mark.parametrize("target", REFUSED)

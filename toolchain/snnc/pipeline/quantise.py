@@ -1,11 +1,16 @@
 """Quantise: the stage behind `snnc quantise` and `snnc.quantise`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from snnc.base.config import config_of
 from snnc.base.public import Count, Seed, Times, public
+from snnc.network.arithmetic import Fixed
 from snnc.network.model import Network
+from snnc.network.units import DECAY
 from snnc.passes.quantise import QuantiseConfig
 from snnc.passes.quantise import quantise as rounded
 from snnc.pipeline.arguments import Chip, Data, Say, dataset_of, profile_of, silent
@@ -43,7 +48,7 @@ def quantise(
         data: Name of the data set for that training, or its training split.
         folder: Where the files of the data set are (default: the environment variable SNNC_DATA).
         quiet: Show no progress on stderr.
-        say: Called with a line about the epoch that was kept.
+        say: Called with a line about each decay that the chip cannot hold, and about the epoch that was kept.
         config: All settings at once, instead of keywords.
         **settings: Fields of `QuantiseConfig`: ``sign_mode``, ``drop_zeros``, ``negative_exponents``,
             ``max_spikes_per_step``.
@@ -65,6 +70,8 @@ def quantise(
         ('fixed', 'loihi1')
     """
     fixed = rounded(net, profile_of(chip), config_of(QuantiseConfig, config, settings))
+    for note in _short_decays(net, fixed):
+        say(note)
     if not finetune_epochs:
         return fixed
     must_have_torch()
@@ -81,3 +88,18 @@ def quantise(
         f"before {100 * kept['validation_accuracy_before']:.2f} %"
     )
     return tuned
+
+
+def _short_decays(net: Network, fixed: Network) -> Iterator[str]:
+    """Yield a note for each decay of 1 that became less, as the register of the chip holds no more."""
+    assert isinstance(fixed.numeric, Fixed)  # noqa: S101 - for the type checker: it was quantised
+    whole = 1 << fixed.numeric.decay_bits
+    for p in net.populations:
+        parameters = p.neuron.parameters() if p.neuron else {}
+        for name in (name for name in parameters if parameters[name].metadata["unit"] is DECAY):
+            most = np.max(getattr(fixed[p.name].neuron, name))
+            if (getattr(p.neuron, name) == 1).any() and most < whole:
+                yield (
+                    f"note: {name} of {p.name!r} is 1 and becomes {most} / {whole}, the most that {fixed.numeric.profile}"
+                    " holds: a small rest of the state stays"
+                )
