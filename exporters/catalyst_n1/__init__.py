@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from snnc.errors import UnsupportedError
+from snnc.analysis.current_bounds import must_not_wrap
+from snnc.errors import DoesNotFitError, UnsupportedError
 from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed, bias_parts
 from snnc.network.latency import chip_delays, latency
@@ -90,7 +91,15 @@ def problems(net: Network, mapping: CoreMap | None) -> list[str]:
             found.append(
                 f"connection {c.name!r} has a weight of {largest}, the chip's end at {WEIGHT_LIMIT}; quantise it for catalyst_n1"
             )
-    return found + _delay_problems(net)
+    return (found + _delay_problems(net)) or [*_wrap_problems(net)]
+
+
+def _wrap_problems(net: Network) -> Iterator[str]:
+    """Yield the current that could wrap around in a network; the chip's register is wider, and would not."""
+    try:
+        must_not_wrap(net)
+    except DoesNotFitError as error:
+        yield str(error)
 
 
 def _numeric_problems(numeric: Fixed) -> Iterator[str]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from snnc.analysis.current_bounds import must_not_wrap
 from snnc.analysis.range_proof import prove_ranges
 from snnc.errors import SnncError
 from snnc.mapping.model import CoreMap
@@ -143,6 +144,7 @@ def _connection_problems(c: Connection) -> Iterator[str]:
 def _range_problems(net: Network) -> Iterator[str]:
     """Yield where a voltage could wrap around: the design's registers do, where a network's saturate."""
     try:
+        must_not_wrap(net)
         proof = prove_ranges(net)
     except SnncError as error:
         yield str(error)

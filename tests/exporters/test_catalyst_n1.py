@@ -164,6 +164,11 @@ def test_what_the_chip_cannot_hold_is_refused_with_both_numbers(tmp_path):
     idle = replace(net.output, neuron=neurons.get("catalyst")(threshold=5, decay_u=0, decay_v=0, bias=0))
     with pytest.raises(UnsupportedError, match="without any decay"):
         export(replace(net, populations=(*net.populations[:-1], idle)))
+    lasts = replace(
+        net.output, neuron=replace(net.output.neuron, decay_u=np.int64(16))
+    )  # the chip's u has 24 bits, a network's 16
+    with pytest.raises(UnsupportedError, match=r"the current can reach [\d,]+ and wraps at 32,768"):
+        export(replace(net, populations=(*net.populations[:-1], lasts)))
     graded = Population("input", (12,), None, message_bits=3)
     with pytest.raises(UnsupportedError, match="sends 3-bit messages"):
         export(replace(net, populations=(graded, *net.populations[1:])))
