@@ -92,3 +92,27 @@ def test_what_the_kernel_cannot_do_takes_the_steps(monkeypatch):
     net = network(neuron="cuba")
     late = tuple(replace(c, axon_delays=np.arange(40, dtype=np.int32) % 3) if c.src == c.dst else c for c in net.connections)
     FloatGraph(replace(net, connections=late))(raster)
+
+
+def test_the_voltages_of_a_readout_are_held_against_torch():
+    """In floats and in integers; a weight that differs shows."""
+    import snnc
+
+    net = network(neuron="cuba", readout="li")
+    raster = (np.random.default_rng(0).random((3, 30, 24)) < 0.15).astype(np.uint8)
+    for held in (net, snnc.quantise(net, "ecp5_25f")):
+        verification = snnc.verify(held, "torch", inputs=raster)
+        assert verification.exact
+        assert verification.verdict.states == {"output.v": (3 * 30 * 7, 0)}
+    from snnc.simulation.reference import simulate
+    from snnc.training.torch_run import torch_run
+    from snnc.verification.compare import compare
+
+    last = net.connections[-1]
+    values = last.op.synapses.values.copy()
+    values[0] *= 1 + 1e-12
+    wrong = replace(net, connections=(*net.connections[:-1], replace(last, op=last.op.with_values(values))))
+    inputs = {"input": raster}
+    verdict = compare(simulate(net, inputs, True), torch_run(wrong, inputs))
+    assert verdict.mismatches == 0
+    assert not verdict.exact

@@ -15,12 +15,13 @@ from snnc.network.model import Connection, Network
 from snnc.passes.quantise import scales
 from snnc.simulation.run import Rasters, Run
 from snnc.training.models.feedforward import from_network, is_chain
-from snnc.training.models.graph import FloatGraph
+from snnc.training.models.graph import FloatGraph, Graph
 from snnc.training.quantised.integer import IntegerModel
 
 
 def torch_run(net: Network, inputs: Rasters) -> Run:
-    """Return the spikes of every population in float64, from rasters (samples, steps, n); states are not recorded.
+    """Return the spikes of every population in float64, from rasters (samples, steps, n); of states only the
+    voltages of readouts are recorded.
 
     A chain of dense layers runs as snnTorch's layers, any other network by its neurons' own steps.
     """
@@ -32,14 +33,16 @@ def torch_run(net: Network, inputs: Rasters) -> Run:
 def _run(by: str, model: Any, net: Network, inputs: Rasters) -> Run:
     unit = net.encoding.unit if net.encoding else 1.0
     rasters = {p.name: torch.from_numpy(np.ascontiguousarray(inputs[p.name])).double().mul_(unit) for p in net.inputs}
+    given = next(iter(rasters.values())) if len(rasters) == 1 else rasters
     with torch.no_grad():
-        spikes = model.eval().spikes(next(iter(rasters.values())) if len(rasters) == 1 else rasters)
+        spikes, voltages = model.eval().run(given) if isinstance(model, Graph) else (model.eval().spikes(given), {})
     if (
         spikes.keys() != (own := {p.name: None for p in net.ordered if p.neuron}).keys()
     ):  # snnTorch's layers have names of their own
         spikes = dict(zip(own, spikes.values(), strict=True))
     fired = {p.name: inputs[p.name] for p in net.inputs} | {name: s.numpy().astype("uint8") for name, s in spikes.items()}
-    return Run(by, net.dt_s, fired, {}, {p.name: 0 for p in net.ordered})
+    states = {p.name: {p.neuron.readout: voltages[p.name].numpy()} for p in net.ordered if p.neuron and p.name in voltages}
+    return Run(by, net.dt_s, fired, states, {p.name: 0 for p in net.ordered})
 
 
 def torch_runner(net: Network) -> Callable[[Rasters], Run]:
