@@ -113,6 +113,6 @@ def test_the_voltages_of_a_readout_are_held_against_torch():
     values[0] *= 1 + 1e-12
     wrong = replace(net, connections=(*net.connections[:-1], replace(last, op=last.op.with_values(values))))
     inputs = {"input": raster}
-    verdict = compare(simulate(net, inputs, True), torch_run(wrong, inputs))
+    verdict = compare(simulate(net, inputs), torch_run(wrong, inputs))
     assert verdict.mismatches == 0
     assert not verdict.exact
