@@ -10,7 +10,6 @@ not computed again.
 
 import argparse
 import json
-import shlex
 import sys
 import tempfile
 import time
@@ -72,9 +71,8 @@ def main() -> None:
     given = parser.parse_args()
     chain = read_chain(EXAMPLE)
     body = json.loads(given.json.read_text()) if given.json.exists() else {"networks": {}}
-    body |= {
-        "command": shlex.join(["python", *sys.argv]), "example": EXAMPLE.read_text(), "machine": machine(), "source": source(),
-    }  # fmt: skip
+    command = machine.command(["python", "benchmarks/braille.py", *sys.argv[1:]])
+    body |= {"command": command, "example": EXAMPLE.read_text(), "machine": machine.described(), "source": source()}
     started, trained = time.perf_counter(), dict[int, snnc.Network]()
     for connectivity in (None, *given.connectivities):  # all seeds of one before the next
         for seed in range(given.seeds):
