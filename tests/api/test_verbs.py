@@ -63,6 +63,7 @@ FILES = {  # read or written by the verb, around the call
 }  # fmt: skip
 OTHER_FUNCTIONS = {  # asks for one more function, or for many processes
     ("check", "search"): "remedies", ("check", "wanted"): "prove_ranges", ("quantise", "fewer"): "simplify",
+    ("verify", "level"): "",  # with a device it is snnc.verify's netlist
     ("simulate", "against"): "contrast", ("simulate", "executor"): "", ("simulate", "jobs"): "", ("simulate", "scheduler"): "",
 }  # fmt: skip
 RECORDED = {"map": "rates", "simulate": "", "verify": "inputs"}  # a file with rasters; simulate counts them without labels
@@ -89,6 +90,8 @@ def parameters_of(verb):
 def called(verb, option):
     if (verb, option) == ("verify", "model"):
         return "against"
+    if (verb, option) == ("verify", "device"):
+        return "netlist"
     return RECORDED[verb] if option == "recorded" else CALLED.get(option, option)
 
 

@@ -1,11 +1,13 @@
 """Settings: what cannot be is refused before anything runs, in one sentence that names the key."""
 
 import tomllib
+from pathlib import Path
 
 import pytest
 
 from snnc.base.config import from_table
 from snnc.errors import ConfigError
+from snnc.importers import ImportConfig
 from snnc.training.settings import FinetuneConfig, PruneConfig, TrainConfig
 
 
@@ -34,6 +36,12 @@ def test_a_value_that_cannot_be_is_refused_with_its_key(line, message):
     with pytest.raises(ConfigError, match=message) as error:
         from_table(TrainConfig, tomllib.loads(line), "a.toml [train]")
     assert error.value.where == "a.toml [train]"
+
+
+def test_a_path_may_be_text_and_nothing_else():
+    assert ImportConfig(weights="a/b.safetensors").weights == ImportConfig(weights=Path("a/b.safetensors")).weights
+    with pytest.raises(ConfigError, match="weights = 3 is no path"):
+        ImportConfig(weights=3)
 
 
 def test_values_that_can_be_are_taken():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from snnc import data
-from snnc.errors import DataError
+from snnc.errors import DataError, UsageError
 
 IMAGES = "t10k-images-idx3-ubyte"
 HEADER = struct.pack(">4I", 0x803, 10_000, 28, 28)
@@ -113,14 +113,16 @@ def test_missing_files_are_listed(tmp_path):
         with pytest.raises(DataError) as error:
             data.load("mnist", "train", folder)
         assert "train-images-idx3-ubyte" in error.value.fix
-        assert "--data-dir" in error.value.fix
+        assert "folder=" in error.value.fix
+        assert "--data-dir" in error.value.as_options[2]
 
 
 @pytest.mark.parametrize(
-    ("name", "split", "says"), [("mnits", "train", "did you mean 'mnist'"), ("digits", "all", "train or test")]
+    ("name", "split", "says"),
+    [("mnits", "train", "did you mean 'mnist'"), ("digits", "all", "split='all' is no 'train' or 'test'")],
 )
 def test_unknown_names(name, split, says):
-    with pytest.raises(DataError, match=says):
+    with pytest.raises((DataError, UsageError), match=says):
         data.load(name, split)
 
 

@@ -60,9 +60,9 @@ DAMAGES = [
     (["dt_s"], 0, "time step of 0"),
     (["name"], [1], r"has the name \[1\]"),
     (["name"], "a\x1b[2J", "expected a line of text"),
-    (["encoding", "steps"], 2.5, "2.5 steps"),
-    (["encoding", "seed"], -1, "seed -1"),
-    (["encoding", "kind"], [1], "damaged"),
+    (["encoding", "steps"], 2.5, "steps = 2.5"),
+    (["encoding", "seed"], -1, "seed = -1"),
+    (["encoding", "kind"], [1], "unknown encoding"),
     (["done"], [{"name": "quantise", "settings": 3}], "history"),
 ]
 

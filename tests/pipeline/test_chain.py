@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from conftest import ROOT
 
-from snnc import data, store, targets
+from snnc import chips, data, store, targets
 from snnc.base.config import read_toml
 from snnc.cli import main
 from snnc.pipeline.chain import read_chain, run_chain
@@ -242,7 +242,9 @@ def test_the_examples_are_legal(path):
 
         assert read_grid(path).rows
     else:
-        assert read_chain(path).goal.hw in ("loihi1", "ecp5_25f")
+        goal = read_chain(path).goal
+        assert chips.load(goal.hw).numeric is not None
+        assert targets.load(goal.target).SUMMARY
 
 
 @pytest.mark.slow

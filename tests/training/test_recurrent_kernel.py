@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install '.[train]'")
-pytest.importorskip("numba", reason="the kernels are compiled: pip install '.[fast]'")
+pytest.importorskip("numba", reason="the kernels are compiled: pip install '.[train]'")
 
 from dataclasses import replace  # noqa: E402
 

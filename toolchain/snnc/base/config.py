@@ -16,7 +16,7 @@ from snnc.errors import ConfigError, FileError, nearest
 T = TypeVar("T")
 MAX_CONFIG_BYTES = 1 << 20
 MAX_DOTS = 200  # in a line
-_WORDS = {int: "whole number", float: "number", bool: "switch (true or false)", str: "text"}
+_WORDS = {int: "whole number", float: "number", bool: "switch (true or false)", str: "text", Path: "path"}
 
 
 def setting(default: Any, help: str, *, flags: tuple[str, ...] = (), low: float | None = None, high: float | None = None) -> Any:
@@ -30,8 +30,9 @@ class Config:
 
     def __post_init__(self) -> None:
         for f in fields(self):
-            object.__setattr__(self, f.name, _plain(getattr(self, f.name)))
-            _check_value(f, kind(type(self), f), getattr(self, f.name))
+            hint, value = kind(type(self), f), _plain(getattr(self, f.name))
+            object.__setattr__(self, f.name, Path(value) if hint is Path and isinstance(value, str) else value)
+            _check_value(f, hint, getattr(self, f.name))
 
 
 def kind(cls: type[Config], f: Field[Any]) -> Any:

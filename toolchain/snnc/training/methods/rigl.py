@@ -32,12 +32,12 @@ class RigL(ExchangingOptimizer):
     def _replaces_step(self) -> bool:
         return True
 
-    def _exchanged(self, p: Parameter) -> Exchange:
+    def _exchanged(self, p: Parameter) -> Exchange | None:
         mask, done = self.state[p]["mask"], self.param_groups[0]["step"] / self._rewiring_steps
         existing = int(mask.sum())
         number = min(math.floor(ALPHA / 2 * (1 + math.cos(math.pi * min(1.0, done))) * existing), p.numel() - existing)
         if number <= 0 or p.grad is None:
-            return Exchange(mask, torch.zeros_like(mask))
+            return None
         (stays,) = highest([p.detach().abs().masked_fill(mask == 0, -1.0)], existing - number)
         (grows,) = highest([p.grad.abs().masked_fill(stays > 0, -1.0)], number)
         return Exchange(stays + grows, grows * (1 - mask))

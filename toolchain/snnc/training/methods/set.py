@@ -24,12 +24,12 @@ ZETA = 0.3  # of the positive and of the negative weights: what is exchanged at 
 class SET(ExchangingOptimizer):
     """SET on Adam."""
 
-    def _exchanged(self, p: Parameter) -> Exchange:
+    def _exchanged(self, p: Parameter) -> Exchange | None:
         mask = self.state[p]["mask"]
         dropped = sum((_smallest(p.detach().abs(), mask * (sign * p > 0)) for sign in (1, -1)), start=torch.zeros_like(mask))
         number = int(dropped.sum())
         if number == 0 or number > p.numel() - int(mask.sum()):
-            return Exchange(mask, torch.zeros_like(mask))
+            return None
         place = next(i for i, other in enumerate(self.pruned) if other is p)
         lots = torch.from_numpy(self._random(len(self.pruned) + place).random(tuple(p.shape))).to(p.device)
         (born,) = highest([lots.masked_fill(mask > 0, -1.0)], number)

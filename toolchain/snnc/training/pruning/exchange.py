@@ -44,10 +44,12 @@ class ExchangingOptimizer(MaskedOptimizer):
         """Train the synapses that exist; when it is time, exchange some."""
         state = self.state[p]
         step = self._adam(p, group, state["mask"])
-        if not (self._due and self._replaces_step):
+        exchange = self._exchanged(p) if self._due and self._replaces_step else None
+        if exchange is None:
             p.sub_(step).mul_(state["mask"])
-        if self._due:
-            self._apply(p, self._exchanged(p))
+            exchange = self._exchanged(p) if self._due and not self._replaces_step else None
+        if exchange is not None:
+            self._apply(p, exchange)
 
     def _after(self) -> None:
         self._due = False
@@ -61,12 +63,12 @@ class ExchangingOptimizer(MaskedOptimizer):
 
     @property
     def _replaces_step(self) -> bool:
-        """Whether an exchange stands in the place of a step of the optimizer."""
+        """Whether an exchange stands in the place of a step of the optimizer, and sees the weights before it."""
         return False
 
     @abstractmethod
-    def _exchanged(self, p: Parameter) -> Exchange:
-        """Return which synapses of a layer exist from now on. Their number must stay."""
+    def _exchanged(self, p: Parameter) -> Exchange | None:
+        """Return which synapses of a layer exist from now on, as many as before; None if none is to be exchanged."""
 
     @abstractmethod
     def _birth(self, p: Parameter) -> Tensor:
