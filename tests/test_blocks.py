@@ -1,5 +1,6 @@
 """Every code block of the documents runs: as it is written, on small files of the names that it uses."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -32,7 +33,7 @@ ELSEWHERE = {
     "docs/how-to/write-a-target.md": "tests/exporters/test_write_a_target.py",
     "docs/how-to/publish-a-plug-in.md": "tests/test_plug_ins.py",
 }  # what its blocks need is made there
-WITH_CODE = ("docs/own-models.md", "docs/simulator.md", "docs/targets.md")
+WITH_CODE = ("docs/data.md", "docs/own-models.md", "docs/simulator.md", "docs/targets.md")
 
 
 def name(page):
@@ -124,6 +125,16 @@ def test_the_options_of_benchmarks_exist(line):
     options = [word for word in rest if word.startswith("--")]
     assert options
     assert [option for option in options if option not in said] == []
+
+
+def test_the_data_page_loads_and_trains(tmp_path, monkeypatch):
+    monkeypatch.chdir(prepare("docs/data.md", tmp_path))
+    first, second = [text for language, text in blocks(ROOT / "docs" / "data.md") if language == "python"]
+    names = {"snnc": importlib.import_module("snnc")}
+    exec(compile(first, "data.md", "exec"), names)
+    assert names["net"].encoding.kind == "events"
+    assert "def gestures(split)" in second  # tonic is no package of the suite
+    compile(second, "data.md", "exec")
 
 
 def code(page, language):

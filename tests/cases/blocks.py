@@ -102,6 +102,19 @@ def _pruned(folder):
     store.save(store.load(RUN / "pruned.snnc"), folder / "pruned.snnc")
 
 
+def _recordings(folder):
+    """Twenty samples of two classes: events on the left or on the right half of a sensor, within a second."""
+    rng = np.random.default_rng(0)
+    labels, each = np.arange(20) % 2, 30
+    t = np.sort(rng.integers(0, 1_000_000, (20, each)), axis=1).ravel()
+    x, y, p = (
+        rng.integers(4, size=20 * each) + 4 * labels.repeat(each),
+        rng.integers(4, size=20 * each),
+        rng.integers(2, size=20 * each),
+    )
+    np.savez(folder / "recordings.npz", t=t, x=x, y=y, p=p, offsets=np.arange(21) * each, labels=labels)
+
+
 def _runs(folder):
     (folder / "out").mkdir()
     (folder / "out" / "mnist").symlink_to(RUN)
@@ -135,6 +148,7 @@ def _chip(folder):
 
 
 FILES = {
+    "docs/data.md": _recordings,
     "README.md": _examples,
     "docs/tutorial.md": _examples,
     "docs/import.md": _imports,

@@ -82,7 +82,7 @@ def test_the_file_says_whose_it_is_and_is_there_only_where_it_is_needed(tmp_path
     compile(text, "neurons.py", "exec")
     assert "neurons.py" in own.files
     assert not (targets.export("lava", fixed_chain(), None, tmp_path / "lavas").root / "neurons.py").exists()
-    assert OWN == ("adaptive_lif", "cuba_refractory", "cuba_subtract", "resonate")
+    assert OWN == ("adaptive_lif", "catalyst", "cuba_refractory", "cuba_subtract", "resonate")
 
 
 def test_what_no_process_can_be_written_for_is_refused(monkeypatch):

@@ -10,7 +10,7 @@ from snnc.errors import NetworkError
 from snnc.network.arithmetic import bias_exponent, bias_parts
 
 WIDTHS = {
-    "weight_bits": (1, 8), "weight_exponent_min": (-9, 0), "weight_exponent_max": (0, 8), "decay_bits": (1, 20),
+    "weight_bits": (1, 8), "weight_exponent_min": (-9, 0), "weight_exponent_max": (-9, 8), "decay_bits": (1, 20),
     "threshold_bits": (1, 31), "bias_mantissa_bits": (2, 31), "bias_exponent_max": (0, 16), "state_bits": (2, 32),
     "state_shift": (0, 12),
 }  # fmt: skip
