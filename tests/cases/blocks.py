@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from pathlib import Path
 
 import numpy as np
 from conftest import ROOT
@@ -141,6 +142,19 @@ def _examples(folder):
     (folder / "examples").symlink_to(ROOT / "examples")
 
 
+def _readme(folder):
+    """The examples; and a user's own network, its weights and its data."""
+    from safetensors.torch import save_file
+
+    from cases import users_data, users_networks
+
+    _examples(folder)
+    rasters, labels = users_data.bars(folder / "events.npz")
+    net, _ = users_data.fitted("Norm", rasters, labels)
+    save_file({key: value.contiguous() for key, value in net.state_dict().items()}, folder / "net.safetensors")
+    (folder / "net.py").write_text(f"{Path(users_networks.__file__).read_text()}\n\nmake = Norm\n")
+
+
 def _chip(folder):
     _fixed(folder)
     ((_, text),) = [block for block in blocks(ROOT / "docs/how-to/write-a-profile.md") if block[0] == "toml"]
@@ -149,7 +163,7 @@ def _chip(folder):
 
 FILES = {
     "docs/data.md": _recordings,
-    "README.md": _examples,
+    "README.md": _readme,
     "docs/tutorial.md": _examples,
     "docs/import.md": _imports,
     "docs/own-models.md": _model(IMAGES),
