@@ -3,7 +3,7 @@
 What `check` accepts, `split` and `place` map: it asks them. What would make a network fit is searched in `budget.remedies`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -156,7 +156,7 @@ def check(net: Network, profile: Profile) -> Budget:
         fits=not problems and binding is not None and binding.status == "ok",
         binding=binding,
         chip=chip,
-        layers=tuple(_layer(net, p.name, cores, too_large.get(p.name), profile) for p in net.ordered if p.neuron),
+        layers=_layers(net, cores, too_large, profile),
         cores=() if too_large else cores,
         storage=() if too_large else _storage(net, profile, filled),
         totals=whole,
@@ -222,13 +222,20 @@ def _uses(used: Mapping[str, int], place: str, profile: Profile) -> tuple[Usage,
     return tuple(Usage(r, place, used.get(r), profile.limits.get(r)) for r in profile.resources)
 
 
-def _layer(
-    net: Network, name: str, cores: tuple[CoreBudget, ...], too_large: TooLargeError | None, profile: Profile
-) -> LayerBudget:
+def _layers(
+    net: Network, cores: tuple[CoreBudget, ...], too_large: Mapping[str, TooLargeError], profile: Profile
+) -> tuple[LayerBudget, ...]:
+    cores_of: dict[str, list[CoreBudget]] = {}
+    for core in cores:
+        cores_of.setdefault(core.population, []).append(core)
+    computed = [p.name for p in net.ordered if p.neuron]
+    return tuple(_layer(net, name, cores_of.get(name, []), too_large.get(name), profile) for name in computed)
+
+
+def _layer(net: Network, name: str, mine: Sequence[CoreBudget], too_large: TooLargeError | None, profile: Profile) -> LayerBudget:
     connections = tuple(map(_connection, net.into(name)))
     if too_large:
         return LayerBudget(name, net[name].size, None, _uses(too_large.used, too_large.where, profile), connections)
-    mine = [core for core in cores if core.population == name]
     by_resource = zip(*(core.uses for core in mine), strict=True)
     worst = tuple(max(uses, key=lambda u: u.used or 0) for uses in by_resource)
     return LayerBudget(name, net[name].size, len(mine) or None, worst, connections)
@@ -236,8 +243,10 @@ def _layer(
 
 def _storage(net: Network, profile: Profile, cores: tuple[Core, ...]) -> tuple[StorageBudget, ...]:
     budgets, lists = [], _shared(net, profile, cores)
-    for name in {name: None for core in cores for name in core.words}:
-        by_core = [words for core in cores if (words := core.words.get(name))]
+    words_of: dict[str, list[Mapping[Any, int]]] = {}
+    for name, words in ((name, words) for core in cores for name, words in core.words.items()):
+        words_of.setdefault(name, []).extend([words] if words else [])
+    for name, by_core in words_of.items():
         everywhere = [stored_as for stored_as in (by_core[0] if by_core else ()) if all(stored_as in words for words in by_core)]
         totals = {stored_as: sum(words[stored_as] for words in by_core) for stored_as in everywhere}
         if by_core:

@@ -68,6 +68,11 @@ class ChipNetwork:
         return bits
 
     @cached_property
+    def ends(self) -> Mapping[str, str]:
+        """The population in which each connection ends, by name."""
+        return {c.name: c.dst for c in self.net.connections}
+
+    @cached_property
     def delays(self) -> Mapping[str, int]:
         """The steps of delay of each connection on the chip.
 

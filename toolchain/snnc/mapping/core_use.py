@@ -51,11 +51,11 @@ def stored(on_chip: ChipNetwork, load: Load, told_apart: Ints | None = None, *, 
         return {}
     neurons = np.sum(list(load.held.values()), axis=0) if told_apart is None else told_apart
     return {
-        c.name: words_by_core(
-            storage, load.axons[c.name], neurons, load.held[c.dst], on_chip.weight_bits,
-            on_chip.delays[c.name].bit_length(), most, only_best,
+        name: words_by_core(
+            storage, axons, neurons, load.held[on_chip.ends[name]], on_chip.weight_bits,
+            on_chip.delays[name].bit_length(), most, only_best,
         )
-        for c in on_chip.net.connections if c.name in load.axons
+        for name, axons in load.axons.items()
     }  # fmt: skip
 
 

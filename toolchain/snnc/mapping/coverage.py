@@ -19,9 +19,11 @@ def gaps(net: Network, slices: Sequence[Slice]) -> Iterator[tuple[str | None, st
 
     The population is None for a slice of one that the network does not have.
     """
+    edges_of: dict[str, list[int]] = {p.name: [] for p in net.populations}
+    for s in sorted(slices):
+        edges_of.setdefault(s.population, []).extend((s.start, s.stop))
     for p in net.populations:
-        edges = [edge for s in sorted(slices) if s.population == p.name for edge in (s.start, s.stop)]
-        if not _covers(p, edges):
+        if not _covers(p, edges := edges_of[p.name]):
             shown = f"{edges[:8]}{' and on' if len(edges) > 8 else ''}"
             yield p.name, f"slices end at neurons {shown}, they are to cover 0 .. {p.size if p.neuron else 0}"
     if unknown := sorted({s.population for s in slices} - {p.name for p in net.populations}):

@@ -26,6 +26,7 @@ from snnc.network.synapses import MAX_DELAY_STEPS
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 MAX_NEURONS = 1 << 24  # of a population
+SHOWN = 5  # problems of a network in a message
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +133,9 @@ class Network:
 
     def __post_init__(self) -> None:
         if wrong := problems(self):
+            more = f"; and {len(wrong) - SHOWN:,} more" if len(wrong) > SHOWN else ""
             raise NetworkError(
-                wrong[0] if len(wrong) == 1 else f"{len(wrong)} problems: {'; '.join(wrong)}",
+                wrong[0] if len(wrong) == 1 else f"{len(wrong):,} problems: {'; '.join(wrong[:SHOWN])}{more}",
                 where=f"network {self.name!r}",
             )
 
