@@ -76,5 +76,9 @@ def _where(first: Divergence, verdict: Verdict) -> str:
     )
     return (
         f"first at sample {first.sample}, population {first.population!r}, step {first.step}, neuron {first.neuron}: "
-        f"{pairs}; look at {first.cause}"
+        f"{pairs}; {_told_cause(first.cause)}"
     )
+
+
+def _told_cause(cause: str) -> str:
+    return f"the cause is {cause}" if cause.startswith("unknown") else f"look at {cause}"
