@@ -65,7 +65,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an operator can change a module: its ``occurrence``-th place in it."""
+    """Name a place where an operator can change a module: its ``occurrence``-th one there."""
 
     part: str
     module: str

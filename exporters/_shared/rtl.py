@@ -6,19 +6,18 @@ folder. Icarus Verilog runs it, or Verilator where that is worth its compiling; 
 
 import os
 import shutil
-import tempfile
-import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from snnc.errors import ConfigError, MissingDependencyError
+from snnc.network.arithmetic import Fixed
 from snnc.targets import runner
 
-SETTING = "SNNC_VERILOG"
-ICARUS = runner.Runner("Icarus Verilog", "apt-get install iverilog", SETTING, "iverilog")
-VERILATOR = runner.Runner("Verilator", "apt-get install verilator g++ make", SETTING, "verilator")
+from . import hdl
+from .hdl import ICARUS, VERILATOR, CompiledFolder
+
 LONG = 500_000  # clocks of a core for which Icarus Verilog takes longer than Verilator to compile
 VERILATOR_OPTIONS = (
     "--binary",
@@ -97,25 +96,18 @@ class Build:
 def simulator(work: int) -> runner.Runner:
     """Return what runs the testbenches: what SNNC_VERILOG names, else Verilator for long runs where it is there, else Icarus.
 
-    ``work``: about how many times a clock meets a core. Raises ConfigError for an unknown name, MissingDependencyError if
-    nothing is there.
+    ``work``: about how many times a clock meets a core. Raises as `hdl.simulator`.
     """
-    swift = VERILATOR.command if work > LONG and shutil.which(VERILATOR.command) else ICARUS.command
-    name = os.environ.get(SETTING) or swift
-    if name not in (ICARUS.command, VERILATOR.command):
-        raise ConfigError(f"is {name!r}, expected {ICARUS.command} or {VERILATOR.command}", where=SETTING)
-    chosen = ICARUS if name == ICARUS.command else VERILATOR
-    if not shutil.which(chosen.command):
-        raise MissingDependencyError(f"{chosen.name} is not installed", fix=f"install it: {chosen.install}")
-    return chosen
+    return hdl.simulator(VERILATOR if work > LONG and shutil.which(VERILATOR.command) else ICARUS)
 
 
-class _Program:
-    """A compiled simulation in a folder that goes when nobody needs it any more."""
-
-    def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="snnc-rtl-"))
-        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+def register_problems(numeric: Fixed, exact: Mapping[str, int], at_most: Mapping[str, int], profile: str) -> Iterator[str]:
+    """Yield in words which widths are not those of a design: other than ``exact`` ones, or above those ``at_most``."""
+    wrong = [(name, value) for name, value in exact.items() if getattr(numeric, name) != value]
+    wrong += [(name, value) for name, value in at_most.items() if getattr(numeric, name) > value]
+    if wrong:
+        told = ", ".join(f"{name} {getattr(numeric, name)} (chip: {value})" for name, value in wrong)
+        yield f"it was quantised for {numeric.profile!r} with {told}; quantise it for {profile}"
 
 
 def _source(build: Build, name: str, by: runner.Runner, place: Path) -> Path:
@@ -135,10 +127,10 @@ def _source(build: Build, name: str, by: runner.Runner, place: Path) -> Path:
 
 
 @lru_cache(maxsize=4)  # for each part of a long verification, the same is compiled
-def _compiled(build: Build, by: runner.Runner, content: bytes, timeout_s: float) -> _Program:
+def _compiled(build: Build, by: runner.Runner, content: bytes, timeout_s: float) -> CompiledFolder:
     """Compile a build whose testbench has this content."""
     with runner.write_errors(by):
-        program = _Program()
+        program = CompiledFolder()
         (program.path / "testbench.v").write_bytes(content)
         for name, text in build.included:
             (program.path / name).write_text(text)

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from snnc.analysis.current_bounds import must_not_wrap
-from snnc.errors import DoesNotFitError, UnsupportedError
+from snnc.analysis.current_bounds import wrap_problems
+from snnc.errors import UnsupportedError
 from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed, bias_parts
 from snnc.network.latency import chip_delays, latency
 from snnc.network.model import Network, Population
 
-from .._shared.rtl import simulator
+from .._shared.rtl import register_problems, simulator
 from .commands import Program
 from .placement import BOARDS, FULL, Core, place
 from .simulate import DESIGN, run
@@ -78,7 +78,7 @@ def problems(net: Network, mapping: CoreMap | None) -> list[str]:
     numeric = net.numeric
     if not isinstance(numeric, Fixed):
         return ["it is a float network; quantise it first (snnc quantise --hw catalyst_n1)"]
-    found = [*_numeric_problems(numeric)]
+    found = [*register_problems(numeric, REGISTERS, AT_MOST, "catalyst_n1")]
     for p in net.populations:
         found += _population_problems(p, numeric)
     for c in net.connections:
@@ -91,26 +91,7 @@ def problems(net: Network, mapping: CoreMap | None) -> list[str]:
             found.append(
                 f"connection {c.name!r} has a weight of {largest}, the chip's end at {WEIGHT_LIMIT}; quantise it for catalyst_n1"
             )
-    return (found + _delay_problems(net)) or [*_wrap_problems(net)]
-
-
-def _wrap_problems(net: Network) -> Iterator[str]:
-    """Yield the current that could wrap around in a network; the chip's register is wider, and would not."""
-    try:
-        must_not_wrap(net)
-    except DoesNotFitError as error:
-        yield str(error)
-
-
-def _numeric_problems(numeric: Fixed) -> Iterator[str]:
-    wrong = [
-        f"{name} {getattr(numeric, name)} (chip: {value})" for name, value in REGISTERS.items() if getattr(numeric, name) != value
-    ]
-    wrong += [
-        f"{name} {getattr(numeric, name)} (chip: {value})" for name, value in AT_MOST.items() if getattr(numeric, name) > value
-    ]
-    if wrong:
-        yield f"it was quantised for {numeric.profile!r} with {', '.join(wrong)}; quantise it for catalyst_n1"
+    return (found + _delay_problems(net)) or [*wrap_problems(net)]  # the chip's register is wider, and would not
 
 
 def _population_problems(p: Population, numeric: Fixed) -> Iterator[str]:

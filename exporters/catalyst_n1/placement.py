@@ -1,4 +1,4 @@
-"""Where neurons lie on the cores of a Catalyst N1, with a relay on a core for each source that its neurons listen to.
+"""Places neurons on the cores of a Catalyst N1, with a relay on a core for each source that its neurons listen to.
 
 A core delivers the spikes of its own neurons through a queue of 64 places, and another of 64 hands them to the routes; spikes
 beyond are lost without a word. A queue is filled in the order of the neurons. So what listens to others or is listened to takes

@@ -1,7 +1,7 @@
 """Runs an artifact in the chip's RTL: inputs become commands, what the testbench writes down becomes spikes and states."""
 
-import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from snnc.errors import FileError, RunError
 from snnc.simulation.run import Rasters, Run
 from snnc.targets.target import Artifact
 
+from .._shared.hdl import description
 from .._shared.rtl import Build, Design, simulator
 from . import commands
 
@@ -28,7 +29,7 @@ def run(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> 
 
     Raises MissingDependencyError without RTL or simulator, FileError or RunError for what is wrong with the files.
     """
-    folder, network = DESIGN.folder(), _network(artifact)
+    folder, network = DESIGN.folder(), description(artifact, partial(_unsound, artifact))
     samples, steps = next(iter(inputs.values())).shape[:2]
     size = network["chip"]
     build = Build(DESIGN, folder, artifact.root.resolve() / "testbench.v", _parameters(size))
@@ -47,25 +48,16 @@ def run(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> 
     return Run(f"RTL of {DESIGN.name} in {by.name}", artifact.dt_s, spikes, kept, artifact.latency)
 
 
-def _network(artifact: Artifact) -> dict[str, Any]:
-    """Return what network.json says, checked against the manifest and what a chip can be."""
-    path = artifact.root / "network.json"
-    try:
-        network = json.loads(path.read_text())
-        size, neurons, relays = network["chip"], network["neurons"], network["relays"]
-        sound = sorted([*neurons, *relays]) == sorted(artifact.latency) and all(
-            type(size[name]) is int and 0 <= size[name] <= most for name, most in LIMITS.items()
-        )
-        places = [place for all_of in neurons.values() for place in all_of]
-        places += [place for all_of in relays.values() for places in all_of for place in places]
-        sound = sound and all(0 <= c < size["cores"] and 0 <= n < size["neurons"] for c, n in places)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise FileError(f"is damaged: {error!r}", where=str(path), fix="export again") from error
-    if not sound:
-        raise FileError(
-            "names other populations than the manifest, or a chip that there is not", where=str(path), fix="export again"
-        )
-    return dict(network)
+def _unsound(artifact: Artifact, network: dict[str, Any]) -> str:
+    """Return in words that network.json says what the manifest does not, or what the chip cannot be."""
+    size, neurons, relays = network["chip"], network["neurons"], network["relays"]
+    sound = sorted([*neurons, *relays]) == sorted(artifact.latency) and all(
+        type(size[name]) is int and 0 <= size[name] <= most for name, most in LIMITS.items()
+    )
+    places = [place for all_of in neurons.values() for place in all_of]
+    places += [place for all_of in relays.values() for places in all_of for place in places]
+    sound = sound and all(0 <= c < size["cores"] and 0 <= n < size["neurons"] for c, n in places)
+    return "" if sound else "names other populations than the manifest, or a chip that there is not"
 
 
 def _parameters(size: dict[str, int]) -> tuple[tuple[str, int], ...]:

@@ -23,7 +23,7 @@ from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Connection, Network, Population
 
-from .._shared.rtl import simulator
+from .._shared.rtl import register_problems, simulator
 from .layers import FORGETS, LARGEST, LAYERS, WORDS, Layer, layers, padded, whole, words
 from .simulate import DESIGN, run
 
@@ -65,20 +65,12 @@ def problems(net: Network, mapping: CoreMap | None) -> list[str]:
     numeric = net.numeric
     if not isinstance(numeric, Fixed):
         return ["it is a float network; quantise it first (snnc quantise --hw syntzulu)"]
-    found = [*_numeric_problems(numeric), *_chain_problems(net)]
+    found = [*register_problems(numeric, REGISTERS, {}, "syntzulu"), *_chain_problems(net)]
     for p in net.populations:
         found += _population_problems(p)
     for c in net.connections:
         found += _connection_problems(c)
     return found or [*_range_problems(net)]
-
-
-def _numeric_problems(numeric: Fixed) -> Iterator[str]:
-    wrong = [
-        f"{name} {getattr(numeric, name)} (chip: {value})" for name, value in REGISTERS.items() if getattr(numeric, name) != value
-    ]
-    if wrong:
-        yield f"it was quantised for {numeric.profile!r} with {', '.join(wrong)}; quantise it for syntzulu"
 
 
 def _chain_problems(net: Network) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Runs an artifact in the design's RTL: rasters become its input spikes, what the testbench writes down spikes and states."""
 
-import json
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from snnc.errors import FileError, RunError
 from snnc.simulation.run import Rasters, Run
 from snnc.targets.target import Artifact
 
+from .._shared.hdl import description
 from .._shared.rtl import Build, Design, simulator
 from .layers import LARGEST, LAYERS
 
@@ -30,7 +31,7 @@ def run(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> 
 
     Raises MissingDependencyError without RTL or simulator, FileError or RunError for what is wrong with the files.
     """
-    folder, network = DESIGN.folder(), _network(artifact)
+    folder, network = DESIGN.folder(), description(artifact, partial(_unsound, artifact))
     try:
         files = {name: (artifact.root / name).read_text() for name in READ}
     except (OSError, UnicodeDecodeError) as error:
@@ -59,23 +60,14 @@ def run(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float) -> 
     return Run(f"RTL of {DESIGN.name} in {by.name}", artifact.dt_s, spikes, states if record else {}, artifact.latency)
 
 
-def _network(artifact: Artifact) -> dict[str, Any]:
-    """Return what network.json says, checked against the manifest and what the design can be."""
-    path = artifact.root / "network.json"
-    try:
-        network = json.loads(path.read_text())
-        names = [layer["population"] for layer in network["layers"]]
-        sizes = [network["inputs"], *(layer["neurons"] for layer in network["layers"])]
-        sound = sorted([network["input"], *filter(None, names)]) == sorted(artifact.latency) and len(names) == LAYERS
-        sound = sound and all(type(n) is int and 0 < n <= LARGEST for n in sizes)
-        sound = sound and all(type(x["used"]) is int and 0 <= x["used"] <= x["neurons"] for x in network["layers"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise FileError(f"is damaged: {error!r}", where=str(path), fix="export again") from error
-    if not sound:
-        raise FileError(
-            "names other populations than the manifest, or a layer that there is not", where=str(path), fix="export again"
-        )
-    return dict(network)
+def _unsound(artifact: Artifact, network: dict[str, Any]) -> str:
+    """Return in words that network.json says what the manifest does not, or what the design cannot be."""
+    names = [layer["population"] for layer in network["layers"]]
+    sizes = [network["inputs"], *(layer["neurons"] for layer in network["layers"])]
+    sound = sorted([network["input"], *filter(None, names)]) == sorted(artifact.latency) and len(names) == LAYERS
+    sound = sound and all(type(n) is int and 0 < n <= LARGEST for n in sizes)
+    sound = sound and all(type(x["used"]) is int and 0 <= x["used"] <= x["neurons"] for x in network["layers"])
+    return "" if sound else "names other populations than the manifest, or a layer that there is not"
 
 
 def _played(raster: NDArray[np.int64], sources: int) -> str:

@@ -1,13 +1,9 @@
 """Runs an artifact in Icarus Verilog or Verilator: inputs become the testbench's commands, its files become spikes and states."""
 
 import hashlib
-import json
-import os
 import shutil
-import tempfile
-import weakref
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.chips.fpga import Placed
-from snnc.errors import ConfigError, FileError, MissingDependencyError, RunError
+from snnc.errors import RunError
 from snnc.simulation.run import Rasters, Run
 from snnc.targets import runner
 from snnc.targets.target import Artifact
 
+from .._shared import hdl
+from .._shared.hdl import CompiledFolder, description
 from .bitstream import placed_memories
 from .devices import Device, device
 from .netlist import is_loaded, write_netlist
 from .yosys import NETWORK
 
-SETTING = "SNNC_VERILOG"
 SOURCES = ("testbench.v", *NETWORK)
 VERILATOR = "--binary --timing -O3 -Wno-fatal -Wno-lint --top-module testbench -Mdir build -o simulation"
 
@@ -41,12 +38,12 @@ class Simulator:
 
 SIMULATORS = {
     "iverilog": Simulator(
-        runner.Runner("Icarus Verilog", "apt-get install iverilog", SETTING, "iverilog"),
+        hdl.ICARUS,
         ("iverilog", "-g2005", "-s", "testbench", "-o", "simulation"),
         ("vvp", "-n", "simulation"),
     ),
     "verilator": Simulator(
-        runner.Runner("Verilator", "apt-get install verilator g++ make", SETTING, "verilator"),
+        hdl.VERILATOR,
         ("verilator", *VERILATOR.split()),
         ("build/simulation",),
     ),
@@ -71,8 +68,8 @@ def run_netlist(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: fl
 
 
 def _simulated(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float, chip: Device | None) -> Run:
-    simulator = _chosen()
-    sizes = _sizes(artifact)
+    simulator = SIMULATORS[hdl.simulator().command]
+    sizes = description(artifact, partial(_unsound, artifact))
     placed = placed_memories(artifact, chip) if chip else ()
     program = _compiled(artifact.root.resolve(), _digest(artifact), simulator, timeout_s, chip, placed)
     with runner.temporary_folder(simulator.runner) as folder:
@@ -86,30 +83,12 @@ def _simulated(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: flo
         return _result(artifact, sizes, inputs, record, folder, by)
 
 
-def _chosen() -> Simulator:
-    name = os.environ.get(SETTING) or "iverilog"
-    if name not in SIMULATORS:
-        raise ConfigError(f"is {name!r}, expected {' or '.join(SIMULATORS)}", where=SETTING)
-    simulator = SIMULATORS[name]
-    if not shutil.which(simulator.compile[0]):
-        raise MissingDependencyError(f"{simulator.runner.name} is not installed", fix=f"install it: {simulator.runner.install}")
-    return simulator
-
-
-class _Program:
-    """A compiled simulation in a folder that goes when nobody needs it any more."""
-
-    def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="snnc-verilog-"))
-        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
-
-
 @lru_cache(maxsize=1)  # for each part of a long verification, the same is compiled
 def _compiled(
     root: Path, digest: str, simulator: Simulator, timeout_s: float, chip: Device | None, placed: tuple[Placed, ...]
-) -> _Program:
+) -> CompiledFolder:
     with runner.write_errors(simulator.runner):
-        program = _Program()
+        program = CompiledFolder()
         for path in root.iterdir():
             if path.suffix in (".v", ".hex"):
                 shutil.copy(path, program.path / path.name)
@@ -127,25 +106,18 @@ def _digest(artifact: Artifact) -> str:
     return digest.hexdigest()
 
 
-def _sizes(artifact: Artifact) -> dict[str, Any]:
-    """What network.json says, checked against the manifest."""
-    path = artifact.root / "network.json"
-    try:
-        sizes = json.loads(path.read_text())
-        names = [name for name, _ in sizes["inputs"]] + [name for name, _, _ in sizes["neurons"]]
-        bits = [bits for _, _, states in sizes["neurons"] for _, bits in states]
-        numbers = [n for _, n, *_ in sizes["inputs"] + sizes["neurons"]]
-        numbers += [sizes["parameters"][name] for name in ("LANES", "TRACE", "INDEX", "MESSAGE", "POPULATION")]
-        sound = (
-            isinstance(sizes["order"], dict)
-            and sorted(names) == sorted(artifact.latency)
-            and all(type(n) is int and n > 0 for n in [*bits, *numbers])
-        )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise FileError(f"is damaged: {error!r}", where=str(path), fix="export again") from error
-    if not sound:
-        raise FileError(f"names populations {sorted(names)}, the manifest {sorted(artifact.latency)}", where=str(path))
-    return dict(sizes)
+def _unsound(artifact: Artifact, sizes: dict[str, Any]) -> str:
+    """Return in words that network.json names other populations than the manifest, or numbers that cannot be."""
+    names = [name for name, _ in sizes["inputs"]] + [name for name, _, _ in sizes["neurons"]]
+    bits = [bits for _, _, states in sizes["neurons"] for _, bits in states]
+    numbers = [n for _, n, *_ in sizes["inputs"] + sizes["neurons"]]
+    numbers += [sizes["parameters"][name] for name in ("LANES", "TRACE", "INDEX", "MESSAGE", "POPULATION")]
+    sound = (
+        isinstance(sizes["order"], dict)
+        and sorted(names) == sorted(artifact.latency)
+        and all(type(n) is int and n > 0 for n in [*bits, *numbers])
+    )
+    return "" if sound else f"names populations {sorted(names)}, the manifest {sorted(artifact.latency)}"
 
 
 def commands(sizes: dict[str, Any], inputs: Rasters) -> str:

@@ -52,10 +52,10 @@ _FUNCTIONS = {
     """Weights and thresholds in the units of the states."""
     return np.left_shift(x, SHIFT)''',
     "decay": '''def decay(x, fraction):
-    """What is left of x when fraction / ONE of it leaks, truncated toward zero."""
+    """Return what is left of x when fraction / ONE of it leaks, truncated toward zero."""
     return np.sign(x) * np.right_shift(np.abs(x) * (ONE - fraction), {decay_bits})''',
     "floor_decay": '''def floor_decay(x, fraction):
-    """What is left of x when fraction / ONE of it leaks, rounded down."""
+    """Return what is left of x when fraction / ONE of it leaks, rounded down."""
     return np.right_shift(x * (ONE - fraction), {decay_bits})''',
     "multiply": '''def multiply(x, fraction):
     """x times fraction / ONE, truncated toward zero."""
