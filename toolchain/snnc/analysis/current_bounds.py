@@ -2,7 +2,7 @@
 there can be. Used by quantising, the range proof, the engine and the exporters.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -109,6 +109,15 @@ def must_not_wrap(net: Network) -> None:
                 where=f"population {name!r}, neuron {bound.neuron}",
                 fix=_remedy(net, bound),
             )
+
+
+def wrap_problems(net: Network) -> Iterator[str]:
+    """Yield in words the first current that can wrap, as `must_not_wrap` says it; nothing for a float network."""
+    try:
+        if isinstance(net.numeric, Fixed):
+            must_not_wrap(net)
+    except DoesNotFitError as error:
+        yield str(error)
 
 
 def _remedy(net: Network, bound: Bound) -> str:

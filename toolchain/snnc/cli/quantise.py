@@ -32,7 +32,7 @@ from snnc.passes.simplify import simplify
 from snnc.pipeline.arguments import profile_of
 from snnc.pipeline.quantise import quantise
 from snnc.report.inspection import inspect
-from snnc.targets.target import load, support_matrix
+from snnc.targets.target import load, refusals
 from snnc.training.settings import FinetuneConfig
 
 _DEFAULT = FinetuneConfig()
@@ -117,9 +117,7 @@ def _say_what_takes_it(net: Network, profile: Profile, quiet: bool) -> None:
     if quiet or not (problems := lacking(net, profile)):
         return
     say(f"note: {profile.name} cannot compute it: {problems[0]}", quiet)
-    pairs = {(p.neuron.model(), c.op.kind) for p in net.populations if p.neuron for c in net.into(p.name)}
-    takes = {name for name, answers in support_matrix().items() if not any(answers[model][op] for model, op in pairs)}
-    takers = sorted(name for name in takes if not load(name).NEEDS_MAPPING)
+    takers = sorted(name for name, why in refusals(net).items() if not why and not load(name).NEEDS_MAPPING)
     others = [chip.name for chip in chips.every() if chip.family == chip.name and not lacking(net, chip)]
     more = f"; of the chips, {', '.join(others)}" if others else ""
     say(f"note: of the targets, {', '.join(takers) or 'none'} take it{more}", quiet)

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.analysis.current_bounds import must_not_wrap
+from snnc.analysis.current_bounds import wrap_problems
 from snnc.chips.profile import Profile
-from snnc.errors import DoesNotFitError, UnsupportedError
+from snnc.errors import UnsupportedError
 from snnc.mapping.chip_network import ChipNetwork
 from snnc.mapping.soft_reset import compartments
 from snnc.network.arithmetic import Fixed, bias_parts
@@ -20,7 +20,7 @@ _AT_MOST = ("weight_bits", "weight_exponent_max", "threshold_bits", "bias_mantis
 
 def lacking(net: Network, profile: Profile) -> tuple[str, ...]:
     """Return everything that the chip cannot express, each as a sentence with its place and remedy; empty if there is nothing."""
-    problems = [*_numeric_problems(net, profile), *_wrap_problems(net)]
+    problems = [*_numeric_problems(net, profile), *wrap_problems(net)]
     for p in net.populations:
         problems += _population_problems(p, net, profile)
     problems += [
@@ -45,14 +45,6 @@ def _numeric_problems(net: Network, profile: Profile) -> Iterator[str]:
     try:
         _ = ChipNetwork(net, profile).weight_bits
     except UnsupportedError as error:
-        yield str(error)
-
-
-def _wrap_problems(net: Network) -> Iterator[str]:
-    try:
-        if isinstance(net.numeric, Fixed):
-            must_not_wrap(net)
-    except DoesNotFitError as error:
         yield str(error)
 
 
