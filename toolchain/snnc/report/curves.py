@@ -24,7 +24,8 @@ def training(run: RunFolder) -> Section:
 
 def _stage(metrics: Sequence[dict[str, Any]], stage: str, name: str) -> Iterator[Block]:
     epoch = Axis(f"epoch of {name}", whole=True)
-    curves = [Line(f"{kind} samples", points) for kind in ("test", "train") if (points := _by_epoch(metrics, f"{kind}_accuracy"))]
+    accuracy_of = {kind: _points(metrics, "epoch", f"{kind}_accuracy") for kind in ("test", "train")}
+    curves = [Line(f"{kind} samples", points) for kind, points in accuracy_of.items() if points]
     if curves:
         best = max(curves[0].points, key=lambda point: point[1])
         marked = Line(f"best: epoch {best[0]:.0f}, {percent(best[1])}", [best], joined=False)
@@ -32,7 +33,7 @@ def _stage(metrics: Sequence[dict[str, Any]], stage: str, name: str) -> Iterator
         alt = f"Accuracy over the epochs of {name}: {ends}; {marked.name}."
         caption = f"Accuracy at the end of each epoch of {name}."
         yield figure(f"accuracy-{stage}", alt, caption, lines, epoch, ACCURACY_OF_EPOCH, [*curves, marked])
-    if points := _by_epoch(metrics, "loss"):
+    if points := _points(metrics, "epoch", "loss"):
         alt = f"Training loss over the epochs of {name}, from {points[0][1]:.4g} to {points[-1][1]:.4g}."
         caption = f"Training loss, the mean over each epoch of {name}."
         yield figure(f"loss-{stage}", alt, caption, lines, epoch, Axis("loss"), [Line("loss", points)])
@@ -123,8 +124,3 @@ def _rewiring(metrics: Sequence[dict[str, Any]], name: str, i: int) -> Block | N
 
 def _points(metrics: Sequence[dict[str, Any]], x: str, y: str) -> list[tuple[float, float]]:
     return [(a, b) for m in metrics if (a := number(m, x)) and (b := number(m, y)) is not None]
-
-
-def _by_epoch(metrics: Sequence[dict[str, Any]], key: str) -> list[tuple[float, float]]:
-    pairs = ((whole(m, "epoch"), number(m, key)) for m in metrics)
-    return [(float(epoch), value) for epoch, value in pairs if epoch is not None and value is not None]

@@ -30,8 +30,7 @@ class SET(ExchangingOptimizer):
         number = int(dropped.sum())
         if number == 0 or number > p.numel() - int(mask.sum()):
             return None
-        place = next(i for i, other in enumerate(self.pruned) if other is p)
-        lots = torch.from_numpy(self._random(len(self.pruned) + place).random(tuple(p.shape))).to(p.device)
+        lots = torch.from_numpy(self._random(len(self.pruned) + self._place(p)).random(tuple(p.shape))).to(p.device)
         (born,) = highest([lots.masked_fill(mask > 0, -1.0)], number)
         born = born.to(mask)
         return Exchange(mask - dropped + born, born)

@@ -8,9 +8,9 @@ from torch import Tensor
 from snnc.network.neuron import Neuron
 from snnc.network.units import DECAY, THRESHOLD, Unit
 from snnc.training.arithmetic import straight
+from snnc.training.models.feedforward import DECAY_STEPS
 from snnc.training.settings import Learned
 
-DECAY_STEPS = 4096  # a decay is a multiple of 1 / 4096, which a register of 12 bits holds exactly
 UNITS: dict[Unit, Learned] = {DECAY: "decays", THRESHOLD: "thresholds"}
 
 

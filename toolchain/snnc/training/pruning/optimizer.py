@@ -181,10 +181,13 @@ class PruningOptimizer(torch.optim.Optimizer):
         """
         return np.random.default_rng([self._seed, self.param_groups[0]["step"], draw])
 
+    def _place(self, p: Tensor) -> int:
+        """Return which of the pruned weights ``p`` is."""
+        return next(i for i, other in enumerate(self.pruned) if other is p)
+
     def _noise(self, p: Tensor, like: Tensor) -> Tensor:
         """Return standard normal numbers for a step of ``p``, of the shape of ``like``."""
-        place = next(i for i, other in enumerate(self.pruned) if other is p)
-        seed = int(self._random(place).integers(2**63))
+        seed = int(self._random(self._place(p)).integers(2**63))
         generator = torch.Generator(p.device).manual_seed(seed)
         return torch.randn(like.shape, generator=generator, dtype=p.dtype, device=p.device)
 
