@@ -1,5 +1,7 @@
 """A table of layers becomes the network that it describes, trains, and what cannot be is refused with the layer's number."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from cases.blocks import blocks
@@ -9,6 +11,7 @@ from snnc import data, store
 from snnc.cli import main
 from snnc.errors import ConfigError, UnsupportedError
 from snnc.network.encoding import Encoding
+from snnc.simulation.reference import simulate
 from snnc.training.layers import read_layers
 from snnc.training.settings import TrainConfig
 
@@ -16,6 +19,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install '.[train]'")
 from snnc.training.loop.record import Record  # noqa: E402
 from snnc.training.models.from_layers import from_layers  # noqa: E402
+from snnc.training.models.graph import FloatGraph  # noqa: E402
 from snnc.training.train import train  # noqa: E402
 
 TABLE = """
@@ -52,9 +56,13 @@ def written(tmp_path, text):
     return path
 
 
-def network(path, shape=(8, 8), encoding=Encoding("rate", 8)):
+def described(path, shape=(8, 8), encoding=Encoding("rate", 8)):
     torch.manual_seed(0)
     return from_layers(read_layers(path), "digits", shape, 10, encoding, 1e-3)
+
+
+def network(path, **options):
+    return described(path, **options).network
 
 
 def test_the_table_of_the_docs_becomes_a_network(tmp_path):
@@ -90,12 +98,66 @@ def test_weights_are_as_large_as_torch_draws_them_for_averages_and_for_messages(
     assert graded.inputs[0].message_bits == 8
 
 
+NORMED = """
+[[layer]]
+kind = "conv2d"
+channels = 4
+kernel = 3
+padding = 1
+batch_norm = true
+max_pool = 2
+delay = 1
+neuron = "{}"
+
+[[layer]]
+kind = "max_pool"
+kernel = 2
+
+[[layer]]
+neurons = 12
+batch_norm = true
+recurrent = true
+neuron = "{}"
+{}
+
+[[layer]]
+neuron = "li"
+"""
+
+
+@pytest.mark.parametrize("model", ["lif", "cuba", "catalyst"])
+def test_batch_norm_is_folded_exactly(model, tmp_path):
+    """In evaluation the module fires, in float64, what the network without a batch norm fires: with max-pools of currents and
+    of spikes, delays, and neurons that remember their current, for which a bias of the voltage would be another thing."""
+    learned = described(written(tmp_path, NORMED.format(model, model, "decay_u = 1.0" if model == "catalyst" else "")))
+    graph = FloatGraph(learned.network, dtype=torch.float64, normed=learned.normed)
+    assert learned.normed == ("to_layer1", "to_layer3")
+    random = np.random.default_rng(0)
+    with torch.no_grad():
+        for norm in graph.norms.values():
+            norm.norm.weight.copy_(torch.from_numpy(random.uniform(-2, 3, norm.channels)))
+            norm.norm.bias.copy_(torch.from_numpy(random.uniform(0, 1, norm.channels)))
+        rasters = (random.random((6, 8, 64)) < 0.4).astype(np.uint8)
+        graph.train()(torch.from_numpy(rasters).double())
+        spikes = graph.eval().spikes(torch.from_numpy(rasters).double())
+    net = graph.to_network()
+    run = simulate(net, {"input": rasters})
+    for name, fired in spikes.items():
+        np.testing.assert_array_equal(fired.numpy(), run.spikes[name])
+        assert name == "output" or 0 < fired.mean() < 1
+    assert [p.name for p in net.populations if p.name.startswith("constant")] == (
+        [] if model == "lif" else ["constant1", "constant2"]
+    )
+
+
 def test_it_trains_and_says_its_layers(tmp_path):
     images, test = data.load("digits").first(400), data.load("digits", "test").first(100)
     config = TrainConfig(model=str(written(tmp_path, TABLE)), loss="membrane", steps=8, epochs=3, lr=0.02, batch_size=32)
     net = train(images, test, config, Record(quiet=True))
     stage = net.done[-1].settings
     assert stage["reached"]["test_accuracy"] > 0.4
+    normed = replace(config, model=str(written(tmp_path, NORMED.format("lif", "lif", "").replace("max_pool = 2\n", ""))))
+    assert train(images, test, normed, Record(quiet=True)).done[-1].settings["reached"]["test_accuracy"] > 0.4
     assert stage["layers"][2] == {
         "kind": "dense", "name": "memory", "neurons": 24, "recurrent": True, "delay": 1, "neuron": "cuba_refractory", "period": 2,
     }  # fmt: skip
@@ -111,6 +173,12 @@ WRONG = {
     "layer 1: dense has no kernel": "[[layer]]\nkernel = 3",
     "layer 1: pool has no threshold": '[[layer]]\nkind = "pool"\nkernel = 2\nthreshold = 1.0\n[[layer]]',
     "layer 1: threshold = 'high' is no number": '[[layer]]\nthreshold = "high"',
+    "layer 1: dense has no max_pool": "[[layer]]\nmax_pool = 2",
+    "layer 1: pool has no neuron": '[[layer]]\nkind = "pool"\nkernel = 2\nneuron = "li"\n[[layer]]',
+    "layer 1: batch_norm adds a constant": "[[layer]]\nbatch_norm = true\nbias = true",
+    "layer 2: is a max_pool of averages": (
+        '[[layer]]\nkind = "pool"\nkernel = 2\n[[layer]]\nkind = "max_pool"\nkernel = 2\n[[layer]]'
+    ),
     "ends in a pool": '[[layer]]\nkind = "pool"\nkernel = 2',
     "layer 2: needs planes": '[[layer]]\nneurons = 5\n[[layer]]\nkind = "conv2d"\nchannels = 2\nkernel = 3',
     "layer 2: is a pool behind a pool": '[[layer]]\nkind = "pool"\nkernel = 2\n[[layer]]\nkind = "pool"\nkernel = 2\n[[layer]]',
@@ -126,6 +194,13 @@ def test_what_cannot_be_is_refused_by_its_layer(message, tmp_path):
     with pytest.raises(ConfigError) as refused:
         network(written(tmp_path, WRONG[message]))
     assert message in str(refused.value)
+
+
+def test_a_max_pool_of_spikes_takes_no_integers(tmp_path):
+    path = written(tmp_path, '[[layer]]\nkind = "max_pool"\nkernel = 2\n[[layer]]')
+    assert network(path).populations[1].shape == (1, 4, 4)
+    with pytest.raises(ConfigError, match="layer 1: takes the largest of spikes, and 'input' sends integers of 8 bits"):
+        network(path, encoding=Encoding("constant", 8))
 
 
 def test_options_of_layers_do_not_go_with_a_table(tmp_path, capsys):

@@ -5,6 +5,8 @@ kind = "conv2d"
 channels = 8
 kernel = 3
 padding = 1
+batch_norm = true
+max_pool = 2
 neuron = "cuba_subtract"
 decay_v = 0.25
 
@@ -35,16 +37,24 @@ MAX_LAYERS = 1000
 
 @dataclass(frozen=True)
 class LayerConfig(Config):
-    """A layer: weights, and the neurons behind them; or a pool, which averages for the next layer."""
+    """A layer: weights, and the neurons behind them; a pool, which averages for the next layer; or a max-pool of spikes."""
 
-    kind: Literal["dense", "conv2d", "pool"] = setting("dense", "dense, conv2d, or pool (an average of messages).")
+    kind: Literal["dense", "conv2d", "pool", "max_pool"] = setting(
+        "dense", "dense, conv2d, pool (an average of messages), or max_pool (neurons that fire when a spike comes)."
+    )
     name: str | None = setting(None, "Name of the population.")
     neurons: int | None = setting(None, "Of dense: neurons; by default one for each class.", low=1, high=1 << 24)
     channels: int | None = setting(None, "Of conv2d: channels.", low=1, high=1 << 16)
-    kernel: int | None = setting(None, "Of conv2d and pool: rows and columns of the kernel.", low=1, high=256)
-    stride: int | None = setting(None, "Of conv2d (default 1) and pool (default: its kernel).", low=1, high=256)
+    kernel: int | None = setting(None, "Of conv2d and pools: rows and columns of the kernel.", low=1, high=256)
+    stride: int | None = setting(None, "Of conv2d (default 1) and pools (default: their kernel).", low=1, high=256)
     padding: int = setting(0, "Of conv2d: zeros on each side.", low=0, high=256)
     groups: int = setting(1, "Of conv2d: groups of channels.", low=1, high=1 << 16)
+    batch_norm: bool = setting(
+        False, "Normalise the currents of the weights in training; folded into weights and bias at the end."
+    )
+    max_pool: int | None = setting(
+        None, "Of conv2d: neurons get the largest current of squares of so many rows and columns.", low=1, high=256
+    )
     recurrent: bool = setting(False, "Dense weights from each neuron to each of the layer, a step later.")
     delay: int = setting(0, "Steps after which a spike reaches the layer.", low=0, high=1 << 16)
     neuron: str = setting("lif", f"Model of the neurons: {', '.join(neuron_models.names())}; its parameters are further keys.")
@@ -60,17 +70,22 @@ class LayerConfig(Config):
         for key in _NEEDED[self.kind]:
             if getattr(self, key) is None:
                 raise ConfigError(f"{self.kind} needs {key}", fix=f"add {key} = ...")
+        if self.batch_norm and self.bias:
+            raise ConfigError("batch_norm adds a constant to each neuron itself", fix="leave out bias")
 
     def _default(self, key: str) -> Any:
         return next(f.default for f in fields(self) if f.name == key)
 
 
+_WEIGHTED, _POOLS = ("dense", "conv2d"), ("pool", "max_pool")
 _OF: dict[str, tuple[str, ...]] = {
-    "neurons": ("dense",), "channels": ("conv2d",), "kernel": ("conv2d", "pool"), "stride": ("conv2d", "pool"),
-    "padding": ("conv2d",), "groups": ("conv2d",), "recurrent": ("dense", "conv2d"), "delay": ("dense", "conv2d"),
-    "bias": ("dense", "conv2d"), "name": ("dense", "conv2d"),
+    "neurons": ("dense",), "channels": ("conv2d",), "kernel": ("conv2d", *_POOLS), "stride": ("conv2d", *_POOLS),
+    "padding": ("conv2d",), "groups": ("conv2d",), "batch_norm": _WEIGHTED, "max_pool": ("conv2d",), "recurrent": _WEIGHTED,
+    "delay": _WEIGHTED, "neuron": _WEIGHTED, "bias": _WEIGHTED, "name": (*_WEIGHTED, "max_pool"),
 }  # fmt: skip
-_NEEDED: dict[str, tuple[str, ...]] = {"dense": (), "conv2d": ("channels", "kernel"), "pool": ("kernel",)}
+_NEEDED: dict[str, tuple[str, ...]] = {
+    "dense": (), "conv2d": ("channels", "kernel"), "pool": ("kernel",), "max_pool": ("kernel",),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +98,7 @@ class Layer:
 
     def stated(self) -> dict[str, Any]:
         """Return the given values, as JSON values."""
-        default = LayerConfig("pool", kernel=1) if self.config.kind == "pool" else LayerConfig()
+        default = LayerConfig()
         asked = {key: value for key, value in asdict(self.config).items() if key == "kind" or value != getattr(default, key)}
         return asked | dict(self.parameters)
 
@@ -100,8 +115,8 @@ def read_layers(path: Path) -> tuple[Layer, ...]:
     if not 1 <= len(rows) <= MAX_LAYERS:
         raise ConfigError(f"has {len(rows)} layers, 1 to {MAX_LAYERS} are possible", where=str(path))
     layers = tuple(_layer(row, f"{path}, layer {i}") for i, row in enumerate(rows, 1))
-    if layers[-1].config.kind == "pool":
-        raise ConfigError("ends in a pool, which has no neurons", where=str(path), fix="add a layer behind it")
+    if layers[-1].config.kind in _POOLS:
+        raise ConfigError("ends in a pool, which has no weights", where=str(path), fix="add a layer behind it")
     return layers
 
 
@@ -112,8 +127,8 @@ def _layer(row: dict[str, Any], where: str) -> Layer:
     own = {f.name for f in fields(LayerConfig)}
     parameters = {key: value for key, value in row.items() if key in known and key not in own}
     config = from_table(LayerConfig, {key: value for key, value in row.items() if key not in parameters}, where)
-    if parameters and config.kind == "pool":
-        raise ConfigError(f"pool has no {min(parameters)}", where=where, fix="leave it out")
+    if parameters and config.kind in _POOLS:
+        raise ConfigError(f"{config.kind} has no {min(parameters)}", where=where, fix="leave it out")
     for key, value in parameters.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ConfigError(f"{key} = {value!r} is no number", where=where)

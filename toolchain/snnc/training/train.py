@@ -1,6 +1,6 @@
 """`snnc train`: makes a float network from a data set."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from pathlib import Path
 
@@ -11,12 +11,12 @@ import snnc.neurons as neurons
 from snnc.data.dataset import Dataset, must_suit
 from snnc.network.encoding import Encoding
 from snnc.network.model import Network, Population, Stage
-from snnc.training.layers import read_layers
+from snnc.training.layers import Layer, read_layers
 from snnc.training.loop import losses, ranks
 from snnc.training.loop.fit import fit, provenance, steps_in_epoch, threads
 from snnc.training.loop.record import Record
 from snnc.training.models.feedforward import build, to_network
-from snnc.training.models.from_layers import from_layers
+from snnc.training.models.from_layers import Described, from_layers
 from snnc.training.models.graph import FloatGraph
 from snnc.training.models.learned import Learning
 from snnc.training.models.untrained import untrained
@@ -42,21 +42,26 @@ def train(
 
 def at_the_start(data: Dataset, config: TrainConfig) -> Network:
     """Return the network that training starts from; its weights are drawn from torch's generator."""
+    return _described(data, config, read_layers(Path(config.model)) if config.model else ()).network
+
+
+def _described(data: Dataset, config: TrainConfig, table: Sequence[Layer]) -> Described:
     encoding = config.input_encoding
     shape = data.input_shape(encoding)
-    if config.model:
-        return from_layers(read_layers(Path(config.model)), data.name, shape, data.classes, encoding, config.dt_s)
-    return untrained(config, data.name, prod(shape), data.classes, encoding)
+    if table:
+        return from_layers(table, data.name, shape, data.classes, encoding, config.dt_s)
+    return Described(untrained(config, data.name, prod(shape), data.classes, encoding))
 
 
 def _own(data: Dataset, encoding: Encoding, config: TrainConfig) -> tuple[nn.Module, Callable[[Stage], Network]]:
     """Return the module of neurons that train by their own step, and the function that returns its network."""
     table = read_layers(Path(config.model)) if config.model else ()
-    net = at_the_start(data, config)
+    described = _described(data, config, table)
+    net = described.network
     must_suit(net, data)
     losses.must_suit(config.loss, net.output)
     learning = Learning(config.learn, config.max_delay, config.epochs * steps_in_epoch(data, config), config.seed)
-    graph = FloatGraph(net, config.kernel, learning=learning).to(config.device)
+    graph = FloatGraph(net, config.kernel, learning=learning, normed=described.normed).to(config.device)
     layers = {"layers": [layer.stated() for layer in table]} if table else {}
     return graph, lambda stage: graph.to_network((Stage(stage.name, {**stage.settings, **layers}),))
 

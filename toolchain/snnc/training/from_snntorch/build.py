@@ -12,11 +12,10 @@ from torch import nn
 
 from snnc.errors import NetworkError, UnsupportedError
 from snnc.network.model import Connection, Network, Population
-from snnc.network.synapses import Synapses
 from snnc.neurons.li import LI
 from snnc.neurons.lif import LIF
-from snnc.ops.dense import Dense
 from snnc.ops.sumpool2d import SumPool2d
+from snnc.passes.constant_current import constant_connection, constant_source
 from snnc.training.from_snntorch.layers import Floats, Scale, maps_of, operator
 from snnc.training.from_snntorch.neurons import RECURRENT, Rules, rule_of, rules
 from snnc.training.from_snntorch.values import Layer, Node, Series, is_neuron, kind_of, layers
@@ -24,7 +23,7 @@ from snnc.training.from_snntorch.wires import INPUT, WEIGHTED, Drive, Term, Wire
 
 BIAS = "bias"
 READOUT = "*readout"  # of the values that the module returns without neurons behind them
-ZERO, HALF, ONE = np.zeros(()), np.array(0.5), np.ones(())
+ZERO, ONE = np.zeros(()), np.ones(())
 
 
 @dataclass
@@ -186,13 +185,12 @@ def _add_bias(parts: _Parts, name: str, bias: Floats) -> None:
     """Add the bias of a synaptic current: a neuron that fires in every step, with the biases as its weights."""
     if BIAS not in parts.names:
         parts.names[BIAS] = parts.name(BIAS, BIAS)
-        parts.populations.append(Population(parts.names[BIAS], (1,), LIF(ZERO, HALF, ONE)))
+        parts.populations.append(constant_source(parts.names[BIAS]))
         parts.notes.append(
             f"{parts.names[BIAS]}: a neuron that fires in every step; its synapses bring the biases that have a memory in u"
         )
     wire = parts.name(f"{parts.names[name]}_{BIAS}", "to")
-    op = Dense(Synapses.from_dense(np.ascontiguousarray(bias[:, None])))
-    parts.connections.append(Connection(wire, parts.names[BIAS], parts.names[name], op))
+    parts.connections.append(constant_connection(wire, parts.names[BIAS], parts.names[name], bias))
 
 
 def _add_readout(parts: _Parts) -> None:

@@ -1,7 +1,7 @@
 """Builds the network that a table of layers describes, with torch's initial weights."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -16,15 +16,26 @@ from snnc.network.neuron import Neuron
 from snnc.network.op import Op
 from snnc.network.synapses import Synapses
 from snnc.network.window import Window
+from snnc.neurons.lif import LIF
 from snnc.ops.conv2d import Conv2d
 from snnc.ops.dense import Dense
+from snnc.ops.maxpool2d import MaxPool2d
+from snnc.ops.sumpool2d import SumPool2d
 from snnc.training.layers import Layer
 from snnc.training.settings import MAX_WEIGHTS
 
 
+@dataclass(frozen=True, eq=False)
+class Described:
+    """What a table of layers describes: a network, and the connections whose currents are normalised while it trains."""
+
+    network: Network
+    normed: tuple[str, ...] = ()
+
+
 def from_layers(
     layers: Sequence[Layer], name: str, shape: tuple[int, ...], classes: int, encoding: Encoding, dt_s: float
-) -> Network:
+) -> Described:
     """Return the network of a table for samples of ``shape``: (n,), (rows, columns) or (channels, rows, columns).
 
     Populations are called input, layer1, .., output, or as the table says; the connection into one to_NAME, its recurrent one
@@ -36,7 +47,8 @@ def from_layers(
             table.add(layer, layer.config.name or ("output" if i == len(layers) else f"layer{i}"), classes)
         except NetworkError as error:
             raise ConfigError(error.what, where=layer.where, fix=error.fix) from error
-    return Network(name, tuple(table.populations), tuple(table.connections), dt_s, encoding=encoding)
+    net = Network(name, tuple(table.populations), tuple(table.connections), dt_s, encoding=encoding)
+    return Described(net, tuple(table.normed))
 
 
 class _Table:
@@ -45,6 +57,7 @@ class _Table:
     def __init__(self, entry: Population, unit: float) -> None:
         self.populations, self.unit = [entry], unit
         self.connections: list[Connection] = []
+        self.normed: list[str] = []
         self.pool: Window | None = None  # before the layer to come
 
     def add(self, layer: Layer, name: str, classes: int) -> None:
@@ -53,6 +66,9 @@ class _Table:
         if config.kind == "pool":
             self.pool = self._pooled(layer)
             return
+        if config.kind == "max_pool":
+            self._add_max_pool(layer, name)
+            return
         op = self._convolution(layer) if config.kind == "conv2d" else self._dense(layer, config.neurons or classes)
         population = Population(name, op.dst_shape, _neuron(layer, op.n_dst))
         self.populations.append(population)
@@ -60,7 +76,21 @@ class _Table:
         if config.recurrent:
             again = Dense(_drawn(nn.Linear(op.n_dst, _limited(layer, op.n_dst**2) // op.n_dst, bias=False)))
             self.connections.append(Connection(f"again_{name}", name, name, again, 1))
+        if config.batch_norm:
+            self.normed.append(f"to_{name}")
         self.pool = None
+
+    def _add_max_pool(self, layer: Layer, name: str) -> None:
+        """Add neurons that fire, and are reset, when any spike comes, so that they never remember anything."""
+        src = self.populations[-1]
+        if src.message_bits:
+            what = f"takes the largest of spikes, and {src.name!r} sends integers of {src.message_bits} bits"
+            raise ConfigError(what, where=layer.where, fix="put it behind a layer of neurons")
+        if self.pool:
+            raise ConfigError("is a max_pool of averages", where=layer.where, fix="put it before the pool")
+        op = SumPool2d.of_weight(1.0, self._window(layer))
+        self.populations.append(Population(name, op.dst_shape, LIF(np.zeros(()), np.zeros(()))))
+        self.connections.append(Connection(f"to_{name}", src.name, name, op))
 
     @property
     def _shape(self) -> tuple[int, ...]:
@@ -73,13 +103,17 @@ class _Table:
         return (self.unit if len(self.populations) == 1 else 1.0) / (self.pool.taps if self.pool else 1)
 
     def _pooled(self, layer: Layer) -> Window:
-        kernel, stride = layer.config.kernel or 1, layer.config.stride or layer.config.kernel or 1
         if self.pool:
             raise ConfigError("is a pool behind a pool", where=layer.where, fix="make them one")
-        window = Window(self._planes(layer), (kernel, kernel), (stride, stride))
+        window = self._window(layer)
         if window.overlaps:
-            raise ConfigError(f"has a stride of {stride}, below its kernel of {kernel}", where=layer.where, fix="use no less")
+            what = f"has a stride of {window.stride[0]}, below its kernel of {window.kernel[0]}"
+            raise ConfigError(what, where=layer.where, fix="use no less")
         return window
+
+    def _window(self, layer: Layer) -> Window:
+        kernel, stride = layer.config.kernel or 1, layer.config.stride or layer.config.kernel or 1
+        return Window(self._planes(layer), (kernel, kernel), (stride, stride))
 
     def _planes(self, layer: Layer) -> tuple[int, int, int]:
         if len(self._shape) != 3:
@@ -98,7 +132,11 @@ class _Table:
         kernel = nn.Conv2d(planes[0], channels, side, groups=groups, bias=False).weight.detach().numpy().astype(np.float64)
         geometry: dict[str, Any] = {"stride": config.stride or 1, "padding": config.padding, "groups": groups}
         exists = np.ones(kernel.shape, np.bool_)
-        return replace(Conv2d.from_kernel(kernel * self._scale, planes, **geometry, mask=exists), pool=self.pool)
+        op = replace(Conv2d.from_kernel(kernel * self._scale, planes, **geometry, mask=exists), pool=self.pool)
+        if not config.max_pool:
+            return op
+        rows, columns = op.window.grid
+        return MaxPool2d.of(op, Window((channels, rows, columns), (config.max_pool,) * 2, (config.max_pool,) * 2))
 
     def _dense(self, layer: Layer, n_dst: int) -> Op:
         n_src = _limited(layer, n_dst * prod(self._shape)) // n_dst

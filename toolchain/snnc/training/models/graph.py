@@ -4,7 +4,7 @@ What no loop leads back to is computed for all steps at once, population by popu
 steps, and the compiled kernel fires them. Populations on a loop are stepped together.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from graphlib import TopologicalSorter
 
@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from snnc.errors import UnsupportedError
 from snnc.network.arithmetic import Float
 from snnc.network.model import Connection, Network, Population, Stage
+from snnc.passes.constant_current import with_constant
 from snnc.training.arithmetic import TorchFloat
+from snnc.training.models.batch_norm import BatchNorm
 from snnc.training.models.connection import Arrivals, FloatConnection, TorchConnection, trains
 from snnc.training.models.learned import Learning
 from snnc.training.models.learned_delays import DelayedConnection, can_learn
@@ -49,6 +51,11 @@ class Graph(nn.Module):
     def population(self, name: str) -> TorchPopulation:
         """Return the module of a population with neurons."""
         return self.populations[_key(name)]  # type: ignore[return-value]
+
+    def currents(self, name: str, messages: Tensor, steps: int) -> Tensor:
+        """Return what a connection brings, (batch, steps, n_dst), or one step if all steps are the same."""
+        currents: Tensor = self.connection(name)(messages, steps)
+        return currents
 
     def forward(self, raster: Tensor | Rasters) -> Tensor:
         spikes, voltages = self.run(raster)
@@ -104,7 +111,7 @@ class _Flow:
         total: Tensor | None = None
         for c in self.net.into(name):
             if c.src not in group:
-                current: Tensor = self.graph.connection(c.name)(self.fired[c.src], self.steps)
+                current = self.graph.currents(c.name, self.fired[c.src], self.steps)
                 total = current if total is None else total + current
         return torch.zeros_like(self.nothing).expand(-1, -1, self.net[name].size) if total is None else total
 
@@ -177,7 +184,8 @@ def groups(net: Network) -> Iterator[tuple[str, ...]]:
 class FloatGraph(Graph):
     """A float network that trains: weights of every place of its operators, biases where there are any, what ``learning`` names.
 
-    Raises UnsupportedError for a quantised network, and for ``kernel`` "fused" with neurons that have no such kernel.
+    The currents of the connections ``normed``, which lie on no loop, pass a batch norm; the network that is returned has it
+    folded in. Raises UnsupportedError for a quantised network, and for ``kernel`` "fused" with neurons that have no such kernel.
     """
 
     def __init__(
@@ -186,6 +194,7 @@ class FloatGraph(Graph):
         kernel: Kernel = "auto",
         dtype: torch.dtype = torch.float32,
         learning: Learning = Learning(),
+        normed: Collection[str] = (),
     ) -> None:
         if not isinstance(net.numeric, Float):
             raise UnsupportedError(
@@ -201,9 +210,16 @@ class FloatGraph(Graph):
                 return DelayedConnection(c, scale, dtype, learning, number)
             return FloatConnection(c, scale, dtype)
 
-        connections = {c.name: connection(i, c) for i, c in enumerate(net.connections)}
+        norms = {c.name: BatchNorm(c, dtype) for c in net.connections if c.name in normed}
+        sums = [norms[c.name].sums if c.name in norms else c for c in net.connections]
+        connections = {c.name: connection(i, c) for i, c in enumerate(sums)}
         populations = {p.name: TorchPopulation(p, TorchFloat(), dtype, kernel, learning) for p in net.populations if p.neuron}
         super().__init__(net, connections, populations)
+        self.norms = nn.ModuleDict({_key(name): norm for name, norm in norms.items()})
+
+    def currents(self, name: str, messages: Tensor, steps: int) -> Tensor:
+        currents = super().currents(name, messages, steps)
+        return self.norms[_key(name)](currents) if _key(name) in self.norms else currents
 
     @property
     def _floats(self) -> dict[str, FloatConnection]:
@@ -224,20 +240,26 @@ class FloatGraph(Graph):
     def others(self) -> list[nn.Parameter]:
         """Return what trains beside the weights: biases, and decays, thresholds and delays where they are learned."""
         delays = [module.raw for module in self._floats.values() if isinstance(module, DelayedConnection)]
-        return [*self.populations.parameters(), *delays]
+        return [*self.populations.parameters(), *self.norms.parameters(), *delays]
 
     def to_network(self, done: tuple[Stage, ...] = (), masks: Mapping[str, Tensor] | None = None) -> Network:
         """Return the network with the current weights, biases and what else was learned; names, encoding and all else stay.
 
+        A batch norm may add a population of one neuron, which fires in every step (`snnc.passes.constant_current`).
+
         ``masks`` says by connection which synapses exist (default: those of before).
         """
         masks = masks or {}
-        return replace(
-            self.net,
-            populations=tuple(self.population(p.name).trained() if p.neuron else p for p in self.net.populations),
-            connections=tuple(self._floats[c.name].trained(masks.get(c.name)) for c in self.net.connections),
-            done=(*self.net.done, *done),
-        )
+        trained = {c.name: self._floats[c.name].trained(masks.get(c.name)) for c in self.net.connections}
+        constants = {}
+        for c in self.net.connections:
+            if _key(c.name) in self.norms:
+                trained[c.name], constants[c.dst] = self.norms[_key(c.name)].folded(trained[c.name])  # type: ignore[operator]
+        populations = tuple(self.population(p.name).trained() if p.neuron else p for p in self.net.populations)
+        net = replace(self.net, populations=populations, connections=tuple(trained.values()), done=(*self.net.done, *done))
+        for name, values in constants.items():
+            net = with_constant(net, name, values)
+        return net
 
 
 def _key(name: str) -> str:

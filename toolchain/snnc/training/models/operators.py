@@ -45,7 +45,7 @@ def _weighed(op: Op, weights: Tensor, inputs: Tensor) -> Tensor:
         )  # fmt: skip
         return planes.flatten(1)
     if isinstance(op, MaxPool2d):
-        return _window_maxima(op.window, weigh(op.summing, weights, inputs))
+        return window_maxima(op.window, weigh(op.summing, weights, inputs))
     if isinstance(op, SumPool2d):
         return _window_sums(op.window, inputs) * weights.reshape(())
     return inputs @ _unrolled(op, weights).T
@@ -59,7 +59,7 @@ def _window_sums(window: Window, inputs: Tensor) -> Tensor:
     return planes.reshape(-1, channels * prod(window.grid))
 
 
-def _window_maxima(window: Window, sums: Tensor) -> Tensor:
+def window_maxima(window: Window, sums: Tensor) -> Tensor:
     """Return the largest under each place of the window; its gradient goes to one of the largest."""
     planes = functional.pad(
         sums.reshape(-1, *window.src_shape), [window.padding[1]] * 2 + [window.padding[0]] * 2, value=-float("inf")
