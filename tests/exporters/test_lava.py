@@ -44,11 +44,12 @@ def cli(capsys, *words):
     return end.value.code, json.loads(capsys.readouterr().out)
 
 
-def test_the_reference_computes_what_lava_computes(tmp_path):
+@pytest.mark.parametrize("count", [4, pytest.param(24, marks=pytest.mark.slow)])
+def test_the_reference_computes_what_lava_computes(count, tmp_path):
     seen, number = Counter(), iter(range(10_000))
 
     @settings(
-        max_examples=12, derandomize=True, deadline=None, database=None,
+        max_examples=count, derandomize=True, deadline=None, database=None,
         suppress_health_check=list(HealthCheck), phases=[Phase.generate],
     )  # fmt: skip
     @given(
@@ -69,7 +70,7 @@ def test_the_reference_computes_what_lava_computes(tmp_path):
         seen.update(examples=1)
 
     equal()
-    assert seen["examples"] >= 12
+    assert seen["examples"] >= count
     assert min(seen[name] for name in ("wrap", "saturate", "many", "alike", "output")) >= 20, seen
 
 
