@@ -84,6 +84,13 @@ def late(currents: Tensor, delay: int) -> Tensor:
     return torch.cat([torch.zeros_like(currents[:, : currents.shape[1] - arriving.shape[1]]), arriving], 1)
 
 
+def moved(messages: Tensor, delays: Tensor) -> Tensor:
+    """Return messages (batch, steps, n), each after the whole steps of its delay (n,)."""
+    at = torch.arange(messages.shape[1], device=messages.device)[:, None] - delays
+    arrived = torch.gather(messages, 1, at.clamp(min=0).expand(len(messages), -1, -1))
+    return arrived * (at >= 0)
+
+
 def _table(c: Connection) -> NDArray[np.int32]:
     """Return the delays of axons, (n_src,), or of all places for synapses; a place without a synapse has the shortest delay
     there is.
@@ -109,15 +116,25 @@ class FloatConnection(TorchConnection):
     """
 
     mask: Tensor
+    axons: Tensor | None  # delays of axons (n_src,), where all of them arrive by one sum
 
     def __init__(self, c: Connection, unit: float, dtype: torch.dtype) -> None:
         super().__init__(c)
         self.unit = unit
         self.weight = nn.Parameter(torch.from_numpy(c.op.synapses.to_dense() / unit).to(dtype), trains(c))
         self.register_buffer("mask", torch.from_numpy(c.op.synapses.mask()), persistent=False)
+        late_axons = c.axon_delays if c.op.linear else None
+        self.register_buffer("axons", None if late_axons is None else torch.from_numpy(late_axons.astype(np.int64)), False)
 
     def weights(self) -> Tensor:
         return self.weight
+
+    def forward(self, messages: Tensor, steps: int) -> Tensor:
+        """Map messages to currents as every connection does; where only axons have delays, by one product for all of them."""
+        if self.axons is None:
+            return super().forward(messages, steps)
+        arriving = moved(messages.expand(-1, steps, -1), self.axons)
+        return late(self.weigh(self.weights(), arriving), self.connection.delay_steps)
 
     def trained(self, exists: Tensor | None = None) -> Connection:
         """Return the connection with the current weights; ``exists``: which synapses there are (default: those of before)."""

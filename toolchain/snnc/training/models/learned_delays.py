@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from snnc.network.model import Connection
-from snnc.training.models.connection import FloatConnection, late, trains
+from snnc.training.models.connection import FloatConnection, late, moved, trains
 from snnc.training.models.learned import Learning
 
 NARROWEST = 0.5  # sigma at the end, in steps
@@ -69,9 +69,7 @@ class DelayedConnection(FloatConnection):
 
     def _exact(self, messages: Tensor) -> Tensor:
         """Return the messages, each after its rounded delay."""
-        at = torch.arange(messages.shape[1], device=messages.device)[:, None] - self._rounded()
-        moved = torch.gather(messages, 1, at.clamp(min=0).expand(len(messages), -1, -1))
-        return moved * (at >= 0)
+        return moved(messages, self._rounded())
 
     def _rounded(self) -> Tensor:
         return self.delays.detach().round().to(torch.int64)
