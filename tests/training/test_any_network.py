@@ -15,6 +15,7 @@ from snnc.network.connectivity import parameter_connectivity
 from snnc.network.encoding import Encoding
 from snnc.network.model import Network, Population
 from snnc.passes.quantise import quantise
+from snnc.passes.simplify import simplify
 from snnc.training.settings import FinetuneConfig, PruneConfig, TrainConfig
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
@@ -184,6 +185,17 @@ def test_every_method_prunes_a_recurrent_network(method, digits):
     kept = sum(c.op.synapses.count for c in pruned.connections)
     before = sum(c.op.synapses.count for c in net.connections)
     assert kept == (before if method == "none" else round(target * sum(c.op.parameters for c in net.connections)))
+
+
+def test_pruned_neurons_leave_the_network(digits):
+    config = PruneConfig(method="neuron_pruning", connectivity=0.05, epochs=4, lr=0.01, batch_size=32)
+    pruned = prune(train(*digits, replace(CONFIG, epochs=1), QUIET), digits[0], config, record=QUIET)
+    into, out = (c.op.synapses.mask() for c in pruned.connections)
+    gone = ~into.any(1) & ~out.any(0)
+    assert 0 < gone.sum() < 24
+    simplified = simplify(quantise(pruned, chips.load("loihi1")))
+    assert not simplified.kept["hidden1"][gone].any()
+    assert simplified.network["hidden1"].size <= 24 - gone.sum()
 
 
 def test_a_layer_that_is_not_there_is_named(digits):

@@ -14,6 +14,7 @@ from cases.regression import TOTAL, Regression  # noqa: E402
 from torch import nn  # noqa: E402
 
 from snnc.training.methods import deep_r  # noqa: E402
+from snnc.training.methods.ch3_l3 import ch3_l3  # noqa: E402
 from snnc.training.pruning.exchange import erdos_renyi  # noqa: E402
 from snnc.training.pruning.prune import changes, pruner  # noqa: E402
 from snnc.training.pruning.quota import highest  # noqa: E402
@@ -40,7 +41,7 @@ def near(*values):
 
 
 def test_methods_are_found_by_file():
-    known = {"grad_r", "deep_r", "soft_deep_r", "magnitude", "stds", "set", "rigl", "lottery", "none"}
+    known = {"grad_r", "deep_r", "soft_deep_r", "magnitude", "stds", "set", "rigl", "lottery", "ch3_l3", "neuron_pruning", "none"}
     assert known <= set(methods.names())
     with pytest.raises(ConfigError, match="did you mean 'stds'"):
         methods.get("std")
@@ -203,6 +204,73 @@ def test_set_by_hand():
     born = p[8:].nonzero().flatten()
     assert len(born) == 2
     assert optimizer.exists(p).sum() == 8
+
+
+def test_the_ch3_l3_score_by_hand():
+    """Rows a to d, columns X to Z. The one path of length three from a to Y is a - X - b - Y. X is linked to a, b and d, so d alone
+    is outside: e(X) = 1. b is linked to X, Y and Z: e(b) = 1. The score is 1 / sqrt(2 * 2). With a second path over c, linked to X
+    and Y, b and c are both inside: e(X) = 1, e(b) = 1, e(c) = 0, so 1 / 2 + 1 / sqrt(2)."""
+    links = torch.tensor([[1, 0, 0], [1, 1, 1], [0, 0, 0], [1, 0, 0]]) > 0
+    assert ch3_l3(links)[0].tolist() == near(0, 0.5, 0.5)
+    links[2] = torch.tensor([True, True, False])
+    assert ch3_l3(links)[0, 1].item() == pytest.approx(0.5 + 0.5**0.5)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_ch3_l3_scores_are_sums_over_paths(compiled, monkeypatch):
+    """Against the definition on a graph that does not know of sides: Muscoloni et al., for paths of length three."""
+    if not compiled:
+        monkeypatch.setattr("snnc.training.methods.ch3_l3.kernels", lambda: None)
+    rows, columns = 9, 7
+    links = torch.rand(rows, columns, generator=torch.Generator().manual_seed(0)) < 0.35
+    near_to = {i: {rows + j for j in range(columns) if links[i, j]} for i in range(rows)}
+    near_to.update({rows + j: {i for i in range(rows) if links[i, j]} for j in range(columns)})
+    scores = ch3_l3(links)
+    for u in range(rows):
+        for v in sorted({rows + j for j in range(columns)} - near_to[u]):
+            paths = [(a, b) for a in near_to[u] for b in near_to[a] - {u} if v in near_to[b]]
+            community = {u, v}.union(*paths)
+            outside = {node: len(near_to[node] - community) for path in paths for node in path}
+            expected = sum(1 / math.sqrt((1 + outside[a]) * (1 + outside[b])) for a, b in paths)
+            assert scores[u, v - rows].item() == pytest.approx(expected)
+    assert not scores[links].any()
+    assert scores.any()
+
+
+def test_ch3_l3_by_hand():
+    """Of the four positive weights 0.3 is one: the 0.2 between the first row and column Z goes. Without it, the first row reaches
+    Y over X and the second row, e(X) = 0 and e(second) = 0: score 1. The third row reaches X and Y over Z in no path of three,
+    as nobody else is linked to Z. So the pair with a path is linked, at 0, and the others have taken their step."""
+    rows = [[0.9, 0.1, 0.2], [0.5, 0.4, 0.1], [0.1, 0.1, -0.6]]
+    p = nn.Parameter(torch.tensor(rows, dtype=torch.float64))
+    optimizer = methods.get("ch3_l3")([{"params": [p], "prune": True}], connectivity=5 / 9, steps=100, rewire=1.0, lr=0.1)
+    optimizer._look_steps = 1
+    for _ in range(6):
+        step(optimizer, p, *[[0.0] * 3] * 3)
+    assert p.tolist() == [pytest.approx(row) for row in ([0.9, 0, 0], [0.5, 0.4, 0], [0, 0, -0.6])]
+    assert optimizer.exists(p).tolist() == [[True, True, False], [True, True, False], [False, False, True]]
+
+
+def test_neuron_pruning_by_hand():
+    """Two neurons between one input and two outputs. All masks are 0, so weights are a half of their values, and a quarter
+    behind a neuron. Adam's first step is 0.1 against the sign of a gradient. That of a mask has the sign of weight * gradient plus
+    lambda * c / 2, with lambda a tenth of the layer's mean |weight * gradient|: 0.03 and 0.0225. The last weight has
+    no gradient, so the penalty alone pulls its mask down. The first neuron: 0.5 - 0.1 + 0.0225 > 0, so its mask falls and its synapses
+    are no more; the second: -0.3 + 0.0225 < 0."""
+    into, out = ([[0.4], [0.2]], [[0.5, -0.3], [0.1, 0.4]])
+    layers = [nn.Parameter(torch.tensor(rows, dtype=torch.float64)) for rows in (into, out)]
+    groups = [{"params": [p], "prune": True, "name": name} for p, name in zip(layers, "ab", strict=True)]
+    optimizer = methods.get("neuron_pruning")(groups, connectivity=0.5, steps=100, rewire=1.0, lr=0.1, eps=1e-12)
+    assert [p.tolist() for p in layers] == [into, out]
+    for p, gradient in zip(layers, ([[1.0], [-1.0]], [[1.0, 1.0], [-1.0, 0.0]]), strict=True):
+        p.grad = torch.tensor(gradient, dtype=torch.float64)
+    optimizer.step()
+    up, down = (1 / (1 + math.exp(-a * 5 * 200**0.01)) for a in (0.1, -0.1))
+    assert layers[0].flatten().tolist() == near(0.7 * down, 0.5 * up)
+    assert layers[1].flatten().tolist() == near(1.9 * down * down, -1.3 * up * up, 0.5 * up * down, 1.6 * down * up)
+    assert [optimizer.exists(p).flatten().tolist() for p in layers] == [[False, True], [False, True, False, False]]
+    optimizer.settle()
+    assert layers[0].flatten().tolist() == near(0, 0.5)
 
 
 def test_lottery_by_hand():

@@ -1,7 +1,8 @@
-"""The inner loops of training, compiled: neurons over all their steps, and Adam with Grad R's rule. Called by fire, fused_adam.
+"""The inner loops of training, compiled: neurons over all their steps, Adam with Grad R's rule, paths of a layer. Called by fire,
+fused_adam and the method ch3_l3.
 
 A kernel works on a range ``first .. last`` of its first axis, so that `team.split` can share it out; no element depends on how.
-All arrays are float32 and contiguous. Every operation rounds as the same one of torch does (no fused multiply-add).
+All arrays are contiguous, of float32 if nothing else is said. Every operation rounds as the same one of torch does (no fused multiply-add).
 """
 
 import numpy as np
@@ -184,3 +185,22 @@ def _adam(gradient, mean, square, adam, root, step):  # type: ignore[no-untyped-
         root[i] = np.sqrt(q / unbias)
     for i in range(len(gradient)):
         step[i] = mean[i] / (root[i] + eps) * rate
+
+
+@compiled
+def three_paths(first, last, row_starts, columns, column_starts, rows, by_row, by_column, scores):  # type: ignore[no-untyped-def]
+    """Add to ``scores`` (rows, columns), float64, for each row u and column v the sum over paths u - a - b - v of
+    by_row[b, u] * by_column[a, v].
+
+    ``columns[row_starts[u]:row_starts[u + 1]]`` are the columns that row u is linked to; ``rows`` likewise of the columns.
+    """
+    to_column = np.empty(scores.shape[1], np.float64)
+    for u in range(first, last):
+        for a in columns[row_starts[u] : row_starts[u + 1]]:
+            to_column[:] = 0
+            for b in rows[column_starts[a] : column_starts[a + 1]]:
+                weight = by_row[b, u]
+                for v in columns[row_starts[b] : row_starts[b + 1]]:
+                    to_column[v] += weight
+            for v in range(scores.shape[1]):
+                scores[u, v] += to_column[v] * by_column[a, v]

@@ -44,7 +44,8 @@ def prune(
     trained = trainable(net, config.kernel, config.device, Learning(config.learn, config.max_delay, steps, config.seed))
     weights = trained.weights
     present = parameter_connectivity(net)
-    optimizer = pruner(weights, trained.others, config, steps, present)
+    ends = {c.name: (c.src, c.dst) for c in net.connections}
+    optimizer = pruner(weights, trained.others, config, steps, present, ends)
     metrics = fit(
         trained.model, data, encoding, config,
         test=test, optimizer=optimizer, after_epoch=lambda: changes(weights, optimizer), record=record, resume=resume,
@@ -54,11 +55,13 @@ def prune(
 
 
 def pruner(
-    weights: Mapping[str, Tensor], others: Sequence[Tensor], config: PruneConfig, steps: int, present: float = 1.0
+    weights: Mapping[str, Tensor], others: Sequence[Tensor], config: PruneConfig, steps: int, present: float = 1.0,
+    ends: Mapping[str, tuple[str, str]] | None = None,
 ) -> PruningOptimizer:
     """Return the optimizer of ``config.method``: it prunes ``weights``, by name, and trains ``others`` with Adam.
 
-    ``present`` is the current connectivity, which method none keeps. Raises ConfigError for layers that are unknown or have no
+    ``present`` is the current connectivity, which method none keeps; ``ends`` are the populations that each weight leads
+    from and to, which neuron_pruning wants to know. Raises ConfigError for layers that are unknown or have no
     connectivity, and for options that the method does not have.
     """
     method = methods.get(config.method)
@@ -67,7 +70,7 @@ def pruner(
         raise ConfigError(f"{config.method} has no {' and no '.join(unknown)}", fix="leave it out or use another method")
     common = {"steps": steps, "lr": config.lr, "rewire": config.rewire, "seed": config.seed}
     optimizer: PruningOptimizer = method(
-        _groups(weights, others, config), connectivity=config.target or present, **common, **options
+        _groups(weights, others, config, ends), connectivity=config.target or present, **common, **options
     )
     return optimizer
 
@@ -76,7 +79,9 @@ def _is_set(config: PruneConfig, key: str) -> bool:
     return getattr(config, key) not in (None, "schedule")
 
 
-def _groups(weights: Mapping[str, Tensor], others: Sequence[Tensor], config: PruneConfig) -> list[dict[str, Any]]:
+def _groups(
+    weights: Mapping[str, Tensor], others: Sequence[Tensor], config: PruneConfig, ends: Mapping[str, tuple[str, str]] | None
+) -> list[dict[str, Any]]:
     layers = config.layers
     for name in layers:
         if name not in weights:
@@ -86,7 +91,9 @@ def _groups(weights: Mapping[str, Tensor], others: Sequence[Tensor], config: Pru
         raise ConfigError(f"no connectivity for {', '.join(left)}", fix=f"add --connectivity, or --layer {left[0]}=0.05")
     groups: list[dict[str, Any]] = []
     for name, weight in weights.items():
-        own = {"connectivity": layers[name]} if name in layers else {}
+        own: dict[str, Any] = {"connectivity": layers[name]} if name in layers else {}
+        if ends is not None:
+            own["source"], own["target"] = ends[name]
         groups.append({"params": [weight], "prune": True, "name": name, **own})
     return groups + ([{"params": list(others)}] if others else [])
 
