@@ -193,8 +193,8 @@ def test_rigl_exchanges_fewer_and_fewer():
 
 
 def test_set_by_hand():
-    """A part 0.3 of four positive weights is one, the smallest; of four negative ones the largest, -0.15. Two random others take
-    their places; all others have taken their step."""
+    """A part 0.3 of four positive weights is one, the smallest; of four negative ones the largest, -0.15. Two random others
+    take their places; all others have taken their step."""
     values = [0.9, 0.2, 0.5, 0.4, -0.15, -0.6, -0.7, -0.8, *[0.1] * 40]
     p, optimizer = exchanging("set", *values, connectivity=8 / 48)
     step(optimizer, p, *[1e-3] * 48)
@@ -207,9 +207,9 @@ def test_set_by_hand():
 
 
 def test_the_ch3_l3_score_by_hand():
-    """Rows a to d, columns X to Z. The one path of length three from a to Y is a - X - b - Y. X is linked to a, b and d, so d alone
-    is outside: e(X) = 1. b is linked to X, Y and Z: e(b) = 1. The score is 1 / sqrt(2 * 2). With a second path over c, linked to X
-    and Y, b and c are both inside: e(X) = 1, e(b) = 1, e(c) = 0, so 1 / 2 + 1 / sqrt(2)."""
+    """Rows a to d, columns X to Z. The one path of length three from a to Y is a - X - b - Y. X is linked to a, b and d, so d
+    alone is outside: e(X) = 1. b is linked to X, Y and Z: e(b) = 1. The score is 1 / sqrt(2 * 2). With a second path over c,
+    linked to X and Y, b and c are both inside: e(X) = 1, e(b) = 1, e(c) = 0, so 1 / 2 + 1 / sqrt(2)."""
     links = torch.tensor([[1, 0, 0], [1, 1, 1], [0, 0, 0], [1, 0, 0]]) > 0
     assert ch3_l3(links)[0].tolist() == near(0, 0.5, 0.5)
     links[2] = torch.tensor([True, True, False])
@@ -238,9 +238,9 @@ def test_ch3_l3_scores_are_sums_over_paths(compiled, monkeypatch):
 
 
 def test_ch3_l3_by_hand():
-    """Of the four positive weights 0.3 is one: the 0.2 between the first row and column Z goes. Without it, the first row reaches
-    Y over X and the second row, e(X) = 0 and e(second) = 0: score 1. The third row reaches X and Y over Z in no path of three,
-    as nobody else is linked to Z. So the pair with a path is linked, at 0, and the others have taken their step."""
+    """Of the four positive weights 0.3 is one: the 0.2 between the first row and column Z goes. Without it, the first row
+    reaches Y over X and the second row, e(X) = 0 and e(second) = 0: score 1. The third row reaches X and Y over Z in no path
+    of three, as nobody else is linked to Z. So the pair with a path is linked, at 0, and the others have taken their step."""
     rows = [[0.9, 0.1, 0.2], [0.5, 0.4, 0.1], [0.1, 0.1, -0.6]]
     p = nn.Parameter(torch.tensor(rows, dtype=torch.float64))
     optimizer = methods.get("ch3_l3")([{"params": [p], "prune": True}], connectivity=5 / 9, steps=100, rewire=1.0, lr=0.1)
@@ -253,10 +253,10 @@ def test_ch3_l3_by_hand():
 
 def test_neuron_pruning_by_hand():
     """Two neurons between one input and two outputs. All masks are 0, so weights are a half of their values, and a quarter
-    behind a neuron. Adam's first step is 0.1 against the sign of a gradient. That of a mask has the sign of weight * gradient plus
-    lambda * c / 2, with lambda a tenth of the layer's mean |weight * gradient|: 0.03 and 0.0225. The last weight has
-    no gradient, so the penalty alone pulls its mask down. The first neuron: 0.5 - 0.1 + 0.0225 > 0, so its mask falls and its synapses
-    are no more; the second: -0.3 + 0.0225 < 0."""
+    behind a neuron. Adam's first step is 0.1 against the sign of a gradient. That of a mask has the sign of weight * gradient
+    plus lambda * c / 2, with lambda a tenth of the layer's mean |weight * gradient|: 0.03 and 0.0225. The last weight has no
+    gradient, so the penalty alone pulls its mask down. The first neuron: 0.5 - 0.1 + 0.0225 > 0, so its mask falls and its
+    synapses are no more; the second: -0.3 + 0.0225 < 0."""
     into, out = ([[0.4], [0.2]], [[0.5, -0.3], [0.1, 0.4]])
     layers = [nn.Parameter(torch.tensor(rows, dtype=torch.float64)) for rows in (into, out)]
     groups = [{"params": [p], "prune": True, "name": name} for p, name in zip(layers, "ab", strict=True)]

@@ -1,8 +1,9 @@
-"""The inner loops of training, compiled: neurons over all their steps, Adam with Grad R's rule, paths of a layer. Called by fire,
-fused_adam and the method ch3_l3.
+"""The inner loops of training, compiled: neurons over all their steps, Adam with Grad R's rule, paths of a layer. Called by
+fire, fused_adam and the method ch3_l3.
 
-A kernel works on a range ``first .. last`` of its first axis, so that `team.split` can share it out; no element depends on how.
-All arrays are contiguous, of float32 if nothing else is said. Every operation rounds as the same one of torch does (no fused multiply-add).
+A kernel works on a range ``first .. last`` of its first axis, so that `team.split` can share it out; no element depends on
+how. All arrays are contiguous, of float32 if nothing else is said. Every operation rounds as the same one of torch does (no
+fused multiply-add).
 """
 
 import numpy as np

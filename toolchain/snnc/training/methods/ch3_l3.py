@@ -1,9 +1,10 @@
 """CH3-L3: now and then the weights closest to 0 are replaced where the pattern of synapses alone predicts new ones.
 
-Zhang, Zhao, Wu, Muscoloni, Cannistraci, "Epitopological learning and Cannistraci-Hebb network shape intelligence brain-inspired
-theory for ultra-sparse advantage in deep learning", ICLR 2024 (the training); Muscoloni, Michieli, Zhang, Cannistraci, "Adaptive
-network automata modelling of complex networks", preprint 202012.0808 (the rule). Hua et al., "Cannistraci-Hebb training on
-ultra-sparse spiking neural networks", ICLR 2026, arXiv 2511.05581, regrow synapses of spiking networks by it.
+Zhang, Zhao, Wu, Muscoloni, Cannistraci, "Epitopological learning and Cannistraci-Hebb network shape intelligence
+brain-inspired theory for ultra-sparse advantage in deep learning", ICLR 2024 (the training); Muscoloni, Michieli, Zhang,
+Cannistraci, "Adaptive network automata modelling of complex networks", preprint 202012.0808 (the rule). Hua et al.,
+"Cannistraci-Hebb training on ultra-sparse spiking neural networks", ICLR 2026, arXiv 2511.05581, regrow synapses of spiking
+networks by it.
 
 A layer is a graph with two sides, its inputs and its neurons. A pair u, v that is not linked has the score
 
@@ -16,8 +17,8 @@ pairs of highest score are linked, with weight 0. A link that is removed and has
 How details are read here that the sources leave open or that an optimizer cannot see: the rows of a convolution's graph are
 its output channels, the columns the places of its kernel in each input channel; where fewer pairs have a path than links
 are to grow, the other places are random. The first synapses are the largest weights and layers get as many as with SET, instead
-of the correlated topology, which needs samples; links into neurons without a way to the output are not removed early. CH-SNN's own
-score of removal (its "LRS") was not public to the authors of this file, so this is the removal of the ICLR 2024 training.
+of the correlated topology, which needs samples; links into neurons without a way to the output are not removed early. The
+removal is that of the ICLR 2024 training; the score by which CH-SNN removes links is not in the sources at hand.
 
 An exchange takes a time that grows with links times rows times columns of a layer.
 """

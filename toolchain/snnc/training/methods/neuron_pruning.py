@@ -1,8 +1,8 @@
 """Neuron pruning: weights and neurons have masks that are learned, under a penalty on the synapses that they leave.
 
 Shi, Ding, Hao, Yu, "Towards energy efficient spiking neural networks: an unstructured pruning framework", ICLR 2024. A weight
-counts as sigma(T a) * sigma(T b) times its value, with a mask a of its own and the mask b of the neuron that it comes from, which
-the publication puts on that neuron's spikes. All are learned together, and the loss gets a penalty
+counts as sigma(T a) * sigma(T b) times its value, with a mask a of its own and the mask b of the neuron that it comes from,
+which the publication puts on that neuron's spikes. All are learned together, and the loss gets a penalty
 
     lambda * (sum over weights of c * sigma(T a) + sum over neurons of c * sigma(T b))
 
@@ -10,17 +10,17 @@ with c the synapses that a mask stands for: 1 for a weight, those out of it for 
 so that the masks become hard; then what has a mask above 0 is kept and trains on. The masks start at 0.
 
 The publication chooses lambda by hand, and the sparsity is what comes out. Here lambda follows from feedback on the number of
-synapses, and at the end those with the highest masks are kept, exactly as many as asked for. A synapse exists only if no mask of it is below 0: its own, that of the neuron that it comes from, and that of
-the neuron that it goes to. So a pruned neuron loses all its synapses, and `snnc simplify` takes it out of the network. Weights are
-divided by the first masks, so that training starts from the network as it is.
+synapses, and at the end those with the highest masks are kept, exactly as many as asked for. A synapse exists only if no mask
+of it is below 0: its own, that of the neuron that it comes from, and that of the neuron that it goes to. So a pruned neuron
+loses all its synapses, and `snnc simplify` takes it out of the network. Weights are divided by the first masks, so that
+training starts from the network as it is.
 
-Neurons have masks if all synapses from them that are pruned here have weights of their own and if synapses of such a layer lead
-to them: hidden layers, no inputs, no outputs. In a convolution, weights are pruned and neurons are not, as its neurons share them.
-An optimizer knows which neurons a layer connects by ``"source"`` and ``"target"`` of the parameter group; without them, layers
-whose shapes fit are taken as a chain. Synapses count as weights do, since that is what the connectivity counts.
+Neurons have masks if all synapses from them that are pruned here have weights of their own and if synapses of such a layer
+lead to them: hidden layers, no inputs, no outputs. In a convolution, weights are pruned and neurons are not, as its neurons
+share them. An optimizer knows which neurons a layer connects by ``"source"`` and ``"target"`` of the parameter group; without
+them, layers whose shapes fit are taken as a chain. Synapses count as weights do, since that is what the connectivity counts.
 """
 
-import math
 from typing import Any
 
 import torch
@@ -67,7 +67,7 @@ class NeuronPruning(PruningOptimizer):
         masked = population and into and len(sizes) == 1 and all(p.dim() == 2 for p in out)
         return out[0] if masked else None
 
-    def _ends(self) -> dict[Parameter, tuple[str, str]]:
+    def _ends(self) -> dict[Tensor, tuple[str, str]]:
         """Return the names of the populations that each pruned weight leads from and to."""
         groups = [group for group in self.param_groups if group["prune"]]
         if all("source" in group and "target" in group for group in groups):
@@ -99,7 +99,7 @@ class NeuronPruning(PruningOptimizer):
         return own if source is None else own * torch.sigmoid(temperature * source)
 
     def _temperature(self, step: int) -> float:
-        return SOFT * (HARD / SOFT) ** min(1.0, step / self._rewiring_steps)
+        return SOFT * float((HARD / SOFT) ** min(1.0, step / self._rewiring_steps))
 
     def _steer(self, done: float) -> None:
         """Raise lambda while there are more synapses than asked for, and lower it while there are fewer."""

@@ -55,7 +55,11 @@ def prune(
 
 
 def pruner(
-    weights: Mapping[str, Tensor], others: Sequence[Tensor], config: PruneConfig, steps: int, present: float = 1.0,
+    weights: Mapping[str, Tensor],
+    others: Sequence[Tensor],
+    config: PruneConfig,
+    steps: int,
+    present: float = 1.0,
     ends: Mapping[str, tuple[str, str]] | None = None,
 ) -> PruningOptimizer:
     """Return the optimizer of ``config.method``: it prunes ``weights``, by name, and trains ``others`` with Adam.
