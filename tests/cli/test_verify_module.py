@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 from safetensors.torch import save_file  # noqa: E402
 
 from snnc.base.factory import Factory  # noqa: E402
-from snnc.training.pruning.own import make  # noqa: E402
+from snnc.training.user_module import make  # noqa: E402
 
 SOURCE = """
 import torch, snntorch as snn

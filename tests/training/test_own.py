@@ -2,13 +2,16 @@
 
 import importlib.util
 import json
+import zipfile
+from itertools import accumulate
+from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import ROOT, snnc
 from safetensors.numpy import load_file, save_file
 
-from snnc import data
+from snnc import data, store
 from snnc.cli import main
 from snnc.errors import ConfigError
 
@@ -61,6 +64,11 @@ class Raster(nn.Module):
 class Counts(Raster):
     def forward(self, raster):
         return super().forward(raster).sum(1)
+
+
+class Squared(Raster):
+    def forward(self, raster):
+        return super().forward(raster.square())
 
 
 class Remembering(Raster):
@@ -133,6 +141,14 @@ def test_a_convolutional_model_is_pruned_exactly(file, imported, tmp_path, capsy
     lines = [json.loads(line) for line in (tmp_path / "p.metrics.jsonl").read_text().splitlines()]
     assert [set(line["layers"]) for line in lines] == [{"conv", "fc"}] * 2
     assert str(tmp_path) not in (tmp_path / "p.json").read_text()
+    net = store.load(tmp_path / "p.snnc")
+    assert {c.name: c.op.synapses.count for c in net.connections if c.name in kept} == kept
+    assert [stage.name for stage in net.done] == ["import", "prune"]
+    assert net.done[-1].settings["weights"]["name"] == "start.safetensors"
+    torch.save({key: torch.from_numpy(value) for key, value in state.items()}, tmp_path / "p.pt")
+    against = ("--against", f"{file}:Conv", "--weights", tmp_path / "p.pt")
+    assert snnc("verify", tmp_path / "p.snnc", *against, "--data", "digits", "--samples", 3) == 0
+    assert "EXACT: " in capsys.readouterr().out
     imported.Conv().load_state_dict({key: torch.from_numpy(value) for key, value in state.items()})
 
 
@@ -141,7 +157,62 @@ def test_a_model_of_rasters_takes_every_encoding(file, tmp_path, kind, capsys):
     out = tmp_path / "p.safetensors"
     assert snnc("prune", f"{file}:Raster", "--input", kind, "-T", 3, "-s", 0.9, *QUICK, "-o", out) == 0
     assert (load_file(out)["fc.weight"] != 0).sum() == 64
+    net = store.load(tmp_path / "p.snnc")
+    assert (net.connections[0].op.synapses.count, net.encoding.kind, net.encoding.steps) == (64, kind, 3)
     assert "test accuracy" in capsys.readouterr().out
+
+
+def test_a_module_that_is_no_network_is_pruned_and_the_reason_is_said_before(file, tmp_path, capsys):
+    words = ("prune", f"{file}:Squared", "--input", "rate", "-T", 3, "-s", 0.9, "--epochs", 1)
+    assert snnc(*words, "-o", tmp_path / "p.snnc") == 4
+    assert "no network is written: Squared: net.py:45: output gets the result of 'square'" in capsys.readouterr().err
+    assert {p.name for p in tmp_path.iterdir()} == {"mine"}
+    assert snnc(*words, "-o", tmp_path / "p.safetensors") == 0
+    shown = capsys.readouterr().err
+    assert shown.index("note: no network is written, only weights: Squared: net.py:45: output gets") < shown.index("epoch 1")
+    assert not (tmp_path / "p.snnc").exists()
+
+
+def test_a_module_trains_as_a_network(file, imported, tmp_path, capsys):
+    """By the network's own loop, from the weights of a file; names are those of the module."""
+    start = imported.Raster().state_dict() | {"fc.weight": torch.full((10, 64), 0.02)}
+    torch.save(start, tmp_path / "w.pt")
+    words = ("--encoding", "latency", "-T", 5, "--time-axis", "second", "--epochs", 4, "--lr", 0.02, "--batch-size", 32)
+    assert snnc("train", "--model", f"{file}:Raster", *words, "-q", "--json", "-o", tmp_path / "n.snnc") == 0
+    assert json.loads(capsys.readouterr().out)["test_accuracy"] > 0.5
+    net = store.load(tmp_path / "n.snnc")
+    assert [p.name for p in net.populations] == ["input", "output"]
+    assert [stage.name for stage in net.done] == ["import", "train"]
+    given = ("--weights", tmp_path / "w.pt", "--lr", 0)
+    assert snnc("train", "--model", f"{file}:Raster", *words, *given, "-q", "-o", tmp_path / "given.snnc") == 0
+    assert set(store.load(tmp_path / "given.snnc").connections[0].op.synapses.values) == {float(np.float32(0.02))}
+    assert len(store.load(tmp_path / "given.snnc").done[0].settings["weights_sha256"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("words", "says", "code"),
+    [
+        (("--model", "net.py:Conv", "--time-axis", "second"), "see --time-axis: whether forward takes a step or a raster", 2),
+        (("--model", "net.py:Squared", "--time-axis", "second"), "output gets the result of 'square'", 4),
+        (("--model", "net.py"), "says no factory; name the function in it", 2),
+        (("--model", "net.py:Raster", "--neuron", "lif"), "says the layers, neuron would, too", 2),
+        (("--time-axis", "second"), "time_axis is of a module in a file; name it with --model FILE.py:FACTORY", 2),
+        (("--model", "net.py:Raster", "--time-axis", "second", "--weights", "bad.pt"), "bad.pt: holds more than tensors", 2),
+        (("--model", "net.py:Raster", "--time-axis", "second", "--weights", "zip.pt"), "zip.pt: has 'a' compressed", 2),
+        (("--model", "net.py:Raster", "--time-axis", "second", "--weights", "list.pt"), "list.pt: holds no state dict", 2),
+    ],
+)
+def test_mistakes_with_modules_are_explained_before_training(words, says, code, file, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(file.parent)
+    torch.save({"fc.weight": Path("x")}, "bad.pt")
+    torch.save([torch.zeros(1)], "list.pt")
+    with zipfile.ZipFile("zip.pt", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a", bytes(1 << 20))
+    assert snnc("train", *words, "--epochs", 1, "-o", tmp_path / "n.snnc") == code
+    shown = capsys.readouterr().err
+    assert says in shown
+    assert shown.count("error:") == 1
+    assert {p.name for p in tmp_path.iterdir()} == {"mine"}
 
 
 def test_a_model_can_be_trained_without_pruning_and_learns(file, tmp_path, capsys):
@@ -196,7 +267,7 @@ def test_evaluation_never_sees_more_than_a_batch(imported):
     digits = data.load("digits", "test")
     prune_own(Watched(), digits.first(50), PruneConfig(connectivity=0.5, epochs=1, batch_size=32), test=digits)
     assert max(sizes) == 32
-    assert sum(sizes) == 3 * 2 + 50 + len(digits)
+    assert 3 * 2 + 50 + len(digits) in accumulate(sizes)  # then it is made a network
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ and where JSON from outside is read.
 import errno
 import fcntl
 import glob
+import hashlib
 import json
 import os
 import shutil
@@ -48,6 +49,12 @@ def read_json(path: Path, what: str, max_bytes: int, fix: str) -> Any:
         raise FileError(f"cannot be read: {error.strerror}", where=str(path), fix="check the path") from error
     except (ValueError, RecursionError) as error:
         raise FileError(f"is not JSON ({error})", where=str(path), fix=fix) from error
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hash of a file, in hexadecimal. Raises OSError if it cannot be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_bytes(path: Path, content: bytes, *, force: bool = False) -> None:

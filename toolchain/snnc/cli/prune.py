@@ -51,7 +51,8 @@ def command(
     beside it the metrics of every epoch with the synapses pruned and regrown (.metrics.jsonl), and a checkpoint (.ckpt).
 
     MODEL is a network (.snnc), or FILE.py:FACTORY: a Python file of yours, which is executed, and the function in it that makes
-    a torch module. For a module, the pruned state dict is written as safetensors, and a report beside it (.json).
+    a torch module. For a module, the pruned state dict is written as safetensors, and beside it a report (.json) and the network
+    (.snnc) that fires as the module does.
 
     --fit CHIP:cores=N (or chips=N, packets=N per inference, or several with commas) finds the connectivity of each layer that
     the chip allows, trains to it, quantises and maps. If the network then does not fit, it removes more synapses and continues

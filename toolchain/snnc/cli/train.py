@@ -43,7 +43,7 @@ def command(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Train a fully connected or recurrent spiking network, of any neuron model.
+    """Train a spiking network: fully connected or recurrent, of a table of layers, or of a torch module of yours (--model).
 
     The command writes the network (--out), and beside it the metrics of every epoch (.metrics.jsonl) and a checkpoint (.ckpt).
     """

@@ -2,18 +2,17 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from snnc.base import registry
 from snnc.base.config import config_of
 from snnc.base.public import public
-from snnc.errors import ConfigError, FileError, UsageError
+from snnc.errors import FileError, UsageError
 from snnc.importers._settings import ENCODING_FIELDS, ImportConfig, Imported, Part
-from snnc.network.arithmetic import Fixed
-from snnc.network.encoding import Encoding
-from snnc.network.model import Network, Stage
+from snnc.network.model import Stage
+from snnc.passes.encode_inputs import with_encoding
 
 __all__ = ["ImportConfig", "Imported", "Importer", "Part", "guess", "import_network", "load", "names", "read"]
 
@@ -130,7 +129,7 @@ def read(source: str, config: ImportConfig = ImportConfig(), importer: str | Non
 
 def _remembered(found: Imported, origin: Mapping[str, Any], config: ImportConfig) -> Imported:
     """Return what was imported with its encoding, and the stage "import"."""
-    network = _with_encoding(found.network, config.encoding_of(found.network))
+    network = with_encoding(found.network, config.encoding_of(found.network))
     stage = Stage("import", {**origin, **_given(config), **found.settings})
     return Imported(network.after(stage), found.parts, found.notes, found.settings)
 
@@ -157,28 +156,3 @@ def _origin(source: str) -> dict[str, Any]:
             return {"file": path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
     except OSError as error:
         raise FileError(f"cannot be read: {error.strerror or error}", where=str(path), fix="check the path") from error
-
-
-def _with_encoding(net: Network, encoding: Encoding | None) -> Network:
-    """The network that takes samples in this encoding. Where messages are graded (8-bit pixels), the weights behind the
-    inputs of a float network are multiplied by the encoding's unit, a power of two, so that a full pixel counts as about 1.
-
-    Raises ConfigError for graded messages into a fixed network, whose integers stay as they are.
-    """
-    if encoding is None:
-        return net
-    if not encoding.message_bits or encoding.kind == "events":
-        return replace(net, encoding=encoding)
-    if isinstance(net.numeric, Fixed):
-        raise ConfigError(
-            f"the encoding {encoding.kind!r} would change integer weights",
-            where=f"network {net.name!r}",
-            fix="use rate or latency",
-        )
-    inputs = {p.name for p in net.inputs}
-    populations = tuple(replace(p, message_bits=encoding.message_bits) if p.name in inputs else p for p in net.populations)
-    unit = encoding.unit
-    connections = tuple(
-        replace(c, op=c.op.with_values(c.op.synapses.values * unit)) if c.src in inputs else c for c in net.connections
-    )
-    return replace(net, populations=populations, connections=connections, encoding=encoding)

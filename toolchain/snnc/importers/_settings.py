@@ -23,7 +23,9 @@ class ImportConfig(Config):
         (1, 28, 28)
     """
 
-    weights: Path | None = setting(None, "Of FILE.py:FACTORY: safetensors file with the state dict of the model.")
+    weights: Path | None = setting(
+        None, "Of FILE.py:FACTORY: file with the state dict of the model: safetensors, or .pt of torch.save."
+    )
     input_shape: str | None = setting(None, "Shape of one input frame, channels first: 784 or 1x28x28; where it is not stored.")
     time_axis: Literal["none", "first", "second"] = setting(
         "none",

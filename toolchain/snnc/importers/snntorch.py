@@ -10,7 +10,7 @@ from snnc.errors import UsageError
 from snnc.importers._settings import ImportConfig, Imported, Part
 from snnc.training.settings import must_have_torch
 
-SUMMARY = "a torch module with snnTorch neurons: FILE.py:FACTORY and a safetensors file of weights"
+SUMMARY = "a torch module with snnTorch neurons: FILE.py:FACTORY and a file of weights (safetensors, or .pt)"
 SUFFIXES = (".py",)
 READING = "reading a torch module"
 OPTIONS = ("weights", "input_shape", "time_axis", "dt_s", "message_bits", "trust", "writer")
@@ -22,7 +22,7 @@ def read(source: str, config: ImportConfig) -> Imported:
     if factory is None:
         raise UsageError("is no FILE.py:FACTORY", where=source, fix="name the function that makes the module")
     must_have_torch(READING)
-    from snnc.training.pruning.own import make
+    from snnc.training.user_module import make
 
     module: Any = make(factory, 0, config.weights)
     if hasattr(module, "to_network"):
@@ -40,15 +40,13 @@ def _who_trained(module: Any, weights: Path) -> Iterator[str]:
 
     Raises UsageError if they are.
     """
-    from safetensors import safe_open
-
     from snnc.training.from_snntorch.earlier import WRITER, saved_by
     from snnc.training.from_snntorch.neurons import stepped_otherwise
     from snnc.training.from_snntorch.values import is_neuron, layers
+    from snnc.training.user_module import read_weights
 
     other = [name for name, layer in layers(module) if is_neuron(layer) and stepped_otherwise(layer)]
-    with safe_open(weights, "pt") as file:
-        version = saved_by(set(file.keys()), module)
+    version = saved_by(read_weights(weights).keys(), module)
     if not other or version == "0.8":
         return
     listed = ", ".join(other[:3]) + (f" and {len(other) - 3} more" if len(other) > 3 else "")

@@ -95,7 +95,7 @@ def _of_module(net: Network, source: str, weights: Path | None, time_axis: str |
     """A float network against the module in the user's own file, which is executed."""
     must_have_torch()
     from snnc.training.from_snntorch.module_run import module_runner
-    from snnc.training.pruning.own import make
+    from snnc.training.user_module import make
 
     factory = Factory.parse(source)
     if factory is None:

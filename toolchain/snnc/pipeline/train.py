@@ -50,7 +50,7 @@ def train(
     config: TrainConfig | None = None,
     **settings: Any,
 ) -> Network:
-    """Train a spiking network in floats: fully connected, recurrent, or of a table of layers.
+    """Train a spiking network in floats: fully connected, recurrent, of a table of layers, or of a torch module in a file.
 
     Equal data, settings and threads give an equal network on one processor.
 
@@ -75,6 +75,7 @@ def train(
         DataError: There is no such data set, or its files are missing or damaged.
         FileError: A file beside ``keep`` exists, or the checkpoint cannot be read.
         RunError: The loss became NaN.
+        UnsupportedError: The loss does not suit the output, or no network can be made of the module.
         MissingDependencyError: torch or snnTorch is not installed.
 
     Examples:

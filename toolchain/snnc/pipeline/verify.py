@@ -136,7 +136,7 @@ def verify(
         timeout_s: Seconds that each run of a program may take.
         resume: A file that keeps what was compared, and from which a verification that was stopped goes on.
         counterexample: Where to write the smallest case that differs, as a test.
-        weights: Of "FILE.py:NAME": a safetensors file with the state dict of the module.
+        weights: Of "FILE.py:NAME": a file with the state dict of the module: safetensors, or .pt of torch.save.
         chip: Name, path or profile of the chip that the artifact is mapped to, where it is none of snnc's own.
         as_it_is: Whether an artifact that is not what an export writes is run all the same; the verdict says so.
         cover: Whether inputs are made, from the weights, that reach what the samples do not reach, and are compared as well.

@@ -1,6 +1,5 @@
 """Artifacts: export a network into a folder with a manifest, and read such a folder again."""
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -9,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from snnc.analysis.range_proof import prove_ranges
-from snnc.base.files import must_be_free, new_folder, read_json
+from snnc.base.files import must_be_free, new_folder, read_json, sha256_of
 from snnc.base.version import __version__
 from snnc.errors import FileError, UnsupportedError, UsageError
 from snnc.mapping.model import CoreMap
@@ -49,7 +48,7 @@ def export(
         raise UnsupportedError("; ".join(problems), where=f"network {net.name!r} for target {target!r}")
     with new_folder(out, ours=_is_artifact, force=force) as folder:
         latency = chosen.export(net, mapping, folder, max_synapses, **options)
-        files = {path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+        files = {path.relative_to(folder).as_posix(): sha256_of(path) for path in sorted(folder.rglob("*")) if path.is_file()}
         manifest = _manifest(target, net, mapping, latency, files, options)
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
     return Artifact(target, out, files, net.hash, latency, net.dt_s, net.numeric.kind, _states(net), options)
@@ -175,11 +174,6 @@ def foreign_files(artifact: Artifact) -> list[str]:
 def digest(path: Path) -> str:
     """Return the sha256 of a regular file; empty if it cannot be read, or is larger than any artifact's."""
     try:
-        return _sha256(path) if path.is_file() and path.stat().st_size <= MAX_FILE_BYTES else ""
+        return sha256_of(path) if path.is_file() and path.stat().st_size <= MAX_FILE_BYTES else ""
     except (OSError, RuntimeError):
         return ""
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import snnc.neurons as neurons
 from snnc.base.config import Config, setting
+from snnc.base.factory import Factory
 from snnc.errors import ConfigError, MissingDependencyError, nearest, of_memory
 from snnc.network.encoding import MOST_COUNT_BITS, MOST_POOL, Encoding, Polarity, microseconds
 from snnc.training import methods
@@ -101,7 +102,19 @@ class TrainConfig(TorchConfig):
         None, "Model of the output neurons, if it differs, for example li, which is read by its voltage."
     )
     recurrent: bool = setting(False, "Feed the spikes of each hidden layer back to it one step later.")
-    model: str | None = setting(None, "TOML file with a table of layers, instead of --hidden, --neuron and their options.")
+    model: str | None = setting(
+        None,
+        "TOML file with a table of layers, or FILE.py:FACTORY: a file of yours, which is executed, and the function in it that "
+        "makes a torch module; instead of --hidden, --neuron and their options.",
+    )
+    weights: str | None = setting(
+        None, "Of --model FILE.py:FACTORY: file with its state dict to start from: safetensors, or .pt of torch.save."
+    )
+    time_axis: Literal["none", "first", "second"] = setting(
+        "none",
+        "Of --model FILE.py:FACTORY: what forward takes. none: a frame (batch, ...), once a step or repeated inside; "
+        "first: (steps, batch, ...); second: (batch, steps, ...).",
+    )
     dt_s: float = setting(1e-3, "Duration of a time step in seconds.", low=1e-12, high=1000)
     encoding: Literal["rate", "latency", "constant", "events"] = setting(
         "rate",
@@ -124,6 +137,8 @@ class TrainConfig(TorchConfig):
         "readout",
         "recurrent",
         "model",
+        "weights",
+        "time_axis",
         "event_polarity",
         "event_pool",
         "event_bits",
@@ -151,6 +166,9 @@ class TrainConfig(TorchConfig):
         given = [f.name for f in fields(self) if f.name in self.LAYERS and getattr(self, f.name) != f.default]
         if self.model and given:
             raise ConfigError(f"{self.model} says the layers, {given[0]} would, too", fix="leave one of them out")
+        if (self.weights or self.time_axis != "none") and self.factory is None:
+            asked = "weights" if self.weights else "time_axis"
+            raise ConfigError(f"{asked} is of a module in a file", fix="name it with --model FILE.py:FACTORY")
         self._check_neurons()
         self.input_encoding  # noqa: B018 - says what is wrong with it
         if self.bias and self.neuron == "synaptic" and not self.is_own:
@@ -183,6 +201,13 @@ class TrainConfig(TorchConfig):
         bin_us = microseconds(self.dt_s) if self.encoding == "events" else 0
         counted = self.event_polarity, self.event_pool, self.event_bits
         return Encoding(self.encoding, self.steps, self.encoding_seed, bin_us, *counted)
+
+    @property
+    def factory(self) -> Factory | None:
+        """The function that makes the module to train; None for layers of a table or of the settings. Raises UsageError for a
+        Python file without one.
+        """
+        return Factory.parse(self.model) if self.model else None
 
     @property
     def own_neuron(self) -> str:

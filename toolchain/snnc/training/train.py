@@ -1,17 +1,20 @@
 """`snnc train`: makes a float network from a data set."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 import snnc.neurons as neurons
+from snnc.base.factory import Factory
+from snnc.base.files import sha256_of
 from snnc.data.dataset import Dataset, must_suit
 from snnc.network.encoding import Encoding
 from snnc.network.model import Network, Population, Stage
-from snnc.training.layers import Layer, read_layers
+from snnc.training.layers import read_layers
 from snnc.training.loop import losses, ranks
 from snnc.training.loop.fit import fit, provenance, steps_in_epoch, threads
 from snnc.training.loop.record import Record
@@ -21,6 +24,7 @@ from snnc.training.models.graph import FloatGraph
 from snnc.training.models.learned import Learning
 from snnc.training.models.untrained import untrained
 from snnc.training.settings import TrainConfig
+from snnc.training.user_module import make, network_of
 
 
 def train(
@@ -41,29 +45,41 @@ def train(
 
 
 def at_the_start(data: Dataset, config: TrainConfig) -> Network:
-    """Return the network that training starts from; its weights are drawn from torch's generator."""
-    return _described(data, config, read_layers(Path(config.model)) if config.model else ()).network
+    """Return the network that training starts from; its weights are drawn from torch's generator, or those of a module."""
+    return _described(data, config).network
 
 
-def _described(data: Dataset, config: TrainConfig, table: Sequence[Layer]) -> Described:
+def _described(data: Dataset, config: TrainConfig) -> Described:
     encoding = config.input_encoding
     shape = data.input_shape(encoding)
-    if table:
-        return from_layers(table, data.name, shape, data.classes, encoding, config.dt_s)
+    if config.factory:
+        return _module(config.factory, data, config)
+    if config.model:
+        return from_layers(read_layers(Path(config.model)), data.name, shape, data.classes, encoding, config.dt_s)
     return Described(untrained(config, data.name, prod(shape), data.classes, encoding))
+
+
+def _module(factory: Factory, data: Dataset, config: TrainConfig) -> Described:
+    """Return the network of a torch module, which is compared with it, as `snnc import` does."""
+    weights, encoding = Path(config.weights) if config.weights else None, config.input_encoding
+    module = make(factory, config.seed, weights)
+    net = network_of(module, encoding, data.input_shape(encoding), config.time_axis, config.dt_s, factory.name)
+    origin: dict[str, Any] = {"from": "snntorch", "factory": factory.name, "time_axis": config.time_axis}
+    origin |= {"file": factory.path.name, "sha256": sha256_of(factory.path)}
+    if weights:
+        origin |= {"weights": weights.name, "weights_sha256": sha256_of(weights)}
+    return Described(net.after(Stage("import", origin)))
 
 
 def _own(data: Dataset, encoding: Encoding, config: TrainConfig) -> tuple[nn.Module, Callable[[Stage], Network]]:
     """Return the module of neurons that train by their own step, and the function that returns its network."""
-    table = read_layers(Path(config.model)) if config.model else ()
-    described = _described(data, config, table)
-    net = described.network
+    start = _described(data, config)
+    net = start.network
     must_suit(net, data)
     losses.must_suit(config.loss, net.output)
     learning = Learning(config.learn, config.max_delay, config.epochs * steps_in_epoch(data, config), config.seed)
-    graph = FloatGraph(net, config.kernel, learning=learning, normed=described.normed).to(config.device)
-    layers = {"layers": [layer.stated() for layer in table]} if table else {}
-    return graph, lambda stage: graph.to_network((Stage(stage.name, {**stage.settings, **layers}),))
+    graph = FloatGraph(net, config.kernel, learning=learning, normed=start.normed).to(config.device)
+    return graph, lambda stage: graph.to_network((Stage(stage.name, {**stage.settings, **start.stated}),))
 
 
 def _layers(data: Dataset, encoding: Encoding, config: TrainConfig) -> tuple[nn.Module, Callable[[Stage], Network]]:

@@ -1,7 +1,7 @@
 """Builds the network that a table of layers describes, with torch's initial weights."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -27,10 +27,11 @@ from snnc.training.settings import MAX_WEIGHTS
 
 @dataclass(frozen=True, eq=False)
 class Described:
-    """What a table of layers describes: a network, and the connections whose currents are normalised while it trains."""
+    """A network to train, the connections whose currents are normalised meanwhile, and what its provenance says of it."""
 
     network: Network
     normed: tuple[str, ...] = ()
+    stated: Mapping[str, Any] = field(default_factory=dict)
 
 
 def from_layers(
@@ -48,7 +49,7 @@ def from_layers(
         except NetworkError as error:
             raise ConfigError(error.what, where=layer.where, fix=error.fix) from error
     net = Network(name, tuple(table.populations), tuple(table.connections), dt_s, encoding=encoding)
-    return Described(net, tuple(table.normed))
+    return Described(net, tuple(table.normed), {"layers": [layer.stated() for layer in layers]})
 
 
 class _Table:

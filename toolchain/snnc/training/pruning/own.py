@@ -5,16 +5,19 @@ The contract: ``forward`` maps images (batch, channels, height, width), 0 to 1, 
 equal answers. The weights of all linear layers and convolutions are pruned, nothing else is.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from math import prod
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from snnc.base.factory import Factory, beside, function
 from snnc.data.dataset import Dataset
-from snnc.errors import ConfigError, FileError, NetworkError
+from snnc.errors import ConfigError, NetworkError, UnsupportedError
+from snnc.network.encoding import Encoding
+from snnc.network.model import Network, Stage
 from snnc.training.loop import ranks
 from snnc.training.loop.fit import fit, provenance, steps_in_epoch
 from snnc.training.loop.record import Record
@@ -23,62 +26,7 @@ from snnc.training.pruning.own_settings import OwnConfig
 from snnc.training.pruning.prune import changes, pruner
 from snnc.training.pruning.pruned import PrunedModule, layers_report
 from snnc.training.settings import PruneConfig
-
-SHOWN = 5  # problems of one kind that a message lists
-LATER = ".graded_spikes_factor"  # which snnTorch up to 0.6 neither has nor saves; it is 1 there
-STATES = ("mem", "syn", "spk")
-
-
-def make(factory: Factory, seed: int, weights: Path | None = None) -> nn.Module:
-    """Return the model that the user's own file makes, with these weights or its own. The file is executed.
-
-    Raises FileError if the file cannot be read or has no such function, ConfigError if that makes no module, NetworkError if
-    the weights are those of another model. Other errors are those of the user's file.
-    """
-    torch.manual_seed(seed)
-    with beside(factory.path):
-        model = function(factory)()
-    if not isinstance(model, nn.Module):
-        raise ConfigError(f"makes {type(model).__name__}, no torch module", where=f"{factory.path}:{factory.name}")
-    if weights:
-        load_weights(model, weights)
-    return model
-
-
-def load_weights(model: nn.Module, path: Path) -> None:
-    """Load a safetensors file into a model. Raises FileError, or NetworkError that names what does not fit."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        given = load_file(path)
-    except OSError as error:
-        raise FileError(f"cannot be read: {error.strerror or error}", where=str(path), fix="check the path") from error
-    except SafetensorError as error:
-        raise FileError(
-            f"is no safetensors file ({error})", where=str(path), fix="save the state dict with safetensors"
-        ) from error
-    given = {key: value for key, value in given.items() if not _is_state(model, key)}
-    wanted = {key: value for key, value in model.state_dict().items() if key in given or not key.endswith(LATER)}
-    problems = _listed("lacks", [key for key in wanted if key not in given])
-    problems += _listed("has in addition", [key for key in given if key not in wanted])
-    shapes = {key: (tuple(given[key].shape), tuple(wanted[key].shape)) for key in wanted if key in given}
-    problems += _listed("has", [f"{key} of {one}, expected {other}" for key, (one, other) in shapes.items() if one != other])
-    if problems:
-        raise NetworkError("; ".join(problems), where=str(path), fix=f"pass weights of this {type(model).__name__}")
-    model.load_state_dict(given, strict=False)
-
-
-def _is_state(model: nn.Module, key: str) -> bool:
-    """Return whether an entry is a state of neurons, which snnTorch 0.8 saved among the weights."""
-    layer, _, name = key.rpartition(".")
-    owner = dict(model.named_modules()).get(layer)
-    return name in STATES and name in getattr(owner, "_non_persistent_buffers_set", ())
-
-
-def _listed(verb: str, items: list[str]) -> list[str]:
-    more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
-    return [f"{verb} {', '.join(items[:SHOWN])}{more}"] if items else []
+from snnc.training.user_module import network_of
 
 
 def prune_own(
@@ -111,7 +59,52 @@ def prune_own(
         **layers_report(masks, per_weight),
         "not_pruned": list(rest),
     }
-    return PrunedModule(model, masks, metrics, report)
+    return PrunedModule(model, masks, metrics, report, _network(model, data, own, report))
+
+
+def why_no_network(model: nn.Module, data: Dataset, own: OwnConfig) -> str:
+    """Return why a module cannot become a network, with the remedy; nothing if it can, or has ``to_network`` of its own.
+
+    The module runs, but is not compared with the network yet.
+    """
+    if hasattr(model, "to_network"):
+        return ""
+    try:
+        _imported(model, data, own, trust=True)
+    except (UnsupportedError, ConfigError, NetworkError) as error:
+        return str(error)
+    return ""
+
+
+def _network(model: nn.Module, data: Dataset, own: OwnConfig, report: Mapping[str, Any]) -> Network | None:
+    """Return the network of a pruned module, or None if it is none."""
+    if hasattr(model, "to_network"):
+        return None
+    try:
+        return _imported(model, data, own).after(Stage("prune", dict(report)))
+    except (UnsupportedError, ConfigError, NetworkError):
+        return None
+
+
+def _imported(model: nn.Module, data: Dataset, own: OwnConfig, *, trust: bool = False) -> Network:
+    name = type(model).__name__
+    axis: Literal["none", "second"]
+    if own.input == "image":
+        encoding, shape, axis = Encoding("constant", _steps_of(model, data, own)), data.shape, "none"
+    else:
+        encoding, shape, axis = own.encoding, (prod(data.input_shape(own.encoding)),), "second"
+    net = network_of(model, encoding, shape, axis, own.bin_us / 1e6, name, trust=trust)
+    return net.after(Stage("import", {"from": "snntorch", "module": name, "time_axis": axis}))
+
+
+def _steps_of(model: nn.Module, data: Dataset, own: OwnConfig) -> int:
+    """Return the steps that a module makes of an image."""
+    fed, device = _Fed(model, data, own, 1).eval(), next(model.parameters()).device
+    try:
+        with torch.no_grad():
+            return int(fed(torch.zeros(1, 1, prod(data.shape), device=device)).shape[1])
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        raise ConfigError(f"fails on an image: {str(error).splitlines()[0]}", where=type(model).__name__) from error
 
 
 class _Fed(nn.Module):

@@ -12,7 +12,9 @@ from snnc.network.encoding import MOST_BIN_US, MOST_COUNT_BITS, Encoding
 class OwnConfig(Config):
     """The weights that a user's own model starts from, and the input that it takes."""
 
-    weights: Path | None = setting(None, "Of FILE.py:FACTORY: safetensors file with its state dict to start from.")
+    weights: Path | None = setting(
+        None, "Of FILE.py:FACTORY: file with its state dict to start from: safetensors, or .pt of torch.save."
+    )
     input: Literal["image", "rate", "latency", "constant", "events"] = setting(
         "image", "Of FILE.py:FACTORY: what it takes: images (batch, channels, height, width), or rasters (batch, steps, n)."
     )

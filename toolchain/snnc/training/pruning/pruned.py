@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from snnc.network.model import Network
 from snnc.training.loop.record import Metrics
 from snnc.training.models.weights import all_synapses, connectivity, synapse_count
 
@@ -21,6 +22,8 @@ class PrunedModule:
         masks: For each pruned layer, by name, which weights exist: bool, of the weight's shape, on the CPU.
         metrics: A line for each epoch: loss, accuracies, synapses that went and came.
         report: Settings, versions, data and layers, as JSON values.
+        network: The float network that fires as the pruned module does, compared with it on random rasters; None where the
+            module cannot become one, has a method ``to_network`` of its own, or was pruned over a DataLoader.
 
     Examples:
         >>> import snnc, torch
@@ -34,6 +37,7 @@ class PrunedModule:
     masks: Mapping[str, Tensor]
     metrics: list[Metrics]
     report: Mapping[str, Any]
+    network: Network | None = None
 
     def __repr__(self) -> str:
         existing, all_weights = (sum(int(n) for n in counts) for counts in zip(*self._counts(), strict=True))
