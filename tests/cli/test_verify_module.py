@@ -95,8 +95,14 @@ def test_a_frame_and_weights_of_a_file(file, tmp_path, capsys):
     net, given = tmp_path / "n.snnc", ("--weights", tmp_path / "w.safetensors")
     told(capsys, "import", f"{file}:frame", *given, "--encoding", "constant", "-T", "6", "-o", net)
     verify = ("verify", net, "--against", f"{file}:frame")
-    assert "EXACT: " in told(capsys, *verify, *given, "--data", "digits", "--samples", "4")
-    told(capsys, *verify, "--data", "digits", "--samples", "4", code=1)
+    said = told(capsys, *verify, *given, "--data", "digits", "--samples", "4")
+    assert "EXACT: " in said
+    assert "--weights" not in said
+    said = told(capsys, *verify, "--data", "digits", "--samples", "4", code=1)
+    hint = (
+        f"{file}:frame makes other weights than 'frame' has in fc: name those it was imported with, w.safetensors, with --weights"
+    )
+    assert said.count(hint) == 2  # before the run, and beside the verdict
     said = told(capsys, *verify, *given, "--random", "0.3", "--samples", "4", code=2)
     assert "takes one frame for all steps, and the raster changes; use data with the encoding constant" in said
 

@@ -152,6 +152,17 @@ def test_the_verb_leaves_a_network_and_a_mapping_that_hold(model, chip, images, 
     assert not list(tmp_path.glob("*.round?.snnc"))
 
 
+def test_a_network_that_fits_already_is_written_as_it_is(model, net, images, tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "load", lambda *_: images)
+    done = invoke(model, "--fit", "loihi1:cores=1", "-o", tmp_path / "a.snnc")
+    assert done.exit_code == 0, done.output
+    assert "needs 1 core, which 1 core of loihi1 hold already: nothing is pruned" in done.stderr
+    assert "fits already: nothing was pruned" in done.stdout
+    assert store.load(tmp_path / "a.snnc").hash == net.hash
+    assert len(read_mapping(tmp_path / "a.mapping.json", store.load(tmp_path / "a.fixed.snnc"), chips.load("loihi1")).cores) == 1
+    assert not (tmp_path / "a.ckpt").exists()
+
+
 def test_what_could_not_be_made_to_fit_is_said_with_exit_code_3(model, chip, images, tmp_path, monkeypatch):
     monkeypatch.setattr(data, "load", lambda *_: images)
     monkeypatch.setattr(module, "ROUNDS", 1)
@@ -171,7 +182,6 @@ def test_what_could_not_be_made_to_fit_is_said_with_exit_code_3(model, chip, ima
         (["--fit", "loihi1:cores=1", "--connectivity", "0.5"], "--fit finds the connectivity, --connectivity asks for one"),
         (["--fit", "loihi1:cores=1", "--layer", "fc1=0.5"], "--layer asks for one"),
         (["--fit", "loihi1:cores=1", "--resume", "other.ckpt"], "--fit goes on from"),
-        (["--fit", "loihi1:cores=1"], "hold already"),
     ],
 )
 def test_bad_options_are_refused_with_one_sentence_before_training(model, tmp_path, words, error):

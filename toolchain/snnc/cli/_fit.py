@@ -39,7 +39,8 @@ def goal_of(text: str, model: Path, options: dict[str, Any]) -> Goal:
 
 def fit_network(model: Path, goal: Goal, config: PruneConfig, run: PruneOptions) -> int:
     """Write the float network to ``out``, and beside it the quantised one (.fixed.snnc), its mapping (.mapping.json), metrics
-    and checkpoints. Returns the exit code: 3 if the network does not fit, although everything possible was tried.
+    and checkpoints. A network that fits already is written as it is. Returns the exit code: 3 if the network does not fit,
+    although everything possible was tried.
     """
     fixed_path, mapping_path = (run.out.with_name(_stem(run.out) + ending) for ending in (".fixed.snnc", ".mapping.json"))
     for path in (run.out, fixed_path, mapping_path):
@@ -89,7 +90,8 @@ def _report(run: PruneOptions, goal: Goal, net: Network, body: dict[str, Any]) -
     lines = [(key.replace("_", " "), _text(key, value)) for key, value in shown.items() if value is not None]
     lines += [(f"connectivity of {name}", f"{part:.2%}") for name, part in body["connectivity"].items()]
     lines += [(key.replace("_", " "), f"{body['uses'][key]:,.0f} of {n:,}") for key, n in body["limits"].items()]
-    print_table("fits" if body["fits"] else "does not fit: this is how far it got", ("result", "value"), lines)
+    title = "fits" if body["rounds"] else "fits already: nothing was pruned, and the network is written as it was"
+    print_table(title if body["fits"] else "does not fit: this is how far it got", ("result", "value"), lines)
 
 
 def _text(key: str, value: Any) -> str:

@@ -56,8 +56,8 @@ def command(
 
     --fit CHIP:cores=N (or chips=N, packets=N per inference, or several with commas) finds the connectivity of each layer that
     the chip allows, trains to it, quantises and maps. If the network then does not fit, it removes more synapses and continues
-    to train. The quantised network (.fixed.snnc) and the mapping (.mapping.json) are written, too. Exit code 3: the network
-    could not be made to fit.
+    to train. The quantised network (.fixed.snnc) and the mapping (.mapping.json) are written, too. A network that fits already
+    is written as it is. Exit code 3: the network could not be made to fit.
     """
     goal = goal_of(fit, model, options) if fit is not None else None
     config: PruneConfig = config_from(PruneConfig, options)

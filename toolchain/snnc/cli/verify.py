@@ -63,9 +63,7 @@ DEVICE = "ice40up5k"
 @click.option("--device", help="With --level netlist: the FPGA to synthesise for.  [default: ice40up5k]")
 @click.option("--hw", "chip", help="The chip that the artifact is mapped to, if snnc does not include its profile.")
 @click.option("--as-it-is", is_flag=True, help="Run ARTIFACT though it is not what an export writes; the verdict says so.")
-@click.option(
-    "--weights", type=PATH, help="State dict of the module of --against FILE.py:NAME: safetensors, or .pt."
-)
+@click.option("--weights", type=PATH, help="State dict of the module of --against FILE.py:NAME: safetensors, or .pt.")
 @click.option("--resume", "kept", type=PATH, help="Record in this file what was compared, and continue from there.")
 @click.option(
     "--counterexample", "smallest", type=PATH, help="If anything differs, write the smallest case as a test into this folder."

@@ -1,8 +1,8 @@
 """Who is held against whom: an artifact, a torch model or a simulator against the simulator of a network. Part of `verify`."""
 
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ class Contest:
     timeout_s: float
     artifact: Artifact | None = None
     altered: tuple[str, ...] = ()  # how the artifact is not what an export writes
+    hint: str = ""  # why it is bound to differ, and what to do
 
     @property
     def record(self) -> bool:
@@ -53,8 +54,10 @@ class Contest:
         return self.peer not in ("torch", "module")
 
     def remarked(self, comparison: Comparison) -> Comparison:
-        """The comparison with what is to be said about the artifact."""
-        return remarked(comparison, self.artifact, self.altered) if self.artifact else comparison
+        """Return the comparison with what is to be said about the artifact, or about a module that differs."""
+        if self.artifact:
+            return remarked(comparison, self.artifact, self.altered)
+        return replace(comparison, notes=(*comparison.notes, self.hint)) if self.hint and not comparison.exact else comparison
 
 
 def contest(
@@ -102,9 +105,22 @@ def _of_module(net: Network, source: str, weights: Path | None, time_axis: str |
         raise UsageError("is no FILE.py:NAME", where=source, fix="name the function that makes the module")
     imported: dict[str, Any] = next((s.settings for s in net.done if s.name == "import"), {})
     axis: Any = time_axis or imported.get("time_axis", "none")
-    run = module_runner(make(factory, 0, weights), net, axis, factory.name)
+    runner = module_runner(make(factory, 0, weights), net, axis, factory.name)
+    hint = _without_weights(net, source, runner.other_weights, imported.get("weights")) if weights is None else ""
     of = {"network": net.hash, "candidate": {"module": factory.name, "weights": str(weights)}, "by": "reference"}
-    return Contest(net, run, "reference", "module", of, timeout_s)
+    return Contest(net, runner.run, "reference", "module", of, timeout_s, hint=hint)
+
+
+def _without_weights(net: Network, source: str, others: Sequence[str], file: object) -> str:
+    """Return the hint that a module without the weights of a file is not what was imported; nothing if it is."""
+    if not others:
+        return ""
+    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+    given = f"those it was imported with, {file}" if isinstance(file, str) else "those it was trained to"
+    return (
+        f"{source} makes other weights than {net.name!r} has in {', '.join(others[:3])}{more}: name {given}, "
+        "with --weights (from Python weights=)"
+    )
 
 
 def _of_network(candidate: Network, net: Network, by: str | None, timeout_s: float) -> Contest:

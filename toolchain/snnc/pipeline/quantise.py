@@ -8,6 +8,7 @@ import numpy as np
 
 from snnc.base.config import config_of
 from snnc.base.public import Count, Seed, Times, public
+from snnc.data.dataset import Dataset
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Network
 from snnc.network.units import DECAY
@@ -75,16 +76,20 @@ def quantise(
     if not finetune_epochs:
         return fixed
     must_have_torch()
+    tuning = FinetuneConfig(epochs=finetune_epochs, lr=finetune_lr, seed=seed, threads=threads)
+    return _finetuned(net, fixed, dataset_of(data, "train", folder), tuning, quiet, say)
+
+
+def _finetuned(net: Network, fixed: Network, samples: Dataset, config: FinetuneConfig, quiet: bool, say: Say) -> Network:
+    """Return the best epoch of a fixed network that is trained on, and say which that is."""
     from snnc.training.loop.record import Record
     from snnc.training.quantised.finetune import finetune
 
-    tuning = FinetuneConfig(epochs=finetune_epochs, lr=finetune_lr, seed=seed, threads=threads)
-    dataset = dataset_of(data, "train", folder)
-    must_keep_budgets(fixed, dataset)
-    tuned = finetune(net, fixed, dataset, tuning, Record(quiet=quiet))
+    must_keep_budgets(fixed, samples)
+    tuned = finetune(net, fixed, samples, config, Record(quiet=quiet))
     kept = tuned.done[-1].settings
     say(
-        f"kept epoch {kept['kept_epoch']} of {finetune_epochs}: validation accuracy {100 * kept['validation_accuracy']:.2f} %, "
+        f"kept epoch {kept['kept_epoch']} of {config.epochs}: validation accuracy {100 * kept['validation_accuracy']:.2f} %, "
         f"before {100 * kept['validation_accuracy_before']:.2f} %"
     )
     return tuned

@@ -30,6 +30,7 @@ from snnc.verification.evaluate import evaluate
 if TYPE_CHECKING:
     from snnc.training.loop.record import Record
     from snnc.training.pruning.loader import Batches
+    from snnc.training.pruning.prune_to_fit import Round
     from snnc.training.pruning.pruned import Module, PrunedModule
 
 STRATEGY = "greedy"  # what the budget of `prune_to_fit` counts
@@ -176,15 +177,21 @@ def prune(
 
     record = _record(*files, force, quiet)
     with _interruptible(record, say), joined(chosen):
-        images, held_out = _splits(given, test, folder)
+        samples, held_out = _splits(given, test, folder)
         if isinstance(model, Network):
-            from snnc.training.pruning.prune import prune as pruned
-
-            _say_what_is_left_out(images, model.encoding, say)
-            return pruned(model, images, chosen, held_out, record, path_of(resume))
+            return _network_pruned(model, samples, held_out, chosen, record, path_of(resume), say)
         from snnc.training.pruning.own import prune_own
 
-        return prune_own(model, images, chosen, owned, held_out, record, path_of(resume))
+        return prune_own(model, samples, chosen, owned, held_out, record, path_of(resume))
+
+
+def _network_pruned(
+    net: Network, samples: Dataset, test: Dataset | None, config: PruneConfig, record: Record, resume: Path | None, say: Say
+) -> Network:
+    from snnc.training.pruning.prune import prune as pruned
+
+    _say_what_is_left_out(samples, net.encoding, say)
+    return pruned(net, samples, config, test, record, resume)
 
 
 def _must_be_prunable(model: object) -> None:
@@ -233,7 +240,7 @@ class Fitted:
         fits: Whether it fits, after all that could be done.
         goal: What it was to fit.
         uses: What ``fixed`` needs of what is limited.
-        rounds: Times that it was trained.
+        rounds: Times that it was trained; 0 if it fitted already, and is as it was.
         accuracy: Of ``fixed`` on the test split; None without one.
         kept: Networks of the rounds, beside ``keep``: what a run that was stopped goes on from.
 
@@ -294,7 +301,7 @@ def prune_to_fit(
         The float and the quantised network, and the mapping if it fits a chip that has cores.
 
     Raises:
-        UsageError: The network fits already, or the goal cannot be read.
+        UsageError: The goal cannot be read.
         DoesNotFitError: One synapse a neuron is too much.
         UnsupportedError: The chip cannot express the network.
         ConfigError: A setting is unknown or impossible, or files are of another run.
@@ -321,11 +328,13 @@ def prune_to_fit(
         images, held_out = _splits(data, test, folder)
         rounds = rounds_of(net, images, chosen, goal, test=held_out, files=files, say=say)
         accuracy = evaluate(rounds[-1].fixed, held_out).accuracy if held_out else None
-    last, fits = rounds[-1], goal.is_met(rounds[-1].uses)
-    has_cores = goal.profile.fpga is None
+    return _fitted(rounds[-1], goal, accuracy, tuple(filter(None, map(files.network, range(1, ROUNDS + 1)))))
+
+
+def _fitted(last: Round, goal: Goal, accuracy: float | None, kept: tuple[Path, ...]) -> Fitted:
+    fits, has_cores = goal.is_met(last.uses), goal.profile.fpga is None
     core_map = map_by(Task.of(last.fixed, goal.profile, last.rates), STRATEGY).mapping if fits and has_cores else None
-    kept = tuple(filter(None, map(files.network, range(1, ROUNDS + 1))))
-    return Fitted(last.net, last.fixed, core_map, fits, goal, last.uses, len(rounds), accuracy, kept)
+    return Fitted(last.net, last.fixed, core_map, fits, goal, last.uses, last.number, accuracy, kept)
 
 
 def _must_be_free(files: Any, rounds: int, first: Record, force: bool, resume: Path | None) -> None:

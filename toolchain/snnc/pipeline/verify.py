@@ -187,6 +187,8 @@ def verify(
     )
     given = samples_of(chosen.net, data, inputs, noise, split, folder, samples, steps, seed)
     say(f"running {_name(candidate)} on {given.count:,} samples")
+    if chosen.hint:
+        say(f"note: {chosen.hint}")
     coverage = Coverage(chosen.net) if chosen.record and isinstance(chosen.net.numeric, Fixed) else None
     _must_be_countable(chosen, coverage, cover, mutate)
     parts = _compared(chosen, given, path_of(resume), coverage, watch, say)

@@ -2,8 +2,8 @@
 of the network that was made from it.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,16 @@ from snnc.training.from_snntorch.float64 import in_float64
 from snnc.training.from_snntorch.trace import reset
 
 
-def module_runner(module: nn.Module, net: Network, time_axis: TimeAxis, name: str) -> Callable[[Rasters], Run]:
-    """Return a function that runs ``module`` in float64, from fresh states, on the rasters of ``net``.
+@dataclass(frozen=True, eq=False)
+class ModuleRunner:
+    """A function that runs a module on rasters of a network, and the connections whose weights are not those of the module."""
+
+    run: Callable[[Rasters], Run]
+    other_weights: tuple[str, ...]
+
+
+def module_runner(module: nn.Module, net: Network, time_axis: TimeAxis, name: str) -> ModuleRunner:
+    """Return what runs ``module`` in float64, from fresh states, on the rasters of ``net``.
 
     The layers of neurons fire in torch. Populations that are no layer of the module (max-pools, the neuron that brings biases)
     get what their connections make of the module's own spikes. Readouts have the voltages that torch computed; where those are
@@ -62,7 +70,17 @@ def module_runner(module: nn.Module, net: Network, time_axis: TimeAxis, name: st
         by, ordered = f"{name} in torch {torch.__version__}", {p.name: spikes[p.name] for p in net.populations}
         return Run(by, net.dt_s, ordered, voltages, {p.name: 0 for p in net.ordered}, models(net))
 
-    return run
+    return ModuleRunner(run, tuple(_other_weights(net, built.network)))
+
+
+def _other_weights(net: Network, imported: Network) -> Iterator[str]:
+    """Yield the connections that have other weights in a network than in what was imported of the module just now."""
+    there, inputs = {c.name: c for c in imported.connections}, {p.name for p in net.inputs}
+    for c in net.connections:
+        if c.name in there and there[c.name].op.synapses.shape == c.op.synapses.shape:
+            unit = net.encoding.unit if net.encoding and c.src in inputs else 1.0
+            if abs(there[c.name].op.synapses.to_scipy() * unit - c.op.synapses.to_scipy()).max() > 0:
+                yield c.name
 
 
 def peer_steps(net: Network) -> int:

@@ -63,12 +63,20 @@ class Files:
 
 @dataclass(frozen=True, eq=False)
 class Round:
-    """Result of a round."""
+    """Result of a round; round 0 is the network as it came, before any training."""
 
+    number: int
     net: Network  # float
     fixed: Network
     uses: Uses  # of ``fixed``
     rates: Rates | None  # of ``fixed``; None if packets are not limited
+
+    @classmethod
+    def of(cls, number: int, net: Network, data: Dataset, goal: Goal) -> "Round":
+        """Quantise and measure a network."""
+        fixed = quantise(net, goal.profile)
+        rates = _rates(fixed, data, goal)
+        return cls(number, net, fixed, measure(fixed, goal.profile, rates, goal.lanes), rates)
 
 
 def prune_to_fit(
@@ -82,13 +90,17 @@ def prune_to_fit(
     spread: Spread = plan,
     say: Callable[[str], None] = lambda line: None,
 ) -> tuple[Round, ...]:
-    """Return the rounds; the last one fits, if any could be made to fit in `ROUNDS`.
+    """Return the rounds; the last one fits, if any could be made to fit in `ROUNDS`. A network that fits already is round 0.
 
-    The connectivity in ``config`` is ignored. Deterministic. Raises, before anything is trained, UsageError if the network
-    already fits, DoesNotFitError if one synapse a neuron is too much, UnsupportedError for what the chip cannot express, and
-    what `quantise` and `prune` raise; ConfigError for files of another run.
+    The connectivity in ``config`` is ignored. Deterministic. Raises, before anything is trained, DoesNotFitError if one synapse
+    a neuron is too much, UnsupportedError for what the chip cannot express, and what `quantise` and `prune` raise; ConfigError
+    for files of another run.
     """
     must_be_possible(net, config, goal)
+    before = Round.of(0, net, data, goal)
+    if goal.is_met(before.uses):
+        say(f"needs {in_words(before.uses, goal)}, which {goal} hold already: nothing is pruned")
+        return (before,)
     trainer = _Trainer(data, config, goal, test, files, spread, say)
     rounds: list[Round] = []
     start, rates = net, _rates(net, data, goal)
@@ -99,18 +111,16 @@ def prune_to_fit(
             if rounds:
                 break
             raise
-        fixed = quantise(made, goal.profile)
-        rates = _rates(fixed, data, goal)
-        rounds.append(Round(made, fixed, measure(fixed, goal.profile, rates, goal.lanes), rates))
+        rounds.append(Round.of(number, made, data, goal))
         say(f"round {number}: quantised and mapped, needs {in_words(rounds[-1].uses, goal)}")
         if goal.is_met(rounds[-1].uses):
             break
-        start = made
+        start, rates = made, rounds[-1].rates
     return tuple(rounds)
 
 
 def must_be_possible(net: Network, config: PruneConfig, goal: Goal) -> None:
-    """Check what can be known before anything is computed. Raises ConfigError, UnsupportedError, and what `quantise` raises."""
+    """Check what can be known before anything is computed. Raises ConfigError, UnsupportedError."""
     if config.method == "none":
         raise ConfigError("method none prunes nothing", fix="use --method grad_r")
     if config.prior == "paper":
@@ -118,7 +128,6 @@ def must_be_possible(net: Network, config: PruneConfig, goal: Goal) -> None:
     asked = fpga.problems if goal.profile.fpga else lacking
     if problems := asked(net, goal.profile):
         raise UnsupportedError("; ".join(problems), where=f"network {net.name!r} on {goal.profile.name}")
-    quantise(net, goal.profile)
 
 
 @dataclass(frozen=True, eq=False)
