@@ -47,7 +47,8 @@ def changes() -> dict[str, list[tuple[int, str]]]:
         (root / "dump.v").write_text(DUMP)
         events = "".join(f"0 {1 << 3 | neuron:x}\n" for neuron in (0, 2))  # a message of 1 over a number of 3 bits
         (root / "commands.txt").write_text(f"2 0\n{events}1 0\n")
-        sources = [p.name for p in sorted(root.glob("*.v")) if not p.name.startswith(("board", "snn_uart"))]
+        beside = ("board", "snn_uart", "snn_flash", "spi_flash")
+        sources = [p.name for p in sorted(root.glob("*.v")) if not p.name.startswith(beside)]
         iverilog, vvp = (shutil.which(tool) or tool for tool in ("iverilog", "vvp"))
         compiler = [iverilog, "-g2005", "-s", "testbench", "-s", "dump", "-o", "simulation", *sources]
         for words in (compiler, [vvp, "-n", "simulation"]):

@@ -6,6 +6,7 @@ snn_control.v, snn_lane.v, snn_synapses.v, snn_ram.v   the machine, which is the
 rows.hex, synapses_L.hex, own_L.hex   memory images for $readmemh: rows of synapses, synapses and parameters of each lane
 testbench.v            plays events to it and writes down every spike and state
 board.v, snn_uart.v    the network behind a serial port, for boards; board_testbench.v plays bits to it
+snn_flash.v            copies the synapses from a board's SPI flash; spi_flash.v is one, for simulation
 host.py                streams rasters to a board through its serial port
 network.json           the order of the populations, and how large everything is
 """
@@ -67,7 +68,7 @@ def neuron_problem(model: str) -> str:
 
 
 def operator_problem(kind: str) -> str:
-    """Why the target cannot compute a kind of operators; empty if it can: every one is unrolled to synapses."""
+    """Why the target cannot compute a kind of operators; empty if it can: every one is a list of synapses."""
     return "" if kind in OPERATORS else f"no synapses are known that compute {kind!r}{ops.remedy(kind)}"
 
 

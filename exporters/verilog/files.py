@@ -14,7 +14,7 @@ from snnc.base.version import __version__
 from snnc.chips.fpga import Memory
 from snnc.network.model import Network
 
-from . import schedule, units
+from . import flash, schedule, units
 from .balance import positions
 from .layout import Layout, unsigned_bits
 from .synapses import Images, hexadecimal, images
@@ -24,7 +24,8 @@ RTL = Path(__file__).with_name("rtl")
 HOST = "host.py"
 CONTROL = 500  # LUTs of the schedule, the control and the serial port
 LUTS_PER_BIT = 2  # of a lane's pipeline: registers, and what selects their input
-SOURCES = ("snn_ram.v", "snn_synapses.v", "snn_lane.v", "snn_control.v", "snn_uart.v")
+SOURCES = ("snn_ram.v", "snn_synapses.v", "snn_lane.v", "snn_control.v", "snn_uart.v", "snn_flash.v")
+MODELS = ("spi_flash.v",)  # of what a board has beside the FPGA, for simulation
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +62,9 @@ class Machine:
             "EVENT_ADDRESS": unsigned_bits(layout.event_words),
             "ROWS": len(memories.rows),
             "ROW_ADDRESS": unsigned_bits(len(memories.rows)),
-            "ROW": memories.row_bits,
+            "ROW": memories.row_bits(group),
+            "SHARED": int(memories.shapes > 0),
+            "SHAPE": memories.shape_bits,
             "SYNAPSE": group + memories.weight_bits,
             "WEIGHT": memories.weight_bits,
             "SYNAPSES": memories.words,
@@ -83,7 +86,7 @@ class Machine:
 
     def write(self, folder: Path) -> None:
         """Fill a folder."""
-        for name in SOURCES:
+        for name in (*SOURCES, *MODELS):
             (folder / name).write_bytes((RTL / name).read_bytes())
         (folder / HOST).write_bytes(Path(__file__).with_name(HOST).read_bytes())
         values = self._values()
@@ -103,6 +106,7 @@ class Machine:
         return {
             **p,
             **self._serial(),
+            **self._flash(),
             **self._budgets(),
             "name": "".join(c if c.isalnum() or c in " _.,:()+-" else "_" for c in self.layout.net.name if c.isascii()),
             "version": __version__,
@@ -139,12 +143,26 @@ class Machine:
             "queue_bits": unsigned_bits(sum(q.size for q in outputs)),
         }
 
+    def _flash(self) -> dict[str, Any]:
+        """What the board's flash holds, where the synapses lie there."""
+        data = flash.image([self._words(lane).tolist() for lane in range(self.layout.lanes)], self.parameters["SYNAPSE"])
+        return {
+            "flash_bytes": len(data),
+            "flash_crc": f"{flash.checksum(data):08x}",
+            "flash_offset": f"{flash.OFFSET:06x}",
+        }
+
+    def _words(self, lane: int) -> NDArray[Any]:
+        """The words of a lane's synapses, {target, weight}."""
+        bits, memories = self.parameters["WEIGHT"], self.images
+        words: NDArray[Any] = memories.targets[lane] << bits | memories.weights[lane] & ((1 << bits) - 1)
+        return words
+
     def _images(self) -> list[tuple[str, int, Any]]:
-        p, memories = self.parameters, self.images
-        found: list[tuple[str, int, Any]] = [("rows.hex", p["ROW"], memories.rows)]
+        p = self.parameters
+        found: list[tuple[str, int, Any]] = [("rows.hex", p["ROW"], self.images.rows)]
         for lane in range(self.layout.lanes):
-            weights = memories.weights[lane] & ((1 << p["WEIGHT"]) - 1)
-            found.append((f"synapses_{lane}.hex", p["SYNAPSE"], memories.targets[lane] << p["WEIGHT"] | weights))
+            found.append((f"synapses_{lane}.hex", p["SYNAPSE"], self._words(lane)))
             if p["HAS_OWN"]:
                 found.append((f"own_{lane}.hex", p["OWN"], self._own(lane)))
         return found

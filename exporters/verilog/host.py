@@ -4,7 +4,8 @@
 
 INPUTS.npz holds one array of integers (samples, steps, n) for each input population, as `snnc simulate --out` writes them.
 OUTPUTS.npz gets one for each population whose spikes leave the board. --load: write the synapses first, where utilisation.json
-says that they are loaded through the serial port. Needs numpy and pyserial, and the files that were exported beside it.
+says that they come through the serial port, or if its flash was not programmed. Needs numpy and pyserial, and the files that
+were exported beside it.
 """
 
 import argparse
@@ -62,10 +63,18 @@ class Board:
                 self.port.write(bytes([EVENT]) + value.to_bytes(size, "big"))
         self.port.write(bytes([STEP]))
         spikes = []
-        while self._read(1) != b"\0":
+        while (answer := self._read(1)) != b"\0":
+            if answer != b"\1":
+                raise SystemExit(f"the board has no synapses of this network ({answer.hex()}): {self._remedy()}")
             value = int.from_bytes(self._read(-(-(p["POPULATION"] + p["INDEX"]) // 8)), "big")
             spikes.append(self._named(value >> p["INDEX"], value & ((1 << p["INDEX"]) - 1)))
         return spikes
+
+    def _remedy(self) -> str:
+        """How the synapses get onto the board, as the build beside this program says."""
+        file = self.folder / "utilisation.json"
+        commands = json.loads(file.read_text()).get("program") if file.is_file() else None
+        return f"program its flash ({'; '.join(commands)}), or add --load" if commands else "add --load"
 
     def _named(self, number: int, position: int) -> tuple[str, int]:
         if number not in self.neurons or position >= self.neurons[number][1]:

@@ -40,7 +40,7 @@ def _walk(layout: Layout, w: Walk) -> Instruction:
         "first_row": str(w.first_row),
         "graded": str(int(layout.net[c.src].message_bits > 1)),
         "field": str(1 << w.field),
-    }
+    } | ({"shared": "1'b1"} if w.shared else {})
     return Instruction(f"{c.name}: {c.src} to {c.dst}" + (f", {delay} steps later" if delay else ""), fields)
 
 
@@ -106,7 +106,7 @@ def text(layout: Layout, images: Images, units: list[Unit]) -> str:
         end"""
 
 
-_FIELDS = ("population", "list", "delay", "first_row", "graded", "last_group", "last_lanes", "first_state", "sends",
+_FIELDS = ("population", "list", "delay", "first_row", "graded", "shared", "last_group", "last_lanes", "first_state", "sends",
            "next_select", "next_constants")  # fmt: skip
 
 

@@ -1,7 +1,12 @@
-"""The synapses as memory images: rows of a source neuron's synapses, side by side in the lanes of their targets."""
+"""The synapses as memory images: rows of a source neuron's synapses, side by side in the lanes of their targets.
+
+Neurons whose rows differ only by where their targets lie, as those of a convolution, share one: it holds targets from a base on,
+and the base comes with the neuron.
+"""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,6 +31,7 @@ class Walk:
     field: int
     shift: int  # of a weight before it is stored, to the left; negative: to the right, and nothing is lost
     first_row: int = 0
+    shared: bool = False  # whether sources share rows
 
     @property
     def weights(self) -> Ints:
@@ -50,9 +56,10 @@ class Images:
 
     sums: dict[str, Sums]
     unit: int  # field 0 counts in 2**unit weights
-    rows: Ints  # where each row begins, and where the last one of a walk ends
+    rows: Ints  # where each row begins, and where the last one of a walk ends; of sources that share rows, their base and row
     targets: Ints  # (lanes, words)
     weights: Ints  # (lanes, words)
+    shapes: int = 0  # words at the begin of ``rows`` that say where shared rows begin and end
 
     @property
     def words(self) -> int:
@@ -76,9 +83,13 @@ class Images:
         return max(signed_bits(*end) for end in ends)
 
     @property
-    def row_bits(self) -> int:
-        """Bits of where a row begins or ends."""
-        return unsigned_bits(self.words)
+    def shape_bits(self) -> int:
+        """Bits of which shared row a source has."""
+        return unsigned_bits(self.shapes - 1)
+
+    def row_bits(self, group_bits: int) -> int:
+        """Return the bits of where a row begins or ends, or of a source's base and shared row."""
+        return max(unsigned_bits(self.words), self.shape_bits + group_bits if self.shapes else 0)
 
 
 def images(net: Network, layout: Layout, proof: RangeProof, max_synapses: int, *, narrow: bool) -> Images:
@@ -89,25 +100,54 @@ def images(net: Network, layout: Layout, proof: RangeProof, max_synapses: int, *
     walks = {p.name: _walks(net, p) for p in layout.neurons}
     exact = [w.weights for found in walks.values() for w in found if not w.field]
     unit = min((_twos(values) for values in exact if values.any()), default=0)
+    rows = {name: [_rows(w, layout, unit, max_synapses) for w in found] for name, found in walks.items()}
+    memory, first_rows, shapes = _row_memory([r for found in rows.values() for r in found])
     sums: dict[str, Sums] = {}
-    rows: list[Ints] = []
-    targets: list[Ints] = []
-    weights: list[Ints] = []
-    words = 0
     for p in layout.neurons:
-        placed, first_row = [], sum(len(r) for r in rows)
-        for w in walks[p.name]:
-            starts, target, weight = _rows(w, layout, words, unit, max_synapses)
-            placed.append(Walk(w.connection, w.part, w.field, w.shift, first_row))
-            words, first_row = int(starts[-1]), first_row + len(starts)
-            rows.append(starts)
-            targets.append(target)
-            weights.append(weight)
+        placed = [
+            replace(w, first_row=next(first_rows), shared=r.row is not None)
+            for w, r in zip(walks[p.name], rows[p.name], strict=True)
+        ]
         sums[p.name] = _sums(net, p, tuple(placed), unit, proof, narrow)
     empty = np.zeros((layout.lanes, 1), np.int64)
-    if not words:
-        targets, weights = [*targets, empty], [*weights, empty]
-    return Images(sums, unit, np.concatenate([*rows, np.zeros(1, np.int64)]), np.hstack(targets), np.hstack(weights))
+    words = [r for found in rows.values() for r in found if r.words] or [Rows(empty[0], empty, empty)]
+    return Images(sums, unit, memory, np.hstack([r.targets for r in words]), np.hstack([r.weights for r in words]), shapes)
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of a walk: where each begins and the last one ends, (rows + 1,), and each lane's words, (lanes, words).
+
+    Where sources share rows: the row of each source and the base of its targets, (sources,).
+    """
+
+    starts: Ints
+    targets: Ints
+    weights: Ints
+    row: Ints | None = None
+    base: Ints | None = None
+
+    @property
+    def words(self) -> int:
+        """Words in each lane."""
+        return int(self.starts[-1])
+
+
+def _row_memory(rows: list[Rows]) -> tuple[Ints, Iterator[int], int]:
+    """Lay out where rows begin: (the memory, the first row of each walk, how many words say where shared rows begin)."""
+    words = np.cumsum([0, *(r.words for r in rows)])
+    starts = [r.starts + first for r, first in zip(rows, words, strict=False)]
+    shapes = np.concatenate([np.zeros(0, np.int64), *(s for r, s in zip(rows, starts, strict=True) if r.row is not None)])
+    bits, at = unsigned_bits(len(shapes) - 1), 0
+    entries: list[Ints] = []
+    for r, s in zip(rows, starts, strict=True):
+        if r.row is None or r.base is None:
+            entries.append(s)
+        else:
+            entries.append(r.base << bits | (at + r.row))
+            at += len(s)
+    firsts = np.cumsum([len(shapes), *(len(e) for e in entries)]).tolist()
+    return np.concatenate([shapes, *entries, np.zeros(1, np.int64)]), iter(firsts), len(shapes)
 
 
 def _twos(values: Ints) -> int:
@@ -128,27 +168,50 @@ def _walks(net: Network, p: Population) -> list[Walk]:
     return found
 
 
-def _rows(w: Walk, layout: Layout, start: int, unit: int, max_synapses: int) -> tuple[Ints, Ints, Ints]:
-    """(where each row begins and the last one ends, targets and weights of each lane's words)."""
+def _rows(w: Walk, layout: Layout, unit: int, max_synapses: int) -> Rows:
+    """Return the rows of a walk; shared where the operator shares weights and that takes clearly less memory."""
     s = w.part.op.with_values(w.weights).unrolled(max_synapses)
     kept = s.values != 0
     if w.part.sources is not None:
         kept &= w.part.sources[s.indices]
     sources, targets = (layout.positions[name] for name in (w.connection.src, w.connection.dst))
-    sources, targets, values = sources[s.indices[kept]], targets[s.rows[kept]], s.values[kept]
-    lanes, groups = targets % layout.lanes, targets // layout.lanes
-    key = sources * layout.lanes + lanes
-    order = np.lexsort((groups, key))
-    counts = np.bincount(key, minlength=s.shape[1] * layout.lanes)
+    source, target, values = sources[s.indices[kept]], targets[s.rows[kept]], s.values[kept] >> (0 if w.field else unit)
+    lane, group, count = target % layout.lanes, target // layout.lanes, s.shape[1]
+    own = _row_of_each(source, lane, group, values, count, layout.lanes)
+    if w.part.op.kind == "dense":
+        return own
+    base = np.full(count, layout.most_groups)
+    np.minimum.at(base, source, group)
+    base[base == layout.most_groups] = 0
+    shared = _shared(_row_of_each(source, lane, group - base[source], values, count, layout.lanes), base)
+    return shared if (own.words - shared.words) * layout.lanes > 2 * count else own
+
+
+def _row_of_each(source: Ints, lane: Ints, group: Ints, values: Ints, count: int, lanes: int) -> Rows:
+    """Return one row for each of ``count`` sources, as long as its longest lane."""
+    key = source * lanes + lane
+    order = np.lexsort((group, key))
+    counts = np.bincount(key, minlength=count * lanes)
     first = np.concatenate([[0], np.cumsum(counts)])[:-1]
     rank = np.arange(len(order)) - first[key[order]]
-    lengths = counts.reshape(s.shape[1], layout.lanes).max(axis=1)
-    starts = start + np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    image = np.zeros((2, layout.lanes, int(starts[-1]) - start), np.int64)
-    at = starts[sources[order]] - start + rank
-    image[0, lanes[order], at] = groups[order]
-    image[1, lanes[order], at] = values[order] >> (0 if w.field else unit)
-    return starts, image[0], image[1]
+    lengths = counts.reshape(count, lanes).max(axis=1)
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    image = np.zeros((2, lanes, int(starts[-1])), np.int64)
+    at = starts[source[order]] + rank
+    image[0, lane[order], at] = group[order]
+    image[1, lane[order], at] = values[order]
+    return Rows(starts, image[0], image[1])
+
+
+def _shared(each: Rows, base: Ints) -> Rows:
+    """Keep one of each kind of rows."""
+    words, known = np.concatenate([each.targets, each.weights]), {}
+    row = np.array([known.setdefault(words[:, a:b].tobytes(), len(known)) for a, b in pairwise(each.starts.tolist())])
+    _, first = np.unique(row, return_index=True)
+    lengths = np.diff(each.starts)[first]
+    columns = np.concatenate([np.arange(each.starts[i], each.starts[i + 1]) for i in first])
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return Rows(starts, each.targets[:, columns], each.weights[:, columns], row, base)
 
 
 def _sums(net: Network, p: Population, walks: tuple[Walk, ...], unit: int, proof: RangeProof, narrow: bool) -> Sums:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from cases import lava_networks
+from cases.convolutions import conv
 from cases.lava_graphs import generated
 from cases.networks import LOIHI, fixed_chain, fixed_dense, fixed_loops, fixed_neuron, spikes
 from cases.programs import varied
@@ -65,6 +66,52 @@ def fuzz(count, tmp_path):
         found = agree(net, inputs, tmp_path / "a", lanes=LANES[i % 4], narrow=i % 3 > 0)
         alive |= {p.neuron.model() for p in net.populations if p.neuron and p.name not in found.silent}
     assert alive == set(neurons.names())
+
+
+def planes(stride=1, channels=4):
+    """Two convolutions and a dense output; the first may have a stride, and channels that are no multiple of the lanes."""
+    rng = np.random.default_rng(stride)
+    first = conv(rng, (channels, 2, 3, 3), (2, 8, 7), LOIHI, 0.8, stride=stride, padding=1)
+    second = conv(rng, (4, channels, 3, 3), first.dst_shape, LOIHI, 0.8, padding=1)
+    shapes = {"input": (2, 8, 7), "a": first.dst_shape, "b": second.dst_shape, "output": (5,)}
+    populations = (Population(n, s, fixed_neuron("cuba", 300) if n != "input" else None) for n, s in shapes.items())
+    out = fixed_dense(rng, 5, int(np.prod(second.dst_shape)))
+    connections = (
+        Connection("c1", "input", "a", first, 2),
+        Connection("c2", "a", "b", second),
+        Connection("c3", "b", "output", out),
+    )
+    return Network("planes", tuple(populations), connections, 1e-3, LOIHI, Encoding("rate", 8))
+
+
+@pytest.mark.hdl
+@pytest.mark.parametrize(("stride", "channels", "lanes"), [(1, 4, 1), (2, 4, 4), (1, 6, 4)])
+def test_places_of_a_plane_share_rows_of_synapses(stride, channels, lanes, tmp_path):
+    """The rows of a convolution are few: those of the middle, and those at the borders."""
+    net = planes(stride, channels)
+    found = agree(net, spikes(net, samples=2, steps=8, rate=0.3), tmp_path / "a", lanes=lanes)
+    assert min(found.fired[name] for name in ("a", "b", "output")) > 0
+    words = machine(targets.read_artifact(tmp_path / "a"))["parameters"]["SYNAPSES"]
+    assert 3 * words * lanes < 2 * sum(c.op.synapse_count for c in net.connections)
+
+
+@pytest.mark.hdl
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("row_base <= base", "row_base <= {GROUP{1'b0}}"),
+        ("state <= shared_r ? LOOK : START", "state <= START"),
+        ("stream_base_b <= stream_base", "stream_base_b <= row_base"),
+    ],
+)
+def test_a_mistake_in_shared_rows_is_found(old, new, tmp_path):
+    net = planes(2)
+    inputs = spikes(net, samples=2, steps=8, rate=0.3)
+    artifact = targets.export("verilog", net, None, tmp_path / "a", options={"lanes": 2})
+    control = artifact.root / "snn_control.v"
+    assert old in control.read_text()
+    control.write_text(control.read_text().replace(old, new))
+    assert compare(simulate(net, inputs, record=True), VERILOG.run(artifact, inputs, True, 120)).first is not None
 
 
 @pytest.mark.hdl

@@ -1,14 +1,17 @@
 """Boards: constraints, and the host program that talks to the design through the bits of its serial port."""
 
 import importlib.util
+import json
 import os
 import subprocess
+from contextlib import contextmanager
 from threading import Timer
 
 import numpy as np
 import pytest
 from cases.networks import fixed_chain, fixed_loops, spikes
 from conftest import snnc
+from snnc.exporters.verilog import flash
 
 from snnc import chips, targets
 from snnc.simulation.reference import simulate
@@ -20,7 +23,8 @@ def test_a_board_has_a_known_fpga_and_a_whole_number_of_clocks_a_bit():
     for name, board in VERILOG.BOARDS.items():
         assert chips.load(board.device).fpga, name
         assert board.divider * 1_000_000 == board.mhz * 1_000_000
-        file, text = board.constraints()
+        file, text = board.constraints(bool(board.flash))
+        assert all(f"set_io {port} {pin}" in text for port, pin in board.flash)
         assert file.endswith(".pcf" if board.device.startswith("ice40") else ".lpf")
         assert all(pin in text for pin in (board.clk, board.rx, board.tx))
 
@@ -51,39 +55,81 @@ def host_of(folder):
     return module
 
 
-@pytest.mark.hdl
-@pytest.mark.parametrize("loaded", [False, True])
-def test_the_host_program_streams_samples_bit_by_bit(loaded, tmp_path):
-    """Every byte goes through the pins rx and tx of the simulated board; what the host gets are the spikes of the output."""
-    net = fixed_chain() if loaded else fixed_loops(sizes=(12, 21, 5))
-    root = targets.export("verilog", net, None, tmp_path / "a", options={"lanes": 2}).root
+@contextmanager
+def simulated(root, **parameters):
+    """The module host.py of an artifact, and a board of it that is simulated bit by bit."""
     for name in ("serial.txt", "answers.txt"):
         os.mkfifo(root / name)
     sources = [path.name for path in sorted(root.glob("*.v")) if path.name != "testbench.v"]
-    words = ["iverilog", "-g2005", "-s", "board_testbench", f"-Pboard_testbench.LOADED={int(loaded)}", "-o", "simulation"]
-    subprocess.run([*words, *sources], cwd=root, check=True)
+    given = [f"-Pboard_testbench.{name}={value}" for name, value in parameters.items()]
+    subprocess.run(["iverilog", "-g2005", "-s", "board_testbench", *given, "-o", "simulation", *sources], cwd=root, check=True)
     simulation = subprocess.Popen(["vvp", "-n", "simulation"], cwd=root, stdout=subprocess.DEVNULL)
     watch = Timer(100, simulation.kill)  # then the pipe ends, and with it the wait for an answer
     watch.start()
     pipes = Pipes(root)
     try:
         host = host_of(root)
-        board = host.Board(pipes, root)
-        if loaded:
-            board.load()
-        inputs = spikes(net, samples=2, steps=5, rate=0.5)
-        heard = host.run(board, inputs)
+        yield host, host.Board(pipes, root)
     finally:
         watch.cancel()
         simulation.kill()
         simulation.wait()
         pipes.close()
+
+
+def flashed(root, data=None):
+    """Put what a build writes for the flash of a board into the simulated one."""
+    p = json.loads((root / "network.json").read_text())["parameters"]
+    lanes = [(root / f"synapses_{lane}.hex").read_text().split() for lane in range(p["LANES"])]
+    data = data or flash.image([[int(word, 16) for word in words] for words in lanes], p["SYNAPSE"])
+    (root / "flash.hex").write_text("".join(f"{byte:02x}\n" for byte in data))
+    return data
+
+
+@pytest.mark.hdl
+@pytest.mark.parametrize("synapses", ["in the bitstream", "from the host", "from flash"])
+def test_the_host_program_streams_samples_bit_by_bit(synapses, tmp_path):
+    """Every byte goes through the pins rx and tx of the simulated board; what the host gets are the spikes of the output."""
+    net = fixed_loops(sizes=(12, 21, 5)) if synapses == "in the bitstream" else fixed_chain()
+    root = targets.export("verilog", net, None, tmp_path / "a", options={"lanes": 2}).root
+    flashed(root)
+    inputs = spikes(net, samples=2, steps=5, rate=0.5)
+    with simulated(root, LOADED=int(synapses == "from the host"), FLASH=int(synapses == "from flash")) as (host, board):
+        if synapses == "from the host":
+            board.load()
+        heard = host.run(board, inputs)
     reference = simulate(net, inputs)
     sent = [name for name in heard if name not in inputs]
     assert sent
     for name in sent:
         assert heard[name].sum() > 0
         assert (heard[name] == reference.spikes[name]).all()
+
+
+@pytest.mark.hdl
+@pytest.mark.parametrize("fault", ["erased", "one bit", "not loaded"])
+def test_a_board_without_its_synapses_says_so(fault, tmp_path):
+    """A flash that was not programmed, or holds another network's synapses; a host that loads none. Then the host loads them."""
+    net = fixed_chain()
+    root = targets.export("verilog", net, None, tmp_path / "a", options={"lanes": 2}).root
+    data = bytearray(flashed(root))
+    data[-1] ^= 1
+    flashed(root, data if fault == "one bit" else b"\xff")
+    (root / "utilisation.json").write_text('{"program": ["iceprog -o 1M synapses.bin"]}')
+    inputs = spikes(net, samples=1, steps=2, rate=0.5)
+    with simulated(root, LOADED=1, FLASH=int(fault != "not loaded")) as (host, board):
+        with pytest.raises(
+            SystemExit, match=r"no synapses of this network \(02\): program its flash \(iceprog -o 1M synapses.bin\)"
+        ):
+            host.run(board, inputs)
+        board.load()
+        heard = host.run(board, inputs)
+    assert (heard["output"] == simulate(net, inputs).spikes["output"]).all()
+
+
+def test_the_checksum_is_the_one_of_its_name():
+    """CRC-32/MPEG-2 of "123456789", as catalogues of checksums give it."""
+    assert flash.checksum(b"123456789") == 0x0376E6E7
 
 
 def test_one_of_device_and_board_is_named(tmp_path, capsys):

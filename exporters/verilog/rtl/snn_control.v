@@ -18,7 +18,9 @@ module snn_control #(
     parameter EVENT_ADDRESS = 1,
     parameter ROWS = 2,
     parameter ROW_ADDRESS = 1,
-    parameter ROW = 2,              // bits of where a row begins: one more than of an address of a synapse
+    parameter ROW = 2,              // bits of where a row begins: one more than of an address of a synapse; or {base, row}
+    parameter SHARED = 0,           // whether sources share rows of synapses, each with a base for their targets
+    parameter SHAPE = 1,            // bits of which shared row a source has
     parameter SYNAPSE_ADDRESS = 1,
     parameter FIELDS = 1,
     parameter SUMS = 2,
@@ -51,6 +53,7 @@ module snn_control #(
     input wire [AGE-1:0] delay,
     input wire [ROW_ADDRESS-1:0] first_row,
     input wire graded,
+    input wire shared,
     input wire [FIELDS-1:0] field,
     input wire [GROUP-1:0] last_group,
     input wire [LANES-1:0] last_lanes,
@@ -63,6 +66,7 @@ module snn_control #(
     output wire [SYNAPSE_ADDRESS-1:0] synapse_address,
     output reg valid_b,
     output reg [MESSAGE-1:0] message_b,
+    output wire [GROUP-1:0] base_b, // is added to the targets
     output wire [FIELDS-1:0] field_b,
     output wire read_neuron,
     output reg [GROUP-1:0] group_1,
@@ -76,7 +80,7 @@ module snn_control #(
 );
     localparam CLOSE = 2'd0, WALK = 2'd1, UPDATE = 2'd2;
     localparam SWEEP = 4'd0, IDLE = 4'd1, FETCH = 4'd2, DECODE = 4'd3, COUNT = 4'd4, FIRST = 4'd5, START = 4'd6, STOP = 4'd7,
-               DRAIN = 4'd8, NEURONS = 4'd9, WRITE = 4'd10;
+               DRAIN = 4'd8, NEURONS = 4'd9, WRITE = 4'd10, LOOK = 4'd11;
 
     reg [3:0] state;
     assign ready = state == IDLE;
@@ -93,7 +97,7 @@ module snn_control #(
     reg [EVENT_ADDRESS-1:0] list_r;
     reg [AGE-1:0] delay_r;
     reg [ROW_ADDRESS-1:0] first_row_r;
-    reg graded_r, sends_r;
+    reg graded_r, sends_r, shared_r;
     reg [FIELDS-1:0] field_r;
     reg [GROUP-1:0] last_group_r;
     reg [LANES-1:0] last_lanes_r;
@@ -106,6 +110,7 @@ module snn_control #(
             delay_r <= delay;
             first_row_r <= first_row;
             graded_r <= graded;
+            shared_r <= shared;
             sends_r <= sends;
             field_r <= field;
             last_group_r <= last_group;
@@ -148,16 +153,29 @@ module snn_control #(
     wire [ROW-1:0] row;
     wire next_row = state == FIRST || (push && more);
     wire [ROW_ADDRESS-1:0] row_of_event = first_row_r + index;
+    wire [ROW_ADDRESS-1:0] shape;   // where the shared row of the event begins
+    wire [GROUP-1:0] base;
+    generate
+        if (SHARED != 0) begin : shared_rows
+            assign {base, shape} = {row[SHAPE +: GROUP], {ROW_ADDRESS{1'b0}} | row[SHAPE-1:0]};
+        end else begin : own_rows
+            assign {base, shape} = 0;
+        end
+    endgenerate
     snn_ram #(.WIDTH(ROW), .DEPTH(ROWS), .ADDRESS(ROW_ADDRESS), .IMAGE(ROWS_IMAGE)) rows (
         .clk(clk), .write(1'b0), .write_address({ROW_ADDRESS{1'b0}}), .write_data({ROW{1'b0}}),
-        .read(next_row || state == START), .read_address(state == START ? row_address : row_of_event), .read_data(row)
+        .read(next_row || state == LOOK || state == START),
+        .read_address(state == START ? row_address : state == LOOK ? shape : row_of_event), .read_data(row)
     );
     reg [MESSAGE-1:0] row_message;
+    reg [GROUP-1:0] row_base;
 
     // The stream of synapses: stage a reads one a clock.
     reg active, valid_c;
     reg [SYNAPSE_ADDRESS-1:0] address, last_address;
     reg [MESSAGE-1:0] stream_message;
+    reg [GROUP-1:0] stream_base, stream_base_b;
+    assign base_b = SHARED != 0 ? stream_base_b : {GROUP{1'b0}};
     wire last = address == last_address;
     assign read_synapse = active;
     assign synapse_address = address;
@@ -168,11 +186,13 @@ module snn_control #(
             address <= row_start[SYNAPSE_ADDRESS-1:0];
             last_address <= row[SYNAPSE_ADDRESS-1:0] - 1'b1;
             stream_message <= row_message;
+            stream_base <= row_base;
         end else if (active) begin
             active <= !last;
             address <= address + 1'b1;
         end
         message_b <= stream_message;
+        stream_base_b <= stream_base;
         valid_b <= active && !reset;
         valid_c <= valid_b && !reset;
         if (reset)
@@ -313,6 +333,12 @@ module snn_control #(
             FIRST: begin // the first event can be read
                 row_address <= row_of_event + 1'b1;
                 row_message <= message;
+                row_base <= {GROUP{1'b0}};
+                state <= shared_r ? LOOK : START;
+            end
+            LOOK: begin // which shared row the event has can be read
+                row_address <= shape + 1'b1;
+                row_base <= base;
                 state <= START;
             end
             START: begin // where its row begins can be read
@@ -325,7 +351,7 @@ module snn_control #(
                     waiting <= waiting - 1'b1;
                     row_address <= row_of_event + 1'b1;
                     row_message <= message;
-                    state <= more ? START : DRAIN;
+                    state <= !more ? DRAIN : shared_r ? LOOK : START;
                 end
             end
             DRAIN:

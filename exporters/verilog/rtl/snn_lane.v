@@ -37,6 +37,7 @@ module snn_lane #(
     input wire [SYNAPSE_ADDRESS-1:0] synapse_address,
     input wire valid_b,
     input wire [MESSAGE-1:0] message_b,
+    input wire [GROUP-1:0] base_b,  // is added to the target
     input wire [FIELDS-1:0] field_b, // one-hot: to which sum the synapse adds
     input wire read_neuron,         // stage 1
     input wire [GROUP-1:0] group_1,
@@ -61,7 +62,7 @@ module snn_lane #(
 
     // Stages b and c of a synapse.
     wire signed [WEIGHT-1:0] weight = synapse[WEIGHT-1:0];
-    wire [GROUP-1:0] target_b = synapse[WEIGHT +: GROUP];
+    wire [GROUP-1:0] target_b = synapse[WEIGHT +: GROUP] + base_b;
     wire signed [MESSAGE:0] message = {1'b0, message_b};
     localparam PRODUCT = MESSAGE == 1 ? WEIGHT : WEIGHT + MESSAGE;
     reg signed [PRODUCT-1:0] product;
