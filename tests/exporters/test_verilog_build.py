@@ -73,6 +73,37 @@ def test_a_bitstream_is_built(on, tmp_path, capsys):
     assert json.loads((tmp_path / "out" / "utilisation.json").read_text())["device"] == made["device"]
 
 
+@pytest.mark.slow
+@needs_tools
+def test_what_was_pruned_to_fit_is_built(tmp_path, capsys):
+    """A dense network that is four times too large for an FPGA, pruned until it fits, quantised, exported and built."""
+    dense, fitted = tmp_path / "dense.snnc", tmp_path / "fitted.snnc"
+    words = ("--data", "digits", "--batch-size", 32, "--loss", "counts")
+    assert snnc("train", *words, "--hidden", 400, "--steps", 8, "--epochs", 1, "-o", dense) == 0
+    assert snnc("check", dense, "--hw", "ice40hx8k") == 3
+    assert snnc("prune", dense, *words, "--fit", "ice40hx8k", "--epochs", 2, "--lr", 5e-3, "-o", fitted) == 0
+    fixed = tmp_path / "fitted.fixed.snnc"
+    assert snnc("export", fixed, "-t", "verilog", "--hw", "ice40hx8k", "-o", tmp_path / "a") == 0
+    capsys.readouterr()
+    assert snnc("build", tmp_path / "a", "--device", "ice40hx8k", "--seeds", 1, "-o", tmp_path / "out", "--json") == 0
+    used = json.loads(capsys.readouterr().out)["used"]["block RAMs"]
+    assert 24 <= used["used"] <= used["of"] == 32
+
+
+@pytest.mark.slow
+@needs_tools
+def test_a_board_gets_its_synapses_from_flash(tmp_path, capsys):
+    """A network whose synapses fit into the large RAM only: a bitstream with the flash's pins, and what the flash has to hold."""
+    artifact = exported(tmp_path / "a", fixed_chain(sizes=(100, 220, 5), density=1.0, model="cuba"))
+    assert snnc("build", artifact.root, "--board", "icebreaker", "--seeds", 1, "-o", tmp_path / "out", "--json") == 0
+    made = json.loads(capsys.readouterr().out)
+    assert (made["synapses"], made["used"]["large RAMs"]["used"]) == ("in flash", made["estimated"]["large RAMs"])
+    assert made["program"] == ["iceprog board.bin", "iceprog -o 1M synapses.bin"]
+    words = len((artifact.root / "synapses_0.hex").read_text().split())
+    assert (tmp_path / "out" / "synapses.bin").stat().st_size in (2 * words, 3 * words)
+    assert "flash_miso" in (tmp_path / "out" / "board.pcf").read_text()
+
+
 @pytest.mark.hdl
 def test_the_serial_port_carries_events_and_spikes_bit_by_bit(tmp_path):
     """Two samples, played into the pin rx; what leaves the pin tx are the spikes of the output, and an end for each step."""
