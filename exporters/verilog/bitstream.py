@@ -46,12 +46,12 @@ def build(
         _ = tool.command
     loaded = is_loaded(placed)
     from_flash = bool(loaded and on and on.flash)
-    constraints = on and on.constraints(from_flash)
+    constraints = on.constraints(from_flash) if on else None
     _copy(artifact, constraints, folder)
     say(f"synthesis for {name}")
     top, divider = "board_flash" if from_flash else "board", on.divider if on else 0
     YOSYS.call(synthesis(chip, top, SOURCES, loaded, "write_json board.json", divider), folder, timeout_s)
-    pins = constraints and constraints[0]
+    pins = constraints[0] if constraints else None
     runs = [_routed(chip, pins, folder, seed, mhz, timeout_s, say) for seed in range(1, seeds + 1)]
     best = max(runs, key=lambda r: r["f_max_mhz"])
     if on and best["f_max_mhz"] < on.mhz:

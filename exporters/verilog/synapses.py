@@ -205,7 +205,8 @@ def _row_of_each(source: Ints, lane: Ints, group: Ints, values: Ints, count: int
 
 def _shared(each: Rows, base: Ints) -> Rows:
     """Keep one of each kind of rows."""
-    words, known = np.concatenate([each.targets, each.weights]), {}
+    words = np.concatenate([each.targets, each.weights])
+    known: dict[bytes, int] = {}
     row = np.array([known.setdefault(words[:, a:b].tobytes(), len(known)) for a, b in pairwise(each.starts.tolist())])
     _, first = np.unique(row, return_index=True)
     lengths = np.diff(each.starts)[first]
