@@ -31,6 +31,8 @@ $(VENV)/.peers: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/peers/xylo xylosim==0.1.3
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/peers/snntorch-0.7 \
 		snntorch==0.7.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+		--target $(VENV)/peers/spikingjelly spikingjelly==0.0.0.0.14
 	touch $@
 
 browser: ## Install Debian's headless Chromium for the tests of the report's page, where it is missing and this may install it

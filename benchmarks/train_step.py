@@ -2,9 +2,15 @@
 
 A step is the forward pass over T = 8 steps of a constant input, the backward pass, and the update of Adam with Grad R's prior;
 batch 128, no augmentation. The peer steps snnTorch's Leaky T times and writes Adam and the prior in plain torch operations,
-with the first layer computed in every step (as in snnTorch's tutorials), or once before the loop. They alternate, each in a
-process of its own, as its user would run it: training with snnc sets how the C library keeps memory, a plain loop does not.
-`--keep` gives that setting to the peers, too. Before that the gradients are compared.
+with the first layer computed in every step (as in snnTorch's tutorials), or once before the loop. SpikingJelly's LIFNode, if
+`make peers` has put it there, fires step by step as in the code of Grad R's authors, whose optimizer is the same plain Adam
+with the prior, or over all steps at once. They alternate, each in a process of its own, as its user would run it: training
+with snnc sets how the C library keeps memory, a plain loop does not. `--keep` gives that setting to the peers, too. Before
+that the gradients are compared.
+
+Beside each figure is the limit of this machine: the dense products that its step needs at the highest rate that a product
+reached here, plus the bytes of the update at the highest rate of a copy of as many bytes, both measured in every round. All
+products count as dense, and nothing else does: neurons, loss and surrogate cost nothing.
 
     python benchmarks/train_step.py [--threads 2] [--rounds 7] [--keep] [--json results/train_step.json]
 """
@@ -21,6 +27,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 import snntorch
@@ -35,7 +42,10 @@ from snnc.training.models.feedforward import build
 
 SIZES, STEPS, BATCH = (784, 800, 10), 8, 128
 BETA, LR, ALPHA, CONNECTIVITY = 0.5, 1e-3, 1e-3, 0.05
+PACKAGES = ("torch", "snntorch", "numba", "numpy", "spikingjelly")
 MU = -2303.0  # ln(2 - 2 * 0.95) / 1e-3: the centre of the published prior
+
+sys.path.append(str(Path(sys.prefix) / "peers" / "spikingjelly"))  # where `make peers` puts it; behind all else
 
 
 class Naive(nn.Module):
@@ -58,6 +68,30 @@ class Naive(nn.Module):
             spikes, v2 = self.output(self.fc2(spikes), v2)
             fired.append(spikes)
         return torch.stack(fired)
+
+
+class Jelly(nn.Module):
+    """SpikingJelly's LIFNode with the same update, u = BETA * v + current, over all steps at once or stepped."""
+
+    def __init__(self, at_once: bool) -> None:
+        super().__init__()
+        from spikingjelly.activation_based import neuron
+        from spikingjelly.activation_based import surrogate as theirs
+
+        self.at_once = at_once
+        self.fc1, self.fc2 = nn.Linear(784, 800, bias=False), nn.Linear(800, 10, bias=False)
+        settings = {"tau": 1 / (1 - BETA), "decay_input": False, "surrogate_function": theirs.ATan(2.0), "detach_reset": True}
+        settings |= {"v_threshold": 1.0, "v_reset": 0.0, "step_mode": "m" if at_once else "s"}
+        self.hidden1, self.output = neuron.LIFNode(**settings), neuron.LIFNode(**settings)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, n) -> (steps, batch, classes) spikes; the first layer is computed once."""
+        self.hidden1.reset()
+        self.output.reset()
+        current = self.fc1(x)
+        if self.at_once:
+            return self.output(self.fc2(self.hidden1(current.expand(STEPS, -1, -1).contiguous())))
+        return torch.stack([self.output(self.fc2(self.hidden1(current))) for _ in range(STEPS)])
 
 
 class NaiveGradR(torch.optim.Optimizer):
@@ -97,9 +131,9 @@ def ours(x: Tensor, target: Tensor) -> tuple[nn.Module, Callable[[], None]]:
     return model, step
 
 
-def naive(x: Tensor, target: Tensor, first_once: bool) -> tuple[nn.Module, Callable[[], None]]:
+def naive(x: Tensor, target: Tensor, made: Callable[[], nn.Module]) -> tuple[nn.Module, Callable[[], None]]:
     """Model and training step that the peer's user writes."""
-    model = Naive(first_once)
+    model = made()
     optimizer = NaiveGradR(list(model.parameters()))
 
     def step() -> None:
@@ -110,10 +144,11 @@ def naive(x: Tensor, target: Tensor, first_once: bool) -> tuple[nn.Module, Calla
     return model, step
 
 
-def gradients_differ_by(x: Tensor, target: Tensor) -> float:
-    """The largest difference of a gradient of ours from the naive one, in units of that layer's largest gradient."""
-    (mine, _), (theirs, _) = ours(x, target), naive(x, target, first_once=True)
-    theirs.load_state_dict(mine.state_dict())
+def gradients_differ_by(x: Tensor, target: Tensor, made: Callable[[], nn.Module]) -> float:
+    """The largest difference of a gradient of ours from the peer's, in units of that layer's largest gradient."""
+    (mine, _), (theirs, _) = ours(x, target), naive(x, target, made)
+    for name, weight in theirs.named_parameters():
+        weight.data.copy_(mine.get_parameter(name))
     nn.functional.mse_loss(mine(x[:, None].expand(-1, STEPS, -1)).mean(1), target).backward()
     nn.functional.mse_loss(theirs(x).mean(0), target).backward()
     pairs = [(mine.get_parameter(k).grad, p.grad) for k, p in theirs.named_parameters()]
@@ -121,11 +156,25 @@ def gradients_differ_by(x: Tensor, target: Tensor) -> float:
     return max(float((a - b).abs().max() / b.abs().max()) for a, b in pairs)
 
 
-CONTESTANTS = {
-    "snnc": ours,
-    "snnTorch, first layer in every step": partial(naive, first_once=False),
-    "snnTorch, first layer once": partial(naive, first_once=True),
+PEERS = {
+    "snnTorch, first layer in every step": partial(Naive, first_once=False),
+    "snnTorch, first layer once": partial(Naive, first_once=True),
+    "SpikingJelly, stepped": partial(Jelly, at_once=False),
+    "SpikingJelly, all steps at once": partial(Jelly, at_once=True),
 }
+CONTESTANTS = {"snnc": ours} | {name: partial(naive, made=made) for name, made in PEERS.items()}
+
+
+def operations(name: str) -> int:
+    """Return the floating-point operations of a step's dense products: forward, gradients of weights and of hidden spikes."""
+    first, second = (2 * BATCH * a * b for a, b in pairwise(SIZES))
+    return 2 * first * (STEPS if name == "snnTorch, first layer in every step" else 1) + 3 * second * STEPS
+
+
+def update_bytes() -> int:
+    """Return the bytes that an update of Adam with Grad R's prior reads and writes at least, in float32: it reads gradient, both
+    moments, theta and sign, and writes the moments, theta and the weight."""
+    return 9 * 4 * sum(a * b for a, b in pairwise(SIZES))
 
 
 def batch() -> tuple[Tensor, Tensor]:
@@ -168,27 +217,37 @@ def main() -> None:
     if options.contestant:
         print(samples_per_second(CONTESTANTS[options.contestant](*batch())[1], options.steps))
         return
-    differ = gradients_differ_by(*batch())
+    names = [name for name in CONTESTANTS if find_spec("spikingjelly") or "SpikingJelly" not in name]
+    if len(names) < len(CONTESTANTS):
+        print("SpikingJelly is not installed (make peers): left out")
+    differ = max(gradients_differ_by(*batch(), PEERS[name]) for name in names[1:])
     print(f"gradients differ by {differ:.1e} of the largest of their layer")
     if not differ < 1e-4:
         sys.exit("the gradients do not agree: nothing was measured")
     start = machine.described()
-    if not find_spec("spikingjelly"):
-        print("SpikingJelly is not installed: left out")
-    rounds: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
+    rounds: dict[str, list[float]] = {name: [] for name in names}
+    peaks: list[tuple[float, float]] = []
     for _ in range(options.rounds):
-        for name in CONTESTANTS:
+        peaks.append((machine.products_per_s(), machine.copied_per_s(update_bytes())))
+        for name in names:
             rounds[name].append(measured(name, options))
-    report(rounds, differ, options, start)
+    report(rounds, peaks, differ, options, start)
 
 
-def report(rounds: dict[str, list[float]], differ: float, options: argparse.Namespace, start: dict[str, object]) -> None:
-    """Medians over the rounds, and the medians of the ratios within a round."""
+def report(
+    rounds: dict[str, list[float]], peaks: list[tuple[float, float]], differ: float, options: argparse.Namespace,
+    start: dict[str, object],
+) -> None:  # fmt: skip
+    """Medians over the rounds, the medians of the ratios within a round, and the limits of the machine."""
+    products, copied = (max(of_kind) for of_kind in zip(*peaks, strict=True))
+    limits = {name: BATCH / (operations(name) / products + update_bytes() / copied) for name in rounds}
     peers = [name for name in rounds if name != "snnc"]
     rates = {name: statistics.median(values) for name, values in rounds.items()}
     ratios = {p: statistics.median(a / b for a, b in zip(rounds["snnc"], rounds[p], strict=True)) for p in peers}
+    print(f"dense products: {products / 1e9:.1f} GFLOP/s; copies: {copied / 1e9:.1f} GB/s")
     for name, rate in rates.items():
-        print(f"{name:38} {rate:10,.0f} samples/s" + (f"   snnc is {ratios[name]:.2f} times as fast" if name in ratios else ""))
+        line = f"{name:38} {rate:10,.0f} samples/s, {rate / limits[name]:4.0%} of {limits[name]:,.0f}"
+        print(line + (f"   snnc is {ratios[name]:.2f} times as fast" if name in ratios else ""))
     if not options.json:
         return
     body = {
@@ -196,7 +255,7 @@ def report(rounds: dict[str, list[float]], differ: float, options: argparse.Name
         "benchmark": "train_step",
         "command": machine.command(["python", "benchmarks/train_step.py", *sys.argv[1:]]),
         "commit": machine.commit(),
-        "versions": {"python": platform.python_version()} | {p: version(p) for p in ("torch", "snntorch", "numba", "numpy")},
+        "versions": {"python": platform.python_version()} | {p: version(p) for p in PACKAGES if find_spec(p)},
         "machine": start,
         "settings": {
             "sizes": SIZES,
@@ -208,6 +267,13 @@ def report(rounds: dict[str, list[float]], differ: float, options: argparse.Name
         },
         "gradients_differ_by": differ,
         "samples_per_second": {name: {"median": rates[name], "rounds": rounds[name]} for name in rounds},
+        "limits": {
+            "products_per_s": products,
+            "copied_bytes_per_s": copied,
+            "update_bytes": update_bytes(),
+            "product_operations": {name: operations(name) for name in rounds},
+            "samples_per_second": limits,
+        },
         "times_as_fast": ratios,
     }
     options.json.parent.mkdir(exist_ok=True)

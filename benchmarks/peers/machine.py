@@ -6,7 +6,7 @@ import re
 import shlex
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,29 @@ def limits(threads: int) -> dict[str, float]:
         "additions_16_bit_per_s": _rate(_add, threads), "multiply_adds_16_bit_per_s": _rate(_multiply_add, threads),
         "memory_bytes_per_s": _bandwidth(threads),
     }  # fmt: skip
+
+
+def products_per_s(rounds: int = 5, size: int = 1024) -> float:
+    """Measured now: floating-point operations a second of a dense product in float32, on torch's threads; the best of some."""
+    import torch
+
+    a, b = torch.rand(size, size), torch.rand(size, size)
+    return max(2 * size**3 / _seconds(lambda: torch.mm(a, b)) for _ in range(rounds))
+
+
+def copied_per_s(working_set: int, rounds: int = 5) -> float:
+    """Measured now: bytes a second that are read and written in copying half of ``working_set`` to the other half, on torch's
+    threads; the best of some."""
+    import torch
+
+    a, b = torch.zeros(working_set // 8), torch.zeros(working_set // 8)
+    return max(working_set / _seconds(lambda: b.copy_(a)) for _ in range(rounds))
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
 
 
 def commit() -> str:
