@@ -170,7 +170,7 @@ def _of_chip_simulator(verification: snnc.Verification, target: str) -> dict[str
 
 def drift(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Return which fields of a row differ; versions of what ran it may, energies by rounding."""
-    fields = [key for key in {**before, **now} if key not in ("run_by", "seconds")]
+    fields = [key for key in {**before, **now} if key not in ("run_by", "commit")]
     return [key for key in fields if not _same(before.get(key), now.get(key))]
 
 
@@ -194,6 +194,7 @@ def _cells(found: Mapping[str, Any]) -> tuple[str, ...]:
     chip, uses = found["chip"], found["uses"]
     lanes = f", {found['lanes']} lane{'s' if found['lanes'] > 1 else ''}" if "lanes" in found else ""
     memory = [_use(key, use) for key, use in uses.items() if key in MEMORY or key.endswith("bytes")]
+    memory = memory or [_use(key, use) for key, use in list(uses.items())[:1]]
     cells = [_use(key, use) for key, use in {"cores": found.get("cores"), "luts": uses.get("luts")}.items() if use]
     each = [f"{_number(found['operations']['value'])} synaptic operations (c)"]
     each += [f"{_number(found['clocks']['value'])} clocks (m)"] if "clocks" in found else []
