@@ -14,7 +14,7 @@ from cases.regression import TOTAL, Regression  # noqa: E402
 from torch import nn  # noqa: E402
 
 from snnc.training.methods import deep_r  # noqa: E402
-from snnc.training.methods.ch3_l3 import ch3_l3  # noqa: E402
+from snnc.training.methods.ch3_l3 import ch3_l3, removal_score  # noqa: E402
 from snnc.training.pruning.exchange import erdos_renyi  # noqa: E402
 from snnc.training.pruning.prune import changes, pruner  # noqa: E402
 from snnc.training.pruning.quota import highest  # noqa: E402
@@ -237,18 +237,44 @@ def test_ch3_l3_scores_are_sums_over_paths(compiled, monkeypatch):
     assert scores.any()
 
 
-def test_ch3_l3_by_hand():
-    """Of the four positive weights 0.3 is one: the 0.2 between the first row and column Z goes. Without it, the first row
-    reaches Y over X and the second row, e(X) = 0 and e(second) = 0: score 1. The third row reaches X and Y over Z in no path
-    of three, as nobody else is linked to Z. So the pair with a path is linked, at 0, and the others have taken their step."""
-    rows = [[0.9, 0.1, 0.2], [0.5, 0.4, 0.1], [0.1, 0.1, -0.6]]
-    p = nn.Parameter(torch.tensor(rows, dtype=torch.float64))
-    optimizer = methods.get("ch3_l3")([{"params": [p], "prune": True}], connectivity=5 / 9, steps=100, rewire=1.0, lr=0.1)
+def test_the_removal_score_by_hand():
+    """Columns sum up to 1 and 4, rows to 4 and 1: 1 / 2 + 1 / 5, 3 / 5 + 3 / 5, and 1 / 5 + 1 / 2."""
+    assert removal_score(torch.tensor([[1.0, -3.0], [0.0, 1.0]])).flatten().tolist() == pytest.approx([0.7, 1.2, 0, 0.7])
+
+
+def test_ch3_l3_draws_by_the_scores():
+    """Of scores 3, 1, 0 and 4 in places that are free but for the last, the first is drawn 3 times of 4, the third never."""
+    p, optimizer = optimizer_of("ch3_l3", 1.0, 1.0, 1.0, 1.0)
+    scores, free, drawn = torch.tensor([3.0, 1.0, 0.0, 4.0]), torch.tensor([1.0, 1.0, 1.0, 0.0]), torch.zeros(4)
+    for i in range(2000):
+        optimizer.param_groups[0]["step"] = i
+        drawn += optimizer._drawn(p, scores, free, 1, draw=1)
+    assert drawn.sum() == 2000
+    assert drawn[0] == pytest.approx(1500, abs=4 * math.sqrt(2000 * 0.75 * 0.25))
+    assert not drawn[2:].any()
+    assert optimizer._drawn(p, scores, free, 3, draw=1).tolist() == [1, 1, 1, 0], "all that are free, path or not"
+
+
+def test_a_step_of_ch3_l3():
+    """In step 6 of 100, 0.15 * (1 + cos(0.06 pi)) = 0.297 of 20 links are exchanged, five. What is new starts at 0 and has a path
+    of length three without what went; the others have taken their step."""
+    torch.manual_seed(0)
+    weights = torch.rand(6, 8, dtype=torch.float64) + 0.5
+    p = nn.Parameter(weights.clone())
+    optimizer = methods.get("ch3_l3")([{"params": [p], "prune": True}], connectivity=20 / 48, steps=100, rewire=1.0, lr=0.1)
     optimizer._look_steps = 1
-    for _ in range(6):
-        step(optimizer, p, *[[0.0] * 3] * 3)
-    assert p.tolist() == [pytest.approx(row) for row in ([0.9, 0, 0], [0.5, 0.4, 0], [0, 0, -0.6])]
-    assert optimizer.exists(p).tolist() == [[True, True, False], [True, True, False], [False, False, True]]
+    for _ in range(5):
+        step(optimizer, p, *torch.zeros(6, 8).tolist())
+    before = optimizer.exists(p)
+    step(optimizer, p, *torch.ones(6, 8).tolist())
+    after = optimizer.exists(p)
+    born, stayed = after & ~before, after & before
+    assert after.sum() == before.sum() == 20
+    assert 0 < born.sum() <= 5
+    assert (ch3_l3(stayed)[born] > 0).all()
+    assert not p[born].any()
+    assert (p[stayed] < weights[stayed]).all()
+    assert not p[~after].any()
 
 
 def test_neuron_pruning_by_hand():

@@ -1,27 +1,32 @@
-"""CH3-L3: now and then the weights closest to 0 are replaced where the pattern of synapses alone predicts new ones.
+"""CH3-L3: now and then weak synapses are replaced where the pattern of synapses alone predicts new ones.
 
-Zhang, Zhao, Wu, Muscoloni, Cannistraci, "Epitopological learning and Cannistraci-Hebb network shape intelligence
-brain-inspired theory for ultra-sparse advantage in deep learning", ICLR 2024 (the training); Muscoloni, Michieli, Zhang,
-Cannistraci, "Adaptive network automata modelling of complex networks", preprint 202012.0808 (the rule). Hua et al.,
-"Cannistraci-Hebb training on ultra-sparse spiking neural networks", ICLR 2026, arXiv 2511.05581, regrow synapses of spiking
-networks by it.
+Hua et al., "Cannistraci-Hebb training on ultra-sparse spiking neural networks" (CH-SNN), ICLR 2026, arXiv 2511.05581. A
+layer is a graph with two sides, its inputs and its neurons. A part zeta of its links is removed: those that stay are drawn
+with a probability proportional to
 
-A layer is a graph with two sides, its inputs and its neurons. A pair u, v that is not linked has the score
+    |w_ij| / (1 + sum_i |w_ij|) + |w_ij| / (1 + sum_j |w_ij|)
+
+and as many new ones are drawn among the pairs u, v that are not linked, with a probability proportional to
 
     CH3-L3(u, v) = sum over all paths u - a - b - v of 1 / sqrt((1 + e(a)) * (1 + e(b)))
 
 where e(a) counts the links of ``a`` that leave the local community: neither to u or v, nor to a node that is between u and v
-on such a path. A part zeta of the smallest positive weights of a layer and of the largest negative ones is removed, and as many
-pairs of highest score are linked, with weight 0. A link that is removed and has one of the highest scores stays as it was.
+on such a path. No gradient takes part. The rule is that of Muscoloni et al., "Adaptive network automata modelling of complex
+networks", preprint 202012.0808; Zhang et al., "Epitopological learning and Cannistraci-Hebb network shape intelligence
+brain-inspired theory for ultra-sparse advantage in deep learning", ICLR 2024, trained networks by it first. Of CH-SNN's paper
+a detailed summary was at hand, and the code of the ICLR 2024 one.
 
-How details are read here that the sources leave open or that an optimizer cannot see: the rows of a convolution's graph are
-its output channels, the columns the places of its kernel in each input channel; where fewer pairs have a path than links
-are to grow, the other places are random. The first synapses are the largest weights and layers get as many as with SET, instead
-of the correlated topology, which needs samples; links into neurons without a way to the output are not removed early. The
-removal is that of the ICLR 2024 training; the score by which CH-SNN removes links is not in the sources at hand.
+How it is read here: zeta falls from 0.3 by half a cosine to 0 at the end of the rewiring, as in that code; new links weigh 0,
+and one that is removed and drawn again stays as it was; where fewer pairs have a path than links are to grow, the others are
+random. The rows of a convolution's graph are its output channels, the columns the places of its kernel in each input channel.
+Left out: the first topology from correlations, which needs samples (the first synapses are the largest weights, and layers
+get as many as with SET), the first weights (networks are trained before they are pruned), and the removal of neurons that have
+lost all links of one side (`snnc simplify` takes them).
 
 An exchange takes a time that grows with links times rows times columns of a layer.
 """
+
+import math
 
 import numpy as np
 import torch
@@ -31,31 +36,45 @@ from torch.nn import Parameter
 
 from snnc.training.kernels.fire import kernels
 from snnc.training.kernels.team import split
-from snnc.training.pruning.exchange import Exchange, ExchangingOptimizer, smallest_of_each_sign
+from snnc.training.pruning.exchange import Exchange, ExchangingOptimizer
 from snnc.training.pruning.quota import highest
 
-ZETA = 0.3  # of the positive and of the negative weights: what is removed at a time (the publication's value)
+ZETA = 0.3  # of a layer's links: what the first exchange removes (the value of the authors' code)
+FAINTEST = 1e-9  # of the largest score: the weight in the draw of a pair that no path leads to
 
 
 class CH3L3(ExchangingOptimizer):
     """Regrowth by the Cannistraci-Hebb rule on paths of length three, on Adam."""
 
     def _exchanged(self, p: Parameter) -> Exchange | None:
-        mask = self.state[p]["mask"]
-        dropped = smallest_of_each_sign(p, mask, ZETA)
-        number = int(dropped.sum())
+        mask, done = self.state[p]["mask"], min(1.0, self.param_groups[0]["step"] / self._rewiring_steps)
+        number = math.floor(ZETA / 2 * (1 + math.cos(math.pi * done)) * int(mask.sum()))
         if number == 0:
             return None
-        left = mask - dropped
-        scores = ch3_l3(left.flatten(1) > 0).view_as(mask)
-        lots = torch.from_numpy(self._random(len(self.pruned) + self._place(p)).random(tuple(p.shape))).to(scores)
-        wanted = torch.where(scores > 0, scores, lots - 1).masked_fill(left > 0, -2.0)
-        (grows,) = highest([wanted], number)
-        grows = grows.to(mask)
-        return Exchange(left + grows, grows * (1 - mask))
+        stays = self._drawn(p, removal_score(p.detach()), mask, int(mask.sum()) - number, draw=0)
+        scores = ch3_l3(stays.flatten(1) > 0).view_as(mask)
+        grows = self._drawn(p, scores, 1 - stays, number, draw=1)
+        return Exchange(stays + grows, grows * (1 - mask))
+
+    def _drawn(self, p: Parameter, scores: Tensor, among: Tensor, number: int, draw: int) -> Tensor:
+        """Draw places without replacement, each time with a probability proportional to its score: those of largest
+        log(u) / score, for u evenly between 0 and 1 (Efraimidis, Spirakis, "Weighted random sampling with a reservoir", 2006).
+        """
+        lots = self._random((1 + draw) * len(self.pruned) + self._place(p)).random(tuple(p.shape))
+        weights = scores.double() + max(FAINTEST * float(scores.max()), 1e-300)
+        keys = torch.from_numpy(np.log1p(-lots)).to(weights) / weights
+        (drawn,) = highest([keys.masked_fill(among == 0, -math.inf)], number)
+        return drawn.to(among)
 
     def _birth(self, p: Parameter) -> Tensor:
         return torch.zeros_like(p)
+
+
+def removal_score(weight: Tensor) -> Tensor:
+    """Return the score with which links stay: strength against that of all links of the same neuron, on both sides."""
+    size = weight.abs().flatten(1)
+    score: Tensor = size / (1 + size.sum(0, keepdim=True)) + size / (1 + size.sum(1, keepdim=True))
+    return score.view_as(weight)
 
 
 def ch3_l3(links: Tensor) -> Tensor:

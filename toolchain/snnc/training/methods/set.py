@@ -9,11 +9,13 @@ The publication starts from random synapses; here the largest weights are the fi
 trained are as random. It exchanges after each epoch; here that is every few steps, so that short trainings rewire, too.
 """
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from snnc.training.pruning.exchange import Exchange, ExchangingOptimizer, smallest_of_each_sign
+from snnc.training.pruning.exchange import Exchange, ExchangingOptimizer
 from snnc.training.pruning.quota import highest
 
 ZETA = 0.3  # of the positive and of the negative weights: what is exchanged at a time (the publication's value)
@@ -24,7 +26,7 @@ class SET(ExchangingOptimizer):
 
     def _exchanged(self, p: Parameter) -> Exchange | None:
         mask = self.state[p]["mask"]
-        dropped = smallest_of_each_sign(p, mask, ZETA)
+        dropped = sum((_smallest(p.detach().abs(), mask * (sign * p > 0)) for sign in (1, -1)), start=torch.zeros_like(mask))
         number = int(dropped.sum())
         if number == 0 or number > p.numel() - int(mask.sum()):
             return None
@@ -37,6 +39,15 @@ class SET(ExchangingOptimizer):
         """Return random weights as large as those of the layer were at the start."""
         birth: Tensor = self._noise(p, p) * self.state[p]["scale"]
         return birth
+
+
+def _smallest(size: Tensor, among: Tensor) -> Tensor:
+    """Return a mask of the part `ZETA` of ``among`` that is smallest, rounded down."""
+    number = math.floor(ZETA * int(among.sum()))
+    if number == 0:
+        return torch.zeros_like(among)
+    (mask,) = highest([-size.masked_fill(among == 0, math.inf)], number)
+    return mask
 
 
 METHOD = SET

@@ -1,6 +1,5 @@
 """What SET, RigL and CH3-L3 share: a fixed number of synapses in each layer, of which some change places now and then. Torch."""
 
-import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from math import prod
@@ -74,22 +73,6 @@ class ExchangingOptimizer(MaskedOptimizer):
     @abstractmethod
     def _birth(self, p: Parameter) -> Tensor:
         """Return the weights that new synapses start with, for all places of a layer."""
-
-
-def smallest_of_each_sign(p: Tensor, mask: Tensor, part: float) -> Tensor:
-    """Return a mask, 0 or 1, of the smallest positive weights and the largest negative ones: ``part`` of each, rounded down.
-
-    Mocanu et al., arXiv 1707.04780, algorithm 1.
-    """
-    return sum((_smallest(p.detach().abs(), mask * (sign * p > 0), part) for sign in (1, -1)), start=torch.zeros_like(mask))
-
-
-def _smallest(size: Tensor, among: Tensor, part: float) -> Tensor:
-    number = math.floor(part * int(among.sum()))
-    if number == 0:
-        return torch.zeros_like(among)
-    (mask,) = highest([-size.masked_fill(among == 0, math.inf)], number)
-    return mask
 
 
 def erdos_renyi(shapes: Sequence[tuple[int, ...]], total: int) -> list[int]:
