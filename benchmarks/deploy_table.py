@@ -4,10 +4,10 @@
                                       [--json results/deploy_table.json]
 
 Rows that the file has already of the same network and samples are kept, so that it goes on where it was stopped; --again makes
-them anew. The table is printed as Markdown. --check compares with the file instead of writing it: the exit code is 1 if a
-figure differs. --train NAME trains a network anew from its example, with the method of [prune] there, and writes it to
-results/deploy. Target syntzulu and catalyst_n1 want SNNC_SYNTZULU_RTL and SNNC_CATALYST_N1_RTL; rows that cannot be run here
-say so.
+them anew. The table is printed as Markdown, and written into docs/deploy.md and README.md. --check compares with the file
+instead of writing it: the exit code is 1 if a figure differs. --train NAME trains a network anew from its example, with the
+method of [prune] there, and writes it to results/deploy. Target syntzulu and catalyst_n1 want SNNC_SYNTZULU_RTL and
+SNNC_CATALYST_N1_RTL; rows that cannot be run here say so.
 
 Every figure says how it came about: measured (m) when the program or the design ran, counted (c) from the network, estimated
 (e) by a model. What a network takes of a chip is `snnc check`; clocks are counted in the simulated design; the energy is
@@ -33,6 +33,8 @@ from snnc.errors import MissingDependencyError, SnncError
 from snnc.pipeline.chain import fullest, read_chain
 
 ROOT = Path(__file__).parent.parent
+JSON = ROOT / "results" / "deploy_table.json"
+MARK = re.compile(r"(?<=<!-- deploy_table: begin -->\n).*?(?=\n<!-- deploy_table: end -->)", re.DOTALL)
 CHIPS = {  # that a target's programs are for; of several, the first that holds the network; the others take the network's own
     "loihi": ("loihi1",), "sanafe": ("loihi1",), "verilog": ("ice40up5k", "ecp5_25f", "ecp5_85f"),
     "catalyst_n1": ("catalyst_n1",), "syntzulu": ("syntzulu",),
@@ -187,6 +189,14 @@ def table(rows: Sequence[Mapping[str, Any]], network: bool = True) -> str:
     return "\n".join(f"| {' | '.join(line if network else line[1:])} |" for line in lines)
 
 
+def pages(rows: Mapping[str, Mapping[str, Any]]) -> dict[Path, str]:
+    """Return the pages that show the table, with these rows: all of them, and in README those of MNIST."""
+    shown = [rows[key] for name in NETWORKS for target in snnc.targets() if (key := f"{name}/{target}") in rows]
+    mnist = [row for row in shown if row["network"] == "mnist"]
+    by_page = {"docs/deploy.md": table(shown), "README.md": table(mnist, network=False)}
+    return {ROOT / page: MARK.sub(lambda _, text=text: text, (ROOT / page).read_text()) for page, text in by_page.items()}
+
+
 def _cells(found: Mapping[str, Any]) -> tuple[str, ...]:
     name, target = found["network"], f"`{found['target']}`"
     if why := found.get("refused") or found.get("not_run"):
@@ -226,7 +236,7 @@ def main() -> int:
     parser.add_argument("--targets", nargs="+", default=list(snnc.targets()))
     parser.add_argument("--samples", type=int, default=10, help="test samples that each target runs")
     parser.add_argument("--data-dir", type=Path)
-    parser.add_argument("--json", type=Path, default=ROOT / "results" / "deploy_table.json")
+    parser.add_argument("--json", type=Path, default=JSON)
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--train", choices=NETWORKS)
@@ -250,6 +260,9 @@ def main() -> int:
                 print(" | ".join(_cells(body["rows"][key])), flush=True)
     print(table([body["rows"][f"{name}/{target}"] for name in given.networks for target in given.targets]))
     print("\n".join(differing))
+    if given.json == JSON and not given.check:
+        for page, text in pages(body["rows"]).items():
+            page.write_text(text)
     return int(bool(differing))
 
 
