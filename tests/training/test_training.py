@@ -21,7 +21,7 @@ from snnc.simulation.run import Run, classes
 from snnc.verification.compare import compare
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
-from snnc.training.loop.fit import accuracy, fit  # noqa: E402
+from snnc.training.loop.fit import fit, mean_score  # noqa: E402
 from snnc.training.loop.record import Record, read_checkpoint  # noqa: E402
 from snnc.training.models import feedforward as models  # noqa: E402
 from snnc.training.settings import TrainConfig  # noqa: E402
@@ -132,8 +132,8 @@ def test_the_accuracy_of_training_is_that_of_the_simulator(digits):
     with torch.no_grad():
         predicted = model(torch.from_numpy(raster).float()).sum(1).argmax(1).numpy()
     assert (simulated == predicted).mean() >= 0.99
-    assert accuracy(model, test, net.encoding) == (predicted == test.labels).mean()
-    assert net.done[0].settings["reached"]["test_accuracy"] == accuracy(model, test, net.encoding)
+    assert mean_score(model, test, net.encoding) == (predicted == test.labels).mean()
+    assert net.done[0].settings["reached"]["test_accuracy"] == mean_score(model, test, net.encoding)
 
 
 def test_rate_coding_takes_fresh_noise_in_every_epoch(digits, monkeypatch):

@@ -14,7 +14,7 @@ from snnc import store
 from snnc.base.factory import Factory
 from snnc.base.files import must_be_free, sha256_of, write_bytes
 from snnc.cli._common import say
-from snnc.cli._training import show
+from snnc.cli._training import scores_of, show
 from snnc.data.dataset import Dataset
 from snnc.data.load import Source
 from snnc.errors import ConfigError, UnsupportedError
@@ -131,8 +131,7 @@ def _body(run: PruneOptions, pruned: Mapping[str, Any], seconds: float) -> dict[
         "weights": str(run.weights),
         "report": str(run.report),
         "epochs": reached["epoch"],
-        "train_accuracy": reached["train_accuracy"],
-        "test_accuracy": reached["test_accuracy"],
+        **scores_of(reached),
         "parameter_connectivity": pruned["parameter_connectivity"],
         "synapse_connectivity": pruned["synapse_connectivity"],
         "seconds": round(seconds, 1),

@@ -1,11 +1,13 @@
 """Shared parts of the verbs that train: options, and the report at the end."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from snnc.cli._common import PATH, print_json, print_table
+from snnc.data.labels import measured
 from snnc.network.connectivity import parameter_connectivity, synapse_connectivity
 from snnc.network.model import Network
 
@@ -19,8 +21,7 @@ def report(as_json: bool, out: Path, net: Network, seconds: float) -> None:
     body = {
         "network": str(out),
         "epochs": reached["epoch"],
-        "train_accuracy": reached["train_accuracy"],
-        "test_accuracy": reached["test_accuracy"],
+        **scores_of(reached),
         "parameter_connectivity": parameter_connectivity(net),
         "synapse_connectivity": synapse_connectivity(net),
         "seconds": round(seconds, 1),
@@ -37,4 +38,12 @@ def show(as_json: bool, verb: str, body: dict[str, Any], **more: Any) -> None:
 
 
 def _shown(key: str, value: Any) -> str:
+    if key.endswith("squared_error"):
+        return f"{value:.4g}"
     return f"{100 * value:.2f} %" if key.endswith(("accuracy", "connectivity")) else str(value)
+
+
+def scores_of(reached: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how well the training and the test split are answered, by the name of the measure in the metrics."""
+    scores = {when: measured(reached, when) for when in ("train", "test")}
+    return {f"{when}_{score[0]}": score[1] for when, score in scores.items() if score}

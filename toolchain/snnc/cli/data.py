@@ -7,6 +7,7 @@ import click
 
 import snnc.data as data
 from snnc.cli._common import PATH, json_option, print_json, print_table
+from snnc.data.dataset import Dataset
 from snnc.data.load import Source
 from snnc.data.picture import picture
 from snnc.data.summary import summary
@@ -34,10 +35,19 @@ def command(name: str, split: Any, split_seed: int | None, data_dir: Path | None
         return
     classes = facts.pop("classes")
     print_table(f"{facts.pop('name')} {facts.pop('split')}", ("", ""), [(key, _shown(value)) for key, value in facts.items()])
-    print_table("samples of each class", ("class", "samples"), list(classes.items()))
-    label = dataset.labels[sample]
-    click.echo(f"sample {sample}, class {dataset.names[label] if dataset.names else label}:")
+    if classes:
+        counted = "steps" if dataset.task == "steps" else "samples"
+        print_table(f"{counted} of each class", ("class", counted), list(classes.items()))
+    click.echo(f"sample {sample}, {_label(dataset, sample)}:")
     click.echo("\n".join(lines))
+
+
+def _label(dataset: Dataset, sample: int) -> str:
+    label = dataset.labels[sample]
+    if dataset.task == "classes":
+        return f"class {dataset.names[label] if dataset.names else label}"
+    shown = ", ".join(f"{value:g}" for value in label.reshape(-1)[:8])
+    return f"{'classes of its steps' if dataset.task == 'steps' else 'values'} {shown}{', ..' if label.size > 8 else ''}"
 
 
 def _shown(value: Any) -> str:

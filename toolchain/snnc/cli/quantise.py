@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -33,7 +33,7 @@ from snnc.pipeline.arguments import profile_of
 from snnc.pipeline.quantise import quantise
 from snnc.report.inspection import inspect
 from snnc.targets.target import load, refusals
-from snnc.training.settings import FinetuneConfig
+from snnc.training.settings import FinetuneConfig, Loss
 
 _DEFAULT = FinetuneConfig()
 
@@ -49,6 +49,10 @@ _DEFAULT = FinetuneConfig()
 @click.option(
     "--finetune-lr", type=click.FloatRange(min=0), default=_DEFAULT.lr, show_default=True, help="Learning rate of fine-tuning."
 )
+@click.option(
+    "--finetune-loss", type=click.Choice(get_args(Loss)),
+    help="Loss of fine-tuning.  [default: the one that the network was trained with, else counts]",
+)  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=_DEFAULT.seed, show_default=True, help="Seed of fine-tuning.")
 @click.option("--threads", type=click.IntRange(1, 256), default=_DEFAULT.threads, show_default=True, help="Threads of torch.")
 @click.option("--simplify", "fewer", is_flag=True, help="Then remove neurons that can never fire, as snnc simplify does.")

@@ -16,6 +16,7 @@ from snnc.base.files import must_be_free, write_bytes
 from snnc.cli._common import PATH, force_option, json_option, print_json, print_table, progress, quiet_option, say
 from snnc.cli._data import data_options, number_or_all
 from snnc.cli._engine import engine_option
+from snnc.data.labels import in_words, value_in_words
 from snnc.data.load import Source
 from snnc.errors import UsageError
 from snnc.network.model import Network
@@ -156,16 +157,19 @@ def _report(net: Network, evaluation: Evaluation, comparison: Contrast | None, a
 
 
 def _right(evaluation: Evaluation) -> str:
-    """Return in words how many samples are right; recorded rasters have no labels."""
-    if evaluation.accuracy is None:
+    """Return in words how well samples are answered; recorded rasters have no labels."""
+    if evaluation.score is None:
         return f"{evaluation.samples:,} samples, "
+    if evaluation.accuracy is None:
+        return f"{evaluation.samples:,} samples, {in_words(evaluation.measure, evaluation.score)}, "
     return f"{evaluation.correct:,} of {evaluation.samples:,} right = {100 * evaluation.accuracy:.2f} %, "
 
 
 def _evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
+    other: dict[str, Any] = {} if evaluation.measure == "accuracy" else {evaluation.measure: evaluation.score}
     return {
         "samples": evaluation.samples, "steps": evaluation.steps,
-        "correct": evaluation.correct, "accuracy": evaluation.accuracy,
+        "correct": evaluation.correct, "accuracy": evaluation.accuracy, **other,
         "spikes": dict(evaluation.spikes), "rates": evaluation.rates, "synaptic_operations": dict(evaluation.synaptic_operations),
     }  # fmt: skip
 
@@ -196,12 +200,17 @@ def _print_comparison(comparison: Contrast) -> None:
         for name, d in comparison.differences.items()
     ]  # fmt: skip
     accuracy = ""
-    if a.accuracy is not None and b.accuracy is not None:
-        accuracy = f"accuracy {100 * a.accuracy:.2f} % there, {100 * b.accuracy:.2f} % here; "
+    if a.score is not None and b.score is not None:
+        accuracy = f"{in_words(a.measure, a.score)} there, {value_in_words(b.measure, b.score)} here; "
     print_table(
-        f"against the other network: {accuracy}"
-        f"{comparison.classes_differing:,} of {a.samples:,} samples classified differently",
+        f"against the other network: {accuracy}{_reclassified(comparison)}",
         ("population", "slots that differ", "spikes there / here", "sum of |count - count|", "samples that differ",
          "first step that differs (median)"),
         rows,
     )  # fmt: skip
+
+
+def _reclassified(comparison: Contrast) -> str:
+    if comparison.reference.measure != "accuracy":
+        return f"{comparison.reference.samples:,} samples"
+    return f"{comparison.classes_differing:,} of {comparison.reference.samples:,} samples classified differently"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.data.dataset import Split
+from snnc.data.labels import Labels, checked
 from snnc.errors import DataError
 from snnc.network.encoding import Samples
 from snnc.network.events import MOST_PLACES, Events, Sensor
@@ -17,8 +18,8 @@ Arrays = Mapping[str, NDArray[Any]]
 Part = Split | Literal["all"]
 
 OF_EVENTS = ("t", "x", "y", "p", "offsets", "sensor")
-KNOWN = ("images", "rasters", *OF_EVENTS, "labels", "split")
-REMEDY = "name the arrays images, rasters, or t, x, y, p and offsets, and labels; see docs/data.md"
+KNOWN = ("images", "rasters", *OF_EVENTS, "labels", "targets", "split")
+REMEDY = "name the arrays images, rasters, or t, x, y, p and offsets, and labels or targets; see docs/data.md"
 MICROSECONDS = 1e6  # of a time in floats
 
 
@@ -28,7 +29,7 @@ class Content:
 
     samples: Samples
     shape: tuple[int, ...]
-    labels: NDArray[np.int64]
+    labels: Labels
     names: tuple[str, ...] = ()
     test: NDArray[np.bool_] | None = None
 
@@ -73,8 +74,10 @@ def _content(arrays: Arrays, where: str, sensor: Sensor | None, names: tuple[str
     kinds = [kind for kind in ("images", "rasters", "t") if kind in arrays]
     if len(kinds) != 1:
         raise DataError(f"holds {_listed(arrays)}: {len(kinds)} kinds of samples, expected one", where=where, fix=REMEDY)
-    if "labels" not in arrays:
+    if "labels" not in arrays and "targets" not in arrays:
         raise DataError("holds no labels", where=where, fix="add an array called labels, with the class of each sample")
+    if "labels" in arrays and "targets" in arrays:
+        raise DataError("holds labels and targets", where=where, fix="keep one: classes in labels, or values in targets")
     if sensor is not None and kinds == ["t"]:
         samples: Samples = _events(arrays, sensor, where)
         shape: tuple[int, ...] = sensor
@@ -82,7 +85,11 @@ def _content(arrays: Arrays, where: str, sensor: Sensor | None, names: tuple[str
         if odd := sorted(set(OF_EVENTS) & arrays.keys()):
             raise DataError(f"holds {odd[0]} beside {kinds[0]}", where=where, fix=REMEDY)
         samples, shape = _dense(arrays[kinds[0]], kinds[0], where)
-    labels = _labels(arrays["labels"], len(samples), where)
+    if "targets" in arrays:
+        targets = arrays["targets"].astype(np.float64)
+        labels = checked(targets[:, None] if targets.ndim == 1 else targets, len(samples), "samples", where)
+    else:
+        labels = _labels(arrays["labels"], len(samples), where)
     return Content(samples, shape, labels, names, _test(arrays, len(samples), where))
 
 
@@ -114,11 +121,14 @@ def whole_bytes(array: NDArray[Any], name: str, where: str) -> NDArray[np.uint8]
     return kept
 
 
-def _labels(array: NDArray[Any], samples: int, where: str) -> NDArray[np.int64]:
-    if array.shape != (samples,):
-        raise DataError(f"has labels of shape {array.shape} for {samples} samples", where=where, fix="pass one label a sample")
+def _labels(array: NDArray[Any], samples: int, where: str) -> Labels:
+    if array.ndim not in (1, 2) or len(array) != samples or not array.size:
+        what = f"has labels of shape {array.shape} for {samples} samples"
+        raise DataError(what, where=where, fix="pass one label a sample, or one for each of its steps")
     if array.dtype.kind not in "biuf" or not np.isfinite(array).all() or (array != np.floor(array)).any() or (array < 0).any():
-        raise DataError("has labels that are no whole numbers from 0 on", where=where, fix="number the classes from 0")
+        raise DataError(
+            "has labels that are no whole numbers from 0 on", where=where, fix="number the classes from 0, or call values targets"
+        )
     labels = array.astype(np.int64)
     if labels.min(initial=0) == labels.max(initial=0):
         raise DataError("has samples of one class only", where=where, fix="add samples of another class")

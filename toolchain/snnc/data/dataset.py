@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from snnc.data.labels import MEASURES, Labels, Measure, Task, checked, steps_of, task_of
 from snnc.errors import DataError
 from snnc.network.encoding import Encoding, Samples, encode, encoded_shape
 from snnc.network.events import Events
@@ -18,7 +19,6 @@ Split = Literal["train", "test"]
 Kind = Literal["images", "rasters", "events"]
 
 FOLDER_VARIABLE = "SNNC_DATA"
-MOST_CLASSES = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,8 @@ class Dataset:
         samples: Images (samples, n), rasters (samples, steps, n), or `Events`. Each pixel, or message of a raster, is a whole
             number 0 .. 255; those of another type than uint8 are converted.
         shape: Of one image, of a step of a raster, or of the sensor: polarities, rows and columns.
-        labels: Class of each sample (samples,), from 0.
+        labels: Class of each sample (samples,), from 0; or the class in each step (samples, steps); or, as floats, the values
+            that a readout is to have: (samples, outputs) in the mean over the steps, or (samples, steps, outputs).
         names: Of the classes, for people; none where only numbers are known.
 
     Raises:
@@ -48,7 +49,7 @@ class Dataset:
     split: Split
     samples: Samples
     shape: tuple[int, ...]
-    labels: NDArray[np.int64]  # (samples,)
+    labels: Labels
     names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -58,17 +59,13 @@ class Dataset:
             raise DataError("has no samples", where=where, fix="pass at least one sample")
         if isinstance(samples, Events) and samples.sensor != self.shape:
             raise DataError(f"has events of a sensor {samples.sensor} for the shape {self.shape}", where=where)
-        if labels.shape != (len(samples),):
-            what = "images" if self._is_images(samples) else "samples"
-            raise DataError(f"has labels {labels.shape} for {len(samples)} {what}", where=where, fix="pass one label a sample")
-        _must_be_whole("labels", labels, MOST_CLASSES - 1, where, "number the classes from 0")
-        kept = labels.astype(np.int64, copy=False).view()
-        kept.setflags(write=False)
+        kept = checked(labels, len(samples), "images" if self._is_images(samples) else "samples", where)
         object.__setattr__(self, "labels", kept)
         object.__setattr__(self, "samples", samples)
 
     def __repr__(self) -> str:
-        return f"Dataset({self.name!r}, {self.split}, {len(self):,} {self.kind} {self.shape}, {self.classes} classes)"
+        wanted = {"classes": "classes", "steps": "classes in each step", "values": "values"}[self.task]
+        return f"Dataset({self.name!r}, {self.split}, {len(self):,} {self.kind} {self.shape}, {self.outputs} {wanted})"
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -92,9 +89,26 @@ class Dataset:
         return self.samples
 
     @property
+    def task(self) -> Task:
+        """What the labels ask for: "classes", "steps" (a class in each step) or "values"."""
+        return task_of(self.labels)
+
+    @property
+    def measure(self) -> Measure:
+        """How answers are judged: "accuracy", "step_accuracy" (share of the steps) or "squared_error"."""
+        return MEASURES[self.task]
+
+    @property
     def classes(self) -> int:
-        """Number of classes: the highest label and 1, or the number of their names."""
+        """Number of classes: the highest label and 1, or the number of their names. Raises DataError for values."""
+        if self.task == "values":
+            raise DataError("is labelled with values, not with classes", where=f"data set {self.name!r}")
         return max(int(self.labels.max()) + 1, len(self.names))
+
+    @property
+    def outputs(self) -> int:
+        """Number of output neurons that it takes: one for each class, or for each value."""
+        return int(self.labels.shape[-1]) if self.task == "values" else self.classes
 
     @cached_property
     def sha256(self) -> str:
@@ -108,7 +122,9 @@ class Dataset:
             digest.update(repr((self.name, self.split, self.shape, self.samples.shape)).encode())
         for array in arrays:
             digest.update(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
-        digest.update(np.ascontiguousarray(self.labels).astype("<i8").tobytes())
+        if self.task != "classes":
+            digest.update(repr((self.task, self.labels.shape)).encode())
+        digest.update(np.ascontiguousarray(self.labels).astype("<f8" if self.task == "values" else "<i8").tobytes())
         return digest.hexdigest()
 
     def first(self, samples: int) -> "Dataset":
@@ -137,19 +153,37 @@ class Dataset:
         return encode(encoding, self.samples[chosen], first_sample, self.shape)
 
 
+def must_have_classes(data: Dataset, what: str) -> None:
+    """Raise DataError for data whose samples have no class each: ``what`` reports accuracies."""
+    if data.task != "classes":
+        kind = "values" if data.task == "values" else "a class in each step"
+        fix = "use snnc train, prune, quantise and simulate, which report its measure"
+        raise DataError(f"is labelled with {kind}, and {what} reports accuracies of classes", where=data.name, fix=fix)
+
+
 def must_go_together(train: Dataset, test: Dataset | None, encoding: Encoding) -> None:
     """Raise DataError if an encoding does not take both splits, if their shapes differ, or the test split has more classes."""
     shapes = [split.input_shape(encoding) for split in (train, test) if split]
-    for split in (train, test):
-        if split and split.kind == "rasters":
-            split.encoded(encoding, slice(1))  # raises for another number of steps
+    for split in filter(None, (train, test)):
+        _must_have_steps(split, encoding)
     if test and shapes[0] != shapes[1]:
         raise DataError(f"has inputs of {shapes[1]}, the training split of {shapes[0]}", where=f"data set {test.name!r}, test")
-    if test and test.classes > train.classes:
-        fix = "add training samples of each class"
-        raise DataError(
-            f"has {test.classes} classes, the training split {train.classes}", where=f"data set {test.name!r}", fix=fix
-        )
+    if test and test.task != train.task:
+        what = f"is labelled with {test.task}, the training split with {train.task}"
+        raise DataError(what, where=f"data set {test.name!r}", fix="label both alike")
+    if test and (test.outputs > train.outputs or (test.task == "values" and test.outputs < train.outputs)):
+        kind, fix = ("values", "label both alike") if test.task == "values" else ("classes", "add training samples of each class")
+        what = f"has {test.outputs} {kind}, the training split {train.outputs}"
+        raise DataError(what, where=f"data set {test.name!r}", fix=fix)
+
+
+def _must_have_steps(split: Dataset, encoding: Encoding) -> None:
+    """Raise DataError for rasters, or labels of steps, of another number of steps than the encoding has."""
+    if split.kind == "rasters":
+        split.encoded(encoding, slice(1))  # raises for another number of steps
+    if (steps := steps_of(split.labels)) not in (None, encoding.steps):
+        what = f"has labels of {steps} steps, the encoding has {encoding.steps}"
+        raise DataError(what, where=f"data set {split.name!r}, {split.split}", fix=f"use -T {steps}, or label each of the steps")
 
 
 def _checked(samples: NDArray[Any], shape: tuple[int, ...], where: str) -> NDArray[np.uint8]:
@@ -181,7 +215,8 @@ def must_suit(net: Network, data: Dataset) -> None:
     if pixels != inputs:
         what = f"images of {pixels} pixels" if data.kind == "images" else f"{data.kind} of {pixels} places"
         raise DataError(f"has {what}, the network has {inputs} inputs", where=data.name, fix=fix)
-    if data.classes > net.output.size:
-        raise DataError(f"has {data.classes} classes, the network has {net.output.size} outputs", where=data.name, fix=fix)
-    if net.encoding and data.kind == "rasters":
-        data.encoded(net.encoding, slice(1))  # raises for another number of steps
+    if data.outputs > net.output.size or (data.task == "values" and data.outputs < net.output.size):
+        kind = "values" if data.task == "values" else "classes"
+        raise DataError(f"has {data.outputs} {kind}, the network has {net.output.size} outputs", where=data.name, fix=fix)
+    if net.encoding:
+        _must_have_steps(data, net.encoding)

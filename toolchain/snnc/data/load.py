@@ -12,6 +12,7 @@ from snnc.base.public import Seed, public
 from snnc.data import readers, sets
 from snnc.data.content import Content, Part
 from snnc.data.dataset import Dataset, Split
+from snnc.data.labels import Labels, task_of
 from snnc.errors import DataError, UsageError, nearest
 
 TEST_PART = 0.2  # of each class, where a seed splits
@@ -100,13 +101,14 @@ def _chosen(parts: dict[Part, Content] | Dataset, split: Split, seed: int | None
     return dataset if mask.all() else dataset.of(mask)
 
 
-def _drawn(labels: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
-    """Return which samples are test samples: of each class a fifth, at least one if it has two."""
+def _drawn(labels: Labels, seed: int) -> NDArray[np.bool_]:
+    """Return which samples are test samples: of each class a fifth, at least one if it has two; of other labels of all."""
     if not 0 <= seed < MOST_SEED:
         raise UsageError(f"{seed} is no seed", where="--split-seed", fix="use a whole number from 0 on")
     test = np.zeros(len(labels), np.bool_)
-    for label in np.unique(labels):
-        of_class = np.flatnonzero(labels == label)
+    group = labels if task_of(labels) == "classes" else np.zeros(len(labels), np.int64)
+    for label in np.unique(group):
+        of_class = np.flatnonzero(group == label)
         count = max(round(len(of_class) * TEST_PART), min(len(of_class) - 1, 1))
         test[np.random.default_rng([seed, int(label)]).permutation(of_class)[:count]] = True
     return test

@@ -15,12 +15,19 @@ def summary(data: Dataset) -> dict[str, Any]:
     Of events: their number, the mean of a sample, the longest time, events a second and place. Of rasters: steps, the largest
     message, and messages other than 0 a slot. Of images: the mean pixel, and the part that is not black.
     """
-    counts = np.bincount(data.labels, minlength=data.classes)
-    names = data.names or tuple(str(label) for label in range(len(counts)))
     return {
         "name": data.name, "split": data.split, "kind": data.kind, "samples": len(data), "shape": list(data.shape),
-        "classes": {name: int(count) for name, count in zip(names, counts, strict=False)}, "sha256": data.sha256, **_facts(data),
+        **_labels(data), "sha256": data.sha256, **_facts(data),
     }  # fmt: skip
+
+
+def _labels(data: Dataset) -> dict[str, Any]:
+    """Return samples, or steps, by class; of values their number and range."""
+    if data.task == "values":
+        return {"classes": {}, "values": data.outputs, "smallest": float(data.labels.min()), "largest": float(data.labels.max())}
+    counts = np.bincount(data.labels.reshape(-1), minlength=data.classes)
+    names = data.names or tuple(str(label) for label in range(len(counts)))
+    return {"classes": {name: int(count) for name, count in zip(names, counts, strict=False)}}
 
 
 def _facts(data: Dataset) -> dict[str, Any]:

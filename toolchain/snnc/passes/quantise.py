@@ -110,6 +110,19 @@ def scales(net: Network) -> Mapping[str, float]:
     return scales_by_population
 
 
+def voltage_unit(net: Network) -> float:
+    """Return what a voltage of 1 of the float network is in the output of a network: 1 where that is a float.
+
+    Raises NetworkError for a fixed network that `quantise` did not make.
+    """
+    if not isinstance(net.numeric, Fixed):
+        return 1.0
+    if net.output.name not in (scale := scales(net)):
+        what = "does not say what its voltages are in floats"
+        raise NetworkError(what, where=f"network {net.name!r}", fix="run snnc quantise on the float network")
+    return scale[net.output.name] * (1 << net.numeric.state_shift)
+
+
 def recorded(net: Network, key: str) -> Mapping[str, Any]:
     """Return what `quantise` recorded of each population; empty if it did not. Raises NetworkError if that is no table."""
     settings: Any = next((s.settings.get(key, {}) for s in reversed(net.done) if s.name == "quantise"), {})

@@ -20,7 +20,7 @@ from snnc.budget import fpga
 from snnc.budget.check import Budget, check
 from snnc.budget.remedies import must_fit
 from snnc.chips.profile import Profile
-from snnc.data.dataset import Dataset
+from snnc.data.dataset import Dataset, must_have_classes
 from snnc.data.load import Source
 from snnc.errors import ConfigError, UnsupportedError, nearest
 from snnc.mapping.place import place
@@ -120,6 +120,7 @@ def run_chain(
     configuration, UnsupportedError or DoesNotFitError if the chip cannot hold the network, and what the stages raise.
     """
     must_have_torch()
+    must_have_classes(test, "snnc run")
     profile, target = chips.load(chain.goal.hw), targets.load(chain.goal.target)
     _must_express(chain, profile, target)
     _open(chain, out, resume, force)

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import numpy as np
 
 from snnc.base.config import config_of
 from snnc.base.public import Count, Seed, Times, public
 from snnc.data.dataset import Dataset
+from snnc.data.labels import in_words, value_in_words
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Network
 from snnc.network.units import DECAY
@@ -16,7 +17,7 @@ from snnc.passes.quantise import QuantiseConfig
 from snnc.passes.quantise import quantise as rounded
 from snnc.pipeline.arguments import Chip, Data, Say, dataset_of, profile_of, silent
 from snnc.pipeline.limit import must_keep_budgets
-from snnc.training.settings import FinetuneConfig, must_have_torch
+from snnc.training.settings import FinetuneConfig, Loss, must_have_torch
 
 _DEFAULT = FinetuneConfig()
 
@@ -28,6 +29,7 @@ def quantise(
     *,
     finetune_epochs: Times = 0,
     finetune_lr: float = _DEFAULT.lr,
+    finetune_loss: Loss | None = None,
     seed: Seed = _DEFAULT.seed,
     threads: Count = _DEFAULT.threads,
     data: Data = "digits",
@@ -44,6 +46,7 @@ def quantise(
         chip: Name of a chip, path of its profile, or the profile.
         finetune_epochs: Then train so often over the data in the chip's integers, and keep the best epoch.
         finetune_lr: Learning rate of that training, in the unit of the float weights.
+        finetune_loss: Loss of that training (default: the one that the network was trained with, where its history says it).
         seed: Seed of that training.
         threads: Threads of torch.
         data: Name of the data set for that training, or its training split.
@@ -76,8 +79,20 @@ def quantise(
     if not finetune_epochs:
         return fixed
     must_have_torch()
-    tuning = FinetuneConfig(epochs=finetune_epochs, lr=finetune_lr, seed=seed, threads=threads)
-    return _finetuned(net, fixed, dataset_of(data, "train", folder), tuning, quiet, say)
+    samples = dataset_of(data, "train", folder)
+    loss = finetune_loss or _loss_of(net, samples)
+    tuning = FinetuneConfig(epochs=finetune_epochs, lr=finetune_lr, loss=loss, seed=seed, threads=threads)
+    return _finetuned(net, fixed, samples, tuning, quiet, say)
+
+
+def _loss_of(net: Network, samples: Dataset) -> Loss:
+    """Return the loss that a network was trained with last; where its history says none, one that goes with output and labels."""
+    for stage in reversed(net.done):
+        if (loss := stage.settings.get("loss")) in get_args(Loss):
+            return cast(Loss, loss)
+    if samples.task != "values":
+        return "counts"
+    return "rate" if net.output.neuron is None or net.output.neuron.rule.fires else "membrane_mse"
 
 
 def _finetuned(net: Network, fixed: Network, samples: Dataset, config: FinetuneConfig, quiet: bool, say: Say) -> Network:
@@ -87,10 +102,11 @@ def _finetuned(net: Network, fixed: Network, samples: Dataset, config: FinetuneC
 
     must_keep_budgets(fixed, samples)
     tuned = finetune(net, fixed, samples, config, Record(quiet=quiet))
-    kept = tuned.done[-1].settings
+    kept, measure = tuned.done[-1].settings, samples.measure
+    now, before = kept[f"validation_{measure}"], kept[f"validation_{measure}_before"]
     say(
-        f"kept epoch {kept['kept_epoch']} of {config.epochs}: validation accuracy {100 * kept['validation_accuracy']:.2f} %, "
-        f"before {100 * kept['validation_accuracy_before']:.2f} %"
+        f"kept epoch {kept['kept_epoch']} of {config.epochs}: validation {in_words(measure, now)}, "
+        f"before {value_in_words(measure, before)}"
     )
     return tuned
 

@@ -57,7 +57,8 @@ def train(
 
     Args:
         data: Name of a data set, or its training split.
-        test: Test split, on which accuracy is measured after every epoch (default: that of a data set given by its name).
+        test: Test split, on which accuracy, or the measure of other labels, is taken after every epoch (default: that of a data
+            set given by its name).
         folder: Where the files of the data set are (default: the environment variable SNNC_DATA).
         keep: Keep a checkpoint (.ckpt, .best.ckpt) and the metrics of every epoch (.metrics.jsonl) beside this path.
         resume: Checkpoint to go on from, with the same settings.
@@ -241,7 +242,7 @@ class Fitted:
         goal: What it was to fit.
         uses: What ``fixed`` needs of what is limited.
         rounds: Times that it was trained; 0 if it fitted already, and is as it was.
-        accuracy: Of ``fixed`` on the test split; None without one.
+        accuracy: Of ``fixed`` on the test split; None without one, or where its samples have no class each.
         kept: Networks of the rounds, beside ``keep``: what a run that was stopped goes on from.
 
     Examples:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 import snnc.targets as targets
 from snnc.base.public import Count, Seconds, Seed, Times, public
 from snnc.data.dataset import Split
+from snnc.data.labels import task_of
 from snnc.errors import UsageError
 from snnc.network.arithmetic import Fixed
 from snnc.network.html import block
@@ -265,8 +266,8 @@ def _resumed(net: Network, given: Samples, parts: list[Batch], coverage: Coverag
 
 
 def _accuracy(comparison: Comparison, labels: NDArray[np.int64] | None) -> dict[str, float]:
-    """Return the accuracy of both runs, if labels are known."""
-    if labels is None:
+    """Return the accuracy of both runs, if the class of each sample is known."""
+    if labels is None or task_of(labels) != "classes":
         return {}
     answers = {"reference": comparison.reference_classes, "candidate": comparison.candidate_classes}
     return {name: float(np.mean(classes[: len(labels)] == labels[: len(classes)])) for name, classes in answers.items()}

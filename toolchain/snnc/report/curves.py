@@ -1,14 +1,14 @@
 """How training and pruning went: accuracy and loss over epochs, over connectivity, and each layer's synapses. Part of report."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, get_args
 
+from snnc.data.labels import NAMES, Measure, merit, value_in_words
 from snnc.report.blocks import Block, Section, Table, figure, not_recorded
 from snnc.report.facts import number, percent, table, whole
 from snnc.report.folder import RunFolder
 from snnc.report.plots import Axis, Line, lines
 
-ACCURACY_OF_EPOCH = Axis("accuracy", percent=True)
 CONNECTIVITY = Axis("parameter connectivity", log=True, percent=True)
 ACCURACY = Axis("test accuracy", percent=True)
 EPOCH = Axis("epoch of pruning", whole=True)
@@ -17,22 +17,26 @@ MAX_LAYERS = 24  # of which curves are drawn, from the first
 
 
 def training(run: RunFolder) -> Section:
-    """Show accuracy and loss over the epochs of training and of pruning."""
+    """Show accuracy, or the measure of other labels, and loss over the epochs of training and of pruning."""
     blocks = tuple(block for stage, name in STAGES.items() for block in _stage(run.epochs[stage], stage, name))
     return Section("training", "Training", blocks or (not_recorded("what training and pruning reached in each epoch"),))
 
 
 def _stage(metrics: Sequence[dict[str, Any]], stage: str, name: str) -> Iterator[Block]:
     epoch = Axis(f"epoch of {name}", whole=True)
-    accuracy_of = {kind: _points(metrics, "epoch", f"{kind}_accuracy") for kind in ("test", "train")}
-    curves = [Line(f"{kind} samples", points) for kind, points in accuracy_of.items() if points]
+    measures: tuple[Measure, ...] = get_args(Measure)
+    measure = next((m for m in measures if any(f"train_{m}" in line for line in metrics)), measures[0])
+    scores_of = {kind: _points(metrics, "epoch", f"{kind}_{measure}") for kind in ("test", "train")}
+    curves = [Line(f"{kind} samples", points) for kind, points in scores_of.items() if points]
     if curves:
-        best = max(curves[0].points, key=lambda point: point[1])
-        marked = Line(f"best: epoch {best[0]:.0f}, {percent(best[1])}", [best], joined=False)
-        ends = "; ".join(f"{line.name} end at {percent(line.last[1])}" for line in curves)
-        alt = f"Accuracy over the epochs of {name}: {ends}; {marked.name}."
-        caption = f"Accuracy at the end of each epoch of {name}."
-        yield figure(f"accuracy-{stage}", alt, caption, lines, epoch, ACCURACY_OF_EPOCH, [*curves, marked])
+        best = max(curves[0].points, key=lambda point: merit(measure, point[1]))
+        marked = Line(f"best: epoch {best[0]:.0f}, {value_in_words(measure, best[1])}", [best], joined=False)
+        ends = "; ".join(f"{line.name} end at {value_in_words(measure, line.last[1])}" for line in curves)
+        title = NAMES[measure].capitalize()
+        alt = f"{title} over the epochs of {name}: {ends}; {marked.name}."
+        axis = Axis(NAMES[measure], percent=measure != "squared_error")
+        caption = f"{title} at the end of each epoch of {name}."
+        yield figure(f"accuracy-{stage}", alt, caption, lines, epoch, axis, [*curves, marked])
     if points := _points(metrics, "epoch", "loss"):
         alt = f"Training loss over the epochs of {name}, from {points[0][1]:.4g} to {points[-1][1]:.4g}."
         caption = f"Training loss, the mean over each epoch of {name}."

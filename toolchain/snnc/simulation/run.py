@@ -56,12 +56,17 @@ def models(net: Network) -> dict[str, type[Neuron]]:
     return {p.name: type(p.neuron) for p in net.populations if p.neuron}
 
 
+def answers(run: Run, output: Population) -> NDArray[Any]:
+    """Return what an output is judged by, (samples, steps, n): its spikes, or the `readout` of one that never fires."""
+    if output.neuron is None or output.neuron.rule.fires:
+        return run.spikes[output.name]
+    return run.states[output.name][output.neuron.readout]
+
+
 def classes(run: Run, output: Population) -> NDArray[np.int64]:
     """The class of each sample, (samples,): the output neuron with most spikes, or, of a readout that never fires, with the
     largest sum of its `readout` over all steps; the first of equals.
     """
-    if output.neuron is None or output.neuron.rule.fires:
-        votes = run.spikes[output.name].sum(axis=1, dtype=np.int64)
-    else:
-        votes = run.states[output.name][output.neuron.readout].sum(axis=1)
+    answer = answers(run, output)
+    votes = answer.sum(axis=1) if answer.dtype.kind == "f" else answer.sum(axis=1, dtype=np.int64)
     return np.asarray(votes.argmax(axis=1), np.int64)

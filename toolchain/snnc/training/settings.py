@@ -33,7 +33,7 @@ class FitConfig(Config):
         "counts",
         "counts: cross-entropy over the spike counts; rate: squared error of the firing rates against one-hot; first_spike: "
         "cross-entropy over the steps before the first spike; for a readout that never fires, membrane: cross-entropy over its "
-        "voltages in each step; membrane_mse: squared error of its mean voltages against one-hot.",
+        "voltages in each step; membrane_mse: squared error of its mean voltages against one-hot or values.",
     )
     augment: Augment = setting(
         "none",

@@ -55,8 +55,8 @@ def _described(data: Dataset, config: TrainConfig) -> Described:
     if config.factory:
         return _module(config.factory, data, config)
     if config.model:
-        return from_layers(read_layers(Path(config.model)), data.name, shape, data.classes, encoding, config.dt_s)
-    return Described(untrained(config, data.name, prod(shape), data.classes, encoding))
+        return from_layers(read_layers(Path(config.model)), data.name, shape, data.outputs, encoding, config.dt_s)
+    return Described(untrained(config, data.name, prod(shape), data.outputs, encoding))
 
 
 def _module(factory: Factory, data: Dataset, config: TrainConfig) -> Described:
@@ -76,7 +76,7 @@ def _own(data: Dataset, encoding: Encoding, config: TrainConfig) -> tuple[nn.Mod
     start = _described(data, config)
     net = start.network
     must_suit(net, data)
-    losses.must_suit(config.loss, net.output)
+    losses.must_suit(config.loss, net.output, data.task)
     learning = Learning(config.learn, config.max_delay, config.epochs * steps_in_epoch(data, config), config.seed)
     graph = FloatGraph(net, config.kernel, learning=learning, normed=start.normed).to(config.device)
     return graph, lambda stage: graph.to_network((Stage(stage.name, {**stage.settings, **start.stated}),))
@@ -84,9 +84,9 @@ def _own(data: Dataset, encoding: Encoding, config: TrainConfig) -> tuple[nn.Mod
 
 def _layers(data: Dataset, encoding: Encoding, config: TrainConfig) -> tuple[nn.Module, Callable[[Stage], Network]]:
     """Return snnTorch's layers, which `from_network` can make again, and the function that returns their network."""
-    losses.must_suit(config.loss, Population("output", (data.classes,), neurons.get(config.own_neuron).example()))
+    losses.must_suit(config.loss, Population("output", (data.outputs,), neurons.get(config.own_neuron).example()), data.task)
     model = build(
-        (prod(data.input_shape(encoding)), *config.hidden, data.classes),
+        (prod(data.input_shape(encoding)), *config.hidden, data.outputs),
         neuron="synaptic" if config.neuron == "synaptic" else "leaky",
         beta=config.beta,
         alpha=config.alpha,

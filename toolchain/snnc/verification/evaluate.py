@@ -4,24 +4,27 @@ reference simulator. After training, pruning and quantising. It only counts: the
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from snnc.data.dataset import Dataset
+from snnc.data.labels import MEASURES, Labels, Measure, in_words, scores, task_of
 from snnc.errors import DataError, NetworkError
 from snnc.network.arithmetic import Fixed
 from snnc.network.delays import parts
 from snnc.network.model import Connection, Network
+from snnc.passes.quantise import voltage_unit
 from snnc.simulation.choice import simulator
-from snnc.simulation.run import Rasters, Run, classes
+from snnc.simulation.run import Rasters, Run, answers, classes
 from snnc.verification.prove import Source, from_rasters, from_samples
 
 AT_ONCE = 1024  # samples that are simulated side by side, if they fit
 BYTES_AT_ONCE = 256 << 20  # of their rasters
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 Watch = Callable[[int, tuple[Run, ...]], None]  # number of the first sample, the run of each network
 
 
@@ -50,14 +53,17 @@ class Evaluation:
     samples: int
     steps: int
     classes: Ints  # (samples,), what the network says
-    labels: Ints  # (samples,); (0,) where none are known
+    labels: Labels  # as in `Dataset`; (0,) where none are known
     spikes: Mapping[str, int]  # by population; inputs: messages other than 0
     neurons: Mapping[str, int]  # by population
     synaptic_operations: Mapping[str, int]  # by connection: a message that reaches a synapse that exists
     interrupted: bool = False  # before all samples that were asked for
+    scores: Floats = field(
+        default_factory=lambda: np.zeros(0)
+    )  # (samples,), how well each label is met: `snnc.data.labels.scores`
 
     def __repr__(self) -> str:
-        right = "" if self.accuracy is None else f", {self.accuracy:.2%} right"
+        right = "" if self.score is None else f", {in_words(self.measure, self.score)}"
         return f"Evaluation({self.samples:,} samples{right}, {sum(self.spikes.values()):,} spikes)"
 
     @property
@@ -66,19 +72,29 @@ class Evaluation:
         return len(self.labels) > 0
 
     @property
+    def measure(self) -> Measure:
+        """What `score` is: "accuracy", "step_accuracy" where each step has a label, "squared_error" where labels are values."""
+        return MEASURES[task_of(self.labels)]
+
+    @property
+    def score(self) -> float | None:
+        """Mean over the samples of how well labels are met, as `measure` says; None without labels."""
+        return float(self.scores.mean()) if self.labelled else None
+
+    @property
     def correct(self) -> int | None:
-        """Number of samples that are classified as labelled; None without labels."""
-        return int((self.classes[: len(self.labels)] == self.labels).sum()) if self.labelled else None
+        """Number of samples that are classified as labelled; None without a class for each sample."""
+        return round(float(self.scores.sum())) if self.labelled and self.measure == "accuracy" else None
 
     @property
     def accuracy(self) -> float | None:
-        """Share of the samples that are classified as labelled; None without labels."""
+        """Share of the samples that are classified as labelled; None without a class for each sample."""
         return None if self.correct is None else self.correct / self.samples
 
     @property
     def confusion(self) -> list[list[int]] | None:
-        """How many samples of each label (row) are said to be of each class (column); None without labels."""
-        if not self.labelled:
+        """How many samples of each label (row) are said to be of each class (column); None without a class for each sample."""
+        if self.correct is None:
             return None
         n = int(max(self.labels.max(), self.classes.max())) + 1
         counts = np.zeros((n, n), np.int64)
@@ -139,7 +155,7 @@ def evaluate(
 
     Raises DataError if the data does not suit the network's input or has no samples, and what the simulator raises.
     """
-    tally, interrupted = _Tally(net), False
+    tally, interrupted = _Tally(net, _labels(data, first)), False
     try:
         for number, runs in _runs((net,), data, samples, by, first):
             tally.add(runs[0])
@@ -149,7 +165,7 @@ def evaluate(
         if not tally.classes:
             raise
         interrupted = True
-    return replace(tally.total(data, first), interrupted=interrupted)
+    return replace(tally.total(), interrupted=interrupted)
 
 
 def contrast(
@@ -161,7 +177,7 @@ def contrast(
     Raises NetworkError if they differ in populations or encoding, DataError as `evaluate` does.
     """
     _must_be_alike(reference, candidate)
-    tallies = _Tally(reference), _Tally(candidate)
+    tallies = tuple(_Tally(net, _labels(data)) for net in (reference, candidate))
     differences = {p.name: _Differences() for p in reference.ordered if p.neuron}
     for first, runs in _runs((reference, candidate), data, samples, by):
         for tally, run in zip(tallies, runs, strict=True):
@@ -171,7 +187,7 @@ def contrast(
         if watch:
             watch(first, runs)
     totals = {name: difference.total() for name, difference in differences.items()}
-    return Contrast(tallies[0].total(data), tallies[1].total(data), totals)
+    return Contrast(tallies[0].total(), tallies[1].total(), totals)
 
 
 def together(parts: Sequence[Evaluation]) -> Evaluation:
@@ -180,10 +196,11 @@ def together(parts: Sequence[Evaluation]) -> Evaluation:
     for part in parts:
         spikes.update(part.spikes)
         operations.update(part.synaptic_operations)
-    classes, labels = (np.concatenate(x) for x in ([part.classes for part in parts], [part.labels for part in parts]))
+    classes, labels, scores = (np.concatenate([getattr(p, name) for p in parts]) for name in ("classes", "labels", "scores"))
     return replace(
-        parts[0], samples=len(classes), classes=classes, labels=labels, spikes=dict(spikes), synaptic_operations=dict(operations)
-    )
+        parts[0], samples=len(classes), classes=classes, labels=labels, spikes=dict(spikes), synaptic_operations=dict(operations),
+        scores=scores,
+    )  # fmt: skip
 
 
 def _runs(
@@ -216,27 +233,40 @@ def _must_be_alike(a: Network, b: Network) -> None:
 
 
 class _Tally:
-    """Sums over the runs of a network."""
+    """Sums over the runs of a network. ``labels``: from its first sample on; none where none are known."""
 
-    def __init__(self, net: Network) -> None:
-        self.net, self.steps = net, 0
+    def __init__(self, net: Network, labels: Labels) -> None:
+        self.net, self.labels, self.steps, self.samples = net, labels, 0, 0
+        self.unit = voltage_unit(net) if task_of(labels) == "values" else 1.0
         self.classes: list[Ints] = []
+        self.scores: list[Floats] = []
         self.spikes = {p.name: 0 for p in net.ordered}
         self.operations = {c.name: 0 for c in net.connections}
 
     def add(self, run: Run) -> None:
         self.steps = run.spikes[self.net.output.name].shape[1]
         self.classes.append(classes(run, self.net.output))
+        if len(self.labels):
+            answer = answers(run, self.net.output)
+            wanted = self.labels[self.samples : self.samples + len(answer)]
+            self.scores.append(scores(answer / self.unit if self.unit != 1 else answer, wanted))
+        self.samples += len(self.classes[-1])
         for name, spikes in run.spikes.items():
             self.spikes[name] += int(np.count_nonzero(spikes))
         for c in self.net.connections:
             self.operations[c.name] += _operations(c, run)
 
-    def total(self, data: Dataset | Recorded, first: int = 0) -> Evaluation:
-        classes = np.concatenate(self.classes)
-        labels = np.zeros(0, np.int64) if isinstance(data, Recorded) else data.labels[first : first + len(classes)]
+    def total(self) -> Evaluation:
         neurons = {p.name: p.size for p in self.net.ordered}
-        return Evaluation(len(classes), self.steps, classes, labels, self.spikes, neurons, self.operations)
+        known = np.concatenate(self.scores) if self.scores else np.zeros(0)
+        return Evaluation(
+            self.samples, self.steps, np.concatenate(self.classes), self.labels[: self.samples], self.spikes, neurons,
+            self.operations, scores=known,
+        )  # fmt: skip
+
+
+def _labels(data: Dataset | Recorded, first: int = 0) -> Labels:
+    return np.zeros(0, np.int64) if isinstance(data, Recorded) else data.labels[first:]
 
 
 def _operations(c: Connection, run: Run) -> int:

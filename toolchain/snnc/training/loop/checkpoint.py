@@ -27,7 +27,7 @@ class Point:
     epoch: int = 0
     batch: int = 0
     loss: float = 0.0
-    right: int = 0
+    right: float = 0.0  # sum of the samples' scores
     seconds: float = 0.0
 
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from snnc.base.version import __version__
 from snnc.data.dataset import Dataset, must_go_together
+from snnc.data.labels import Labels, scores, task_of
 from snnc.errors import DataError, RunError
 from snnc.network.encoding import Encoding, encode
 from snnc.training.kernels import heap
@@ -66,6 +67,7 @@ def fit(
     of another training.
     """
     must_go_together(data, test, encoding)
+    losses.must_suit_labels(config.loss, data.task)
     heap.keep()
     optimizer = optimizer or torch.optim.Adam(model.parameters(), lr=config.lr, fused=True)
     record = record if record and not ranks.rank() else Record(quiet=True)
@@ -124,15 +126,15 @@ class _Loop:
             started = time.perf_counter()
             set_lr(self.optimizer, self.config, point.epoch + i / self.batches)
             at, chosen, weight = ranks.share(order[i * size : (i + 1) * size])
-            loss, right = self._step(noise, samples(chosen), self.data.labels[chosen], i * size + at, weight)
+            loss, score = self._step(noise, samples(chosen), self.data.labels[chosen], i * size + at, weight)
             point = replace(
-                point, batch=i + 1, loss=point.loss + loss * len(chosen), right=point.right + right,
+                point, batch=i + 1, loss=point.loss + loss * len(chosen), right=point.right + score,
                 seconds=point.seconds + time.perf_counter() - started,
             )  # fmt: skip
             yield point
 
-    def _step(self, noise: Encoding, samples: Any, labels: Any, first_sample: int, weight: float) -> tuple[float, int]:
-        """Return the mean loss, and how many samples are classified correctly. Samples of weight 0 do not count."""
+    def _step(self, noise: Encoding, samples: Any, labels: Labels, first_sample: int, weight: float) -> tuple[float, float]:
+        """Return the mean loss, and the sum of the samples' scores (`score_of`). Samples of weight 0 do not count."""
         device = _device(self.model)
         wanted = torch.from_numpy(labels).to(device)
         spikes = self.replica(_messages(noise, samples, self.data.shape, first_sample, device))
@@ -140,7 +142,7 @@ class _Loop:
         self.optimizer.zero_grad()
         (loss if weight == 1 else loss * weight).backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        return (loss.item(), int((spikes.sum(1).argmax(1) == wanted).sum())) if weight else (0.0, 0)
+        return (loss.item(), score_of(spikes.detach(), labels)) if weight else (0.0, 0.0)
 
     def left(self, point: Point) -> int:
         """Number of batches to come."""
@@ -151,11 +153,12 @@ class _Loop:
     ) -> Metrics:
         """Return the metrics of a finished epoch, over all processes. ``between`` is called between batches of the test."""
         started = time.perf_counter()
-        loss, right = ranks.summed(point.loss, point.right)
-        line: Metrics = {"epoch": point.epoch + 1, "loss": loss / len(self.data), "train_accuracy": right / len(self.data)}
+        loss, score = ranks.summed(point.loss, point.right)
+        measure, samples = self.data.measure, len(self.data)
+        line: Metrics = {"epoch": point.epoch + 1, "loss": loss / samples, f"train_{measure}": score / samples}
         _must_be_finite(self.model, line, self.config)
         ranks.align(self.model)
-        line |= {"test_accuracy": _shared_accuracy(self.model, test, self.encoding, between)} if test else {}
+        line |= {f"test_{measure}": _shared_score(self.model, test, self.encoding, between)} if test else {}
         line |= after_epoch() if after_epoch else {}
         return line | {"seconds": round(point.seconds + time.perf_counter() - started, 3)}
 
@@ -169,32 +172,40 @@ def _must_be_finite(model: nn.Module, line: Metrics, config: FitConfig) -> None:
         )
 
 
-def accuracy(model: nn.Module, data: Dataset, encoding: Encoding) -> float:
-    """Return the share of the samples whose class fires most (the first of equals), on the rasters of the encoding's own seed."""
+def mean_score(model: nn.Module, data: Dataset, encoding: Encoding) -> float:
+    """Return the mean over the samples of how well they are answered (`score_of`), on the rasters of the encoding's own seed."""
     if not len(data):
         raise DataError("has no samples", where=f"{data.name} {data.split}")
-    return _right(model, data, encoding, 0, 1) / len(data)
+    return _total(model, data, encoding, 0, 1) / len(data)
 
 
-def _shared_accuracy(model: nn.Module, data: Dataset, encoding: Encoding, between: Callable[[], None]) -> float:
-    """Return the same, where each process has taken its part of the samples."""
-    return ranks.summed(_right(model, data, encoding, ranks.rank(), ranks.count(), between))[0] / len(data)
+def score_of(answer: Tensor, labels: Labels) -> float:
+    """Return the sum over samples of how well an answer (batch, steps, outputs) matches labels, as `snnc.data.labels.scores`:
+    of classes the number of samples whose class fires most, the first of equals.
+    """
+    if task_of(labels) == "classes":
+        return int((answer.sum(1).argmax(1).cpu().numpy() == labels).sum())
+    return float(scores(answer.cpu().numpy(), labels).sum())
 
 
-def _right(
+def _shared_score(model: nn.Module, data: Dataset, encoding: Encoding, between: Callable[[], None]) -> float:
+    """Return the mean score, where each process has taken its part of the samples."""
+    return ranks.summed(_total(model, data, encoding, ranks.rank(), ranks.count(), between))[0] / len(data)
+
+
+def _total(
     model: nn.Module, data: Dataset, encoding: Encoding, part: int, parts: int, between: Callable[[], None] = lambda: None
-) -> int:
+) -> float:
     model.eval()
-    right, first = 0, part * EVALUATION_BATCH
+    total, first = 0.0, part * EVALUATION_BATCH
     with torch.no_grad():
         for start in range(first, len(data), parts * EVALUATION_BATCH):
             if start > first:
                 between()
             batch = slice(start, start + EVALUATION_BATCH)
-            spikes = model(_messages(encoding, data.samples[batch], data.shape, start, _device(model)))
-            classes = spikes.sum(1).argmax(1).cpu().numpy()
-            right += int((classes == data.labels[batch]).sum())
-    return right
+            answer = model(_messages(encoding, data.samples[batch], data.shape, start, _device(model)))
+            total += score_of(answer, data.labels[batch])
+    return total
 
 
 def _messages(encoding: Encoding, samples: Any, shape: tuple[int, ...], first_sample: int, device: torch.device) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from snnc.base.files import must_be_free, write_bytes
+from snnc.data.labels import Measure, in_words, measured, merit
 from snnc.errors import FileError, MissingDependencyError, of_memory
 
 CHECKPOINT = "snnc.checkpoint/2"
@@ -60,13 +61,21 @@ class Record:
 
 
 def _is_best(metrics: list[Metrics]) -> bool:
-    """Return whether the last epoch classifies best of those with the fewest synapses; on test samples, if there are any."""
+    """Return whether the last epoch answers best of those with the fewest synapses; on test samples, if there are any."""
 
-    def merit(line: Metrics) -> tuple[float, float]:
-        score = line["test_accuracy"] if "test_accuracy" in line else line["train_accuracy"]
-        return -float(line.get("parameter_connectivity", 1)), float(score)
+    def rank(line: Metrics) -> tuple[float, float]:
+        return -float(line.get("parameter_connectivity", 1)), merit(*_score(line)[0])
 
-    return all(merit(metrics[-1]) > merit(line) for line in metrics[:-1])
+    return all(rank(metrics[-1]) > rank(line) for line in metrics[:-1])
+
+
+def _score(line: Metrics) -> tuple[tuple[Measure, float], bool]:
+    """Return the measure of an epoch and its value, and whether it is of test samples."""
+    of_test = measured(line, "test")
+    score = of_test or measured(line, "train")
+    if score is None:
+        raise KeyError("no measure in a line of metrics")
+    return score, of_test is not None
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -115,8 +124,8 @@ def _short(value: float) -> str:
 def _reached(line: Metrics, epochs: int) -> str:
     """Return what a bar has room for: the epoch that runs now, and what the last one reached."""
     words = [f"epoch {min(line['epoch'] + 1, epochs)} of {epochs}"]
-    accuracy = line.get("test_accuracy", line["train_accuracy"])
-    words.append(f"accuracy {accuracy:.2%}{'' if 'test_accuracy' in line else ' (training)'}")
+    score, is_test = _score(line)
+    words.append(f"{in_words(*score)}{'' if is_test else ' (training)'}")
     if "parameter_connectivity" in line:
         words.append(f"connectivity {line['parameter_connectivity']:.2%}")
     return ", ".join(words)

@@ -136,9 +136,9 @@ def _tried(fed: _Fed, data: Dataset, own: OwnConfig, device: str) -> dict[str, T
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
         fix = "see the contract in the docs, and --input"
         raise ConfigError(f"fails on an input of {shape}: {str(error).splitlines()[0]}", where=where, fix=fix) from error
-    if first.dim() != 3 or len(first) != 2 or first.shape[2] < data.classes:
+    if first.dim() != 3 or len(first) != 2 or first.shape[2] < data.outputs:
         raise ConfigError(
-            f"answers 2 samples with {tuple(first.shape)}, expected (2, steps, {data.classes})",
+            f"answers 2 samples with {tuple(first.shape)}, expected (2, steps, {data.outputs})",
             where=where,
             fix="return the spikes of every step, (batch, steps, classes)",
         )

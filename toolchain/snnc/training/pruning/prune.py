@@ -38,7 +38,7 @@ def prune(
     if encoding is None:
         raise ConfigError("does not say how samples are encoded", where=f"network {net.name!r}", fix="train it with snnc train")
     must_suit(net, data)
-    losses.must_suit(config.loss, net.output)
+    losses.must_suit(config.loss, net.output, data.task)
     config = ranks.placed(config)
     steps = config.epochs * steps_in_epoch(data, config)
     trained = trainable(net, config.kernel, config.device, Learning(config.learn, config.max_delay, steps, config.seed))

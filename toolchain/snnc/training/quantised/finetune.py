@@ -5,10 +5,11 @@ import torch
 
 from snnc.analysis.current_bounds import current_bound
 from snnc.data.dataset import Dataset, must_suit
+from snnc.data.labels import merit
 from snnc.errors import DataError, NetworkError
 from snnc.network.model import Network, Stage
 from snnc.training.loop import losses
-from snnc.training.loop.fit import accuracy, fit
+from snnc.training.loop.fit import fit, mean_score
 from snnc.training.loop.record import Metrics, Record
 from snnc.training.quantised.integer import IntegerModel
 from snnc.training.settings import FinetuneConfig
@@ -19,16 +20,16 @@ def finetune(
 ) -> Network:
     """Return ``fixed`` with integer weights that torch has trained as integers; scale, synapses and everything else stay.
 
-    Training starts from the weights of ``float_net``. The epoch whose integers classify most of the validation samples is kept,
-    0 being ``fixed`` itself; epochs after which a current could wrap are not eligible. ``data`` is a training split. Training
-    and pruning have seen its validation samples, too, so their accuracy shows which epoch is best, but nothing about unseen
+    Training starts from the weights of ``float_net``. The epoch whose integers answer the validation samples best is kept, 0
+    being ``fixed`` itself; epochs after which a current could wrap are not eligible. ``data`` is a training split. Training
+    and pruning have seen its validation samples, too, so that their score shows which epoch is best, but nothing about unseen
     samples. Raises NetworkError if the networks do not belong together, UnsupportedError for a loss that does not suit the
     output, DataError for a split that is too small or of another size.
     """
     if fixed.encoding is None:
         raise NetworkError("says no encoding, so that images cannot enter", where=f"network {fixed.name!r}")
     must_suit(fixed, data)
-    losses.must_suit(config.loss, fixed.output)
+    losses.must_suit(config.loss, fixed.output, data.task)
     training, validation = _parted(data, config.validation)
     model = IntegerModel(fixed, latent_weights(float_net, fixed))
     kept = _Best(model, validation, fixed)
@@ -39,7 +40,7 @@ def finetune(
     )
     settings = {
         **config.stated(), "data": data.name, "data_sha256": data.sha256, "kept_epoch": kept.epoch,
-        "validation_accuracy": kept.score, "validation_accuracy_before": kept.before,
+        f"validation_{data.measure}": kept.score, f"validation_{data.measure}_before": kept.before,
         "epochs_that_could_wrap": sum(line["could_wrap"] for line in metrics),
     }  # fmt: skip
     return kept.net.after(Stage("finetune", settings))
@@ -64,25 +65,26 @@ def latent_weights(float_net: Network, fixed: Network) -> dict[str, torch.Tensor
 
 
 class _Best:
-    """The integers that have classified the validation samples best so far."""
+    """The integers that have answered the validation samples best so far."""
 
     def __init__(self, model: IntegerModel, validation: Dataset, fixed: Network) -> None:
         self.model, self.validation, self.net = model, validation, fixed
         self.seen, self.epoch = 0, 0
-        self.before = self.score = self._accuracy()
+        self.before = self.score = self._mean_score()
 
     def look(self) -> Metrics:
         """Compare the integers of an epoch with the best so far. Called after each epoch."""
         self.seen += 1
-        now, score = self.model.frozen(), self._accuracy()
+        now, score = self.model.frozen(), self._mean_score()
         could_wrap = any(bound.wraps for bound in current_bound(now).values())
-        if score > self.score and not could_wrap:
+        measure = self.validation.measure
+        if merit(measure, score) > merit(measure, self.score) and not could_wrap:
             self.net, self.score, self.epoch = now, score, self.seen
-        return {"validation_accuracy": score, "could_wrap": could_wrap}
+        return {f"validation_{measure}": score, "could_wrap": could_wrap}
 
-    def _accuracy(self) -> float:
+    def _mean_score(self) -> float:
         assert self.model.net.encoding is not None  # noqa: S101 - for the type checker: finetune has looked
-        return accuracy(self.model, self.validation, self.model.net.encoding)
+        return mean_score(self.model, self.validation, self.model.net.encoding)
 
 
 def _parted(data: Dataset, part: float) -> tuple[Dataset, Dataset]:

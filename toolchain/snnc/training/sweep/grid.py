@@ -15,6 +15,7 @@ import snnc.data as data
 from snnc import store
 from snnc.base.config import Config, from_table, read_toml, setting
 from snnc.base.files import write_bytes
+from snnc.data.dataset import must_have_classes
 from snnc.data.load import Source
 from snnc.errors import ConfigError, FileError, nearest
 from snnc.network.connectivity import parameter_connectivity, synapse_connectivity
@@ -130,6 +131,7 @@ def must_be_possible(grid: Grid, folder: Path | None) -> None:
     from snnc.training.train import at_the_start
 
     images = data.load(grid.goal.source, "train", folder)
+    must_have_classes(images, "snnc sweep")
     weights = trainable(at_the_start(images, grid.train)).weights
     seen = set()
     for row in grid.rows:
