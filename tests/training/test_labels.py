@@ -10,7 +10,7 @@ import snnc as api
 from snnc import store
 from snnc.data.dataset import Dataset
 from snnc.data.labels import scores
-from snnc.errors import DataError, UnsupportedError
+from snnc.errors import ConfigError, DataError, UnsupportedError
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
 from snnc.training.loop import losses  # noqa: E402
@@ -147,6 +147,13 @@ def test_files_say_values_by_their_name(more, says, tmp_path, capsys):
     np.savez(file, rasters=arrays()[0], **more)
     assert snnc("data", file, "--split-seed", 0) == 2
     assert says in capsys.readouterr().err
+
+
+def test_a_module_that_makes_steps_of_images_takes_no_labels_of_steps():
+    data = Dataset("own", "train", arrays()[0][:, 0] * 9, (PLACES,), arrays()[2])
+    module = torch.nn.Sequential(torch.nn.Linear(PLACES, 2), torch.nn.Unflatten(1, (1, 2)))
+    with pytest.raises(ConfigError, match="makes its own steps of an image, and each step has a label; use input='constant'"):
+        api.prune(module, data, connectivity=0.5, epochs=1)
 
 
 def test_chains_and_sweeps_report_accuracies_of_classes():

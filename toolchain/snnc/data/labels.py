@@ -1,5 +1,6 @@
 """What samples are labelled with, a class, a class in each step, or values, and how well answers match that."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -90,8 +91,8 @@ def scores(answer: NDArray[Any], labels: Labels) -> NDArray[np.float64]:
     return np.asarray(np.square(off).reshape(len(off), -1).mean(axis=1), np.float64)
 
 
-def measured(line: Any, when: str) -> tuple[Measure, float] | None:
-    """Return the measure ``when`` ("train", "test", "validation") in a line of metrics, and its value; None without one."""
+def measured(line: Mapping[str, Any], when: str) -> tuple[Measure, float] | None:
+    """Return the measure of ``when`` ("train" or "test") in a line of metrics, and its value; None without one."""
     measures: tuple[Measure, ...] = get_args(Measure)
     return next(((measure, line[f"{when}_{measure}"]) for measure in measures if f"{when}_{measure}" in line), None)
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from snnc.data.dataset import Dataset
+from snnc.data.labels import steps_of
 from snnc.errors import ConfigError, NetworkError, UnsupportedError
 from snnc.network.encoding import Encoding
 from snnc.network.model import Network, Stage
@@ -42,6 +43,9 @@ def prune_own(
 
     Raises ConfigError, before training starts, for a model that breaks the contract and for a connectivity that cannot be.
     """
+    if own.input == "image" and steps_of(data.labels):
+        what, fix = "makes its own steps of an image, and each step has a label", "use --input constant, with -T"
+        raise ConfigError(what, where=type(model).__name__, fix=fix)
     config = ranks.placed(config)
     fed = _Fed(model, data, own, config.batch_size).to(config.device)
     per_weight = _tried(fed, data, own, config.device)
