@@ -34,7 +34,7 @@ from snnc.pipeline.chain import fullest, read_chain
 
 ROOT = Path(__file__).parent.parent
 JSON = ROOT / "results" / "deploy_table.json"
-MARK = re.compile(r"(?<=<!-- deploy_table: begin -->\n).*?(?=\n<!-- deploy_table: end -->)", re.DOTALL)
+MARK = re.compile(r"(?<=<!-- deploy_table: begin -->\n\n).*?(?=\n\n<!-- deploy_table: end -->)", re.DOTALL)
 CHIPS = {  # that a target's programs are for; of several, the first that holds the network; the others take the network's own
     "loihi": ("loihi1",), "sanafe": ("loihi1",), "verilog": ("ice40up5k", "ecp5_25f", "ecp5_85f"),
     "catalyst_n1": ("catalyst_n1",), "syntzulu": ("syntzulu",),
