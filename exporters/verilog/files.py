@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from snnc.analysis.range_proof import prove_ranges
 from snnc.base.version import __version__
 from snnc.chips.fpga import Memory
-from snnc.network.model import Network
+from snnc.network.model import Network, Population
 
 from . import flash, schedule, units
 from .balance import positions
@@ -136,12 +136,38 @@ class Machine:
             "spike_bytes": p["POPULATION"] + p["INDEX"],
             "load_bytes": p["LANE"] + p["SYNAPSE_ADDRESS"] + p["SYNAPSE"],
         }
+        readout = self._readout()
         return {
             **{name: -(-count // 8) for name, count in bits.items()},
+            "readout": _READOUT.substitute(readout) if readout else _NO_READOUT,
+            "readout_note": _READOUT_NOTE.substitute(readout) if readout else "",
+            "values_bytes": readout.get("values_bytes", 1),
+            "part_bits": max(3, unsigned_bits(readout.get("values_bytes", 0))),
             "outputs": ", ".join(q.name for q in outputs),
             "is_output": " || ".join(f"spike_population == {layout.numbers[q.name]}" for q in outputs),
             "queue_bits": unsigned_bits(sum(q.size for q in outputs)),
         }
+
+    def readouts(self) -> list[tuple[Population, str]]:
+        """Return the populations that never fire, and the state by which each is read."""
+        judged = [(q, q.neuron) for q in self.layout.neurons if q.neuron and not q.neuron.rule.fires]
+        return [(q, neuron.readout) for q, neuron in judged]
+
+    def _readout(self) -> dict[str, Any]:
+        """What the serial port has to know of the one population that is read by a state; nothing if there is not one."""
+        if len(self.readouts()) != 1:
+            return {}
+        ((q, state),) = self.readouts()
+        p, lanes, groups = self.parameters, self.layout.lanes, self.layout.groups(q)
+        traced = next(unit.traced for unit in self.units if q in unit.populations)
+        first = units.offsets(traced.values())[list(traced).index(state)]
+        fields = [f"trace[{lane * p['TRACE'] + first} +: {traced[state]}]" for lane in range(lanes)]
+        width = lanes * traced[state]
+        return {
+            "state": state, "name": q.name, "number": self.layout.numbers[q.name], "groups": groups, "bits": traced[state],
+            "address_bits": unsigned_bits(groups - 1), "width": width, "values_bytes": -(-width // 8),
+            "fields": ", ".join(reversed(fields)),
+        }  # fmt: skip
 
     def _flash(self) -> dict[str, Any]:
         """What the board's flash holds, where the synapses lie there."""
@@ -191,6 +217,7 @@ class Machine:
             "neurons": [[q.name, q.size, list(traced[q.name].items())] for q in layout.neurons],
             "order": {q.name: order.tolist() for q in layout.neurons if (np.diff(order := layout.order(q)) != 1).any()},
             "synapses": sum(int((w.weights != 0).sum()) for s in self.images.sums.values() for w in s.walks),
+            **({"readouts": [[q.name, state, traced[q.name][state]] for q, state in self.readouts()]} if self.readouts() else {}),
             "parameters": p,
             "memories": {m.name: _shape(m) for m in self.memories},
         }
@@ -198,7 +225,7 @@ class Machine:
     @property
     def memories(self) -> tuple[Memory, ...]:
         """The memories of the design and of its serial port, as network.json, README.md and every budget count them."""
-        p, lanes = self.parameters, self.layout.lanes
+        p, lanes, readout = self.parameters, self.layout.lanes, self._readout()
         return (
             Memory("events", p["EVENTS"], p["WORD"]),
             Memory("rows", p["ROWS"], p["ROW"], constant=True),
@@ -207,6 +234,7 @@ class Machine:
             Memory("states", p["STATES"], p["STATE"], lanes, small=True),
             *([Memory("own", p["STATES"], p["OWN"], lanes, constant=True)] if p["HAS_OWN"] else []),
             Memory("queue", 1 << self._serial()["queue_bits"], p["POPULATION"] + p["INDEX"], small=True),
+            *([Memory("readout", readout["groups"], readout["width"], small=True)] if readout else []),
         )
 
     @property
@@ -289,6 +317,11 @@ class _Text(Template):
     delimiter = "@@"
 
 
+_READOUT = _Text((RTL / "readout.v.in").read_text())
+_READOUT_NOTE = _Text(
+    "then by 0x03 and @@{values_bytes} bytes for the @@{state} of each LANES neurons of @@{name},\n//" + " " * 24
+)
+_NO_READOUT = "    localparam VALUES_BYTES = 1;\n    wire measured = 1'b0, told = 1'b0;\n    wire [7:0] values = 8'h00;\n"
 _LANE = _Text((RTL / "lane.v.in").read_text())
 _LOAD = _Text('            $readmemh("synapses_@@{lane}.hex", image);\n            load(@@{lane});')
 _COUNTER = _Text("\n    integer refused_@@{number}, sent_@@{number} = 0; // messages of input @@{number} in this step")

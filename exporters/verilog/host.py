@@ -3,9 +3,10 @@
     python host.py INPUTS.npz OUTPUTS.npz --port /dev/ttyUSB1 [--load]
 
 INPUTS.npz holds one array of integers (samples, steps, n) for each input population, as `snnc simulate --out` writes them.
-OUTPUTS.npz gets one for each population whose spikes leave the board. --load: write the synapses first, where utilisation.json
-says that they come through the serial port, or if its flash was not programmed. Needs numpy and pyserial, and the files that
-were exported beside it.
+OUTPUTS.npz gets one for each population whose spikes leave the board; of a population that never fires, the state by which it
+is read, as NAME.STATE: the class is the neuron with the largest sum over all steps. --load: write the synapses first, where
+utilisation.json says that they come through the serial port, or if its flash was not programmed. Needs numpy and pyserial, and
+the files that were exported beside it.
 """
 
 import argparse
@@ -31,6 +32,8 @@ class Board:
         self.inputs = {name: (number, n) for number, (name, n) in enumerate(self.sizes["inputs"])}
         first = len(self.inputs)
         self.neurons = {first + i: (name, n) for i, (name, n, _) in enumerate(self.sizes["neurons"])}
+        self.readout = self.sizes["readouts"][0] if len(self.sizes.get("readouts", [])) == 1 else None
+        self.values: list[int] = []  # of the readout's neurons, after the last step
 
     def load(self) -> None:
         """Write the synapses of all lanes."""
@@ -42,13 +45,13 @@ class Board:
                 value = (lane << p["SYNAPSE_ADDRESS"] | address) << p["SYNAPSE"] | int(word, 16)
                 self.port.write(bytes([LOAD]) + value.to_bytes(size, "big"))
 
-    def sample(self, rasters: dict[str, Any]) -> list[tuple[int, str, int]]:
-        """Run one sample, rasters (steps, n) by input; returns (step, population, neuron) of each spike that came back."""
+    def sample(self, rasters: dict[str, Any]) -> list[tuple[list[tuple[str, int]], list[int]]]:
+        """Run one sample, rasters (steps, n) by input; returns for each step the spikes and the readout's states."""
         self.port.write(bytes([SAMPLE]))
         steps = {len(raster) for raster in rasters.values()}
         if len(steps) != 1:
             raise SystemExit(f"the inputs have {sorted(steps)} steps, expected one number")
-        return [(t, *spike) for t in range(steps.pop()) for spike in self.step({n: r[t] for n, r in rasters.items()})]
+        return [(self.step({n: r[t] for n, r in rasters.items()}), self.values) for t in range(steps.pop())]
 
     def step(self, row: dict[str, Any]) -> list[tuple[str, int]]:
         """Send the messages of a step, one array (n,) by input, and return (population, neuron) of each spike."""
@@ -63,12 +66,23 @@ class Board:
                 self.port.write(bytes([EVENT]) + value.to_bytes(size, "big"))
         self.port.write(bytes([STEP]))
         spikes = []
+        self.values = []
         while (answer := self._read(1)) != b"\0":
+            if answer == b"\3" and self.readout:
+                self.values += self._group(self.readout[2])
+                continue
             if answer != b"\1":
                 raise SystemExit(f"the board has no synapses of this network ({answer.hex()}): {self._remedy()}")
             value = int.from_bytes(self._read(-(-(p["POPULATION"] + p["INDEX"]) // 8)), "big")
             spikes.append(self._named(value >> p["INDEX"], value & ((1 << p["INDEX"]) - 1)))
         return spikes
+
+    def _group(self, bits: int) -> list[int]:
+        """The states of a group of neurons, one a lane, each a number of so many bits in two's complement."""
+        lanes = self.p["LANES"]
+        word = int.from_bytes(self._read(-(-lanes * bits // 8)), "big")
+        fields = [word >> lane * bits & ((1 << bits) - 1) for lane in range(lanes)]
+        return [field - (field >> bits - 1 << bits) for field in fields]
 
     def _remedy(self) -> str:
         """How the synapses get onto the board, as the build beside this program says."""
@@ -80,8 +94,12 @@ class Board:
         if number not in self.neurons or position >= self.neurons[number][1]:
             raise SystemExit(f"the board sent a spike of neuron {position} of population {number}, which is none of this network")
         name = self.neurons[number][0]
-        order = self.sizes["order"].get(name)
-        return name, order[position] if order else position
+        return name, self.order(name)[position]
+
+    def order(self, name: str) -> list[int]:
+        """The neuron at each position of a population."""
+        listed: list[int] = self.sizes["order"].get(name) or list(range(dict(self.neurons.values())[name]))
+        return listed
 
     def _read(self, count: int) -> bytes:
         data: bytes = self.port.read(count)
@@ -91,14 +109,20 @@ class Board:
 
 
 def run(board: Board, inputs: dict[str, Any]) -> dict[str, Any]:
-    """Run all samples; returns rasters (samples, steps, n) of every population that spiked."""
+    """Run all samples; returns rasters (samples, steps, n) of every population that spiked, and the states of a readout."""
     samples, steps = next(iter(inputs.values())).shape[:2]
     sizes = dict(board.neurons.values())
     rasters: dict[str, Any] = {}
+    if board.readout:
+        name, state, _ = board.readout
+        rasters[f"{name}.{state}"] = np.zeros((samples, steps, sizes[name]), np.int64)
     for number in range(samples):
-        for step, name, neuron in board.sample({n: r[number] for n, r in inputs.items()}):
-            raster = rasters.setdefault(name, np.zeros((samples, steps, sizes[name]), np.uint8))
-            raster[number, step, neuron] += 1
+        for t, (spikes, values) in enumerate(board.sample({n: r[number] for n, r in inputs.items()})):
+            for spiking, neuron in spikes:
+                raster = rasters.setdefault(spiking, np.zeros((samples, steps, sizes[spiking]), np.uint8))
+                raster[number, t, neuron] += 1
+            if board.readout:
+                rasters[f"{name}.{state}"][number, t, board.order(name)] = values[: sizes[name]]
     return rasters
 
 
@@ -117,6 +141,10 @@ def main() -> None:
         sys.exit("pyserial is not installed; install it: pip install pyserial")
     with serial.Serial(given.port, given.baud, timeout=TIMEOUT_S) as port:
         board = Board(port, Path(__file__).resolve().parent)
+        if len(board.sizes.get("readouts", [])) > 1:
+            sys.exit(
+                "the network has several populations that are read by a state, and the board sends one; export them one by one"
+            )
         with np.load(given.inputs, allow_pickle=False) as file:
             if missing := sorted(board.inputs.keys() - set(file.files)):
                 sys.exit(f"{given.inputs} has no array {missing[0]!r}")
@@ -125,7 +153,7 @@ def main() -> None:
             board.load()
         rasters = run(board, inputs)
     np.savez_compressed(given.outputs, **rasters)
-    print(f"{given.outputs}: {sum(int(r.sum()) for r in rasters.values()):,} spikes of {', '.join(rasters) or 'no population'}")
+    print(f"{given.outputs}: {', '.join(rasters) or 'no population spiked'}")
 
 
 if __name__ == "__main__":

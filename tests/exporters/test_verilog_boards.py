@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Timer
 
 import numpy as np
@@ -14,6 +15,7 @@ from conftest import snnc
 from snnc.exporters.verilog import flash
 
 from snnc import chips, targets
+from snnc.neurons.li import LI
 from snnc.simulation.reference import simulate
 
 VERILOG = targets.load("verilog")
@@ -104,6 +106,23 @@ def test_the_host_program_streams_samples_bit_by_bit(synapses, tmp_path):
     for name in sent:
         assert heard[name].sum() > 0
         assert (heard[name] == reference.spikes[name]).all()
+
+
+@pytest.mark.hdl
+@pytest.mark.parametrize("lanes", [1, 4])
+def test_the_voltages_of_a_readout_come_back(lanes, tmp_path):
+    """A readout never fires; the host gets its voltage after each step, of no multiple of the lanes, and with it the class."""
+    net = fixed_chain()
+    readout = replace(net["output"], neuron=LI.example(), shape=(5,))
+    readout = replace(readout, neuron=replace(readout.neuron, decay_u=np.int64(2048), decay_v=np.int64(512)))
+    net = replace(net, populations=tuple(readout if p.name == "output" else p for p in net.populations))
+    root = targets.export("verilog", net, None, tmp_path / "a", options={"lanes": lanes}).root
+    inputs = spikes(net, samples=2, steps=5, rate=0.5)
+    with simulated(root) as (host, board):
+        heard = host.run(board, inputs)
+    voltages = simulate(net, inputs, record=True).states["output"]["v"]
+    assert voltages.min() < 0 < voltages.max()
+    assert (heard["output.v"] == voltages).all()
 
 
 @pytest.mark.hdl
