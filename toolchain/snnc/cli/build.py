@@ -68,3 +68,5 @@ def command(
     click.echo(
         f"{out / result['bitstream']}: {result['f_max_mhz']} MHz with the best of {seeds} seeds; nothing was run on an FPGA"
     )
+    if program := result.get("program"):
+        click.echo(f"program the board, in {out}: {'; '.join(program)}")
