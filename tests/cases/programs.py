@@ -24,18 +24,24 @@ def run(target, net, inputs, folder):
     return Run(str(found["_by"]), net.dt_s, spikes, states, {})
 
 
-def varied(graph):
-    """The network of a graph with neurons of all models in it; readouts where nothing follows."""
+def varied(graph, turn=None):
+    """The network of a graph with neurons of other models; readouts where nothing follows.
+
+    ``turn``: the graph's place among some, so that together they have every model, whatever the graphs are.
+    """
     net, rng = lava_graphs.network(graph), np.random.default_rng(graph.seed)
-    changed = [replace(p, neuron=p.neuron and other(p.neuron, model(net, p, rng), rng)) for p in net.populations]
+    firing = [m for m in neurons.names() if neurons.get(m).rule.fires]
+    if turn is not None:
+        firing = firing[turn % len(firing) :][:1]
+    changed = [replace(p, neuron=p.neuron and other(p.neuron, model(net, p, rng, firing), rng)) for p in net.populations]
     return replace(net, populations=tuple(changed)).after(Stage("vary", {"seed": graph.seed}))
 
 
-def model(net, p, rng):
-    """A model at random; one that fires where its spikes go somewhere, often a readout where they go nowhere."""
+def model(net, p, rng, firing):
+    """One of the models that fire where the spikes go somewhere, often a readout where they go nowhere."""
     if not net.out_of(p.name) and rng.random() < 0.5:
         return "li"
-    return rng.choice([m for m in neurons.names() if neurons.get(m).rule.fires])
+    return rng.choice(firing)
 
 
 def other(neuron, name, rng):

@@ -27,7 +27,7 @@ def test_the_page_has_the_numbers_of_the_simulations():
         assert run["mismatches"] == 0
         assert on_page(f"{run['spike_slots']:,}"), device
         assert min(run["fired"].values()) > 0
-    assert any(on_page(f"{run['images']:,}") and run["images"] >= 5000 for run in RESULTS["rtl"].values())
+    assert any(on_page(f"{run['images']:,}") and run["images"] >= 10_000 for run in RESULTS["rtl"].values())
     assert not any(run["mismatches"] for run in RESULTS["rtl"].values())
 
 
@@ -47,3 +47,21 @@ def test_latency_is_clocks_by_frequency():
     assert abs(built["ms_an_image"] - clocks / built["f_max_mhz"] / 1000) < 0.001
     assert built["used"]["logic cells"]["used"] <= 1200
     assert built["ms_an_image"] <= 7
+
+
+def test_the_page_has_the_numbers_of_the_network_that_was_pruned_to_fit():
+    fitted = RESULTS["pruned to fit"]
+    for number in (*(f"{used['used']:,}" for used in fitted["used"].values()), fitted["f_max_mhz"], fitted["ms_an_image"]):
+        assert number == "0" or on_page(number), number
+    assert fitted["rtl"]["mismatches"] == 0
+    assert on_page(f"{fitted['rtl']['states']:,}")
+    assert on_page(f"{round(fitted['clocks_an_image']):,}")
+    assert all(on_page(f"{100 * accuracy:.2f}") for accuracy in fitted["accuracy"].values())
+    assert abs(fitted["ms_an_image"] - fitted["clocks_an_image"] / fitted["f_max_mhz"] / 1000) < 0.001
+
+
+def test_the_page_has_the_numbers_of_the_letters():
+    run = RESULTS["braille"]["rtl"]
+    assert run["mismatches"] == 0
+    assert all(on_page(f"{run[name]:,}") for name in ("samples", "spike_slots", "states"))
+    assert on_page(f"{100 * run['accuracy']:.2f}")
