@@ -61,7 +61,7 @@ def fuzz(count, tmp_path):
     """Generated graphs, each on other lanes, every third with the chip's registers; all models have to be alive in some."""
     alive = set()
     for i, graph in enumerate(generated(count)):
-        net = varied(graph)
+        net = varied(graph, i if i < len(neurons.names()) else None)  # each model once, then mixtures
         inputs = lava_networks.rasters(net, graph.seed, graph.samples, graph.steps)
         found = agree(net, inputs, tmp_path / "a", lanes=LANES[i % 4], narrow=i % 3 > 0)
         alive |= {p.neuron.model() for p in net.populations if p.neuron and p.name not in found.silent}
