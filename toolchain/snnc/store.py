@@ -22,6 +22,8 @@ from snnc.network.arithmetic import numeric_of
 from snnc.network.encoding import Encoding
 from snnc.network.model import Connection, Network, Population, Stage, arrays, structure
 from snnc.network.synapses import Synapses
+from snnc.rules.rule import Rule
+from snnc.rules.ruled import Ruled
 
 SCHEMA = "snnc.network/1"
 
@@ -142,8 +144,11 @@ def _population(fields: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Pop
 
 def _connection(fields: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Connection:
     key = f"connection/{fields['name']}/"
-    indptr, indices, values = (tensors[key + part] for part in ("indptr", "indices", "values"))
-    sizes = fields["shape"]
-    synapses = Synapses((int(sizes[0]), int(sizes[1])), indptr, indices, values, tensors.get(key + "delays"))
+    synapses = Ruled(Rule.of_json(fields["rule"])) if "rule" in fields else _synapses(fields["shape"], key, tensors)
     op = ops.get(fields["op"]).of_geometry(synapses, fields["exponent"], fields["sign_mode"], fields)
     return Connection(fields["name"], fields["src"], fields["dst"], op, fields["delay_steps"], tensors.get(key + "axon_delays"))
+
+
+def _synapses(sizes: list[Any], key: str, tensors: dict[str, NDArray[Any]]) -> Synapses:
+    indptr, indices, values = (tensors[key + part] for part in ("indptr", "indices", "values"))
+    return Synapses((int(sizes[0]), int(sizes[1])), indptr, indices, values, tensors.get(key + "delays"))

@@ -184,11 +184,18 @@ def step_current(p: Population, into: Sequence[tuple[Connection, Sent]], numeric
     low: Ints = np.zeros(p.size, np.int64)
     high: Ints = np.zeros(p.size, np.int64)
     for c, what in into:
-        for part in parts(c):
+        for part in _apart(c, what):
             least, most = part_sums(part, what)
             low = _exact(low + numeric.shift(_exact(least), c.op.exponent))
             high = _exact(high + numeric.shift(_exact(most), c.op.exponent))
     return low, high
+
+
+def _apart(c: Connection, what: Sent) -> tuple[Part, ...]:
+    """Return the parts whose worst cases add up; all in one where neither rounding nor a budget tells them apart."""
+    if c.op.exponent >= 0 and c.axon_delays is None and what.at_most is None:
+        return (Part(c.delay_steps, c.op),)
+    return parts(c)
 
 
 def part_sums(part: Part, what: Sent) -> tuple[Ints, Ints]:
@@ -196,9 +203,12 @@ def part_sums(part: Part, what: Sent) -> tuple[Ints, Ints]:
 
     Negative and positive weights are summed apart, shared ones as such: nothing is unrolled.
     """
-    values = part.op.synapses.values
     if not what.largest:
         return np.zeros(part.op.n_dst, np.int64), np.zeros(part.op.n_dst, np.int64)
+    if part.sources is None and what.neurons is None and what.at_most is None:
+        below, above = part.op.ends()
+        return below * what.largest, above * what.largest
+    values = part.op.synapses.values
     return -_most(part, np.maximum(-values, 0), what), _most(part, np.maximum(values, 0), what)
 
 

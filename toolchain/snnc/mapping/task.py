@@ -47,6 +47,8 @@ class Task(ChipNetwork):
         """The network with every synapse on its own: all that a chip without shared weights can hold, and fast to cut."""
 
         def dense(c: Connection) -> Connection:
+            if c.op.kind == Dense.kind and c.op.pool is None:
+                return c
             try:
                 return replace(c, op=Dense(c.op.unrolled(), c.op.exponent, c.op.sign_mode))
             except DoesNotFitError as error:

@@ -4,7 +4,8 @@ Messages that arrive in the same step over different delays are weighed, and the
 their own, then added: as in Lava 0.10.0, lava/proc/sparse/models.py (DelaySparse), where it matters for exponents below 0.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,15 @@ def parts(c: Connection) -> tuple[Part, ...]:
     """Return a connection as one part for each delay that occurs, in ascending order."""
     delays = c.op.synapses.delays
     if delays is not None:
-        return tuple(Part(c.delay_steps + int(d), c.op.keep(delays == d)) for d in np.unique(delays))
+        return tuple(Part(c.delay_steps + d, replace(c.op, synapses=c.op.synapses.only(at))) for d, at in _by_delay(delays))
     if c.axon_delays is not None:
         return tuple(Part(c.delay_steps + int(d), c.op, c.axon_delays == d) for d in np.unique(c.axon_delays))
     return (Part(c.delay_steps, c.op),)
+
+
+def _by_delay(delays: NDArray[np.int32]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Yield each delay that occurs, in ascending order, with the places of its synapses."""
+    short = delays.astype(np.uint16) if delays.max(initial=0) < 1 << 16 else delays  # 16 bits are sorted in linear time
+    order = np.argsort(short, kind="stable")
+    values, counts = np.unique(short, return_counts=True)
+    yield from zip(values.tolist(), np.split(order, np.cumsum(counts)[:-1]), strict=True)

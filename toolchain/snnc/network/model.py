@@ -83,12 +83,19 @@ class Connection:
     @property
     def shortest_delay(self) -> int:
         """Steps after which the first message arrives."""
-        return self.delay_steps + (int(self.delays.min(initial=MAX_DELAY_STEPS)) if self.delays is not None else 0)
+        return self.delay_steps + self._further[0]
 
     @property
     def longest_delay(self) -> int:
         """Steps after which the last message arrives."""
-        return self.delay_steps + (int(self.delays.max(initial=0)) if self.delays is not None else 0)
+        return self.delay_steps + self._further[1]
+
+    @property
+    def _further(self) -> tuple[int, int]:
+        """The shortest and the longest delay of an axon or a synapse."""
+        if self.axon_delays is not None:
+            return int(self.axon_delays.min(initial=MAX_DELAY_STEPS)), int(self.axon_delays.max(initial=0))
+        return self.op.synapses.delay_extremes() or (0, 0)
 
 
 @dataclass(frozen=True)
@@ -183,6 +190,13 @@ class Network:
         return tuple({name: tuple(of) for name, of in ends.items()} for ends in (into, out_of))  # type: ignore[return-value]
 
     @cached_property
+    def tiles(self) -> int:
+        """How many equal copies of a part the network consists of: as many as each of its connections."""
+        counts = {c.op.synapses.tiles for c in self.connections}
+        alike = all(getattr(p.neuron, name).ndim == 0 for p in self.populations if p.neuron for name in p.neuron.parameters())
+        return counts.pop() if len(counts) == 1 and alike else 1
+
+    @cached_property
     def ordered(self) -> tuple[Population, ...]:
         """The populations in an order in which each can be computed within one step."""
         return tuple(self[name] for name in _order(self))
@@ -229,7 +243,7 @@ def structure(net: Network) -> dict[str, Any]:
             {
                 "name": c.name, "src": c.src, "dst": c.dst, "delay_steps": c.delay_steps,
                 "op": c.op.kind, "shape": list(c.op.synapses.shape), "exponent": c.op.exponent, "sign_mode": c.op.sign_mode,
-                **c.op.geometry(),
+                **c.op.geometry(), **c.op.synapses.stated(),
             }
             for c in net.connections
         ],
@@ -243,7 +257,7 @@ def arrays(net: Network) -> Iterator[tuple[str, NDArray[Any]]]:
             for name in p.neuron.parameters():
                 yield f"population/{p.name}/{name}", getattr(p.neuron, name)
     for c in net.connections:
-        for name, array in c.op.synapses.arrays():
+        for name, array in c.op.synapses.stored():
             yield f"connection/{c.name}/{name}", array
         if c.axon_delays is not None:
             yield f"connection/{c.name}/axon_delays", c.axon_delays
@@ -254,7 +268,7 @@ def problems(net: Network) -> list[str]:
     if wrong := _kind_problems(net) or _name_problems(net):
         return wrong
     for p in net.populations:
-        wrong += [f"population {p.name!r} {problem}" for problem in _population_problems(p, net.numeric)]
+        wrong += [f"population {p.name!r} {problem}" for problem in _population_problems(p, net)]
     for c in net.connections:
         wrong += [f"connection {c.name!r} {problem}" for problem in _connection_problems(c, net)]
     if not wrong and len(_order(net)) < len(net.populations):
@@ -300,11 +314,11 @@ def _name_problems(net: Network) -> list[str]:
     return wrong
 
 
-def _population_problems(p: Population, numeric: Numeric) -> list[str]:
+def _population_problems(p: Population, net: Network) -> list[str]:
     if not p.shape or any(n < 1 for n in p.shape):
         return [f"has shape {p.shape}"]
-    if p.size > MAX_NEURONS:
-        return [f"has {p.size:,} neurons, at most {MAX_NEURONS:,} are possible"]
+    if p.size > MAX_NEURONS * net.tiles:
+        return [f"has {p.size:,} neurons, at most {MAX_NEURONS * net.tiles:,} are possible"]
     if p.neuron is None:
         return _input_problems(p)
     if p.message_bits:
@@ -313,7 +327,7 @@ def _population_problems(p: Population, numeric: Numeric) -> list[str]:
         return ["has a budget of spikes, which only inputs have"]
     if wrong := _model_problems(type(p.neuron)):
         return [f"has a neuron model {p.neuron.model()!r} that does not do what it says: {wrong[0]}"]
-    return [q for name, f in p.neuron.parameters().items() for q in _parameter_problems(p, name, f.metadata, numeric)]
+    return [q for name, f in p.neuron.parameters().items() for q in _parameter_problems(p, name, f.metadata, net.numeric)]
 
 
 def _input_problems(p: Population) -> list[str]:
@@ -354,7 +368,7 @@ def _connection_problems(c: Connection, net: Network) -> list[str]:
         return [f"has weights for {c.op.n_src} -> {c.op.n_dst} neurons, {c.src!r} -> {c.dst!r} has {src.size} -> {dst.size}"]
     if not 0 <= c.delay_steps <= MAX_DELAY_STEPS:
         return [f"has a delay of {c.delay_steps} steps, 0 to {MAX_DELAY_STEPS} are possible"]
-    if c.delays is not None and not c.op.linear:
+    if not c.op.linear and (c.axon_delays is not None or c.op.synapses.delay_extremes()):
         return [f"has delays of axons or synapses, whose messages operator {c.op.kind!r} cannot weigh apart; use delay_steps"]
     return _axon_problems(c) or c.op.problems(net.numeric)
 
@@ -363,7 +377,7 @@ def _axon_problems(c: Connection) -> list[str]:
     delays = c.axon_delays
     if delays is None:
         return []
-    if c.op.synapses.delays is not None:
+    if c.op.synapses.delay_extremes():
         return ["has delays of axons and of synapses; add the ones to the others"]
     if delays.shape != (c.op.n_src,) or delays.dtype != np.int32:
         return [f"holds axon delays of shape {delays.shape} and type {delays.dtype}, expected ({c.op.n_src},) and int32"]

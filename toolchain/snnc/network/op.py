@@ -129,9 +129,13 @@ class Op(ABC):
 
     @cached_property
     def _fan_in(self) -> Ints:
-        fan_in = np.asarray(self.sums(np.ones(self.synapses.count, np.int64)), np.int64)
+        fan_in = self._counted()
         fan_in.setflags(write=False)
         return fan_in
+
+    def _counted(self) -> Ints:
+        """Return `fan_in`."""
+        return np.asarray(self.sums(np.ones(self.synapses.count, np.int64)), np.int64)
 
     def fan_out(self) -> Ints:
         """Return the synapses of each source neuron, shape (n_src,)."""
@@ -139,6 +143,11 @@ class Op(ABC):
         sources, synapses = self.axons(0, self.n_dst)
         counts[sources] = synapses
         return counts
+
+    def ends(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return what all weights below 0, and all above, sum to at each destination neuron, (n_dst,) each: as `sums` does."""
+        values = self.synapses.values
+        return -self.sums(np.maximum(-values, 0)), self.sums(np.maximum(values, 0))
 
     def sums(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return for each destination neuron the sum of ``values``, one a stored weight, over its synapses: shape (n_dst,).
@@ -265,11 +274,11 @@ class Op(ABC):
         """Return what is wrong with the shapes and the weights, if anything."""
         if wrong := self.shape_problems() or self.synapses.problems():
             return wrong
-        if not self.synapses.values.any():
+        if self.synapses.extremes() == (0, 0):
             return [f"has no weight other than 0 ({self.synapses.count} of {self.parameters} weights exist)"]
         if isinstance(numeric, Fixed):
             return self._fixed_problems(numeric)
-        if self.synapses.values.dtype != np.float64 or self.exponent or self.sign_mode:
+        if self.synapses.dtype != np.float64 or self.exponent or self.sign_mode:
             return ["holds integers in a float network"]
         return []
 
@@ -291,16 +300,16 @@ class Op(ABC):
         return []
 
     def _fixed_problems(self, numeric: Fixed) -> list[str]:
-        if self.synapses.values.dtype != np.int64 or self.sign_mode is None:
+        if self.synapses.dtype != np.int64 or self.sign_mode is None:
             return ["holds weights that are not integers with a sign mode, in a fixed network"]
         grid = weight_grid(numeric, self.sign_mode)
-        low, high = int(self.synapses.values.min()), int(self.synapses.values.max())
+        low, high = map(int, self.synapses.extremes())
         wrong = []
         if low < grid[0] or high > grid[-1]:
             wrong.append(
                 f"holds weights {low} .. {high}, {self.sign_mode} {numeric.weight_bits}-bit weights reach {grid[0]} .. {grid[-1]}"
             )
-        if (self.synapses.values % grid.step).any():
+        if not self.synapses.is_multiple_of(grid.step):
             wrong.append(f"holds weights that are no multiple of {grid.step}, which {self.sign_mode} weights must be")
         if not numeric.weight_exponent_min <= self.exponent <= numeric.weight_exponent_max:
             wrong.append(

@@ -1,6 +1,6 @@
 """The synapses that exist between two populations. Part of every operator that has weights."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 _DTYPES = {"indptr": ("int64",), "indices": ("int32",), "values": ("float64", "int64"), "delays": ("int32",)}
 MAX_DELAY_STEPS = 1 << 16
 _MAX_COLUMNS = (1 << 31) - 1  # what an index of 32 bits can name
+SLICE = 1 << 22  # synapses that are looked at together
+SAMPLED = 1 << 22  # of more synapses, what needs only a sample sees so many
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +19,8 @@ class Synapses:
     """Compressed sparse rows: row = destination neuron, column = source neuron, columns ascending in a row.
 
     What is stored exists, what is not stored was pruned: a stored 0 is a synapse that was kept and whose weight rounds to
-    zero. Memory is O(synapses). The arrays are read-only.
+    zero. Memory is O(synapses). The arrays are read-only. Subclasses may make them when they are asked for; what goes by
+    slices (`slices`, `block`) never needs all at once.
 
     Examples:
         >>> import snnc
@@ -60,26 +63,108 @@ class Synapses:
         return len(self.values)
 
     @property
+    def dtype(self) -> Any:
+        """The type of the weights."""
+        return self.values.dtype
+
+    @property
+    def tiles(self) -> int:
+        """How many equal copies of the same synapses follow each other, from copies of one population to copies of another."""
+        return 1
+
+    def of_one_tile(self) -> "Synapses":
+        """Return the synapses of one of `tiles` copies, those from other copies as if they came from the same one."""
+        return self
+
+    def stated(self) -> dict[str, Any]:
+        """Return what a file says of the synapses beside `stored`, as JSON values."""
+        return {}
+
+    def stored(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Return the arrays that a file holds."""
+        return self.arrays()
+
+    def extremes(self) -> tuple[float, float]:
+        """Return two ends between which all weights lie, (0, 0) if there is none other than 0."""
+        return self.values.min(initial=0), self.values.max(initial=0)
+
+    def delay_extremes(self) -> tuple[int, int] | None:
+        """Return two ends between which all delays lie; None if there are no delays."""
+        if self.delays is None:
+            return None
+        return int(self.delays.min(initial=MAX_DELAY_STEPS)), int(self.delays.max(initial=0))
+
+    def on_grid(self, factor: float, step: int) -> "Synapses":
+        """Return the synapses with each weight w as the integer step * rint(factor * w)."""
+        return self.with_values((np.rint(self.values * factor) * step).astype(np.int64))
+
+    def is_multiple_of(self, step: int) -> bool:
+        """Tell whether ``step`` divides every weight."""
+        return not (self.values % step).any()
+
+    def slices(self, start: int = 0, stop: int | None = None, most: int = SLICE) -> Iterator[tuple[int, int]]:
+        """Yield rows ``start`` .. ``stop - 1`` as slices of at most ``most`` synapses, or of one row."""
+        stop = self.shape[0] if stop is None else stop
+        while start < stop:
+            end = int(np.searchsorted(self.indptr, self.indptr[start] + most, side="right")) - 1
+            end = min(stop, max(end, start + 1))
+            yield start, end
+            start = end
+
+    def block(self, start: int, stop: int) -> "Synapses":
+        """Return the synapses of rows ``start`` .. ``stop - 1``, which are numbered from 0 on."""
+        first, last = int(self.indptr[start]), int(self.indptr[stop])
+        delays = None if self.delays is None else self.delays[first:last]
+        indptr = self.indptr[start : stop + 1] - first
+        return Synapses((stop - start, self.shape[1]), indptr, self.indices[first:last], self.values[first:last], delays)
+
+    def sample(self) -> "Synapses":
+        """Return about `SAMPLED` synapses, of rows that are spread evenly; all if there are no more."""
+        return self if self.count <= SAMPLED else self._spread(SAMPLED)
+
+    def _spread(self, most: int) -> "Synapses":
+        """Return rows that are spread evenly, with about ``most`` synapses; all rows if they have no more."""
+        n = self.shape[0]
+        rows = np.unique(np.linspace(0, n - 1, min(n, max(1, most * n // max(1, self.count)))).astype(np.int64))
+        return stacked([self.block(row, row + 1) for row in rows.tolist()])
+
+    def row_sums(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the sums of each row's weights below and above 0, (n_dst,) each."""
+        below, above = (np.zeros(self.shape[0], self.dtype) for _ in range(2))
+        for start, stop in self.slices():
+            block = self.block(start, stop)
+            filled = np.flatnonzero(np.diff(block.indptr))
+            if len(filled):
+                at = block.indptr[filled]
+                below[filled + start] = np.add.reduceat(np.minimum(block.values, 0), at)
+                above[filled + start] = np.add.reduceat(np.maximum(block.values, 0), at)
+        return below, above
+
+    @property
     def rows(self) -> NDArray[np.int64]:
         """The destination neuron of each synapse, in storage order: shape (synapses,)."""
         return np.repeat(np.arange(self.shape[0]), np.diff(self.indptr))
 
-    def keep(self, kept: NDArray[np.bool_]) -> Self:
+    def keep(self, kept: NDArray[np.bool_]) -> "Synapses":
         """Only some of the synapses: ``kept`` has shape (synapses,)."""
-        before = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
-        delays = None if self.delays is None else self.delays[kept]
-        return type(self)(self.shape, before[self.indptr], self.indices[kept], self.values[kept], delays)
+        return self.only(np.flatnonzero(kept))
 
-    def select(self, rows: NDArray[np.bool_], columns: NDArray[np.bool_]) -> Self:
+    def only(self, at: NDArray[np.int64]) -> "Synapses":
+        """Return only the synapses at these places, which ascend."""
+        delays = None if self.delays is None else self.delays[at]
+        indptr = np.searchsorted(at, self.indptr).astype(np.int64)
+        return Synapses(self.shape, indptr, self.indices[at], self.values[at], delays)
+
+    def select(self, rows: NDArray[np.bool_], columns: NDArray[np.bool_]) -> "Synapses":
         """The synapses of some rows and columns, which are numbered anew."""
         kept = self.keep(rows[self.rows] & columns[self.indices])
         indptr = np.concatenate([[0], np.cumsum(np.diff(kept.indptr)[rows])]).astype(np.int64)
         indices = (np.cumsum(columns) - 1)[kept.indices].astype(np.int32)
         return replace(kept, shape=(int(rows.sum()), int(columns.sum())), indptr=indptr, indices=indices)
 
-    def with_values(self, values: NDArray[Any]) -> Self:
+    def with_values(self, values: NDArray[Any]) -> "Synapses":
         """The same synapses with other weights: shape (synapses,)."""
-        return replace(self, values=values)
+        return Synapses(self.shape, self.indptr, self.indices, values, self.delays)
 
     def to_dense(self) -> NDArray[Any]:
         """A (n_dst, n_src) array in which pruned synapses are 0."""
@@ -138,3 +223,12 @@ class Synapses:
         if bad := np.count_nonzero(~np.isfinite(self.values)):
             return [f"holds {bad} weights that are NaN or infinite"]
         return []
+
+
+def stacked(blocks: Sequence[Synapses]) -> Synapses:
+    """Return rows below rows, of at least one block; all have as many columns."""
+    before = np.cumsum([0, *(block.count for block in blocks)])
+    indptr = np.concatenate([np.zeros(1, np.int64), *(b.indptr[1:] + first for b, first in zip(blocks, before, strict=False))])
+    delays = None if blocks[0].delays is None else np.concatenate([b.delays for b in blocks if b.delays is not None])
+    indices, values = np.concatenate([b.indices for b in blocks]), np.concatenate([b.values for b in blocks])
+    return Synapses((len(indptr) - 1, blocks[0].shape[1]), indptr, indices, values, delays)

@@ -32,6 +32,12 @@ class Dense(Op):
     def possible_synapses(self) -> int:
         return self.n_dst * int(self._often().sum())
 
+    def _counted(self) -> Ints:
+        return np.diff(self.synapses.indptr) if self.pool is None else super()._counted()
+
+    def ends(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        return self.synapses.row_sums() if self.pool is None else super().ends()
+
     def _weighed(self, inputs: NDArray[Any]) -> NDArray[Any]:
         total: NDArray[Any] = (self.synapses.to_scipy() @ inputs.T).T
         return total
@@ -54,16 +60,21 @@ class Dense(Op):
         return replace(self, synapses=self.synapses.select(destinations, inputs))
 
     def _axons(self, start: int, stop: int) -> tuple[Ints, Ints]:
-        s = self.synapses
-        often = np.bincount(s.indices[s.indptr[start] : s.indptr[stop]], minlength=s.shape[1])
+        often = np.zeros(self.synapses.shape[1], np.int64)
+        for first, last in self.synapses.slices(start, stop):
+            often += np.bincount(self.synapses.block(first, last).indices, minlength=len(often))
         inputs = np.flatnonzero(often)
         return inputs, often[inputs]
 
     def _rows(self, start: int, stop: int) -> tuple[Ints, Ints, Ints]:
-        s = self.synapses
-        first, last = int(s.indptr[start]), int(s.indptr[stop])
-        rows = np.repeat(np.arange(stop - start), np.diff(s.indptr[start : stop + 1]))
-        return rows, s.indices[first:last].astype(np.int64), np.arange(first, last)
+        block, first = self.synapses.block(start, stop), int(self.synapses.indptr[start])
+        return block.rows, block.indices.astype(np.int64), np.arange(first, first + block.count)
+
+    def row(self, neuron: int) -> tuple[Ints, NDArray[Any]]:
+        if self.pool:
+            return super().row(neuron)
+        block = self.synapses.block(neuron, neuron + 1)
+        return block.indices.astype(np.int64), block.values
 
 
 OP = Dense

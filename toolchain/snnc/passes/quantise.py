@@ -135,10 +135,10 @@ def recorded(net: Network, key: str) -> Mapping[str, Any]:
 
 def _stored(c: Connection, choice: Choice, config: QuantiseConfig) -> Op:
     op = choice.ops[c.name]
-    if not op.synapses.values.any():
+    if op.synapses.extremes() == (0, 0):
         raise NetworkError(
             f"all {op.synapses.count} weights round to 0 at a scale of {choice.scale:.3g}; the largest is "
-            f"{np.abs(c.op.synapses.values).max():.3g}{_because(c, choice)}",
+            f"{max(map(abs, c.op.synapses.extremes())):.3g}{_because(c, choice)}",
             where=f"connection {c.name!r}",
             fix=_remedy(choice, config),
         )

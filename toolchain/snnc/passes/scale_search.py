@@ -73,7 +73,7 @@ class Choice:
     @property
     def lost(self) -> str | None:
         """The first connection all of whose weights round to zero."""
-        return next((name for name, op in self.ops.items() if not op.synapses.values.any()), None)
+        return next((name for name, op in self.ops.items() if op.synapses.extremes() == (0, 0)), None)
 
 
 @dataclass(frozen=True)
@@ -135,8 +135,10 @@ def _within_limits(p: Population, search: Search, lowest: int | None) -> Choice:
     if max((g.finest for g in grids.values()), default=cap) < cap:
         limit = "the weight grid"
     wrapped = None
+    sampled = tuple(replace(c, op=replace(c.op, synapses=c.op.synapses.sample())) for c in into)
     while True:
-        choice = _best(p, into, grids, numeric, cap)
+        choice = _best(p, sampled, grids, numeric, cap)
+        choice = replace(choice, ops={c.name: _encoded_op(c, choice.scale, grids, numeric) for c in into})
         weighted = [(replace(c, op=choice.ops[c.name]), sent(net[c.src])) for c in into]
         bound = population_bound(encoded_population(p, choice.scale, numeric), weighted, numeric)
         if not bound.wraps:
@@ -160,11 +162,11 @@ def _wrapping(p: Population) -> str:
 
 
 def _grid(c: Connection, message_bits: int, lowest: int | None, search: Search) -> _Grid:
-    values = c.op.synapses.values
-    mode: SignMode = "excitatory" if values.min() >= 0 else "inhibitory" if values.max() <= 0 else "mixed"
+    low, high = map(float, c.op.synapses.extremes())
+    mode: SignMode = "excitatory" if low >= 0 else "inhibitory" if high <= 0 else "mixed"
     mode = "mixed" if search.mixed else mode
     grid = weight_grid(search.numeric, mode)
-    sides = ((float(values.max()), grid[-1]), (-float(values.min()), -grid[0]))
+    sides = ((high, grid[-1]), (-low, -grid[0]))
     full, end = min((end / largest, end) for largest, end in sides if largest > 0)
     lowest = -message_bits if lowest is None else min(lowest, -message_bits)
     lowest = min(max(lowest, search.numeric.weight_exponent_min), search.numeric.weight_exponent_max)
@@ -204,13 +206,18 @@ def _best(p: Population, into: tuple[Connection, ...], grids: Mapping[str, _Grid
 
 def _at(p: Population, into: tuple[Connection, ...], grids: Mapping[str, _Grid], numeric: Fixed, scale: float) -> Choice:
     """Return the integers of a population at a scale."""
-    ops = {c.name: encode_weights(c.op, scale, grids[c.name].exponent(scale), grids[c.name].sign_mode, numeric) for c in into}
+    ops = {c.name: _encoded_op(c, scale, grids, numeric) for c in into}
     error = sum(_relative(decode_weights(ops[c.name], scale), c.op.synapses.values) for c in into)
     for name, field in p.neuron.parameters().items():  # type: ignore[union-attr]
         if field.metadata["unit"].must_stay:
             exact = getattr(p.neuron, name)
             error += _relative(np.rint(exact * scale) / scale, exact)
     return Choice(scale, ops, error)
+
+
+def _encoded_op(c: Connection, scale: float, grids: Mapping[str, _Grid], numeric: Fixed) -> Op:
+    grid = grids[c.name]
+    return encode_weights(c.op, scale, grid.exponent(scale), grid.sign_mode, numeric)
 
 
 def _relative(got: NDArray[np.float64], exact: NDArray[np.float64]) -> float:

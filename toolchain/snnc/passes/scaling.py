@@ -25,14 +25,14 @@ def encode_weights(op: Op, scale: float, exponent: int, mode: SignMode, numeric:
     Raises NetworkError if a weight lies beyond the grid.
     """
     grid = weight_grid(numeric, mode)
-    on_grid = np.rint(op.synapses.values * (scale / 2.0**exponent / grid.step)) * grid.step
-    low, high = float(on_grid.min()), float(on_grid.max())
+    on_grid = op.synapses.on_grid(scale / 2.0**exponent / grid.step, grid.step)
+    low, high = map(float, on_grid.extremes())
     if low < grid[0] or high > grid[-1]:
         raise NetworkError(
             f"weights become {low:.0f} .. {high:.0f}, {mode} weights reach {grid[0]} .. {grid[-1]}",
             fix=f"use a scale of at most {scale * _shrink(low, high, grid):.6g} or a higher exponent",
         )
-    return replace(op, synapses=op.synapses.with_values(on_grid.astype(np.int64)), exponent=exponent, sign_mode=mode)
+    return replace(op, synapses=on_grid, exponent=exponent, sign_mode=mode)
 
 
 def _shrink(low: float, high: float, grid: range) -> float:

@@ -1,0 +1,180 @@
+"""Synapses stored as the rule that makes them, for whatever reads `Synapses`: slices are drawn when they are asked for."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property, lru_cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.errors import DoesNotFitError, MissingDependencyError
+from snnc.network.synapses import Synapses, stacked
+from snnc.rules.rule import Rule
+
+WHOLE = 1 << 26  # synapses that are drawn at once; what needs more has to ask for slices
+KEPT = 1 << 22  # synapses that are kept once they were drawn
+DRAWN_ALIKE = 1 << 16  # synapses that show how the others are
+
+
+class Ruled(Synapses):
+    """Synapses that a rule makes, with the arrays of `Synapses`.
+
+    ``indices``, ``values`` and ``delays`` draw all of them, ``block`` only some rows. Few are kept in memory, many are drawn
+    again. Raises DoesNotFitError where all are asked for and there are more than `WHOLE`.
+
+    Examples:
+        >>> from snnc.rules.rule import Draw, Rule
+        >>> synapses = Ruled(Rule("one_to_one", 3, 3, Draw.constant(0.5)))
+        >>> synapses.to_dense().tolist()
+        [[0.5, 0.0, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, 0.5]]
+    """
+
+    rule: Rule
+
+    def __init__(self, rule: Rule) -> None:
+        object.__setattr__(self, "rule", rule)
+        object.__setattr__(self, "shape", rule.shape)
+
+    @cached_property
+    def indptr(self) -> NDArray[np.int64]:
+        """The first synapse of each row, (n_dst + 1,)."""
+        counts = np.tile(self._counts, self.rule.tiles)
+        indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+        indptr.setflags(write=False)
+        return indptr
+
+    @cached_property
+    def _counts(self) -> NDArray[np.int64]:
+        """The synapses of each row of one tile."""
+        counts: NDArray[np.int64] = _expand().count(self.rule)
+        return counts
+
+    @property
+    def indices(self) -> NDArray[np.int32]:
+        return self.drawn.indices
+
+    @property
+    def values(self) -> NDArray[Any]:
+        return self.drawn.values
+
+    @property
+    def delays(self) -> NDArray[np.int32] | None:
+        return self.drawn.delays if self.rule.delay else None
+
+    @property
+    def drawn(self) -> Synapses:
+        """All synapses. Raises DoesNotFitError if there are more than `WHOLE`."""
+        if self.count > WHOLE:
+            fix = "use what goes by slices (snnc quantise, check, map), or make the network smaller"
+            raise DoesNotFitError(f"a rule makes {self.count:,} synapses, at most {WHOLE:,} are drawn at once", fix=fix)
+        return self._kept if self.count <= KEPT else _drawn(self)
+
+    @cached_property
+    def _kept(self) -> Synapses:
+        return self.block(0, self.shape[0])
+
+    @property
+    def count(self) -> int:
+        return self.rule.tiles * int(self._counts.sum())
+
+    @property
+    def dtype(self) -> Any:
+        return np.dtype(np.int64 if self.rule.grid else np.float64)
+
+    @property
+    def tiles(self) -> int:
+        return self.rule.tiles
+
+    def of_one_tile(self) -> Self:
+        return type(self)(replace(self.rule, tiles=1, offset=0))
+
+    def stated(self) -> dict[str, Any]:
+        return {"rule": self.rule.to_json()}
+
+    def stored(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        yield from ()
+
+    def extremes(self) -> tuple[float, float]:
+        """Return the ends between which weights are drawn; none need lie there."""
+        low, high = self._on_grid(np.array([self.rule.weight.low, self.rule.weight.high]))
+        return float(low), float(high)
+
+    def delay_extremes(self) -> tuple[int, int] | None:
+        """Return the ends between which delays are drawn; none need lie there."""
+        return None if self.rule.delay is None else (int(self.rule.delay.low), int(self.rule.delay.high))
+
+    def on_grid(self, factor: float, step: int) -> Synapses:
+        if self.rule.grid:
+            return super().on_grid(factor, step)
+        return type(self)(replace(self.rule, grid=(factor, step)))
+
+    def is_multiple_of(self, step: int) -> bool:
+        return (self.rule.grid[1] if self.rule.grid else 1) % step == 0
+
+    def block(self, start: int, stop: int) -> Synapses:
+        rule, parts = self.rule, []
+        while start < stop:
+            tile, row = divmod(start, rule.n_dst)
+            last = min(rule.n_dst, row + stop - start)
+            parts.append(self._rows_of_a_tile(row, last, (tile + rule.offset) % rule.tiles))
+            start += last - row
+        return parts[0] if len(parts) == 1 else stacked(parts)
+
+    def _rows_of_a_tile(self, start: int, stop: int, source: int) -> Synapses:
+        """Draw rows ``start`` .. ``stop - 1`` of a tile, which come from tile ``source``."""
+        rule = self.rule
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(self._counts[start:stop])])
+        columns = _expand().columns(rule, start, starts)
+        if source:
+            columns += np.int32(source * rule.n_src)
+        delays = _expand().delays(rule, rule.delay, start, starts) if rule.delay else None
+        return Synapses((stop - start, self.shape[1]), starts, columns, self._weights(start, starts), delays)
+
+    def _weights(self, start: int, starts: NDArray[np.int64]) -> NDArray[Any]:
+        return self._on_grid(_expand().weights(self.rule, start, starts))
+
+    def _on_grid(self, weights: NDArray[np.float64]) -> NDArray[Any]:
+        if self.rule.grid is None:
+            return weights
+        factor, step = self.rule.grid
+        return (np.rint(weights * factor) * step).astype(np.int64)
+
+    def sample(self) -> Synapses:
+        """Return a few rows: all are drawn alike."""
+        return self._spread(DRAWN_ALIKE)
+
+    def row_sums(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        rule = self.rule
+        low, high = self.extremes()
+        if rule.weight.kind == "constant":
+            sums = self._counts * self.dtype.type(low)
+            return tuple(np.tile(x, rule.tiles) for x in (np.minimum(sums, 0), np.maximum(sums, 0)))  # type: ignore[return-value]
+        below, above = (np.zeros(rule.n_dst, self.dtype) for _ in range(2))
+        for start, stop in self.of_one_tile().slices():
+            starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(self._counts[start:stop])])
+            weights, at = self._weights(start, starts), starts[:-1][self._counts[start:stop] > 0]
+            filled = np.flatnonzero(self._counts[start:stop]) + start
+            if len(at):
+                below[filled] = np.add.reduceat(np.minimum(weights, 0), at) if low < 0 else 0
+                above[filled] = np.add.reduceat(np.maximum(weights, 0), at) if high > 0 else 0
+        return np.tile(below, rule.tiles), np.tile(above, rule.tiles)
+
+    def problems(self) -> list[str]:
+        return list(self.rule.problems())
+
+
+def _expand() -> Any:
+    """Return the module that draws; it loads numba. Raises MissingDependencyError without it."""
+    if find_spec("numba") is None:
+        what = "synapses given by a rule are drawn by numba, which is not installed"
+        raise MissingDependencyError(what, fix="pip install '.[engine]'")
+    return import_module("snnc.rules.expand")
+
+
+@lru_cache(maxsize=1)
+def _drawn(synapses: Ruled) -> Synapses:
+    """All synapses of the rule that was asked for last."""
+    return synapses.block(0, synapses.shape[0])
