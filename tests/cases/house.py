@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 SHORTEST, LONGEST, LONGEST_BODY = 40, 400, 40  # lines of a file, and of a function below its docstring
-ROOMS, FLOORS = 25, 12
+ROOMS, FLOORS = 26, 12
 PLUG_INS = (  # folders in which every public module is found by its name
     "snnc.chips.memory",
     "snnc.data.sets",

@@ -76,8 +76,8 @@ def test_what_is_wrong_is_named(old, new, message, tmp_path):
 
 
 def test_all_that_is_wrong_is_named_together():
-    described = tomllib.loads(RING.replace("tile = -1", "tiel = 1").replace("threshold", "treshold").replace("seed", "sede"))
-    with pytest.raises(UnsupportedError, match=r"3 things cannot be imported: .*'sede'.*'treshold'.*'tiel'"):
+    described = tomllib.loads(RING.replace("tile = -1", "tiel = 1").replace("message_bits", "bits").replace("seed", "sede"))
+    with pytest.raises(UnsupportedError, match=r"3 things cannot be imported: .*'sede'.*'bits'.*'tiel'"):
         rules.network(described)
 
 

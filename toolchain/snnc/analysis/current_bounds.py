@@ -18,6 +18,8 @@ from snnc.network.arithmetic import Fixed
 from snnc.network.delays import Part, parts
 from snnc.network.model import Connection, Network, Population
 from snnc.network.neuron import FORGETS, Neuron
+from snnc.network.synapses import SLICE
+from snnc.network.tiling import one_tile
 
 _LARGE = 1 << 40  # int64 holds anything below, shifted by an exponent, lifted and multiplied by a decay
 
@@ -81,9 +83,9 @@ def current_bound(net: Network) -> dict[str, Bound]:
 
     Worst case: every synapse with a positive (negative) weight brings its largest message in every step. A current that
     decays by `Neuron.current_decay` then climbs to the smallest x with x = (x * (2**bits - decay) >> bits) + input, which has
-    a closed form; other models are bounded by their own step. Raises NetworkError for floats.
+    a closed form; other models are bounded by their own step. Of equal tiles, one is bounded. Raises NetworkError for floats.
     """
-    numeric = fixed(net)
+    numeric, net = fixed(net), one_tile(net)
     return {p.name: population_bound(p, arriving(net, p.name), numeric) for p in net.populations if p.neuron}
 
 
@@ -135,6 +137,7 @@ def largest_budget(net: Network) -> int | None:
 
     None if none can, or if a budget of 1 is not enough. Budgets that inputs have already stay where they are smaller.
     """
+    net = one_tile(net)
     largest = max(p.size for p in net.inputs)
 
     def wraps(budget: int) -> bool:
@@ -192,8 +195,8 @@ def step_current(p: Population, into: Sequence[tuple[Connection, Sent]], numeric
 
 
 def _apart(c: Connection, what: Sent) -> tuple[Part, ...]:
-    """Return the parts whose worst cases add up; all in one where neither rounding nor a budget tells them apart."""
-    if c.op.exponent >= 0 and c.axon_delays is None and what.at_most is None:
+    """Return the parts whose worst cases add up; all in one for many synapses that neither rounding nor a budget tells apart."""
+    if c.op.synapses.count > SLICE and c.op.exponent >= 0 and c.axon_delays is None and what.at_most is None:
         return (Part(c.delay_steps, c.op),)
     return parts(c)
 
@@ -205,7 +208,7 @@ def part_sums(part: Part, what: Sent) -> tuple[Ints, Ints]:
     """
     if not what.largest:
         return np.zeros(part.op.n_dst, np.int64), np.zeros(part.op.n_dst, np.int64)
-    if part.sources is None and what.neurons is None and what.at_most is None:
+    if part.op.synapses.count > SLICE and part.sources is None and what.neurons is None and what.at_most is None:
         below, above = part.op.ends()
         return below * what.largest, above * what.largest
     values = part.op.synapses.values

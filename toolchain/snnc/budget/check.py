@@ -4,7 +4,7 @@ What `check` accepts, `split` and `place` map: it asks them. What would make a n
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from snnc.budget import fpga
@@ -21,13 +21,16 @@ from snnc.mapping.shared_lists import Saved, saved
 from snnc.mapping.soft_reset import is_built
 from snnc.mapping.split import TooLargeError, split
 from snnc.mapping.task import Task, of_slices
+from snnc.mapping.tiled import chips_for, goes_by_tiles
 from snnc.mapping.usage import Usage, words_for
 from snnc.network.arithmetic import Fixed
 from snnc.network.connectivity import parameter_connectivity, synapse_connectivity
 from snnc.network.html import block
 from snnc.network.latency import chip_delays
 from snnc.network.model import Connection, Network
+from snnc.network.tiling import one_tile
 
+OF_ALL = ("neurons_per_chip", "synapses_per_chip", "inputs_per_chip", "outputs_per_chip")  # counted on all tiles together
 LISTED_SYNAPSES = 1 << 22  # the lists that axons could share are not counted on more
 
 
@@ -142,6 +145,8 @@ def check(net: Network, profile: Profile) -> Budget:
     """Hold a network against a chip: every limit, per layer and per core, and every feature it needs, in one pass."""
     if profile.fpga:
         return _on_fpga(net, profile)
+    if goes_by_tiles(net, profile):
+        return _of_tiles(check(one_tile(net), profile), net.tiles, profile)
     filled, too_large = _measure(net, profile)
     cores = tuple(_core(core, profile) for core in filled if core.slices[0].population not in too_large)
     chip = Usage("cores", f"network {net.name!r}", len(cores), profile.cores) if cores and not too_large else None
@@ -164,6 +169,20 @@ def check(net: Network, profile: Profile) -> Budget:
         unknown=_unknown(net, profile),
         assumptions=_assumptions(net, profile),
     )
+
+
+def _of_tiles(tile: Budget, tiles: int, profile: Profile) -> Budget:
+    """Return the budget of as many equal tiles, each on chips of its own; ``cores`` and ``layers`` stay those of one."""
+    place = f"network {tile.network!r}"
+    chips = [Usage("chips", place, tiles * chips_for(profile, tile.chip.used or 0), profile.chips)] if tile.chip else []
+    chip = tile.chip and replace(tile.chip, used=(tile.chip.used or 0) * tiles)
+    whole = tuple(replace(u, used=u.used and u.used * tiles) if u.resource in OF_ALL else u for u in tile.totals)
+    uses = [*whole, *chips, *([chip] if chip else []), *([tile.binding] if tile.binding else [])]
+    binding = max(filter(_can_bind, uses), key=lambda u: u.share or 0, default=None)
+    fits = not tile.problems and chip is not None and binding is not None and binding.status == "ok"
+    each = f"{tiles:,} equal tiles, each on chips of its own; layers and cores are those of one tile"
+    assumptions = (*tile.assumptions, each)
+    return replace(tile, fits=fits, binding=binding, chip=chip, totals=whole, assumptions=assumptions)
 
 
 def _on_fpga(net: Network, profile: Profile) -> Budget:

@@ -80,7 +80,7 @@ def command(
         profile = own_chip(net)
     fit = check(net, profile) if profile else None
     advice = _search(net, profile, fit, search) if profile and fit else None
-    asked = wanted or (as_json and isinstance(net.numeric, Fixed))
+    asked = wanted or (as_json and isinstance(net.numeric, Fixed) and net.tiles == 1)
     judged = judge_ranges(net, steps, budget, try_inputs=wanted) if asked else None
     if judged and inputs:
         write_inputs(judged, inputs, force)

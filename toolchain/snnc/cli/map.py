@@ -12,6 +12,7 @@ import snnc.chips as chips
 from snnc import store
 from snnc.base.files import must_be_free, write_bytes
 from snnc.cli._common import PATH, force_option, json_option, print_json, print_table
+from snnc.errors import UsageError
 from snnc.mapping import strategies
 from snnc.mapping.choose import Mapped
 from snnc.mapping.lower_bounds import LowerBounds, lower_bounds
@@ -19,9 +20,10 @@ from snnc.mapping.neurobench import measures
 from snnc.mapping.picture import picture
 from snnc.mapping.shared_lists import Saved, saved
 from snnc.mapping.task import of_slices
+from snnc.mapping.tiled import goes_by_tiles
 from snnc.network.model import Network
 from snnc.pipeline.arguments import own_chip
-from snnc.pipeline.chip import map_with
+from snnc.pipeline.chip import map_tiles_with, map_with
 
 
 @click.command("map", short_help="Map a network to the cores of a chip.")
@@ -50,6 +52,9 @@ def command(
             must_be_free(path, force)
     net = store.load(model)
     profile = chips.load(profile_name) if profile_name else own_chip(net)
+    if goes_by_tiles(net, profile):
+        _map_tiles(net, profile, strategy, seed, out, force, as_json, {"--rates": recorded, "--picture": svg})
+        return
     mappings = map_with(net, profile, strategy=strategy, rates=recorded, seed=seed)
     task, made, failed, steps = mappings.task, list(mappings.made), mappings.failed, mappings.steps
     _write(made[0], profile, out, svg, force)
@@ -68,6 +73,34 @@ def command(
     for path in (out, svg):
         if path:
             click.echo(f"wrote {path}")
+
+
+def _map_tiles(
+    net: Network, profile: chips.Profile, strategy: str | None, seed: int, out: Path | None, force: bool, as_json: bool,
+    of_others: Mapping[str, Path | None],
+) -> None:  # fmt: skip
+    """Map a network of equal tiles, and say what one costs and what each further one does."""
+    for option, value in of_others.items():
+        if value:
+            raise UsageError("is not for networks of equal tiles", where=option, fix="leave it out")
+    made = map_tiles_with(net, profile, strategy=strategy, seed=seed)
+    if out:
+        write_bytes(out, (json.dumps(made.to_json(), indent=1, sort_keys=True) + "\n").encode(), force=force)
+    told = {
+        "tiles": made.tiles, "cores": made.cores, "chips_per_tile": made.chips_per_tile, "packets": made.packets,
+        "packet_hops": made.packet_hops, "busiest_link": made.busiest_link, "seconds_for_the_first_tile": made.tile_seconds,
+        "seconds_for_each_further_tile": made.seconds_for_each_further_tile,
+    }  # fmt: skip
+    if as_json:
+        print_json("map_tiles/1", network=net.name, profile=profile.name, seed=seed, strategy=made.tile.mapping.strategy, **told)
+        return
+    rows = [(name.replace("_", " "), _rounded(value)) for name, value in told.items()]
+    print_table(
+        f"{net.name} on {profile.name}, one inference; a tile by {made.tile.mapping.strategy}", ("measure", "value"), rows
+    )
+    click.echo("assumed: how chips are wired is not public, their meshes are taken to continue in each other")
+    if out:
+        click.echo(f"wrote {out}")
 
 
 def _write(best: Mapped, profile: chips.Profile, out: Path | None, svg: Path | None, force: bool) -> None:

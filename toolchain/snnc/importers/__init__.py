@@ -11,7 +11,7 @@ from snnc.base.config import config_of
 from snnc.base.public import public
 from snnc.errors import FileError, UsageError
 from snnc.importers._settings import ENCODING_FIELDS, ImportConfig, Imported, Part
-from snnc.network.model import Stage
+from snnc.network.stage import Stage
 from snnc.passes.encode_inputs import with_encoding
 
 __all__ = ["ImportConfig", "Imported", "Importer", "Part", "guess", "import_network", "load", "names", "read"]

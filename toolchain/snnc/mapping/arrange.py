@@ -1,10 +1,11 @@
-"""Put cores on the mesh: along a Hilbert curve, then swapped as long as that saves hops.
+"""Put cores on the mesh: along a Hilbert curve, then swapped as long as that saves hops. Of many cores, chips are placed first.
 
 Source of the idea: Jin et al., "Mapping Very Large Scale Spiking Neuron Network to Neuromorphic Hardware", ASPLOS 2023, who
 start from a Hilbert curve and then let cores pull each other. Here a step is the best swap of any two places.
 """
 
 from math import ceil, isqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +62,9 @@ def arrange(profile: Profile, census: Census) -> Ints:
         return packet_hops(profile, census, places[: census.cores])
 
     start = min(np.arange(len(along)), along, key=paid)
-    return start[: census.cores] if len(along) > LARGEST else _swapped(profile, census, start)
+    if len(along) <= LARGEST:
+        return _swapped(profile, census, start)
+    return min(start[: census.cores], _in_levels(profile, census), key=paid)
 
 
 def hilbert(profile: Profile) -> Ints:
@@ -88,15 +91,25 @@ def curve(x: Ints, y: Ints, side: int) -> Ints:
 
 
 def _swapped(profile: Profile, census: Census, places: Ints) -> Ints:
-    """Make the best swap of two places again and again until none helps; return the places. ``places`` ends with spare ones."""
+    """Make the best swaps of two places; return the places of the cores. ``places`` ends with spare ones."""
     n, m = census.cores, len(places)
     src, dst, packets = census.links
     flow = np.zeros((m, m))
     np.add.at(flow, (src, dst), packets)
-    flow += flow.T
-    far = hops(profile, places[:, None], places[None, :]).astype(np.float64)  # from the place of core i to that of core j
+    far = hops(profile, places[:, None], places[None, :]).astype(np.float64)
+    return places[swaps(flow + flow.T, far, n)]
+
+
+def swaps(flow: NDArray[np.float64], far: NDArray[np.float64], n: int, fixed: NDArray[np.float64] | None = None) -> Ints:
+    """Make the best swap of two places again and again until none helps; return the place of each of the first ``n`` cores.
+
+    ``flow``, ``far``, (m, m): packets both ways between cores, of which those from ``n`` on are none, and hops between places;
+    core i starts at place i. ``fixed``, (m, m): what core i pays at place j for cores that are not moved.
+    """
+    m = len(far)
     here = flow @ far  # what core i pays at the place of core j (spare ones carry nothing)
-    at, both_ways = np.arange(m), 2 * flow[:n]
+    here = here if fixed is None else here + fixed
+    far, at, both_ways = far.copy(), np.arange(m), 2 * flow[:n]  # far: from the place of core i to that of core j
     for _ in range(WORK // (m * m)):
         own = np.diag(here)
         gain = own[:n, None] + own - here[:n] - here.T[:n] - both_ways * far[:n]
@@ -108,4 +121,75 @@ def _swapped(profile: Profile, census: Census, places: Ints) -> Ints:
         far[[i, j]] = far[[j, i]]
         far[:, [i, j]] = far[:, [j, i]]
         at[[i, j]] = at[[j, i]]
-    return places[at[:n]]
+    return at[:n]
+
+
+def _in_levels(profile: Profile, census: Census) -> Ints:
+    """Return a place for each core: cores that follow each other share a chip, chips are placed, then the cores of each chip, and
+    those of neighbouring chips together.
+    """
+    per_chip = profile.cores // profile.chips
+    flow = _flow(census)
+    chip = np.arange(census.cores) // per_chip
+    spots = _chip_spots(profile, _between_chips(flow, chip))
+    places = spots[chip] * per_chip + np.arange(census.cores) % per_chip
+    groups = [np.array([spot]) for spot in spots]
+    groups += [np.array([a, b]) for a, b in _neighbours(profile, spots)]
+    for group in groups:
+        _refine(profile, flow, places, np.concatenate([np.arange(per_chip) + spot * per_chip for spot in group]))
+    return places
+
+
+def _flow(census: Census) -> Any:
+    """Return the packets both ways between cores, a sparse matrix."""
+    from scipy.sparse import coo_array
+
+    src, dst, packets = census.links
+    flow = coo_array((packets, (src, dst)), shape=(census.cores, census.cores)).tocsr()
+    return (flow + flow.T).tocsr()
+
+
+def _between_chips(flow: Any, chip: Ints) -> NDArray[np.float64]:
+    """Return the packets between chips, (chips, chips); ``chip``: (cores,) the chip of each."""
+    from scipy.sparse import csr_array
+
+    member = csr_array((np.ones(len(chip)), (np.arange(len(chip)), chip)))
+    between: NDArray[np.float64] = (member.T @ flow @ member).toarray()
+    np.fill_diagonal(between, 0)
+    return between
+
+
+def _chip_spots(profile: Profile, between: NDArray[np.float64]) -> Ints:
+    """Return where each chip lies, (chips,): along the curve, then swapped."""
+    per_chip, n = profile.cores // profile.chips, len(between)
+    order = list(dict.fromkeys((hilbert(profile) // per_chip).tolist()))
+    spots = np.array(order[: min(profile.chips, ceil(SPARE * n))])
+    far = hops(profile, spots[:, None] * per_chip, spots[None, :] * per_chip).astype(np.float64)
+    flow = np.zeros(far.shape)
+    flow[:n, :n] = between
+    return spots[swaps(flow, far, n)]
+
+
+def _neighbours(profile: Profile, spots: Ints) -> list[tuple[int, int]]:
+    """Return the pairs of used chips that lie beside each other."""
+    per_chip = profile.cores // profile.chips
+    column, row = tiles(profile, spots * per_chip)
+    mesh = mesh_of(profile)
+    across, down = np.abs(column[:, None] - column) // mesh.tile_columns, np.abs(row[:, None] - row) // mesh.tile_rows
+    a, b = np.nonzero(np.triu(across + down == 1))
+    return list(zip(spots[a].tolist(), spots[b].tolist(), strict=True))
+
+
+def _refine(profile: Profile, flow: Any, places: Ints, among: Ints) -> None:
+    """Swap the cores that lie ``among`` some places, the others where they are; ``places`` is changed."""
+    mine = np.flatnonzero(np.isin(places, among))
+    spare = np.setdiff1d(among, places[mine])
+    own = np.concatenate([places[mine], spare])
+    n, m = len(mine), len(own)
+    inner, outer, rows = np.zeros((m, m)), np.zeros((m, m)), flow[mine]
+    inner[:n, :n] = rows[:, mine].toarray()
+    others = np.setdiff1d(np.unique(rows.indices), mine)
+    away = hops(profile, places[others][:, None], own[None, :]).astype(np.float64)
+    outer[:n] = rows[:, others] @ away
+    far = hops(profile, own[:, None], own[None, :]).astype(np.float64)
+    places[mine] = own[swaps(inner, far, n, outer)]

@@ -13,6 +13,7 @@ from snnc.mapping.soft_reset import compartments
 from snnc.network.arithmetic import Fixed, bias_parts
 from snnc.network.latency import chip_delays
 from snnc.network.model import Network, Population
+from snnc.network.tiling import one_tile
 
 _SAME = ("decay_bits", "state_bits", "state_shift")  # another value computes other spikes
 _AT_MOST = ("weight_bits", "weight_exponent_max", "threshold_bits", "bias_mantissa_bits", "bias_exponent_max")
@@ -20,6 +21,7 @@ _AT_MOST = ("weight_bits", "weight_exponent_max", "threshold_bits", "bias_mantis
 
 def lacking(net: Network, profile: Profile) -> tuple[str, ...]:
     """Return everything that the chip cannot express, each as a sentence with its place and remedy; empty if there is nothing."""
+    net = one_tile(net)
     problems = [*_numeric_problems(net, profile), *wrap_problems(net)]
     for p in net.populations:
         problems += _population_problems(p, net, profile)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from snnc.chips.memory import Format
 from snnc.mapping.core_use import InputAxons, Load, stored, use
 from snnc.mapping.output_axons import chips, hang_on_chips, slots
+from snnc.mapping.streaming import counted, is_streamed
 from snnc.mapping.task import Assignment, Task, cores_in
 from snnc.network.model import Connection
 
@@ -58,6 +59,8 @@ def census(task: Task, core_of: Assignment, *, full_cores: bool = False, places:
     """
     n = cores_in(core_of)
     neurons = {name: (slice(len(cores)), cores) for name, cores in core_of.items()}
+    if is_streamed(task) and not hang_on_chips(task.profile):
+        return _streamed(task, core_of, neurons, n)
     axons = {c.name: _axons(task, c, core_of[c.dst], n) for c in task.net.connections}
     load = Load(n, neurons, axons)
     most = task.profile.limits.get("neurons_per_core", sum(len(cores) for cores in core_of.values()))
@@ -68,6 +71,18 @@ def census(task: Task, core_of: Assignment, *, full_cores: bool = False, places:
     used["output_axons_per_core"] = np.sum([np.zeros(n, np.int64), *sent], axis=0)
     formats = {name: tuple(way and way[0] for way in by_core) for name, by_core in ways.items()}
     return Census(used, formats, *_traffic(task, axons, core_of, n), _operations(task, axons, n))
+
+
+def _streamed(task: Task, core_of: Assignment, neurons: Mapping[str, tuple[slice, Ints]], n: int) -> Census:
+    """Return the census of a large network, counted core by core."""
+    counts = counted(task, core_of, n)
+    used, _ = use(task, Load(n, neurons, counts.load()), {})
+    used["input_axons_per_core"] = np.sum(list(counts.axons.values()), axis=0)
+    used["output_axons_per_core"] = counts.output_axons
+    src, dst, packets = counts.pairs
+    away = src != dst
+    links, local = (src[away], dst[away], packets[away]), float(packets[~away].sum())
+    return Census(used, {}, links, local, counts.input_packets, counts.operations)
 
 
 def _axons(task: Task, c: Connection, core_of: Ints, n_cores: int) -> InputAxons:
@@ -102,6 +117,22 @@ def _sent(task: Task, core_of: Ints, axons: InputAxons, chip: Ints) -> Ints:
 def _traffic(
     task: Task, axons: Mapping[str, InputAxons], core_of: Assignment, n_cores: int
 ) -> tuple[tuple[Ints, Ints, NDArray[np.float64]], float, float]:
+    (src, dst, amount), from_inputs = _pairs(task, axons, core_of, n_cores)
+    away = src != dst
+    return (src[away], dst[away], amount[away]), float(amount[~away].sum()), from_inputs
+
+
+def pairs(task: Task, core_of: Assignment) -> tuple[Ints, Ints, NDArray[np.float64]]:
+    """Return all packets of one inference that cores send: (from core, to core, packets), also from a core to itself."""
+    n = cores_in(core_of)
+    if is_streamed(task):
+        return counted(task, core_of, n).pairs
+    return _pairs(task, {c.name: _axons(task, c, core_of[c.dst], n) for c in task.net.connections}, core_of, n)[0]
+
+
+def _pairs(
+    task: Task, axons: Mapping[str, InputAxons], core_of: Assignment, n_cores: int
+) -> tuple[tuple[Ints, Ints, NDArray[np.float64]], float]:
     keys, packets, from_inputs = [np.zeros(0, np.int64)], [np.zeros(0)], 0.0
     for c in task.net.connections:
         a, sent = axons[c.name], task.rates[c.src][axons[c.name].source]
@@ -110,11 +141,9 @@ def _traffic(
             continue
         keys.append(core_of[c.src][a.source] * n_cores + a.core)
         packets.append(sent)
-    pairs, inverse = np.unique(np.concatenate(keys), return_inverse=True)
-    amount = np.bincount(inverse, np.concatenate(packets), minlength=len(pairs))
-    src, dst = pairs // n_cores, pairs % n_cores
-    away = src != dst
-    return (src[away], dst[away], amount[away]), float(amount[~away].sum()), from_inputs
+    numbers, inverse = np.unique(np.concatenate(keys), return_inverse=True)
+    amount: NDArray[np.float64] = np.bincount(inverse, np.concatenate(packets), minlength=len(numbers)).astype(np.float64)
+    return (numbers // n_cores, numbers % n_cores, amount), from_inputs
 
 
 def _operations(task: Task, axons: Mapping[str, InputAxons], n_cores: int) -> NDArray[np.float64]:

@@ -98,7 +98,9 @@ def _hops_to(cores: NDArray[np.int64], task: Task) -> NDArray[np.float64]:
 def _operations(task: Task) -> NDArray[np.float64]:
     """Return the synaptic operations of each neuron on a core, all populations one after the other."""
     operations = {name: np.zeros(task.net[name].size) for name in task.neurons}
-    for c in task.net.connections:
-        rows, columns = task.patterns[c.name]
-        operations[c.dst] += np.bincount(rows, task.rates[c.src][columns], minlength=c.op.n_dst)
+    for c in task.unrolled.connections:
+        synapses = c.op.synapses
+        for start, stop in synapses.slices():
+            block = synapses.block(start, stop)
+            operations[c.dst][start:stop] += np.bincount(block.rows, task.rates[c.src][block.indices], minlength=stop - start)
     return np.concatenate(list(operations.values()))

@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from math import prod
 from os import PathLike, fspath
@@ -22,6 +22,7 @@ from snnc.network.html import block
 from snnc.network.neuron import Neuron
 from snnc.network.op import Op
 from snnc.network.probe import probe
+from snnc.network.stage import Stage as Stage
 from snnc.network.synapses import MAX_DELAY_STEPS
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
@@ -96,27 +97,6 @@ class Connection:
         if self.axon_delays is not None:
             return int(self.axon_delays.min(initial=MAX_DELAY_STEPS)), int(self.axon_delays.max(initial=0))
         return self.op.synapses.delay_extremes() or (0, 0)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What was done to a network: the verb, its settings, its seeds. Provenance.
-
-    Settings are kept in the order of their names, so that networks that are equal are written as equal bytes.
-    """
-
-    name: str
-    settings: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "settings", _by_name(self.settings))
-
-
-def _by_name(value: Any) -> Any:
-    """Return a JSON value whose objects hold their keys in alphabetical order."""
-    if isinstance(value, dict):
-        return {key: _by_name(value[key]) for key in sorted(value, key=str)}
-    return [_by_name(item) for item in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from snnc.errors import UnsupportedError
+
 _DTYPES = {"indptr": ("int64",), "indices": ("int32",), "values": ("float64", "int64"), "delays": ("int32",)}
 MAX_DELAY_STEPS = 1 << 16
 _MAX_COLUMNS = (1 << 31) - 1  # what an index of 32 bits can name
@@ -72,8 +74,22 @@ class Synapses:
         """How many equal copies of the same synapses follow each other, from copies of one population to copies of another."""
         return 1
 
+    @property
+    def source_tile(self) -> int:
+        """How many copies further on the sources lie, modulo `tiles`."""
+        return 0
+
     def of_one_tile(self) -> "Synapses":
         """Return the synapses of one of `tiles` copies, those from other copies as if they came from the same one."""
+        return self
+
+    def repeated(self, tiles: int, source_tile: int) -> "Synapses":
+        """Return the synapses of so many copies, of which these are one: the inverse of `of_one_tile`.
+
+        Raises UnsupportedError for stored synapses.
+        """
+        if (tiles, source_tile) != (1, 0):
+            raise UnsupportedError(f"stored synapses cannot repeat as {tiles} tiles", fix="leave them as their rule makes them")
         return self
 
     def stated(self) -> dict[str, Any]:
@@ -120,12 +136,9 @@ class Synapses:
 
     def sample(self) -> "Synapses":
         """Return about `SAMPLED` synapses, of rows that are spread evenly; all if there are no more."""
-        return self if self.count <= SAMPLED else self._spread(SAMPLED)
-
-    def _spread(self, most: int) -> "Synapses":
-        """Return rows that are spread evenly, with about ``most`` synapses; all rows if they have no more."""
-        n = self.shape[0]
-        rows = np.unique(np.linspace(0, n - 1, min(n, max(1, most * n // max(1, self.count)))).astype(np.int64))
+        if self.count <= SAMPLED:
+            return self
+        rows = np.unique(np.linspace(0, self.shape[0] - 1, max(1, SAMPLED * self.shape[0] // self.count)).astype(np.int64))
         return stacked([self.block(row, row + 1) for row in rows.tolist()])
 
     def row_sums(self) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -30,7 +30,11 @@ class Dense(Op):
 
     @property
     def possible_synapses(self) -> int:
-        return self.n_dst * int(self._often().sum())
+        return self.parameters if self.pool is None else self.n_dst * int(self._often().sum())
+
+    @property
+    def synapse_count(self) -> int:
+        return self.synapses.count if self.pool is None else super().synapse_count
 
     def _counted(self) -> Ints:
         return np.diff(self.synapses.indptr) if self.pool is None else super()._counted()

@@ -15,8 +15,10 @@ from snnc.base.config import Config, setting
 from snnc.chips.profile import Profile
 from snnc.errors import NetworkError
 from snnc.network.arithmetic import Fixed
-from snnc.network.model import Connection, Network, Stage
+from snnc.network.model import Connection, Network
 from snnc.network.op import Op
+from snnc.network.stage import Stage
+from snnc.network.tiling import one_tile, repeated
 from snnc.passes.limit import limited
 from snnc.passes.rehearsal import Rehearsal
 from snnc.passes.scale_search import Choice, Search, choose, encoded_population
@@ -67,6 +69,8 @@ def quantise(net: Network, profile: Profile, config: QuantiseConfig = QuantiseCo
             where=f"network {net.name!r}",
             fix="quantise the float network that it was made from",
         )
+    if net.tiles > 1:
+        return repeated(quantise(one_tile(net), profile, config), net)
     numeric = profile.fixed()
     if (budget := config.max_spikes_per_step) is not None:
         net = limited(net, {p.name: budget for p in net.inputs})

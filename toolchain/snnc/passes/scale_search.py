@@ -222,7 +222,7 @@ def _encoded_op(c: Connection, scale: float, grids: Mapping[str, _Grid], numeric
 
 def _relative(got: NDArray[np.float64], exact: NDArray[np.float64]) -> float:
     """Return the squared error relative to the squared values, both in units of the largest so that neither overflows."""
-    largest = float(np.abs(exact).max())
+    largest = float(np.abs(exact).max(initial=0))
     if not largest:
         return 0.0
     return float(np.square((got - exact) / largest).sum()) / float(np.square(exact / largest).sum())

@@ -24,10 +24,12 @@ from snnc.mapping.place import place
 from snnc.mapping.rates import read_rates
 from snnc.mapping.split import split
 from snnc.mapping.task import Task
+from snnc.mapping.tiled import TiledMap, map_tiles
 from snnc.mapping.usage import words_for
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Network
 from snnc.network.op import MAX_SYNAPSES
+from snnc.network.tiling import one_tile
 from snnc.pipeline.arguments import Chip, path_of, profile_of
 from snnc.targets.target import Artifact
 
@@ -101,6 +103,17 @@ def map_with(
     task = Task.of(net, profile, recorded, seed)
     made, failed = map_by_all(task) if strategy is None else ([map_by(task, strategy)], {})
     return Mappings(task, tuple(made), failed, steps)
+
+
+def map_tiles_with(net: Network, chip: Chip, *, strategy: str | None = None, seed: int = 0) -> TiledMap:
+    """Return the mapping of a network of equal tiles, by the best strategy for one of them. Raises as `map`."""
+    profile = must_have_cores(profile_of(chip))
+    if problems := lacking(net, profile):
+        raise UnsupportedError("; ".join(problems), where=f"network {net.name!r} on {profile.name}")
+    tile = one_tile(net)
+    cores = len(split(tile, profile))
+    best = (lambda task: map_by_all(task)[0][0]) if strategy is None else (lambda task: map_by(task, strategy))
+    return map_tiles(net, profile, cores, best, seed)
 
 
 @public

@@ -1,7 +1,7 @@
 """What is in a network, in numbers that a person can check: every parameter as float, integer and float again. For reports."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from snnc.network.connectivity import parameter_connectivity, synapse_connectivi
 from snnc.network.latency import latency
 from snnc.network.model import Connection, Network, Population, Stage
 from snnc.network.op import weight_grid
+from snnc.network.tiling import one_tile
 from snnc.passes.quantise import recorded, scales
 from snnc.passes.scaling import decode_parameter, decode_weights
 
@@ -107,6 +108,8 @@ class Inspection:
 def inspect(net: Network, against: Network | None = None) -> Inspection:
     """Return the facts about a network; with ``against``, the float network that it was made from, also what rounding cost.
 
+    Of equal tiles, the facts are those of one; of many synapses, the ranges and errors of weights are those of a sample.
+
     Args:
         net: A network.
         against: The float network that it was made from.
@@ -124,7 +127,8 @@ def inspect(net: Network, against: Network | None = None) -> Inspection:
         >>> [c.name for c in inspection.connections if c.max_error <= c.half_step]
         ['fc1', 'fc2']
     """
-    floats = _floats(net, against) if against else {}
+    net = one_tile(net)
+    floats = _floats(net, one_tile(against)) if against else {}
     return Inspection(
         net.name,
         f"fixed ({net.numeric.profile})" if isinstance(net.numeric, Fixed) else "float",
@@ -152,7 +156,8 @@ def _floats(net: Network, source: Network) -> dict[str, NDArray[Any]]:
         wire = wires.get(c.name)
         if wire is None or _shape(wire) != _shape(c):
             raise NetworkError(f"has no connection {c.name!r} of this shape", where=f"network {source.name!r}")
-        floats[c.name], _ = wire.op.synapses.at(c.op.synapses)
+        ours, theirs = c.op.synapses, wire.op.synapses
+        floats[c.name], _ = theirs.sample().at(ours.sample()) if ours.count == theirs.count else theirs.at(ours)
     for p in net.populations:
         other = populations.get(p.name)
         if other is None or type(other.neuron) is not type(p.neuron) or other.size != p.size:
@@ -190,9 +195,10 @@ def _populations(net: Network) -> tuple[PopulationFacts, ...]:
 
 
 def _connection(c: Connection, net: Network, floats: NDArray[Any] | None) -> ConnectionFacts:
-    values, scale = c.op.synapses.values, scales(net).get(c.dst)
-    fixed = isinstance(net.numeric, Fixed)
-    decoded = decode_weights(c.op, scale) if scale else None
+    all_known = floats is not None and len(floats) == c.op.synapses.count
+    op, scale = c.op if all_known else replace(c.op, synapses=c.op.synapses.sample()), scales(net).get(c.dst)
+    values, fixed = op.synapses.values, isinstance(net.numeric, Fixed)
+    decoded = decode_weights(op, scale) if scale else None
     errors = np.abs(decoded - floats) if decoded is not None and floats is not None else None
     return ConnectionFacts(
         c.name, c.src, c.dst, c.delay_steps, c.op.kind, c.op.synapses.count, c.op.synapse_count,

@@ -16,7 +16,7 @@ from snnc.rules.rule import Rule
 
 WHOLE = 1 << 26  # synapses that are drawn at once; what needs more has to ask for slices
 KEPT = 1 << 22  # synapses that are kept once they were drawn
-DRAWN_ALIKE = 1 << 16  # synapses that show how the others are
+DRAWN_ALIKE = 1 << 14  # synapses that show how the others are
 
 
 class Ruled(Synapses):
@@ -88,8 +88,15 @@ class Ruled(Synapses):
     def tiles(self) -> int:
         return self.rule.tiles
 
+    @property
+    def source_tile(self) -> int:
+        return self.rule.offset
+
     def of_one_tile(self) -> Self:
         return type(self)(replace(self.rule, tiles=1, offset=0))
+
+    def repeated(self, tiles: int, source_tile: int) -> Synapses:
+        return type(self)(replace(self.rule, tiles=tiles, offset=source_tile))
 
     def stated(self) -> dict[str, Any]:
         return {"rule": self.rule.to_json()}
@@ -143,8 +150,9 @@ class Ruled(Synapses):
         return (np.rint(weights * factor) * step).astype(np.int64)
 
     def sample(self) -> Synapses:
-        """Return a few rows: all are drawn alike."""
-        return self._spread(DRAWN_ALIKE)
+        """Return a few rows, at least one: all are drawn alike."""
+        tile = int(np.searchsorted(self._counts.cumsum(), DRAWN_ALIKE, side="right"))
+        return self.of_one_tile().block(0, min(self.rule.n_dst, max(1, tile)))
 
     def row_sums(self) -> tuple[NDArray[Any], NDArray[Any]]:
         rule = self.rule
