@@ -61,6 +61,10 @@ def test_slices_of_rows_are_those_of_the_whole(name, tiles):
     for key, array in whole.arrays():
         np.testing.assert_array_equal(array, dict(parts.arrays())[key], strict=True)
     np.testing.assert_array_equal(synapses.indptr, whole.indptr)
+    sources = [synapses.sources(a, b) for a, b in pairwise(edges)]
+    np.testing.assert_array_equal(np.concatenate(sources), whole.indices, strict=True)
+    assert not len(synapses.sources(3, 3))
+    assert synapses.block(3, 3).shape == (0, synapses.shape[1])
     below, above = synapses.row_sums()
     dense = whole.to_dense()
     np.testing.assert_allclose(below, np.minimum(dense, 0).sum(axis=1), rtol=1e-12)

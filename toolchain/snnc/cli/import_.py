@@ -26,7 +26,7 @@ from snnc.mapping.capabilities import lacking
 from snnc.network.model import Network
 
 
-@click.command("import", short_help="Turn a snnTorch module, a NIR file or a netx file into a network.")
+@click.command("import", short_help="Turn a snnTorch module, a NIR or netx file, or a description by rules into a network.")
 @click.argument("model")
 @click.option(
     "--from", "importer", type=click.Choice(importers.names()), help="Format of MODEL; guessed from its name where possible."
@@ -39,7 +39,8 @@ from snnc.network.model import Network
 def command(model: str, importer: str | None, out: Path, force: bool, as_json: bool, quiet: bool, **options: Any) -> None:
     """Read MODEL, which another tool made, and write the same network for the stages that follow.
 
-    MODEL is a file, or FILE.py:FACTORY for a torch module that a function makes. Whatever cannot be mapped spike for spike is
+    MODEL is a file, or FILE.py:FACTORY for a torch module that a function makes. A .toml file describes populations and the rules
+    that join them (docs/scale.md). Whatever cannot be mapped spike for spike is
     refused, all of it at once, with the reason and the remedy.
     """
     config = config_from(ImportConfig, options)

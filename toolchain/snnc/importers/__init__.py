@@ -63,9 +63,11 @@ def _path(source: str) -> Path:
 def import_network(source: Any, format: str | None = None, *, config: ImportConfig | None = None, **settings: Any) -> Imported:
     """Turn what another tool made into a network: a NIR or netx file, or a torch module with snnTorch's neurons.
 
+    A TOML file describes populations and the rules that join them.
+
     Args:
         source: Path of a file; FILE.py:FACTORY, whose function makes a torch module (the file is executed); or the module.
-        format: "nir", "netx" or "snntorch" (default: guessed from the name of the file).
+        format: "nir", "netx", "rules" or "snntorch" (default: guessed from the name of the file).
         config: All settings at once, instead of keywords.
         **settings: Fields of `ImportConfig`: ``input_shape`` ("1x28x28" or a tuple), ``time_axis``, ``dt_s``, ``discretise``,
             ``weights``, and the encoding: ``encoding``, ``steps``, ``seed``.

@@ -134,6 +134,10 @@ class Synapses:
         indptr = self.indptr[start : stop + 1] - first
         return Synapses((stop - start, self.shape[1]), indptr, self.indices[first:last], self.values[first:last], delays)
 
+    def sources(self, start: int, stop: int) -> NDArray[np.int32]:
+        """Return the source neuron of each synapse of rows ``start`` .. ``stop - 1``."""
+        return self.indices[self.indptr[start] : self.indptr[stop]]
+
     def sample(self) -> "Synapses":
         """Return about `SAMPLED` synapses, of rows that are spread evenly; all if there are no more."""
         if self.count <= SAMPLED:

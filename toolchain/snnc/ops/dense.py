@@ -66,7 +66,7 @@ class Dense(Op):
     def _axons(self, start: int, stop: int) -> tuple[Ints, Ints]:
         often = np.zeros(self.synapses.shape[1], np.int64)
         for first, last in self.synapses.slices(start, stop):
-            often += np.bincount(self.synapses.block(first, last).indices, minlength=len(often))
+            often += np.bincount(self.synapses.sources(first, last), minlength=len(often))
         inputs = np.flatnonzero(often)
         return inputs, often[inputs]
 

@@ -122,21 +122,36 @@ class Ruled(Synapses):
         return (self.rule.grid[1] if self.rule.grid else 1) % step == 0
 
     def block(self, start: int, stop: int) -> Synapses:
-        rule, parts = self.rule, []
-        while start < stop:
-            tile, row = divmod(start, rule.n_dst)
-            last = min(rule.n_dst, row + stop - start)
-            parts.append(self._rows_of_a_tile(row, last, (tile + rule.offset) % rule.tiles))
-            start += last - row
+        parts = [self._rows_of_a_tile(*rows) for rows in self._by_tile(start, stop)] or [self._rows_of_a_tile(0, 0, 0)]
         return parts[0] if len(parts) == 1 else stacked(parts)
+
+    def sources(self, start: int, stop: int) -> NDArray[np.int32]:
+        parts = [self._columns(first, self._starts(first, last), source) for first, last, source in self._by_tile(start, stop)]
+        return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, np.int32), *parts])
+
+    def _by_tile(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        """Yield rows (first, last + 1) within a tile, and the tile that they come from."""
+        while start < stop:
+            tile, row = divmod(start, self.rule.n_dst)
+            last = min(self.rule.n_dst, row + stop - start)
+            yield row, last, (tile + self.rule.offset) % self.rule.tiles
+            start += last - row
+
+    def _starts(self, start: int, stop: int) -> NDArray[np.int64]:
+        """Return where the synapses of rows ``start`` .. ``stop - 1`` of a tile begin, and where they end."""
+        return np.concatenate([np.zeros(1, np.int64), np.cumsum(self._counts[start:stop])])
+
+    def _columns(self, start: int, starts: NDArray[np.int64], source: int) -> NDArray[np.int32]:
+        """Draw the sources of rows of a tile, which lie in tile ``source``."""
+        columns: NDArray[np.int32] = _expand().columns(self.rule, start, starts)
+        if source:
+            columns += np.int32(source * self.rule.n_src)
+        return columns
 
     def _rows_of_a_tile(self, start: int, stop: int, source: int) -> Synapses:
         """Draw rows ``start`` .. ``stop - 1`` of a tile, which come from tile ``source``."""
-        rule = self.rule
-        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(self._counts[start:stop])])
-        columns = _expand().columns(rule, start, starts)
-        if source:
-            columns += np.int32(source * rule.n_src)
+        rule, starts = self.rule, self._starts(start, stop)
+        columns = self._columns(start, starts, source)
         delays = _expand().delays(rule, rule.delay, start, starts) if rule.delay else None
         return Synapses((stop - start, self.shape[1]), starts, columns, self._weights(start, starts), delays)
 
@@ -162,7 +177,7 @@ class Ruled(Synapses):
             return tuple(np.tile(x, rule.tiles) for x in (np.minimum(sums, 0), np.maximum(sums, 0)))  # type: ignore[return-value]
         below, above = (np.zeros(rule.n_dst, self.dtype) for _ in range(2))
         for start, stop in self.of_one_tile().slices():
-            starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(self._counts[start:stop])])
+            starts = self._starts(start, stop)
             weights, at = self._weights(start, starts), starts[:-1][self._counts[start:stop] > 0]
             filled = np.flatnonzero(self._counts[start:stop]) + start
             if len(at):
