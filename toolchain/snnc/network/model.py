@@ -172,9 +172,10 @@ class Network:
     @cached_property
     def tiles(self) -> int:
         """How many equal copies of a part the network consists of: as many as each of its connections."""
-        counts = {c.op.synapses.tiles for c in self.connections}
+        tiles = max((c.op.synapses.tiles for c in self.connections), default=1)
         alike = all(getattr(p.neuron, name).ndim == 0 for p in self.populations if p.neuron for name in p.neuron.parameters())
-        return counts.pop() if len(counts) == 1 and alike else 1
+        whole = all(p.size % tiles == 0 for p in self.populations) and all(c.axon_delays is None for c in self.connections)
+        return tiles if alike and whole and all(c.op.synapses.tiles == tiles for c in self.connections) else 1
 
     @cached_property
     def ordered(self) -> tuple[Population, ...]:
