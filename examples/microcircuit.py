@@ -9,7 +9,7 @@ spiking network model", Cerebral Cortex 24 (2014), doi 10.1093/cercor/bhs358, Ta
 of PyNEST, nest-simulator, pynest/examples/Potjans_2014/network_params.py and stimulus_params.py.
 
 What differs from the paper: a pair of neurons has at most one synapse (the probability in the table is that of at least one, and
-in the paper some pairs have more, 4 % more synapses in all); the membrane starts at rest, not at random; a step of 0.1 ms is one
+in the paper some pairs have more, 5 % more synapses in all); the membrane starts at rest, not at random; a step of 0.1 ms is one
 of forward integration, with the charge and the decay of the exact solution; weights, thresholds and decays are integers.
 """
 
