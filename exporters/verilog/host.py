@@ -5,8 +5,8 @@
 INPUTS.npz holds one array of integers (samples, steps, n) for each input population, as `snnc simulate --out` writes them.
 OUTPUTS.npz gets one for each population whose spikes leave the board; of a population that never fires, the state by which it
 is read, as NAME.STATE: the class is the neuron with the largest sum over all steps. --load: write the synapses first, where
-utilisation.json says that they come through the serial port, or if its flash was not programmed. Needs numpy and pyserial, and
-the files that were exported beside it.
+utilisation.json says that they come through the serial port. Needs numpy and pyserial, and the files that were exported beside
+it.
 """
 
 import argparse
@@ -36,7 +36,9 @@ class Board:
         self.values: list[int] = []  # of the readout's neurons, after the last step
 
     def load(self) -> None:
-        """Write the synapses of all lanes."""
+        """Write the synapses of all lanes, where they do not lie in the board's flash."""
+        if self._program():
+            raise SystemExit(f"the board reads its synapses from flash, so leave out --load; {self._remedy()}")
         p = self.p
         size = -(-(p["LANE"] + p["SYNAPSE_ADDRESS"] + p["SYNAPSE"]) // 8)
         for lane in range(p["LANES"]):
@@ -86,15 +88,20 @@ class Board:
 
     def _remedy(self) -> str:
         """How the synapses get onto the board, as the build beside this program says."""
-        file = self.folder / "utilisation.json"
-        commands = json.loads(file.read_text()).get("program") if file.is_file() else None
-        return f"program its flash ({'; '.join(commands)}), or add --load" if commands else "add --load"
+        commands = self._program()
+        return f"program its flash: {'; '.join(commands)}" if commands else "add --load"
 
     def _named(self, number: int, position: int) -> tuple[str, int]:
         if number not in self.neurons or position >= self.neurons[number][1]:
             raise SystemExit(f"the board sent a spike of neuron {position} of population {number}, which is none of this network")
         name = self.neurons[number][0]
         return name, self.order(name)[position]
+
+    def _program(self) -> list[str]:
+        """The commands that program the board's flash, if it has the synapses."""
+        file = self.folder / "utilisation.json"
+        commands: list[str] = json.loads(file.read_text()).get("program", []) if file.is_file() else []
+        return commands
 
     def order(self, name: str) -> list[int]:
         """The neuron at each position of a population."""

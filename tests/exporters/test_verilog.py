@@ -100,7 +100,7 @@ def test_places_of_a_plane_share_rows_of_synapses(stride, channels, lanes, tmp_p
     ("old", "new"),
     [
         ("row_base <= base", "row_base <= {GROUP{1'b0}}"),
-        ("state <= shared_r ? LOOK : START", "state <= START"),
+        ("state <= look_next ? LOOK : START", "state <= START"),
         ("stream_base_b <= stream_base", "stream_base_b <= row_base"),
     ],
 )

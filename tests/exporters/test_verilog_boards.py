@@ -128,19 +128,23 @@ def test_the_voltages_of_a_readout_come_back(lanes, tmp_path):
 @pytest.mark.hdl
 @pytest.mark.parametrize("fault", ["erased", "one bit", "not loaded"])
 def test_a_board_without_its_synapses_says_so(fault, tmp_path):
-    """A flash that was not programmed, or holds another network's synapses; a host that loads none. Then the host loads them."""
+    """A flash that was not programmed, or holds another network's synapses; a host that loads none, and then does."""
     net = fixed_chain()
     root = targets.export("verilog", net, None, tmp_path / "a", options={"lanes": 2}).root
     data = bytearray(flashed(root))
     data[-1] ^= 1
     flashed(root, data if fault == "one bit" else b"\xff")
-    (root / "utilisation.json").write_text('{"program": ["iceprog -o 1M synapses.bin"]}')
+    by_host = fault == "not loaded"
+    (root / "utilisation.json").write_text("{}" if by_host else '{"program": ["iceprog -o 1M synapses.bin"]}')
     inputs = spikes(net, samples=1, steps=2, rate=0.5)
-    with simulated(root, LOADED=1, FLASH=int(fault != "not loaded")) as (host, board):
-        with pytest.raises(
-            SystemExit, match=r"no synapses of this network \(02\): program its flash \(iceprog -o 1M synapses.bin\)"
-        ):
+    remedy = "add --load" if by_host else "program its flash: iceprog -o 1M synapses.bin"
+    with simulated(root, LOADED=1, FLASH=int(not by_host)) as (host, board):
+        with pytest.raises(SystemExit, match=rf"no synapses of this network \(02\): {remedy}"):
             host.run(board, inputs)
+        if not by_host:
+            with pytest.raises(SystemExit, match="reads its synapses from flash, so leave out --load"):
+                board.load()
+            return
         board.load()
         heard = host.run(board, inputs)
     assert (heard["output"] == simulate(net, inputs).spikes["output"]).all()

@@ -153,6 +153,8 @@ module snn_control #(
     wire [ROW-1:0] row;
     wire next_row = state == FIRST || (push && more);
     wire [ROW_ADDRESS-1:0] row_of_event = first_row_r + index;
+    wire look = SHARED != 0 && state == LOOK;
+    wire look_next = SHARED != 0 && shared_r;
     wire [ROW_ADDRESS-1:0] shape;   // where the shared row of the event begins
     wire [GROUP-1:0] base;
     generate
@@ -164,8 +166,8 @@ module snn_control #(
     endgenerate
     snn_ram #(.WIDTH(ROW), .DEPTH(ROWS), .ADDRESS(ROW_ADDRESS), .IMAGE(ROWS_IMAGE)) rows (
         .clk(clk), .write(1'b0), .write_address({ROW_ADDRESS{1'b0}}), .write_data({ROW{1'b0}}),
-        .read(next_row || state == LOOK || state == START),
-        .read_address(state == START ? row_address : state == LOOK ? shape : row_of_event), .read_data(row)
+        .read(next_row || look || state == START),
+        .read_address(state == START ? row_address : look ? shape : row_of_event), .read_data(row)
     );
     reg [MESSAGE-1:0] row_message;
     reg [GROUP-1:0] row_base;
@@ -334,9 +336,9 @@ module snn_control #(
                 row_address <= row_of_event + 1'b1;
                 row_message <= message;
                 row_base <= {GROUP{1'b0}};
-                state <= shared_r ? LOOK : START;
+                state <= look_next ? LOOK : START;
             end
-            LOOK: begin // which shared row the event has can be read
+            LOOK: if (SHARED != 0) begin // which shared row the event has can be read
                 row_address <= shape + 1'b1;
                 row_base <= base;
                 state <= START;
@@ -351,7 +353,7 @@ module snn_control #(
                     waiting <= waiting - 1'b1;
                     row_address <= row_of_event + 1'b1;
                     row_message <= message;
-                    state <= !more ? DRAIN : shared_r ? LOOK : START;
+                    state <= !more ? DRAIN : look_next ? LOOK : START;
                 end
             end
             DRAIN:

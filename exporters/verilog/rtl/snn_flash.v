@@ -25,55 +25,50 @@ module snn_flash #(
     output wire busy,
     output reg good                 // what was read is what it should be
 );
-    localparam BITS = 8 * ((SYNAPSE + 7) / 8); // of a word in the flash
-    localparam WIDTH = BITS > 32 ? BITS : 32;
+    localparam BITS = 8 * ((SYNAPSE + 7) / 8); // of a word in the flash, at most 64
+    localparam [31:0] READS = {8'h03, OFFSET[23:0]}, WAKES = 32'hab;
     localparam WAKE = 3'd0, WAIT = 3'd1, COMMAND = 3'd2, READ = 3'd3, CHECK = 3'd4, DONE = 3'd5;
 
     reg [2:0] state;
-    reg [WIDTH-1:0] bits;           // what is sent from the top, what is received comes in at the bottom
-    reg [7:0] left;                 // bits to go, less one
+    reg [SYNAPSE-1:0] bits;         // what was received of a word
+    reg [5:0] left;                 // bits to go, less one
     reg [31:0] crc;
     reg last;
-    assign mosi = bits[WIDTH-1];
-    assign load_data = bits[SYNAPSE-1:0];
+    wire at_end = load_address == SYNAPSES - 1;
+    assign mosi = state == COMMAND ? READS[left[4:0]] : WAKES[left[4:0]];
+    assign load_data = bits;
     assign busy = state != DONE;
 
     always @(posedge clk) begin
         load_valid <= 1'b0;
         if (load_valid) begin
-            load_address <= load_address + 1'b1;
-            if (load_address == SYNAPSES - 1) begin
-                load_address <= {SYNAPSE_ADDRESS{1'b0}};
-                load_lane <= load_lane + 1'b1;
-            end
+            load_address <= at_end ? {SYNAPSE_ADDRESS{1'b0}} : load_address + 1'b1;
+            load_lane <= load_lane + at_end;
         end
         sck <= !reset && busy && state != CHECK && !sck; // written once, so that it never changes twice in a clock
         if (busy && !sck) begin     // the clock rises: the flash takes a bit, and so does the design
             if (state == READ) begin
-                bits <= {bits[WIDTH-2:0], miso};
+                bits <= {bits, miso};
                 crc <= {crc[30:0], 1'b0} ^ (crc[31] ^ miso ? 32'h04c11db7 : 32'h0);
                 load_valid <= left == 0;
-                last <= left == 0 && load_address == SYNAPSES - 1 && load_lane == LANES - 1;
+                last <= at_end && load_lane == LANES - 1;
             end
         end else if (busy) begin    // the clock falls: the next bit
             left <= left - 1'b1;
-            if (state != READ)
-                bits <= {bits[WIDTH-2:0], 1'b0};
             if (left == 0)
                 case (state)
                     WAKE: begin
                         state <= WAIT;
                         cs_n <= 1'b1;
-                        left <= 8'd62;
+                        left <= 6'd62;
                     end
                     WAIT: begin
                         state <= COMMAND;
                         cs_n <= 1'b0;
-                        bits <= {8'h03, OFFSET[23:0]} << (WIDTH - 32);
-                        left <= 8'd31;
+                        left <= 6'd31;
                     end
                     default: begin
-                        state <= last ? CHECK : READ;
+                        state <= state == READ && last ? CHECK : READ;
                         left <= BITS - 1;
                     end
                 endcase
@@ -86,8 +81,7 @@ module snn_flash #(
         if (reset) begin
             state <= WAKE;
             cs_n <= 1'b0;
-            bits <= 8'hab << (WIDTH - 8);
-            left <= 8'd7;
+            left <= 6'd7;
             crc <= 32'hffffffff;
             last <= 1'b0;
             good <= 1'b0;
