@@ -30,6 +30,24 @@ static int64_t saturate(int64_t x)
 {
     return x > LIMIT - 1 ? LIMIT - 1 : x < 1 - LIMIT ? 1 - LIMIT : x;
 }""",
+    "clamp": """/* A register of two's complement that saturates. */
+static int64_t clamp(int64_t x)
+{
+    return x > LIMIT - 1 ? LIMIT - 1 : x < -LIMIT ? -LIMIT : x;
+}""",
+    "leak": """/* What is left of x, which loses lost / ONE of it, rounded down, and at least 1 where x is above 0. */
+static int64_t leak(int64_t x, int64_t lost)
+{
+    const int64_t fraction = x * lost / ONE;
+    if (x > 0)
+        return x - (fraction > 0 ? fraction : 1);
+    return x - (fraction * ONE > x * lost ? fraction - 1 : fraction);
+}""",
+    "count": """/* How often the threshold fits into v, most times at most. */
+static int64_t count(int64_t v, int64_t threshold, int64_t most)
+{
+    return v < threshold ? 0 : v / threshold > most ? most : v / threshold;
+}""",
     "floored": """/* x / one, rounded to minus infinity. */
 static int64_t floored(int64_t x, int64_t one)
 {
@@ -64,7 +82,9 @@ class Source:
     def text(self) -> str:
         """Return the functions and tables."""
         macros = [f"#define ONE INT64_C({1 << self.numeric.decay_bits})", f"#define LIMIT INT64_C({self.numeric.state_limit})"]
-        wanted = [m for m, names in zip(macros, ({"decay"}, {"wrap", "saturate"}), strict=True) if names & self.used]
+        wanted = [
+            m for m, names in zip(macros, ({"decay", "leak"}, {"wrap", "saturate", "clamp"}), strict=True) if names & self.used
+        ]
         functions = [text for name, text in FUNCTIONS.items() if name in self.used]
         tables = [_table(name, array, self.comments[name]) for name, array in self.tables.items()]
         return "\n\n".join([*wanted, *functions, *tables])
@@ -146,6 +166,9 @@ class CArith(Writer):
         kept = self.derived(one - decay, "kept", decay)
         return f"{self.source.function('floored')}({x.name} * {self.operand(kept)}, {literal(one)})"
 
+    def _leak(self, x: Symbol, decay: NDArray[Any]) -> str:
+        return self._call("leak", x, decay)
+
     def _multiply(self, x: Symbol, fraction: NDArray[Any]) -> str:
         return self._call("decay", x, fraction)
 
@@ -154,6 +177,15 @@ class CArith(Writer):
 
     def _saturate(self, x: Symbol) -> str:
         return self._call("saturate", x)
+
+    def _clamp(self, x: Symbol) -> str:
+        return self._call("clamp", x)
+
+    def _count(self, v: Symbol, threshold: Any, most: int) -> str:
+        return f"{self.source.function('count')}({v.name}, {self.operand(threshold)}, {most})"
+
+    def _remainder(self, v: Symbol, threshold: Any, most: int) -> str:
+        return f"{v.name} - {self._count(v, threshold, most)} * {self.operand(threshold)}"
 
     def _above(self, v: Symbol, threshold: Any) -> str:
         return f"{v.name} > {self.operand(threshold)}"

@@ -19,6 +19,10 @@ import numpy as np
 
 def operations(numeric: dict[str, Any]) -> dict[str, Any]:
     """What each word of a neuron's step does, on arrays (samples, n)."""
+
+    def count(x: Any, y: Any, z: int) -> Any:
+        return np.clip(np.floor(x / y) if numeric["kind"] == "float" else x // y, 0, z).astype(np.int64)
+
     found = {
         "add": np.add,
         "sub": np.subtract,
@@ -28,12 +32,14 @@ def operations(numeric: dict[str, Any]) -> dict[str, Any]:
         "clear": lambda x, y: np.where(y, 0, x),
         "reset_to": lambda x, y, z: np.where(y, z, x),
         "subtract": lambda x, y, z: np.where(y, x - z, x),
+        "count": count,
+        "remainder": lambda x, y, z: x - y * count(x, y, z),
         "positive": lambda x: (x > 0).astype(np.int64),
         "silent": lambda x: np.zeros(x.shape, np.int64),
     }
     if numeric["kind"] == "float":
-        same = {name: lambda x: x for name in ("lift", "wrap", "saturate")}
-        leaking = {name: lambda x, y: x * (1 - y) for name in ("decay", "floor_decay")}
+        same = {name: lambda x: x for name in ("lift", "wrap", "saturate", "clamp")}
+        leaking = {name: lambda x, y: x * (1 - y) for name in ("decay", "floor_decay", "leak")}
         return {**found, **same, **leaking, "multiply": np.multiply}
     one, limit = 1 << numeric["decay_bits"], 1 << (numeric["state_bits"] - 1)
     return {
@@ -41,16 +47,18 @@ def operations(numeric: dict[str, Any]) -> dict[str, Any]:
         "lift": lambda x: x << numeric["state_shift"],
         "decay": lambda x, y: np.sign(x) * (np.abs(x) * (one - y) // one),
         "floor_decay": lambda x, y: x * (one - y) // one,
+        "leak": lambda x, y: x - np.where(x > 0, np.maximum(x * y // one, 1), x * y // one),
         "multiply": lambda x, y: np.sign(x) * np.sign(y) * (np.abs(x) * np.abs(y) // one),
         "wrap": lambda x: np.where(x > limit, x - 2 * limit, np.where(x <= -limit, x + 2 * limit, x)),
         "saturate": lambda x: np.clip(x, 1 - limit, limit - 1),
+        "clamp": lambda x: np.clip(x, -limit, limit - 1),
     }
 
 
 def step(lines: dict[str, Any], values: dict[str, Any], do: dict[str, Any]) -> tuple[dict[str, Any], Any]:
     """One step of neurons: ``values`` has their parameters, their states and ``current``; returns new states and spikes."""
     for result, operation, *operands in lines["do"]:
-        values[result] = do[operation](*(values[name] for name in operands))
+        values[result] = do[operation](*(int(name) if name.isdigit() else values[name] for name in operands))
     return {name: values[result] for name, result in lines["state"].items()}, values[lines["spikes"]]
 
 

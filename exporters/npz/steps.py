@@ -14,14 +14,18 @@ OPERATIONS = {  # what the words mean; whole numbers are those of a fixed networ
     "lift": "fixed: x * 2**state_shift; float: x",
     "decay": "fixed: x * (2**decay_bits - y) / 2**decay_bits, truncated toward zero; float: x * (1 - y)",
     "floor_decay": "fixed: x * (2**decay_bits - y) / 2**decay_bits, rounded down; float: x * (1 - y)",
+    "leak": "fixed: x - x * y / 2**decay_bits, the latter rounded down, and at least 1 where x > 0; float: x * (1 - y)",
     "multiply": "fixed: x * y / 2**decay_bits, truncated toward zero; float: x * y",
     "wrap": "fixed: with L = 2**(state_bits - 1), x - 2 L where x > L, x + 2 L where x <= -L, else x; float: x",
     "saturate": "fixed: with L = 2**(state_bits - 1), x cut to 1 - L .. L - 1; float: x",
+    "clamp": "fixed: with L = 2**(state_bits - 1), x cut to -L .. L - 1; float: x",
     "above": "1 where x > y, else 0",
     "at_least": "1 where x >= y, else 0",
     "clear": "0 where y is not 0, else x",
     "reset_to": "z where y is not 0, else x",
     "subtract": "x - z where y is not 0, else x",
+    "count": "x / y, rounded down, cut to 0 .. z",
+    "remainder": "x - y * (x / y, rounded down, cut to 0 .. z)",
     "positive": "1 where x > 0, else 0",
     "silent": "0",
 }
@@ -39,15 +43,20 @@ class _Words(Writer):
 
     def write(self, operation: str, *operands: Any) -> Symbol:
         name = f"{operation}{len(self.lines)}"
-        self.lines.append([name, operation, *(x.name if isinstance(x, Symbol) else self.label(x) for x in operands)])
+        self.lines.append([name, operation, *(self._word(x) for x in operands)])
         return Symbol(name, self)
+
+    def _word(self, x: Any) -> str:
+        if isinstance(x, Symbol):
+            return x.name
+        return str(x) if isinstance(x, int) else self.label(x)
 
 
 def described(model: str) -> dict[str, Any]:
     """Return a step of a neuron model as data.
 
-    ``do``: lines of result, operation, operands; an operand is the result of a line above, a state variable, a parameter, or
-    ``current``, the sum that arrives. ``state`` and ``spikes``: which results they become.
+    ``do``: lines of result, operation, operands; an operand is the result of a line above, a state variable, a parameter, a
+    number in digits, or ``current``, the sum that arrives. ``state`` and ``spikes``: which results they become.
     """
     neuron = neurons.get(model).example()
     words = _Words(Population("any", (1,), neuron))

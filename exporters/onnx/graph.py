@@ -98,6 +98,9 @@ class OnnxArith(Writer):
     def _floor_decay(self, x: Symbol, decay: NDArray[Any]) -> str:
         return self._decay(x, decay)
 
+    def _leak(self, x: Symbol, decay: NDArray[Any]) -> str:
+        return self._decay(x, decay)
+
     def _multiply(self, x: Symbol, fraction: NDArray[Any]) -> str:
         return self._node("Mul", x, fraction)
 
@@ -106,6 +109,15 @@ class OnnxArith(Writer):
 
     def _saturate(self, x: Symbol) -> str:
         return x.name
+
+    def _clamp(self, x: Symbol) -> str:
+        return x.name
+
+    def _count(self, v: Symbol, threshold: Any, most: int) -> str:
+        return self._node("Clip", self._node("Floor", self._node("Div", v, threshold)), 0, most)
+
+    def _remainder(self, v: Symbol, threshold: Any, most: int) -> str:
+        return self._node("Sub", v, self._node("Mul", self._count(v, threshold, most), threshold))
 
     def _above(self, v: Symbol, threshold: Any) -> str:
         return self._truth("Greater", v, threshold)
@@ -149,6 +161,13 @@ class OnnxFixed(OnnxArith):
         product = self._node("Mul", x, self.derived(one - decay, "kept", decay))
         return self._node("Div", self._node("Sub", product, self._node("Mod", product, one)), one)
 
+    def _leak(self, x: Symbol, decay: NDArray[Any]) -> str:
+        one = 1 << self.numeric.decay_bits
+        product = self._node("Mul", x, decay)
+        lost = self._node("Div", self._node("Sub", product, self._node("Mod", product, one)), one)
+        more = self._node("Mul", self._truth("Greater", x, 0), self._truth("Less", lost, 1))
+        return self._node("Sub", x, self._node("Add", lost, more))
+
     def _multiply(self, x: Symbol, fraction: NDArray[Any]) -> str:
         size, sign = self.derived(np.abs(fraction), "size", fraction), self.derived(np.sign(fraction), "sign", fraction)
         left = self._node("Div", self._node("Mul", self._node("Abs", x), size), 1 << self.numeric.decay_bits)
@@ -162,6 +181,13 @@ class OnnxFixed(OnnxArith):
     def _saturate(self, x: Symbol) -> str:
         limit = self.numeric.state_limit
         return self._node("Clip", x, 1 - limit, limit - 1)
+
+    def _clamp(self, x: Symbol) -> str:
+        return self._node("Clip", x, -self.numeric.state_limit, self.numeric.state_limit - 1)
+
+    def _count(self, v: Symbol, threshold: Any, most: int) -> str:
+        """A negative v counts as 0 before it is divided: the runtimes differ in how they round it."""
+        return self._node("Min", self._node("Div", self._node("Max", v, 0), threshold), most)
 
 
 def arith(graph: Graph, population: Population, numeric: Numeric) -> OnnxArith:

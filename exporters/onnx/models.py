@@ -56,7 +56,7 @@ class Step:
 
 def largest_message(p: Population) -> int:
     """Return the largest message that a population can send in a step."""
-    return int(2 ** max(p.message_bits, 1) - 1)
+    return int(2 ** max(p.sent_bits, 1) - 1)
 
 
 def step_graph(net: Network, max_synapses: int, prefix: str = "") -> Step:

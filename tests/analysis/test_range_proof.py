@@ -31,7 +31,8 @@ def of_model(neuron, model):
     """A neuron of another model with the same parameters, as far as it has them."""
     given = {name: getattr(neuron, name) for name in neuron.parameters()}
     own = fixed_neuron(model)
-    return replace(own, **{name: value for name, value in given.items() if name in own.parameters()})
+    ends = {name: f.metadata["unit"].range(LOIHI, f.metadata["offset"]) for name, f in own.parameters().items()}
+    return replace(own, **{name: np.clip(value, *ends[name]) for name, value in given.items() if name in ends})
 
 
 def network(graph, model, state_bits):

@@ -23,9 +23,11 @@ CATALYST = replace(LOIHI, profile="catalyst_n1", weight_exponent_min=0, threshol
 SYNTZULU = replace(
     CATALYST, profile="syntzulu", weight_exponent_min=-1, weight_exponent_max=-1, bias_mantissa_bits=2, bias_exponent_max=0
 )
+XYLO = replace(SYNTZULU, profile="xylo_audio2", decay_bits=15, bias_mantissa_bits=16)
 CHIPS = {
     "catalyst_n1": ("catalyst", CATALYST),
     "syntzulu": ("lif", SYNTZULU),
+    "xylo": ("xylo", XYLO),
 }  # targets that take one neuron in their own numbers -> that neuron and those
 
 
@@ -38,13 +40,13 @@ def fixed_dense(rng, n_dst, n_src, *, density=0.5, sign_mode="mixed", exponent=0
     return Dense(Synapses.from_dense(weight, mask), exponent, sign_mode)
 
 
-def fixed_neuron(model, threshold=300, bias=0, half=True):
+def fixed_neuron(model, threshold=300, bias=0, half=True, numeric=LOIHI):
     """The example of any neuron model in the chip's integers; what forgets at once keeps ``half``, so that it has a past."""
     example, values = neurons.get(model).example(), {}
     for name, f in example.parameters().items():
         unit, value = f.metadata["unit"], getattr(example, name)
         value = 0.5 if half and unit is DECAY and value == 1 else value
-        values[name] = np.int64(np.rint(value * unit.per_float(threshold, LOIHI)))
+        values[name] = np.int64(np.rint(value * unit.per_float(threshold, numeric)))
         values[name] = {BIAS: np.int64(bias), STEPS: np.int64(2)}.get(unit, values[name])
     return type(example)(**values)
 
@@ -62,7 +64,7 @@ def fixed_chain(
     names = ["input", *(f"hidden{i}" for i in range(1, len(sizes) - 1)), "output"]
     populations = [Population(names[0], (sizes[0],), None)]
     for name, n in zip(names[1:], sizes[1:], strict=True):
-        populations.append(Population(name, (n,), fixed_neuron(of_layer(model, name), threshold, bias)))
+        populations.append(Population(name, (n,), fixed_neuron(of_layer(model, name), threshold, bias, numeric=numeric)))
     connections = [
         Connection(
             f"fc{i}",
@@ -78,9 +80,18 @@ def fixed_chain(
 def chain_for(target, *words, bias=0, model=None, **options):
     """`fixed_chain` of neurons and numbers that a target takes; ``bias`` is given in the units of `LOIHI`."""
     own, numeric = CHIPS.get(target, ("lif", LOIHI))
-    bias = 0 if target == "syntzulu" else bias >> LOIHI.state_shift - numeric.state_shift
+    bias = bias >> LOIHI.state_shift - numeric.state_shift if numeric.bias_exponent_max else 0
     options = {"exponent": min(numeric.weight_exponent_max, 0), **options}
-    return fixed_chain(*words, bias=bias, model=own if target in CHIPS else model or own, numeric=numeric, **options)
+    options = {"density": 0.25, **options} if target == "xylo" else options
+    net = fixed_chain(*words, bias=bias, model=own if target in CHIPS else model or own, numeric=numeric, **options)
+    return with_readout_of_xylo(net) if target == "xylo" else net
+
+
+def with_readout_of_xylo(net):
+    """A network whose output has the neurons of Xylo's readout."""
+    own = neurons.get("xylo_output")(**{name: getattr(net.output.neuron, name) for name in net.output.neuron.parameters()})
+    output = replace(net.output, neuron=own)
+    return replace(net, populations=tuple(output if p.name == output.name else p for p in net.populations))
 
 
 def float_chain(seed=0, sizes=(12, 20, 5), *, density=1.0, model="lif", steps=16):

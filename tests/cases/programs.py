@@ -24,23 +24,37 @@ def run(target, net, inputs, folder):
     return Run(str(found["_by"]), net.dt_s, spikes, states, {})
 
 
-def varied(graph, turn=None):
-    """The network of a graph with neurons of other models; readouts where nothing follows.
+MANY = 5  # bits of the spikes of a neuron in a step
 
-    ``turn``: the graph's place among some, so that together they have every model, whatever the graphs are.
+
+def takes(target):
+    """The models that a target takes."""
+    return [name for name in neurons.names() if not targets.load(target).neuron_problem(name)]
+
+
+def varied(graph, target, turn=None):
+    """The network of a graph with neurons of other models that a target takes; readouts where nothing follows.
+
+    ``turn``: the graph's place among some, so that together they have every model, whatever the graphs are. What counts the
+    spikes of neurons that fire several times a step has its exponent lowered by as much.
     """
     net, rng = lava_graphs.network(graph), np.random.default_rng(graph.seed)
-    firing = [m for m in neurons.names() if neurons.get(m).rule.fires]
+    firing = [m for m in takes(target) if neurons.get(m).rule.fires]
     if turn is not None:
         firing = firing[turn % len(firing) :][:1]
     changed = [replace(p, neuron=p.neuron and other(p.neuron, model(net, p, rng, firing), rng)) for p in net.populations]
-    return replace(net, populations=tuple(changed)).after(Stage("vary", {"seed": graph.seed}))
+    many = {p.name for p in changed if p.sent_bits > 1 and p.neuron}
+    wires = [replace(c, op=replace(c.op, exponent=c.op.exponent - MANY)) if c.src in many else c for c in net.connections]
+    net = replace(net, populations=tuple(changed), connections=tuple(wires))
+    return net.after(Stage("vary", {"seed": graph.seed}))
 
 
 def model(net, p, rng, firing):
     """One of the models that fire where the spikes go somewhere, often a readout where they go nowhere."""
     if not net.out_of(p.name) and rng.random() < 0.5:
         return "li"
+    if any(c.op.exponent - MANY < LOIHI.weight_exponent_min for c in net.out_of(p.name)):
+        firing = [m for m in firing if neurons.get(m).spikes_per_step == 1] or ["lif"]
     return rng.choice(firing)
 
 

@@ -150,7 +150,6 @@ def test_a_chip_with_other_dynamics_never_fits_and_says_why(profile):
 def test_the_chips_that_are_declared():
     assert {p.name for p in FOREIGN} == {
         "akd1000", "brainscales2", "dynapcnn", "speck2e", "speck2f", "spinnaker2", "truenorth",
-        "xylo_audio2", "xylo_audio3", "xylo_imu",
     }  # fmt: skip
     assert "cannot hold LIF dynamics" in chips.load("akd1000").other_dynamics
     assert chips.load("dynapcnn").facts["totals.neurons_per_chip"].other_values == (1_000_000,)

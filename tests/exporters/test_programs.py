@@ -12,7 +12,7 @@ from cases import lava_networks
 from cases.convolutions import convolutional
 from cases.lava_graphs import generated, traits
 from cases.networks import LOIHI, fixed_chain, fixed_loops, float_chain, spikes
-from cases.programs import changes, run, varied
+from cases.programs import changes, run, takes, varied
 from snnc.exporters.verilog import REMARK
 
 from snnc import neurons, store, targets
@@ -58,7 +58,7 @@ def agree(target, count, tmp_path):
     """Hold a target against the reference on generated graphs; enough has to happen in them."""
     seen, models = Counter(), Counter()
     for turn, graph in enumerate(generated(count)):
-        net = varied(graph, turn if turn % 2 else None)  # every second one mixes models
+        net = varied(graph, target, turn if turn % 2 else None)  # every second one mixes models
         inputs = lava_networks.rasters(net, graph.seed, graph.samples, graph.steps)
         reference = simulate(net, inputs, record=True)
         found = compare(reference, run(target, net, inputs, tmp_path / "a"))
@@ -68,7 +68,7 @@ def agree(target, count, tmp_path):
         alive = [p for p in net.populations if p.neuron and reference.states[p.name][p.neuron.readout].any()]
         models.update(p.neuron.model() for p in alive)
     assert min(seen[name] for name in OFTEN) > 0, seen
-    assert min(models[name] for name in neurons.names()) > 0, models
+    assert min(models[name] for name in takes(target)) > 0, models
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -10,10 +10,10 @@ from cases import lava_networks
 from cases.convolutions import conv
 from cases.lava_graphs import generated
 from cases.networks import LOIHI, fixed_chain, fixed_dense, fixed_loops, fixed_neuron, spikes
-from cases.programs import varied
+from cases.programs import takes, varied
 from snnc.exporters.verilog.logic import literal, times
 
-from snnc import neurons, targets
+from snnc import targets
 from snnc.cli import main
 from snnc.errors import ConfigError, FileError, MissingDependencyError, RunError, UnsupportedError, UsageError
 from snnc.network.encoding import Encoding
@@ -61,11 +61,11 @@ def fuzz(count, tmp_path):
     """Generated graphs, each on other lanes, every third with the chip's registers; all models have to be alive in some."""
     alive = set()
     for i, graph in enumerate(generated(count)):
-        net = varied(graph, i if i < len(neurons.names()) else None)  # each model once, then mixtures
+        net = varied(graph, "verilog", i if i < len(takes("verilog")) else None)  # each model once, then mixtures
         inputs = lava_networks.rasters(net, graph.seed, graph.samples, graph.steps)
         found = agree(net, inputs, tmp_path / "a", lanes=LANES[i % 4], narrow=i % 3 > 0)
         alive |= {p.neuron.model() for p in net.populations if p.neuron and p.name not in found.silent}
-    assert alive == set(neurons.names())
+    assert alive == set(takes("verilog"))
 
 
 def planes(stride=1, channels=4):

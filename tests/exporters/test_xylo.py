@@ -1,72 +1,130 @@
-"""Why there is no target for Xylo: what its neurons compute in its maker's simulator, and that none of ours does."""
+"""Xylo: what it refuses, and the configuration that is written. `test_chip_targets` runs it in its maker's simulator."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from cases import peers
-from cases.networks import LOIHI, fixed_chain
+from cases.chip_targets import xylo_network as network
+from cases.networks import XYLO, chain_for, fixed_chain, float_chain
+from snnc.exporters.xylo import layout
 
-from snnc import neurons
-from snnc.network.synapses import Synapses
-from snnc.simulation.reference import simulate
-
-RNG = np.random.default_rng(0)
-N_IN, N, STEPS = 4, 6, 60
-XYLO = {
-    "weights": 2 * RNG.integers(-30, 60, (N_IN, N)),
-    "dash_syn": RNG.integers(1, 4, N),
-    "dash_mem": RNG.integers(1, 5, N),
-    "threshold": RNG.integers(60, 400, N),
-    "inputs": (RNG.random((STEPS, N_IN)) < 0.5).astype(int),
-}
+from snnc import chips, neurons, targets
+from snnc.budget.check import check
+from snnc.errors import DoesNotFitError, UnsupportedError
+from snnc.network.model import Connection
+from snnc.passes.quantise import QuantiseConfig, quantise
 
 
-@pytest.fixture(scope="module")
-def xylo(tmp_path_factory):
-    """Spikes, u and v in xylosim 0.1.3."""
-    folder = tmp_path_factory.mktemp("xylo")
-    np.savez(folder / "network.npz", **XYLO)
-    peers.run("xylo", "xylo.py", folder / "network.npz", folder / "out.npz")
-    with np.load(folder / "out.npz") as found:
-        return {name: found[name].astype(int) for name in found.files}
+@pytest.fixture
+def export(tmp_path):
+    return lambda net: targets.export("xylo", net, None, tmp_path / "a", force=True)
 
 
-def leak(state, dash):
-    """What decays: an arithmetic shift, and at least one."""
-    shifted = state >> dash
-    return np.where(shifted == 0, np.sign(state), shifted)
+def with_neuron(net, name, **values):
+    populations = [replace(p, neuron=replace(p.neuron, **values)) if p.name == name else p for p in net.populations]
+    return replace(net, populations=tuple(populations))
 
 
-@pytest.mark.slow
-@peers.needs("xylo", "peers")
-def test_the_rule_of_xylo(xylo):
-    """The new current decays before it is used; v >= threshold fires, up to 31 times a step, and is subtracted each time."""
-    u, v = np.zeros(N, int), np.zeros(N, int)
-    for step, sent in enumerate(XYLO["inputs"]):
-        u = u + sent @ XYLO["weights"]
-        u = u - leak(u, XYLO["dash_syn"])
-        v = v - leak(v, XYLO["dash_mem"]) + u
-        spikes = np.clip(v // XYLO["threshold"], 0, 31)
-        v = v - spikes * XYLO["threshold"]
-        for name, ours in (("spikes", spikes), ("u", u), ("v", v)):
-            assert np.array_equal(xylo[name][step], ours), (name, step)
-    assert xylo["spikes"].max() > 1
+def of_chip(net, name):
+    return replace(net, numeric=replace(net.numeric, profile=name))
 
 
-@pytest.mark.slow
-@peers.needs("xylo", "peers")
-@pytest.mark.parametrize("model", neurons.names())
-def test_none_of_our_neurons_is_xylos(model, xylo):
-    """A model that has the spikes of the chip makes a target for it possible, and this fails."""
-    values = {"threshold": XYLO["threshold"], "bias": 0, "period": 1}
-    values |= {"decay_u": 4096 >> XYLO["dash_syn"], "decay_v": 4096 >> XYLO["dash_mem"]}
-    neuron = neurons.get(model)(**{name: values[name] for name in neurons.get(model).parameters()})
-    net = fixed_chain(sizes=(N_IN, N), numeric=LOIHI)
-    op = replace(net.connections[0].op, synapses=Synapses.from_dense(XYLO["weights"].T))
-    populations = (net.populations[0], replace(net.populations[1], neuron=neuron))
-    net = replace(net, populations=populations, connections=(replace(net.connections[0], op=op),))
-    run = simulate(net, {"input": XYLO["inputs"][None].astype(np.uint8)}, record=True)
-    assert run.states["output"]["v"].any()
-    assert not np.array_equal(run.spikes["output"][0], xylo["spikes"])
-    assert not np.array_equal(np.minimum(xylo["spikes"], 1), run.spikes["output"][0])
+def test_what_the_chip_cannot_hold_is_refused_with_both_numbers(export):
+    net = network()
+    with pytest.raises(UnsupportedError, match="input 'input' has 64 channels, Xylo has 16; pool them"):
+        export(forgetful((64, 20, 5)))
+    with pytest.raises(DoesNotFitError, match="has 9 output neurons, xylo_audio2 has 8"):
+        export(forgetful((12, 20, 9)))
+    export(of_chip(forgetful((12, 20, 9)), "xylo_imu"))
+    with pytest.raises(
+        DoesNotFitError, match="has 200 hidden neurons from the first to the last that inputs reach, xylo_imu has 128"
+    ):
+        export(of_chip(forgetful((12, 200, 5)), "xylo_imu"))
+    with pytest.raises(DoesNotFitError, match="has 70 synapses from a hidden neuron to others, xylo_audio2 has 64; prune it"):
+        export(with_all(forgetful((4, 2, 70, 5)), 1))
+    with pytest.raises(UnsupportedError, match=r"state_bits 24 .chip: 16.*quantise it for xylo_audio2"):
+        export(replace(fixed_chain(model="xylo"), numeric=replace(fixed_chain().numeric, profile="xylo_audio2")))
+    with pytest.raises(UnsupportedError, match="has 0 populations of 'xylo_output', Xylo has one readout"):
+        export(fixed_chain(model="xylo", numeric=XYLO, exponent=-1, density=0.1))
+    with pytest.raises(UnsupportedError, match=r"has the decay_u 0\.01831, Xylo shifts by whole bits"):
+        export(with_neuron(net, "hidden1", decay_u=np.int64(600)))
+    with pytest.raises(UnsupportedError, match="has biases and runs 1 steps late"):
+        export(with_neuron(net, "hidden2", bias=np.int64(3)))
+    with pytest.raises(UnsupportedError, match=r"the current can reach [\d,]+ and wraps at 32,768"):
+        export(with_neuron(net, "hidden2", decay_u=np.int64(1)))
+    with pytest.raises(UnsupportedError, match=r"can add [\d,]+ to its voltage in a step, Xylo adds -32,768 .. 32,767"):
+        export(with_neuron(net, "hidden1", bias=np.int64(-30_000), decay_v=np.int64(1 << 15)))
+    with pytest.raises(UnsupportedError, match="would need a delay of 2 steps, Xylo has none"):
+        export(replace(net, connections=(*net.connections[:-1], replace(net.connections[-1], delay_steps=3))))
+    with pytest.raises(UnsupportedError, match="sends 8-bit messages, Xylo takes up to 15 spikes a step; use 4 bits"):
+        export(replace(net, populations=(replace(net.populations[0], message_bits=8), *net.populations[1:])))
+    with pytest.raises(UnsupportedError, match="leaves the readout 'output'"):
+        export(replace(net, connections=(*net.connections, Connection("back", "output", "hidden1", back(net), 2))))
+    with pytest.raises(UnsupportedError, match="float network; quantise it first"):
+        export(float_chain(model="xylo"))
+
+
+def forgetful(sizes):
+    """A chain in which no current lasts."""
+    net = chain_for("xylo", 0, sizes, density=0.05)
+    populations = [replace(p, neuron=p.neuron and replace(p.neuron, decay_u=np.int64(1 << 15))) for p in net.populations]
+    return replace(net, populations=tuple(populations))
+
+
+def with_all(net, at):
+    """A network one of whose connections has all its synapses, of a small weight."""
+    connections, op = list(net.connections), net.connections[at].op
+    full = type(op.synapses).from_dense(np.full(op.synapses.shape, 2))
+    connections[at] = replace(connections[at], op=replace(op, synapses=full))
+    return replace(net, connections=tuple(connections))
+
+
+def back(net):
+    op = net.connections[0].op
+    return replace(op, synapses=type(op.synapses).from_dense(np.full((net["hidden1"].size, net.output.size), 2)))
+
+
+def test_the_configuration_is_that_of_rockpools_tools(export, tmp_path):
+    """The names and shapes that XyloSim.from_specification takes; weights as they are added."""
+    net = network()
+    export(net)
+    given = json.loads((tmp_path / "a" / "configuration.json").read_text())
+    shapes = {name: np.shape(value) for name, value in given.items()}
+    hidden = {"dash_mem", "dash_syn", "threshold", "bias"}
+    assert shapes == {
+        "weights_in": (14, 36), "weights_rec": (36, 36), "weights_out": (36, 6), **dict.fromkeys(hidden, (36,)),
+        **dict.fromkeys({f"{name}_out" for name in hidden}, (6,)),
+        **dict.fromkeys({f"weight_shift_{name}" for name in ("in", "rec", "out")}, ()),
+    }  # fmt: skip
+    rec = np.array(given["weights_rec"])
+    assert not rec[24:].any()
+    assert np.array_equal(rec[:24, 24:], net.connections[1].op.synapses.to_dense().T // 2)
+    assert np.array_equal(1 << 15 >> np.array(given["dash_mem"][:24]), net["hidden1"].neuron.decay_v)
+
+
+@pytest.mark.parametrize("name", layout.CHIPS)
+def test_the_chips_are_those_of_the_profiles(name):
+    chip, profile = layout.CHIPS[name], chips.load(name)
+    assert profile.fixed() == replace(XYLO, profile=name)
+    assert profile.totals["inputs_per_chip"] == chip.inputs
+    assert profile.totals["outputs_per_chip"] == chip.outputs
+    assert profile.totals["neurons_per_chip"] == chip.hidden + chip.outputs
+    assert profile.totals["fan_out_per_neuron"] == chip.fan_out + chip.outputs
+
+
+def test_check_says_what_does_not_fit_with_both_numbers():
+    profile = chips.load("xylo_audio2")
+    assert check(network(), profile).fits
+    budget = check(chain_for("xylo", 0, (64, 20, 9), density=0.05), profile)
+    over = {usage.resource: (usage.used, usage.limit) for usage in budget.totals if usage.status == "over"}
+    assert over == {"inputs_per_chip": (64, 16), "outputs_per_chip": (9, 8)}
+
+
+def test_decays_become_shifts_when_it_is_quantised():
+    """The nearest power of two, in octaves."""
+    net = float_chain(sizes=(12, 20, 5), model="xylo")
+    own = neurons.get("xylo")(decay_u=np.array(0.4), decay_v=np.array(0.1))
+    net = replace(net, populations=tuple(replace(p, neuron=p.neuron and own) for p in net.populations))
+    fixed = quantise(net, chips.load("xylo_audio2"), QuantiseConfig(sign_mode="mixed"))
+    assert [int(fixed["hidden1"].neuron.decay_u), int(fixed["hidden1"].neuron.decay_v)] == [1 << 14, 1 << 12]

@@ -16,11 +16,12 @@ from snnc.plugin import DECAY, FRACTION, LEVEL, THRESHOLD, Neuron, SpikeRule, St
 OTHER = {
     "comparator": {">": ">=", ">=": ">", "none": ">"},
     "reset_step": {"same": "next", "next": "same"},
-    "decay_rounding": dict.fromkeys(("floor", "past zero"), "toward zero") | {"toward zero": "floor"},
+    "decay_rounding": dict.fromkeys(("floor", "past zero", "up"), "toward zero") | {"toward zero": "floor"},
     "order": {
         "decay, then input": "input, then decay",
         "decay, then input and reset": "input, then decay and reset",
         "decay, then input, which counts in the next step": "input, then decay",
+        "input, then decay of the current, which is used at once": "decay, then input",
     },
     "reset": {"zero": "subtract", "subtract": "zero", "subtract adapted": "subtract", "level": "zero"},
     "refractory_steps": {0: 1, "period": 0},
@@ -49,7 +50,7 @@ def test_a_wrong_overflow_is_seen(name, at, monkeypatch):
     """Of a state without a register nothing overflows, so nothing can be said of it."""
     model = neurons.get(name)
     states = list(model.states)
-    spoiled = {"wrap": "saturate", "saturate": "wrap", "none": "wrap"}[states[at].overflow]
+    spoiled = {"wrap": "saturate", "saturate": "wrap", "clamp": "saturate", "none": "wrap"}[states[at].overflow]
     states[at] = replace(states[at], overflow=spoiled)
     monkeypatch.setattr(model, "states", tuple(states))
     assert any(problem.startswith(states[at].name) for problem in probe(model))

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from cases.networks import CATALYST, LOIHI, fixed_chain, float_chain, spikes
+from cases.networks import CATALYST, LOIHI, XYLO, fixed_chain, float_chain, spikes
 
 from snnc import neurons
 from snnc.errors import NetworkError
@@ -136,6 +136,21 @@ def test_catalyst_rounds_past_zero_and_uses_a_current_a_step_later():
     assert run(half, [0], CATALYST, low) == [(-3, -2, 0)]
     full = {"v": np.full(1, -32767), "u": np.full(1, -9)}
     assert run(Catalyst(10, 1, 0, -3), [0], CATALYST, full) == [(-32767, -7, 0)]
+
+
+def test_xylo_loses_at_least_one_and_fires_several_times():
+    # rows are i, u, v, spikes; threshold 10, u loses a half and v a quarter: 61 - 30 = 31 = 3 * 10 + 1
+    own = neurons.get("xylo")(10, 1 << 14, 1 << 13)
+    assert run(own, [61, 0, 0, -65, 0], XYLO) == [
+        (61, 31, 1, 3), (31, 16, 6, 1), (16, 8, 3, 1), (-57, -28, -26, 0), (-28, -14, -33, 0)]  # fmt: skip
+    small = {"i": np.full(1, 0), "u": np.full(1, 1), "v": np.full(1, 3)}
+    assert run(neurons.get("xylo")(1000, 1, 1), [0, 0, 0], XYLO, small) == [(1, 0, 2, 0), (0, 0, 1, 0), (0, 0, 0, 0)]
+    full = {"i": np.full(1, 0), "u": np.full(1, 32_000), "v": np.full(1, 32_000)}
+    assert run(neurons.get("xylo")(3, 1, 1), [0], XYLO, full) == [(32_000, 31_999, 32_767 - 93, 31)]
+    low = {"i": np.full(1, 0), "u": np.full(1, -32_000), "v": np.full(1, -32_000)}
+    for model in ("xylo", "xylo_output"):
+        assert run(neurons.get(model)(3, 1, 1), [0], XYLO, low) == [(-32_000, -31_999, -32_768, 0)]
+    assert run(neurons.get("xylo_output")(10, 1 << 14, 1 << 13), [61], XYLO) == [(61, 31, 21, 1)]
 
 
 def test_a_refractory_period_of_zero_is_none():

@@ -59,7 +59,9 @@ def test_what_was_written_is_read_again(name, tmp_path):
     manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
     assert manifest["done"] == [{"name": "train", "settings": {"epochs": 2}}]
     assert manifest["network"]["hash"] == net.hash
-    first, second = {"lava": (1, 1), "loihi": (1, 1), "sanafe": (1, 1), "catalyst_n1": (1, 2)}.get(name, (0, 0))  # hops of chips
+    first, second = {"lava": (1, 1), "loihi": (1, 1), "sanafe": (1, 1), "catalyst_n1": (1, 2), "xylo": (0, 1)}.get(
+        name, (0, 0)
+    )  # hops of chips
     assert manifest["latency"] == {"input": 0, "hidden1": first, "output": first + second}
     assert manifest["encoding"]["kind"] == "rate"
 

@@ -62,7 +62,7 @@ class Bound(NamedTuple):
 def sent(p: Population, max_spikes_per_step: int | None = None) -> Sent:
     """What a population can send: spikes, nothing from a readout, an input's messages within its budget and this promise."""
     fires = p.neuron is None or p.neuron.rule.fires
-    return Sent(2 ** max(p.message_bits, 1) - 1 if fires else 0, at_most=promised(p, max_spikes_per_step))
+    return Sent(2 ** max(p.sent_bits, 1) - 1 if fires else 0, at_most=promised(p, max_spikes_per_step))
 
 
 def promised(p: Population, max_spikes_per_step: int | None) -> int | None:

@@ -137,6 +137,10 @@ class _Intervals:
         """Rounding down keeps the order of numbers, too."""
         return Span(self.numeric.floor_decay(x.low, decay), self.numeric.floor_decay(x.high, decay))
 
+    def leak(self, x: Span, decay: Any) -> Span:
+        """What is larger before is not smaller afterwards."""
+        return Span(self.numeric.leak(x.low, decay), self.numeric.leak(x.high, decay))
+
     def multiply(self, x: Span, fraction: Any) -> Span:
         """A negative fraction turns the order round."""
         return _between([self.numeric.multiply(end, fraction) for end in (x.low, x.high)])
@@ -155,6 +159,10 @@ class _Intervals:
     def saturate(self, x: Span) -> Span:
         number = self._hold("saturate", x)
         return Span(self.numeric.saturate(x.low), self.numeric.saturate(x.high), register=number)
+
+    def clamp(self, x: Span) -> Span:
+        number = self._hold("clamp", x)
+        return Span(self.numeric.clamp(x.low), self.numeric.clamp(x.high), register=number)
 
     def _hold(self, kind: str, x: Span) -> int:
         self.registers.append((kind, x))
@@ -187,6 +195,17 @@ class _Intervals:
 
     def subtract(self, v: Span, spikes: Span, amount: Any) -> Span:
         return v.operate("sub", v, spikes * amount)
+
+    def count(self, v: Span, threshold: Any, most: int) -> Span:
+        return Span(*(np.clip(end // threshold, 0, most) for end in (v.low, v.high)))
+
+    def remainder(self, v: Span, threshold: Any, most: int) -> Span:
+        """Where all of v gives as many spikes, it only moves; else less than a threshold, or what ``most`` spikes leave over."""
+        spikes = self.count(v, threshold, most)
+        low, high = v.low - spikes.low * threshold, v.high - spikes.high * threshold
+        same = spikes.low == spikes.high
+        low = np.where(same, low, np.minimum(v.low, 0))
+        return Span(low, np.where(same, high, np.maximum(threshold - 1, high)), register=v.register)
 
     def positive(self, x: Any) -> Span:
         return self.above(x, np.int64(0))

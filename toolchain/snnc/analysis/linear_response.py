@@ -117,7 +117,15 @@ class _Forms(Operations):
         self.registers.append(_only(x))
         return self.registers[-1]
 
-    _saturate = _wrap
+    _saturate = _clamp = _wrap
+
+    def _leak(self, x: Any, decay: Any) -> _Form:
+        raise NotLinear
+
+    def _count(self, v: Any, threshold: Any, most: int) -> _Form:
+        raise NotLinear
+
+    _remainder = _count
 
     def _above(self, v: Any, threshold: Any) -> _Spikes:
         return _Spikes((_only(v), threshold, False))

@@ -219,6 +219,6 @@ def _register(state: StateVar, held: Span, numeric: Fixed) -> Register:
 
 
 def ends(kind: str, numeric: Fixed) -> tuple[int, int]:
-    """The least and the most that a register that "wrap"s or "saturate"s leaves as it is."""
+    """The least and the most that a register that "wrap"s, "saturate"s or "clamp"s leaves as it is."""
     register, limit = getattr(numeric, kind), numeric.state_limit
     return tuple(next(x for x in (s * limit, s * (limit - 1)) if int(register(np.int64(x))) == x) for s in (-1, 1))  # type: ignore[return-value]

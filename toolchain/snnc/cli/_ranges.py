@@ -14,7 +14,7 @@ from snnc.network.model import Network
 from snnc.report.terminal import print_table
 from snnc.verification.refute import Driven, refute
 
-DOES = {"wrap": "wraps around", "saturate": "saturates"}
+DOES = {"wrap": "wraps around", "saturate": "saturates", "clamp": "saturates"}
 
 
 @dataclass(frozen=True)

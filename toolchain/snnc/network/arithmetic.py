@@ -38,6 +38,11 @@ class Arith(Protocol):
     def floor_decay(self, x: Any, decay: Any) -> Any:
         """Return as `decay`, but integers round to minus infinity: what a shift to the right leaves."""
 
+    def leak(self, x: Any, decay: Any) -> Any:
+        """Return as `decay`, but integers lose the fraction rounded down, and what is above 0 loses at least 1: the rule of
+        chips that subtract a state shifted to the right. ``decay`` is above 0.
+        """
+
     def multiply(self, x: Any, fraction: Any) -> Any:
         """Return ``x`` times a fraction of either sign; integers round toward zero, as in `decay`."""
 
@@ -46,6 +51,9 @@ class Arith(Protocol):
 
     def saturate(self, x: Any) -> Any:
         """Return ``x`` in a register that saturates."""
+
+    def clamp(self, x: Any) -> Any:
+        """Return ``x`` in a register of two's complement that saturates: it holds one number more below 0 than above."""
 
     def above(self, v: Any, threshold: Any) -> Any:
         """Return spikes: 1 where v > threshold, else 0."""
@@ -61,6 +69,15 @@ class Arith(Protocol):
 
     def subtract(self, v: Any, spikes: Any, amount: Any) -> Any:
         """Return v - amount where a spike was fired, else v."""
+
+    def count(self, v: Any, threshold: Any, most: int) -> Any:
+        """Return the spikes of neurons that fire several times a step: how often the threshold fits into v, ``most`` at most.
+
+        ``threshold`` is above 0.
+        """
+
+    def remainder(self, v: Any, threshold: Any, most: int) -> Any:
+        """Return what is left of v when each spike of `count` has taken the threshold away."""
 
     def positive(self, x: Any) -> Any:
         """Return 1 where x > 0, else 0: of counters, so without a gradient where there are gradients."""
@@ -87,6 +104,12 @@ class _Arrays:
     def subtract(self, v: Any, spikes: Any, amount: Any) -> Any:
         return v - spikes * amount
 
+    def count(self, v: Any, threshold: Any, most: int) -> Any:
+        return np.clip(np.floor(v / threshold), 0, most).astype(np.uint8)
+
+    def remainder(self, v: Any, threshold: Any, most: int) -> Any:
+        return v - self.count(v, threshold, most) * threshold
+
     def positive(self, x: Any) -> Any:
         return (x > 0).astype(np.uint8)
 
@@ -110,6 +133,9 @@ class Float(_Arrays):
     def floor_decay(self, x: Any, decay: Any) -> Any:
         return x * (1 - decay)
 
+    def leak(self, x: Any, decay: Any) -> Any:
+        return x * (1 - decay)
+
     def multiply(self, x: Any, fraction: Any) -> Any:
         return x * fraction
 
@@ -117,6 +143,9 @@ class Float(_Arrays):
         return x
 
     def saturate(self, x: Any) -> Any:
+        return x
+
+    def clamp(self, x: Any) -> Any:
         return x
 
 
@@ -164,6 +193,13 @@ class Fixed(_Arrays):
     def floor_decay(self, x: Any, decay: Any) -> Any:
         return (x * ((1 << self.decay_bits) - decay)) >> self.decay_bits
 
+    def leak(self, x: Any, decay: Any) -> Any:
+        lost = (x * decay) >> self.decay_bits
+        return x - np.where(x > 0, np.maximum(lost, 1), lost)
+
+    def count(self, v: Any, threshold: Any, most: int) -> Any:
+        return np.clip(v // threshold, 0, most).astype(np.uint8)
+
     def multiply(self, x: Any, fraction: Any) -> Any:
         return np.sign(x) * np.sign(fraction) * ((np.abs(x) * np.abs(fraction)) >> self.decay_bits)
 
@@ -174,6 +210,9 @@ class Fixed(_Arrays):
 
     def saturate(self, x: Any) -> Any:
         return np.clip(x, 1 - self.state_limit, self.state_limit - 1)
+
+    def clamp(self, x: Any) -> Any:
+        return np.clip(x, -self.state_limit, self.state_limit - 1)
 
     def shift(self, total: Any, exponent: int) -> Any:
         """Apply the weight exponent to the sum of a step's weights: negative exponents round to minus infinity.

@@ -50,6 +50,11 @@ class Population:
     def size(self) -> int:
         return prod(self.shape)
 
+    @property
+    def sent_bits(self) -> int:
+        """Bits of what it sends in a step: of how often a neuron fires, or of an input's messages; 0: spikes."""
+        return self.neuron.spikes_per_step.bit_length() if self.neuron else self.message_bits
+
 
 @dataclass(frozen=True, eq=False)
 class Connection:
@@ -121,10 +126,8 @@ class Network:
     def __post_init__(self) -> None:
         if wrong := problems(self):
             more = f"; and {len(wrong) - SHOWN:,} more" if len(wrong) > SHOWN else ""
-            raise NetworkError(
-                wrong[0] if len(wrong) == 1 else f"{len(wrong):,} problems: {'; '.join(wrong[:SHOWN])}{more}",
-                where=f"network {self.name!r}",
-            )
+            what = wrong[0] if len(wrong) == 1 else f"{len(wrong):,} problems: {'; '.join(wrong[:SHOWN])}{more}"
+            raise NetworkError(what, where=f"network {self.name!r}")
 
     @staticmethod
     def must_be(value: object) -> None:
@@ -267,8 +270,7 @@ def _kind_problems(net: Network) -> list[str]:
     wrong = [f"has the name {text!r}, expected text" for text in texts if not isinstance(text, str)]
     wholes = [("shape", n, p.name) for p in net.populations for n in p.shape]
     wholes += [("message_bits", p.message_bits, p.name) for p in net.populations]
-    budgets = [(p.max_spikes_per_step, p.name) for p in net.populations if p.max_spikes_per_step is not None]
-    wholes += [("max_spikes_per_step", n, name) for n, name in budgets]
+    wholes += [("max_spikes_per_step", n, p.name) for p in net.populations if (n := p.max_spikes_per_step) is not None]
     wholes += [("delay_steps", c.delay_steps, c.name) for c in net.connections]
     wholes += [("exponent", c.op.exponent, c.name) for c in net.connections]
     wrong += [f"has a {what} of {n!r} in {name!r}, expected a whole number" for what, n, name in wholes if type(n) is not int]

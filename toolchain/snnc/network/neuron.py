@@ -16,7 +16,7 @@ Parameter = NDArray[Any]  # shape () for one value that all neurons share, (n,) 
 
 FORGETS = "everything"  # as a decay: nothing is left of a current in the next step
 
-Overflow = Literal["wrap", "saturate", "none"]
+Overflow = Literal["wrap", "saturate", "clamp", "none"]
 Role = Literal["current", "voltage", "other"]
 
 
@@ -25,7 +25,7 @@ class StateVar:
     """A state variable of a neuron."""
 
     name: str
-    overflow: Overflow  # on integers; none: the step itself keeps it within bounds
+    overflow: Overflow  # on integers; clamp: saturates in two's complement; none: the step itself keeps it within bounds
     role: Role  # current: holds the input; voltage: is compared with the threshold, or read; other: counters, adaptation
     initial: int = 0  # before the first step
 
@@ -43,7 +43,8 @@ class SpikeRule:
     )
     reset_step: Literal["same", "next", "none"]
     order: str  # of decay and input
-    decay_rounding: Literal["toward zero", "floor", "past zero"]  # on integers; past zero: a negative one loses one more
+    decay_rounding: Literal["toward zero", "floor", "past zero", "up"]
+    """on integers; past zero: a negative one loses one more; up: what is above 0 loses 1 at least"""
     refractory_steps: int | str  # a number, or the parameter that holds it
 
     @property
@@ -68,6 +69,7 @@ class Neuron(ABC):
     rule: ClassVar[SpikeRule]
     states: ClassVar[tuple[StateVar, ...]]  # in the order in which `step` computes them
     readout: ClassVar[str]  # the state that a readout is judged by
+    spikes_per_step: ClassVar[int] = 1  # that one neuron sends at most, where it fires
     current_decay: ClassVar[str | None] = None  # the parameter by which its current decays, or FORGETS; None: see below
 
     def __post_init__(self) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from snnc.network.arithmetic import Fixed, Float
-from snnc.network.neuron import Neuron, NeuronState
+from snnc.network.neuron import Neuron, NeuronState, Overflow
 from snnc.network.symbols import Operations, Symbol
 from snnc.network.units import BIAS, STEPS
 
@@ -161,7 +161,7 @@ class _Tries:
         """(thresholds that the voltage exceeds by so much, where there can be such a threshold above all earlier voltages)."""
         found = self.free[self.voltage] - self.adapted(self.free) - below
         before = self.raised[self.voltage] - self.adapted(self.raised)
-        return np.maximum(found, 0), (found > 0) & (found > before)
+        return np.maximum(found, 1), (found > 0) & (found > before)
 
 
 def _order(tries: _Tries) -> Iterator[str]:
@@ -186,7 +186,7 @@ def _rounding(tries: _Tries) -> Iterator[str]:
 def _overflow(tries: _Tries) -> Iterator[str]:
     """Registers of 16 bits against those of 32, from extreme states and parameters, where only one state overflows."""
     rng, limit = np.random.default_rng(SEED + 2), NARROW.state_limit
-    seen = {state.name: {"wrap": 0, "saturate": 0, "none": 0, "ends": 0} for state in tries.model.states}
+    seen = {state.name: dict.fromkeys((*get_args(Overflow), "ends"), 0) for state in tries.model.states}
     for _ in range(ROUNDS):
         values: dict[str, Any] = {name: _extreme(rng, *f.metadata["unit"].range(NARROW, f.metadata["offset"]))
                                   for name, f in tries.model.parameters().items()}  # fmt: skip
@@ -205,11 +205,12 @@ def _overflow(tries: _Tries) -> Iterator[str]:
             seen[name]["ends"] += at.sum()
             seen[name]["wrap"] += (turned == x - 2 * limit * np.sign(x)).sum()
             seen[name]["saturate"] += (turned == np.sign(x) * (limit - 1)).sum()
+            seen[name]["clamp"] += (turned == np.clip(x, -limit, limit - 1)).sum()
             seen[name]["none"] += (turned == x).sum()
     for state in tries.model.states:
         counts = seen[state.name]
         if counts[state.overflow] < counts["ends"] or (state.overflow != "none" and not counts["ends"]):
-            does = max(("wrap", "saturate", "none"), key=lambda kind: counts[kind])
+            does = max(get_args(Overflow), key=lambda kind: counts[kind])
             yield f"{state.name} is to {state.overflow}, and does {does} in {counts[does]} of {counts['ends']} overflows"
 
 

@@ -54,6 +54,9 @@ class Operations(ABC):
     def floor_decay(self, x: Any, decay: Any) -> Any:
         return self.apply("floor_decay", x, decay)
 
+    def leak(self, x: Any, decay: Any) -> Any:
+        return self.apply("leak", x, decay)
+
     def multiply(self, x: Any, fraction: Any) -> Any:
         return self.apply("multiply", x, fraction)
 
@@ -62,6 +65,9 @@ class Operations(ABC):
 
     def saturate(self, x: Any) -> Any:
         return self.apply("saturate", x)
+
+    def clamp(self, x: Any) -> Any:
+        return self.apply("clamp", x)
 
     def above(self, v: Any, threshold: Any) -> Any:
         return self.apply("above", v, threshold)
@@ -77,6 +83,12 @@ class Operations(ABC):
 
     def subtract(self, v: Any, spikes: Any, amount: Any) -> Any:
         return self.apply("subtract", v, spikes, amount)
+
+    def count(self, v: Any, threshold: Any, most: int) -> Any:
+        return self.apply("count", v, threshold, most)
+
+    def remainder(self, v: Any, threshold: Any, most: int) -> Any:
+        return self.apply("remainder", v, threshold, most)
 
     def positive(self, x: Any) -> Any:
         return self.apply("positive", x)

@@ -8,6 +8,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from snnc.network.arithmetic import Fixed, Float, Numeric, bias_exponent
 from snnc.network.synapses import MAX_DELAY_STEPS
 
@@ -37,6 +39,11 @@ class Unit(ABC):
         """Return the step of the grid on which a population's values lie, given as floats in the unit of the integers."""
         return 1
 
+    def rounded(self, exact: Any, numeric: Fixed) -> Any:
+        """Return the values that a chip holds next to ``exact``, both as floats in the unit of the integers."""
+        step = self.grid(exact, numeric)
+        return np.rint(exact / step) * step
+
     def range(self, numeric: Numeric, offset: int) -> tuple[float, float]:
         """Return the least and the greatest value in a network of these numbers."""
         return self.floats if isinstance(numeric, Float) else self.integers(numeric, offset)
@@ -50,6 +57,13 @@ class _Decay(Unit):
         return float(1 << numeric.decay_bits)
 
 
+class _ShiftedDecay(_Decay):
+    """A decay by a shift to the right: 2**-k, which an integer of 2**-decay_bits holds up to 1 with an offset of 1."""
+
+    def rounded(self, exact: Any, numeric: Fixed) -> Any:
+        return np.exp2(np.clip(np.rint(np.log2(np.maximum(exact, 1.0))), 0, numeric.decay_bits))
+
+
 class _Fraction(_Decay):
     def integers(self, numeric: Fixed, offset: int) -> tuple[int, int]:
         return -(1 << numeric.decay_bits), 1 << numeric.decay_bits
@@ -58,6 +72,11 @@ class _Fraction(_Decay):
 class _Threshold(Unit):
     def integers(self, numeric: Fixed, offset: int) -> tuple[int, int]:
         return 0, (1 << numeric.threshold_bits) - 1
+
+
+class _LeastThreshold(_Threshold):
+    def integers(self, numeric: Fixed, offset: int) -> tuple[int, int]:
+        return 1, (1 << numeric.threshold_bits) - 1
 
 
 class _Level(Unit):
@@ -86,8 +105,12 @@ class _Steps(Unit):
 EVERYTHING = (-INFINITE, INFINITE)
 
 DECAY: Unit = _Decay("decay", (0.0, 1.0), configured="decays")  # fraction lost a step; integers of 2**-decay_bits
+SHIFTED_DECAY: Unit = _ShiftedDecay("decay", (2.0**-20, 1.0), configured="decays")  # above 0, and of 2**-k on a chip
 FRACTION: Unit = _Fraction("fraction", (-1.0, 1.0), configured="decays")  # factor of either sign, as that of a rotation
 THRESHOLD: Unit = _Threshold("threshold", (0.0, INFINITE), scaled=True, must_stay=True, configured="thresholds")
+LEAST_THRESHOLD: Unit = _LeastThreshold(
+    "threshold", (float(np.nextafter(0, 1)), INFINITE), scaled=True, must_stay=True, configured="thresholds"
+)  # above 0
 LEVEL: Unit = _Level("level", EVERYTHING, scaled=True, configured="thresholds")  # a value of a state, of either sign
 BIAS: Unit = _Bias("bias", EVERYTHING, scaled=True)  # added in every step; integers are in state units
 STEPS: Unit = _Steps("steps", (0.0, float(MAX_DELAY_STEPS)), whole=True, configured="decays")

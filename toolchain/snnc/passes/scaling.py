@@ -54,8 +54,7 @@ def encode_parameter(value: Any, unit: Unit, offset: int, scale: float, numeric:
     """
     one = unit.per_float(scale, numeric)
     exact = np.asarray(value, np.float64) * one
-    step = unit.grid(exact, numeric)
-    rounded = np.rint(exact / step) * step
+    rounded = unit.rounded(exact, numeric)
     low, high = unit.integers(numeric, offset)
     if unit is DECAY and np.max(value) <= 1:
         rounded = np.minimum(rounded, high)
@@ -65,7 +64,7 @@ def encode_parameter(value: Any, unit: Unit, offset: int, scale: float, numeric:
             f"{numeric.profile} holds {low} .. {high}",
             fix=f"use values from {low / one:.6g} to {high / one:.6g}",
         )
-    return rounded.astype(np.int64)
+    return np.asarray(rounded, np.int64)
 
 
 def decode_parameter(value: Ints, unit: Unit, scale: float, numeric: Fixed) -> Floats:

@@ -43,11 +43,20 @@ class Runner:
     install: str
     setting: str
     command: str = sys.executable
+    packages: Path | None = None  # a folder with Python packages of its own, which its command finds first
 
     @property
     def chosen(self) -> str:
         """The command that is used."""
         return os.environ.get(self.setting) or self.command
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables of the command; another command that the user names has packages of its own."""
+        paths = [os.environ.get("PYTHONPATH", "")]
+        if self.packages and self.packages.is_dir() and not os.environ.get(self.setting):
+            paths.insert(0, str(self.packages))
+        return {**os.environ, **PYTHON_SETTINGS, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def run(artifact: Artifact, inputs: Rasters, record: bool, timeout_s: float, runner: Runner) -> Run:
@@ -100,7 +109,7 @@ def call(command: list[str], folder: Path, timeout_s: float, runner: Runner) -> 
         try:
             program = subprocess.Popen(  # noqa: S603 - the user asked to run this artifact
                 command, cwd=folder, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages, start_new_session=True,
-                env={**os.environ, **PYTHON_SETTINGS}, preexec_fn=_limit_files,
+                env=runner.environment, preexec_fn=_limit_files,
             )  # fmt: skip
         except OSError as error:
             raise RunError(f"cannot be started: {error.strerror}", where=command[0], fix=f"correct {runner.setting}") from error

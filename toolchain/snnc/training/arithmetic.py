@@ -47,10 +47,31 @@ class _Spike(torch.autograd.Function):
         return gradient / (width * (1 + (math.pi * distance / width).square())), None, None
 
 
+class _Count(torch.autograd.Function):
+    """How often the threshold fits into v, up to ``most``; backwards as a spike at the nearest multiple of the threshold."""
+
+    @staticmethod
+    def forward(ctx: Any, v: Tensor, threshold: Tensor, width: Tensor, most: int) -> Tensor:
+        nearest = torch.round(v / threshold).clamp(1, most)
+        ctx.save_for_backward(v - nearest * threshold, width)
+        return torch.floor(v / threshold).clamp(0, most)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        distance, width = ctx.saved_tensors
+        return gradient / (width * (1 + (math.pi * distance / width).square())), None, None, None
+
+
 def straight(x: Tensor, rounding: Callable[[Tensor], Tensor]) -> Tensor:
     """Return ``rounding(x)``, with the gradient of ``x``."""
     rounded: Tensor = _Straight.apply(x, rounding)  # type: ignore[no-untyped-call]
     return rounded
+
+
+def _counted(v: Tensor, threshold: Any, width: Tensor, most: int) -> Tensor:
+    threshold = torch.as_tensor(threshold, dtype=v.dtype, device=v.device)
+    spikes: Tensor = _Count.apply(v, threshold, width, most)  # type: ignore[no-untyped-call]
+    return spikes
 
 
 def _spike(distance: Tensor, width: Tensor, *, strict: bool) -> Tensor:
@@ -78,6 +99,13 @@ class _Tensors:
     def subtract(self, v: Any, spikes: Any, amount: Any) -> Any:
         return v - (spikes if self.attached else spikes.detach()) * amount
 
+    def remainder(self, v: Any, threshold: Any, most: int) -> Any:
+        return self.subtract(v, self.count(v, threshold, most), threshold)
+
+    def count(self, v: Any, threshold: Any, most: int) -> Any:
+        """Return the spikes of one step; see `snnc.network.arithmetic.Arith.count`."""
+        raise NotImplementedError
+
     def positive(self, x: Any) -> Any:
         return (x.detach() > 0).to(x.dtype)
 
@@ -98,6 +126,9 @@ class TorchFloat(_Tensors):
     def floor_decay(self, x: Any, decay: Any) -> Any:
         return x * (1 - decay)
 
+    def leak(self, x: Any, decay: Any) -> Any:
+        return x * (1 - decay)
+
     def multiply(self, x: Any, fraction: Any) -> Any:
         return x * fraction
 
@@ -106,6 +137,12 @@ class TorchFloat(_Tensors):
 
     def saturate(self, x: Any) -> Any:
         return x
+
+    def clamp(self, x: Any) -> Any:
+        return x
+
+    def count(self, v: Any, threshold: Any, most: int) -> Any:
+        return _counted(v, threshold, torch.ones((), dtype=v.dtype, device=v.device), most)
 
     def above(self, v: Any, threshold: Any) -> Any:
         return _spike(v - threshold, torch.ones((), dtype=v.dtype, device=v.device), strict=True)
@@ -132,6 +169,14 @@ class TorchFixed(_Tensors):
     def floor_decay(self, x: Any, decay: Any) -> Any:
         return straight(x * (1 - decay / (1 << self.fixed.decay_bits)), torch.floor)
 
+    def leak(self, x: Any, decay: Any) -> Any:
+        def left(exact: Tensor) -> Tensor:
+            lost = torch.floor(x.detach() * decay / (1 << self.fixed.decay_bits))
+            kept: Tensor = x.detach() - torch.where(x.detach() > 0, lost.clamp(min=1), lost)
+            return kept
+
+        return straight(x * (1 - decay / (1 << self.fixed.decay_bits)), left)
+
     def multiply(self, x: Any, fraction: Any) -> Any:
         return straight(x * (fraction / (1 << self.fixed.decay_bits)), torch.trunc)
 
@@ -142,6 +187,12 @@ class TorchFixed(_Tensors):
 
     def saturate(self, x: Any) -> Any:
         return x.clamp(1 - self.fixed.state_limit, self.fixed.state_limit - 1)
+
+    def clamp(self, x: Any) -> Any:
+        return x.clamp(-self.fixed.state_limit, self.fixed.state_limit - 1)
+
+    def count(self, v: Any, threshold: Any, most: int) -> Any:
+        return _counted(v, threshold, self._width(v, threshold), most)
 
     def above(self, v: Any, threshold: Any) -> Any:
         return _spike(v - threshold, self._width(v, threshold), strict=True)

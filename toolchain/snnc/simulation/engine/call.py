@@ -115,7 +115,7 @@ def checked(state: StreamState, made: Program, samples: int) -> StreamState:
                                 where=f"population {layer.name!r}", fix="go on with a state of this network")  # fmt: skip
         neurons[layer.name] = {v: np.array(mine[v], np.int64) for v in layer.step.states}
     for name, longest in made.history.items():
-        _check_sent(name, state, (samples, min(longest, state.steps), made.net[name].size), made.net[name].message_bits)
+        _check_sent(name, state, (samples, min(longest, state.steps), made.net[name].size), made.net[name].sent_bits)
     return StreamState(state.steps, neurons, state.sent, state.network)
 
 

@@ -119,6 +119,25 @@ def _saturate(b: Any, vector: Any, x: list[Any], at: int, most: int) -> Any:
     return b.select(b.icmp_signed("<", value, low), low, value)
 
 
+def _clamp(b: Any, vector: Any, x: list[Any], at: int, limit: int) -> Any:
+    high, low = splat(limit - 1, vector), splat(-limit, vector)
+    value = b.select(b.icmp_signed(">", x[at], high), high, x[at])
+    return b.select(b.icmp_signed("<", value, low), low, value)
+
+
+def _count(b: Any, vector: Any, x: list[Any], at: int, threshold: int, most: int) -> Any:
+    """Divide; a threshold of 0 is one of neurons that fill up a vector."""
+    one, nothing, end = splat(1, vector), splat(0, vector), splat(most, vector)
+    divisor = b.select(b.icmp_signed("<", x[threshold], one), one, x[threshold])
+    fits = b.sdiv(x[at], divisor)
+    fits = b.select(b.icmp_signed(">", fits, end), end, fits)
+    return b.select(b.icmp_signed("<", fits, nothing), nothing, fits)
+
+
+def _remainder(b: Any, vector: Any, x: list[Any], at: int, threshold: int, most: int) -> Any:
+    return b.sub(x[at], b.mul(_count(b, vector, x, at, threshold, most), x[threshold]))
+
+
 def _above(b: Any, vector: Any, x: list[Any], at: int, threshold: int) -> Any:
     return b.zext(b.icmp_signed(">", x[at], x[threshold]), vector)
 
@@ -152,6 +171,9 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "wide_signed": _signed(_wide),
     "wrap": _wrap,
     "saturate": _saturate,
+    "clamp": _clamp,
+    "count": _count,
+    "remainder": _remainder,
     "above": _above,
     "at_least": _at_least,
     "reset_to": _reset_to,

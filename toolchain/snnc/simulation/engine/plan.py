@@ -66,6 +66,12 @@ class Layer:
         return self.population.neuron.rule.fires
 
     @property
+    def spikes_per_step(self) -> int:
+        """The most that a neuron sends in a step, which the kernel for samples side by side holds as one bit."""
+        assert self.population.neuron is not None  # noqa: S101 - for the type checker; a layer has neurons
+        return self.population.neuron.spikes_per_step
+
+    @property
     def initial(self) -> NDArray[np.int64]:
         """Return what each of its states starts at, (states,)."""
         assert self.population.neuron is not None  # noqa: S101 - for the type checker; a layer has neurons
@@ -180,7 +186,7 @@ def plan(net: Network) -> Program:
 
 
 def _layer(net: Network, p: Population, numeric: Fixed) -> Layer:
-    return Layer(p, numeric, tuple(Input(c.src, part, net[c.src].message_bits) for c in net.into(p.name) for part in parts(c)))
+    return Layer(p, numeric, tuple(Input(c.src, part, net[c.src].sent_bits) for c in net.into(p.name) for part in parts(c)))
 
 
 def _board(layers: Sequence[Layer]) -> Board:
@@ -200,7 +206,7 @@ def _board(layers: Sequence[Layer]) -> Board:
             sums.append(summed(i.part, i.feed, first[i.feed.key], end, i.message_bits))
             end += sums[-1].gather.shape[1] if sums[-1] else 0
         fit = [s for s in sums if s]
-        if layer.current_type != np.int64 and len(fit) == len(sums) and _alike(fit):
+        if layer.spikes_per_step == 1 and layer.current_type != np.int64 and len(fit) == len(sums) and _alike(fit):
             sums_of[layer.name] = fit
     carried = max((s.piled.carried for sums in sums_of.values() for s in sums), default=0)
     made = {layer.name: _adding(layer, sums_of[layer.name], first, carried) for layer in layers if layer.name in sums_of}

@@ -3,7 +3,7 @@ instead of arrays, so it stays written once. Each symbol knows the range of what
 three programs is right: bare, where no register can wrap or saturate and 32 bits do; with registers in 32 bits; or in 64.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import SimpleNamespace
@@ -121,6 +121,15 @@ class _Traced:
         kept = (1 << self.numeric.decay_bits) - decay
         return self._product("_floor", x, kept, decay, lambda product, bits: product >> bits)
 
+    def leak(self, x: _Symbol, decay: _Symbol) -> _Symbol:
+        """Of what is above 0: the negative of what `floor_decay` leaves of the negative, or one less where that is x itself."""
+        left: _Symbol = 0 - self.floor_decay(0 - x, decay)
+        inexact = self.positive(left - self.floor_decay(x, decay))
+        left -= inexact * (self.positive(x) - self.positive(x - left))
+        tape, bits = x.tape, self.numeric.decay_bits
+        tape.ranges[left.line] = _ends(_leaked(end, size, bits) for end in (*x.range, 0, 1) for size in decay.range)
+        return left
+
     def multiply(self, x: _Symbol, fraction: _Symbol) -> _Symbol:
         return self._product("_signed", x, fraction, fraction, _truncated)
 
@@ -156,6 +165,13 @@ class _Traced:
             return x
         return x.tape.write(f"saturate {x.line} {most}", *(min(max(end, -most), most) for end in x.range))
 
+    def clamp(self, x: _Symbol) -> _Symbol:
+        limit = self.numeric.state_limit
+        if x.tape.form == "bare":
+            x.tape.fits &= -limit <= x.range[0] and x.range[1] < limit
+            return x
+        return x.tape.write(f"clamp {x.line} {limit}", *(min(max(end, -limit), limit - 1) for end in x.range))
+
     def above(self, v: _Symbol, threshold: _Symbol) -> _Symbol:
         return v.tape.write(f"above {v.line} {threshold.line}", 0, 1)
 
@@ -172,6 +188,14 @@ class _Traced:
     def subtract(self, v: _Symbol, spikes: _Symbol, amount: _Symbol) -> _Symbol:
         left: _Symbol = v - spikes * amount
         return left
+
+    def count(self, v: _Symbol, threshold: _Symbol, most: int) -> _Symbol:
+        return v.tape.write(f"count {v.line} {threshold.line} {most}", 0, most)
+
+    def remainder(self, v: _Symbol, threshold: _Symbol, most: int) -> _Symbol:
+        low, high = v.range
+        ends = (low, min(low, 0), min(high, threshold.range[1] - 1), high - most * threshold.range[0])
+        return v.tape.write(f"remainder {v.line} {threshold.line} {most}", *ends)
 
     def positive(self, x: _Symbol) -> _Symbol:
         return x.tape.write(f"positive {x.line}", 0, 1)
@@ -220,6 +244,16 @@ def _reachable(neuron: Neuron, current: Range, numeric: Fixed) -> dict[str, Rang
     if not found.found.all():
         return dict.fromkeys(neuron.variables(), ANY)
     return {name: (int(s.low.min()), int(s.high.max())) for name, s in found.states.items()}
+
+
+def _ends(numbers: Iterable[int]) -> Range:
+    values = list(numbers)
+    return min(values), max(values)
+
+
+def _leaked(x: int, decay: int, bits: int) -> int:
+    lost = x * decay >> bits
+    return x - (max(lost, 1) if x > 0 else lost)
 
 
 def _truncated(x: int, bits: int) -> int:

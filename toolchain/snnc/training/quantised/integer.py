@@ -77,8 +77,7 @@ class IntegerModel(Graph):
                 "was not made by quantise", where=f"network {fixed.name!r}", fix="run snnc quantise on the float network"
             )
         connections = {
-            c.name: IntegerConnection(c, latent[c.name], scale[c.dst], numeric, fixed[c.src].message_bits)
-            for c in fixed.connections
+            c.name: IntegerConnection(c, latent[c.name], scale[c.dst], numeric, fixed[c.src].sent_bits) for c in fixed.connections
         }
         arith = TorchFixed(fixed=numeric)
         populations = {p.name: TorchPopulation(p, arith, DTYPE) for p in fixed.populations if p.neuron}

@@ -1,0 +1,126 @@
+"""Where the neurons of a network lie on a Xylo: one hidden layer, whose neurons may feed each other, and a readout.
+
+Hidden populations come one after the other in the order of computation. A spike of an input is used in its step, one of a
+hidden neuron a step later, by other hidden neurons and by the readout alike, so each hidden layer behind the first runs a step
+late. Inputs reach the first hidden neurons only, and the last ones only reach the readout, where a chip says so.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnc.errors import DoesNotFitError
+from snnc.network.arithmetic import Fixed
+from snnc.network.latency import latency
+from snnc.network.model import Connection, Network, Population
+
+OUTPUT = "xylo_output"  # neurons of the readout
+PRUNE = "prune it"
+
+
+@dataclass(frozen=True)
+class Chip:
+    """How much a chip holds; the sources are in hw_profiles/."""
+
+    hidden: int
+    outputs: int
+    inputs_reach: int  # the first hidden neurons
+    outputs_reach: int  # the last hidden neurons
+    fan_out: int  # of a hidden neuron, to hidden ones
+    recurrent: int  # synapses among hidden neurons
+    inputs: int = 16
+
+
+CHIPS = {
+    "xylo_audio2": Chip(1000, 8, 1000, 1000, 64, 32_000),
+    "xylo_audio3": Chip(992, 32, 128, 128, 1024, 31_744),
+    "xylo_imu": Chip(496, 16, 128, 128, 512, 31_744),
+}
+
+
+def hops(net: Network) -> dict[str, int]:
+    """Return the steps that a spike takes over each connection: none from an input, else one."""
+    return {c.name: 0 if net[c.src].neuron is None else 1 for c in net.connections}
+
+
+def lags(net: Network) -> dict[str, int]:
+    """Return the steps by which each population runs late."""
+    return latency(net, hops(net))
+
+
+def chip(net: Network) -> Chip:
+    """Return the chip that a network was quantised for. Raises KeyError for another."""
+    assert isinstance(net.numeric, Fixed)  # noqa: S101 - for the type checker; `problems` refuses floats
+    return CHIPS[net.numeric.profile]
+
+
+def hidden(net: Network) -> list[Population]:
+    """Return the populations of the hidden layer, in their order there."""
+    return [p for p in net.ordered if p.neuron and p.neuron.model() != OUTPUT]
+
+
+def readout(net: Network) -> Population:
+    """Return the population of the readout."""
+    return next(p for p in net.ordered if p.neuron and p.neuron.model() == OUTPUT)
+
+
+def whole(c: Connection, max_synapses: int) -> NDArray[np.int64]:
+    """Return the weights of a connection as the chip adds them, (n_src, n_dst)."""
+    dense = c.op.unrolled(max_synapses).to_dense().astype(np.int64).T
+    return dense << c.op.exponent if c.op.exponent >= 0 else dense >> -c.op.exponent
+
+
+def configuration(net: Network, max_synapses: int) -> dict[str, Any]:
+    """Return the arguments of Rockpool's XyloSim.from_specification and config_from_specification, as JSON values.
+
+    Raises DoesNotFitError, with both numbers, for what the chip has no room for.
+    """
+    inner, out, size = hidden(net), readout(net), chip(net)
+    first = {p.name: sum(q.size for q in inner[:i]) for i, p in enumerate(inner)}
+    n = sum(p.size for p in inner)
+    weights = {
+        "weights_in": np.zeros((net.inputs[0].size, n), np.int64),
+        "weights_rec": np.zeros((n, n), np.int64),
+        "weights_out": np.zeros((n, out.size), np.int64),
+    }
+    for c in net.connections:
+        at = first.get(c.src, 0), first.get(c.dst, 0)
+        kind = "weights_in" if net[c.src].neuron is None else "weights_out" if c.dst == out.name else "weights_rec"
+        mine = whole(c, max_synapses)
+        weights[kind][at[0] : at[0] + mine.shape[0], at[1] : at[1] + mine.shape[1]] = mine
+    _must_fit(net, n, out.size, weights, size)
+    weights["weights_in"] = weights["weights_in"][:, : size.inputs_reach]
+    weights["weights_out"] = weights["weights_out"][max(0, n - size.outputs_reach) :]
+    bits = net.numeric.decay_bits  # type: ignore[union-attr]
+    values: dict[str, Any] = {name: array.tolist() for name, array in weights.items()}
+    for end, populations in (("", inner), ("_out", [out])):
+        values[f"dash_mem{end}"] = [bits - d.bit_length() + 1 for d in _each(populations, "decay_v")]
+        values[f"dash_syn{end}"] = [bits - d.bit_length() + 1 for d in _each(populations, "decay_u")]
+        values[f"threshold{end}"] = _each(populations, "threshold")
+        values[f"bias{end}"] = _each(populations, "bias")
+    return values | {"weight_shift_in": 0, "weight_shift_rec": 0, "weight_shift_out": 0}
+
+
+def _each(populations: list[Population], name: str) -> list[int]:
+    """Return a parameter of every neuron."""
+    return [int(x) for p in populations for x in np.broadcast_to(getattr(p.neuron, name), p.size)]
+
+
+def _must_fit(net: Network, n: int, outputs: int, weights: dict[str, NDArray[np.int64]], size: Chip) -> None:
+    name = net.numeric.profile  # type: ignore[union-attr]
+    fan_out = (weights["weights_rec"] != 0).sum(1)
+    reached = np.flatnonzero(weights["weights_in"].any(0)).max(initial=-1) + 1
+    read = n - np.flatnonzero(weights["weights_out"].any(1)).min(initial=n)
+    narrower = "make its layers narrower"
+    for has, most, what, fix in (
+        (n, size.hidden, "hidden neurons", narrower),
+        (outputs, size.outputs, "output neurons", "use a chip with more, or fewer classes"),
+        (int(fan_out.max(initial=0)), size.fan_out, "synapses from a hidden neuron to others", PRUNE),
+        (int(fan_out.sum()), size.recurrent, "synapses among hidden neurons", PRUNE),
+        (int(reached), size.inputs_reach, "hidden neurons from the first to the last that inputs reach", narrower),
+        (int(read), size.outputs_reach, "hidden neurons from the first to the last that reach the readout", narrower),
+    ):
+        if has > most:
+            raise DoesNotFitError(f"has {has:,} {what}, {name} has {most:,}", where=f"network {net.name!r}", fix=fix)
