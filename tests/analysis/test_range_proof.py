@@ -27,22 +27,24 @@ MODELS = [*neurons.names()]
 ANY = {"deadline": None, "derandomize": True, "phases": [Phase.generate], "suppress_health_check": list(HealthCheck)}
 
 
-def of_model(neuron, model):
+def of_model(neuron, model, numeric):
     """A neuron of another model with the same parameters, as far as it has them."""
     given = {name: getattr(neuron, name) for name in neuron.parameters()}
     own = fixed_neuron(model)
-    ends = {name: f.metadata["unit"].range(LOIHI, f.metadata["offset"]) for name, f in own.parameters().items()}
-    return replace(own, **{name: np.clip(value, *ends[name]) for name, value in given.items() if name in ends})
+    ends = {name: f.metadata["unit"].range(numeric, f.metadata["offset"]) for name, f in own.parameters().items()}
+    values = {name: given.get(name, getattr(own, name)) for name in ends}
+    return type(own)(**{name: np.clip(value, *ends[name]) for name, value in values.items()})
 
 
 def network(graph, model, state_bits):
     """The network of a graph with neurons of one model (but for its readouts), and registers of so many bits."""
     net = lava_graphs.network(graph)
+    numeric = replace(net.numeric, state_bits=state_bits)
     populations = tuple(
-        p if p.neuron is None or p.neuron.model() == "li" else replace(p, neuron=of_model(p.neuron, model))
+        p if p.neuron is None or p.neuron.model() == "li" else replace(p, neuron=of_model(p.neuron, model, numeric))
         for p in net.populations
     )
-    return replace(net, populations=populations, numeric=replace(net.numeric, state_bits=state_bits))
+    return replace(net, populations=populations, numeric=numeric)
 
 
 def within_budget(raster, budget):
