@@ -43,9 +43,17 @@ class Row:
     @property
     def name(self) -> str:
         """Its name in the file of results."""
-        parts = [str(self.seed), str(self.connectivity or "trained")]
+        parts = [str(self.seed), "trained" if self.connectivity is None else f"{self.connectivity:g}"]
         parts += [self.method] if self.method != "grad_r" else []
         return "/".join(parts + ["delays"] * self.delays)
+
+    @classmethod
+    def named(cls, name: str) -> "Row":
+        """Return the row of a name."""
+        seed, connectivity, *more = name.split("/")
+        delays = more[-1:] == ["delays"]
+        method = more[0] if len(more) > delays else "grad_r"
+        return cls(int(seed), delays, None if connectivity == "trained" else float(connectivity), method)
 
     @property
     def is_compared(self) -> bool:

@@ -51,16 +51,19 @@ def level_crossings(values: NDArray[Any], thresholds: Sequence[int], step_us: in
 def _crossed(values: NDArray[np.int64], threshold: int, step_us: int) -> NDArray[np.int64]:
     """Return the crossings of one threshold, in rows sample, time, signal and polarity."""
     level = values[:, 0].copy()
-    columns = []
-    for step in range(1, values.shape[1]):
-        before, now = values[:, step - 1], values[:, step]
-        moved = now - level
-        crossings = np.abs(moved) // threshold
-        for i in range(1, int(crossings.max(initial=0)) + 1):
-            at = sample, signal = np.nonzero(crossings >= i)
-            sign = np.sign(moved[at])
-            way = np.abs(level[at] + sign * i * threshold - before[at])
-            t = (step - 1) * step_us + way * step_us // np.abs(now[at] - before[at])
-            columns.append(np.stack([sample, t, signal, np.where(sign > 0, UP, DOWN)]))
-        level += np.sign(moved) * crossings * threshold
-    return np.concatenate(columns, axis=1) if columns else np.zeros((4, 0), np.int64)
+    levels, moves = np.empty_like(values[:, 1:]), np.empty_like(values[:, 1:])
+    for step in range(moves.shape[1]):
+        levels[:, step] = level
+        moved = values[:, step + 1] - level
+        moves[:, step] = np.sign(moved) * (np.abs(moved) // threshold)
+        level += moves[:, step] * threshold
+    at = np.nonzero(moves)
+    crossings = np.abs(moves[at])
+    first = np.cumsum(crossings) - crossings
+    nth = np.arange(crossings.sum()) - np.repeat(first, crossings) + 1
+    sample, step, signal = (np.repeat(index, crossings) for index in at)
+    sign = np.sign(moves[sample, step, signal])
+    before, now = values[sample, step, signal], values[sample, step + 1, signal]
+    way = np.abs(levels[sample, step, signal] + sign * nth * threshold - before)
+    t = step * step_us + way * step_us // np.abs(now - before)
+    return np.stack([sample, t, signal, np.where(sign > 0, UP, DOWN)])
