@@ -145,10 +145,8 @@ def run(name: str, max_delay: int, doc: str | None) -> None:
     code = {"command": machine.command(["python", f"benchmarks/{name}.py", *sys.argv[1:]]), "source": source()}
     body |= {"example": example.read_text(), "machine": machine.described(), "max_delay": max_delay}
     given.networks.mkdir(parents=True, exist_ok=True)
-    started = time.perf_counter()
-    for row in rows(given):
-        if row.name in body["networks"]:
-            continue
+    started, missing = time.perf_counter(), [row for row in rows(given) if row.name not in body["networks"]]
+    for row in missing[: given.rows]:
         figures = bench.figures(row)
         body["networks"][row.name] = figures | code
         given.json.write_text(json.dumps(body, indent=1) + "\n")
@@ -167,6 +165,7 @@ def _arguments(name: str, doc: str | None) -> argparse.Namespace:
     parser.add_argument("--finetune-epochs", type=int, default=0, help="epochs of fine-tuning in the chip's integers")
     parser.add_argument("--finetune-lr", type=float, default=3e-4)
     parser.add_argument("--samples", type=int, default=10, help="test samples on which exports are compared")
+    parser.add_argument("--rows", type=int, help="networks to compute at most in this run (default: all)")
     parser.add_argument("--data-dir", type=Path, help="folder with the files of the data set")
     parser.add_argument("--networks", type=Path, default=Path("out/event_data"), help="where trained networks are kept")
     parser.add_argument("--json", type=Path, default=Path(f"results/{name}.json"))
