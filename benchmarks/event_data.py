@@ -141,19 +141,25 @@ def run(name: str, max_delay: int, doc: str | None) -> None:
     chain = read_chain(example)
     training, test = (snnc.data(chain.goal.source, split, given.data_dir) for split in ("train", "test"))
     bench = Bench(chain, max_delay, training, test, given)
-    body = json.loads(given.json.read_text()) if given.json.exists() else {"networks": {}}
     code = {"command": machine.command(["python", f"benchmarks/{name}.py", *sys.argv[1:]]), "source": source()}
-    body |= {"example": example.read_text(), "machine": machine.described(), "max_delay": max_delay}
+    facts = {"example": example.read_text(), "machine": machine.described(), "max_delay": max_delay}
     given.networks.mkdir(parents=True, exist_ok=True)
-    started, missing = time.perf_counter(), [row for row in rows(given) if row.name not in body["networks"]]
-    for row in missing[: given.rows]:
+    started, known = time.perf_counter(), _kept(given.json)["networks"]
+    for row in [row for row in rows(given) if row.name not in known][: given.rows]:
         figures = bench.figures(row)
+        body = _kept(given.json) | facts  # read again, as another run may have added to it
         body["networks"][row.name] = figures | code
         given.json.write_text(json.dumps(body, indent=1) + "\n")
         exact = {target: run["exact"] for target, run in figures.get("targets", {}).items()}
         tuned = f", {figures['finetuned']['fixed']:.2%} fine-tuned" if "finetuned" in figures else ""
         took = f"{time.perf_counter() - started:.0f} s"
         print(f"{row.name}: {figures['float']:.2%} float, {figures['fixed']:.2%} fixed{tuned}, {exact}, {took}", flush=True)
+
+
+def _kept(path: Path) -> dict[str, Any]:
+    """Return the file of results; an empty one where there is none."""
+    kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"networks": {}}
+    return kept
 
 
 def _arguments(name: str, doc: str | None) -> argparse.Namespace:
