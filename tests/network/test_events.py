@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snnc import store
@@ -40,9 +40,13 @@ def counted(encoding, columns):
     return np.minimum(raster, max(1, 2**encoding.count_bits - 1)).reshape(len(lengths), encoding.steps, -1)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000), st.sampled_from([1, 2, 4]), st.sampled_from(["separate", "merged"]), st.sampled_from([0, 1, 3, 8]))
 def test_each_event_is_counted_in_its_step_and_place(seed, pool, polarity, bits):
+    """In short rasters and in long ones, which are counted by another way."""
     events, columns = random_events(seed)
+    long = of_events(steps=400, pool=pool, polarity=polarity, count_bits=bits)
+    assert (encode(long, events) == counted(long, columns)).all()
     encoding = of_events(pool=pool, polarity=polarity, count_bits=bits)
     raster = encode(encoding, events)
     assert (raster == counted(encoding, columns)).all()

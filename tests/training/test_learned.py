@@ -76,6 +76,8 @@ def test_the_network_that_comes_out_fires_as_the_module(seed, tmp_path):
     made = model.to_network()
     want = simulate(made, {net.inputs[0].name: raster.numpy().astype(np.int64)}, record=True)
     got = model.spikes(raster.double() * net.encoding.unit)
+    again = FloatGraph(made, dtype=torch.float64).spikes(raster.double() * net.encoding.unit)  # its delays stay
+    assert all((again[name] == spikes).all() for name, spikes in got.items())
     for p in (p for p in made.populations if p.neuron):
         assert (got[p.name].detach().numpy() == want.spikes[p.name]).all(), p.name
         for name in p.neuron.parameters():
@@ -88,6 +90,21 @@ def test_the_network_that_comes_out_fires_as_the_module(seed, tmp_path):
     assert learned
     assert any(c.axon_delays is not None and c.axon_delays.any() for c in made.connections)
     assert all(m.connection.axon_delays is None or m.connection.op.synapses.delays is None for m in on_loops)
+
+
+def test_the_gradient_of_a_delay_and_of_what_it_delays():
+    model = FloatGraph(readout(), dtype=torch.float64, learning=Learning(("delays",), max_delay=4, steps=8, seed=3))
+    delayed = model.connection("c")
+    width, messages = delayed.sigma, torch.rand(3, 8, 2, dtype=torch.float64, requires_grad=True)
+
+    def of(raw, messages):
+        with torch.no_grad():
+            delayed.seen.zero_()  # the width stays
+        return torch.func.functional_call(delayed, {"raw": raw}, (messages, 8))
+
+    raw = torch.tensor([0.3, 0.7], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(of, (raw, messages))
+    assert width == 2.0
 
 
 def test_a_message_is_spread_by_a_gaussian_that_narrows():
