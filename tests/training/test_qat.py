@@ -21,7 +21,7 @@ from snnc.simulation.reference import simulate
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 from snnc.training.arithmetic import DTYPE, TorchFixed, with_tensors  # noqa: E402
-from snnc.training.quantised.finetune import finetune, latent_weights  # noqa: E402
+from snnc.training.quantised.finetune import finetune, latent_weights, parted  # noqa: E402
 from snnc.training.quantised.integer import IntegerModel  # noqa: E402
 from snnc.training.settings import FinetuneConfig  # noqa: E402
 
@@ -159,6 +159,20 @@ def coarse():
     """A pruned, untrained network for the digits and its integers, made coarse by few weight bits."""
     net = replace(float_chain(1, (64, 40, 10), density=0.3), encoding=Encoding("rate", 8, 0))
     return net, quantise(net, CHIP)
+
+
+def test_the_validation_samples_are_of_every_class(digits):
+    """Also where one class follows the other in the data set."""
+    in_order = digits.of(np.argsort(digits.labels, kind="stable"))
+    training, validation = parted(in_order, 0.1)
+    assert len(training) + len(validation) == len(digits)
+    assert 0.1 <= len(validation) / len(digits) < 0.12
+    for each in (training, validation):
+        assert set(each.labels.tolist()) == set(range(10))
+    few, chosen = parted(in_order.of(np.array([0, 1, len(digits) - 1])), 0.5)
+    assert (few.labels.tolist(), chosen.labels.tolist()) == ([0, 9], [0])
+    with pytest.raises(DataError, match="at most one of each class"):
+        parted(in_order.of(np.array([0, len(digits) - 1])), 0.1)
 
 
 def test_fine_tuning_helps_and_keeps_synapses_scale_and_grid(coarse, digits):

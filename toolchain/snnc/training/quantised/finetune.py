@@ -30,7 +30,7 @@ def finetune(
         raise NetworkError("says no encoding, so that images cannot enter", where=f"network {fixed.name!r}")
     must_suit(fixed, data)
     losses.must_suit(config.loss, fixed.output, data.task)
-    training, validation = _parted(data, config.validation)
+    training, validation = parted(data, config.validation)
     model = IntegerModel(fixed, latent_weights(float_net, fixed))
     kept = _Best(model, validation, fixed)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.lr)
@@ -87,9 +87,21 @@ class _Best:
         return mean_score(self.model, self.validation, self.model.net.encoding)
 
 
-def _parted(data: Dataset, part: float) -> tuple[Dataset, Dataset]:
-    """Return (training, validation): the validation samples are the last of the split."""
-    at = len(data) - int(np.ceil(len(data) * part))
-    if at < 1:
-        raise DataError(f"has {len(data)} samples, which leaves none to train on", where=f"{data.name} {data.split}")
-    return data.first(at), data.of(slice(at, None))
+def parted(data: Dataset, part: float) -> tuple[Dataset, Dataset]:
+    """Return (training, validation): the validation samples are the last ``part`` of each class, as many data sets have one class
+    after the other; of samples without one class, the last of all.
+
+    Raises DataError for a split with at most one sample of each class.
+    """
+    validation = np.zeros(len(data), np.bool_)
+    classes = data.labels if data.task == "classes" else np.zeros(len(data))
+    for label in np.unique(classes):
+        of_class = np.flatnonzero(classes == label)
+        count = min(int(np.ceil(len(of_class) * part)), len(of_class) - 1)
+        validation[of_class[len(of_class) - count :]] = True
+    if not validation.any():
+        raise DataError(
+            f"has {len(data)} samples, at most one of each class, which leaves none to choose an epoch by",
+            where=f"{data.name} {data.split}", fix="add training samples",
+        )  # fmt: skip
+    return data.of(~validation), data.of(validation)
