@@ -11,7 +11,7 @@ from cases.networks import LOIHI, conv_net, float_chain
 
 from snnc import chips, data, neurons
 from snnc.analysis.current_bounds import current_bound
-from snnc.errors import DataError, NetworkError, UnsupportedError
+from snnc.errors import NetworkError, UnsupportedError
 from snnc.network.arithmetic import Float
 from snnc.network.encoding import Encoding, encode
 from snnc.network.op import weight_grid
@@ -21,7 +21,7 @@ from snnc.simulation.reference import simulate
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 from snnc.training.arithmetic import DTYPE, TorchFixed, with_tensors  # noqa: E402
-from snnc.training.quantised.finetune import finetune, latent_weights, parted  # noqa: E402
+from snnc.training.quantised.finetune import finetune, judging, latent_weights  # noqa: E402
 from snnc.training.quantised.integer import IntegerModel  # noqa: E402
 from snnc.training.settings import FinetuneConfig  # noqa: E402
 
@@ -161,18 +161,16 @@ def coarse():
     return net, quantise(net, CHIP)
 
 
-def test_the_validation_samples_are_of_every_class(digits):
+def test_epochs_are_compared_by_samples_of_every_class(digits):
     """Also where one class follows the other in the data set."""
     in_order = digits.of(np.argsort(digits.labels, kind="stable"))
-    training, validation = parted(in_order, 0.1)
-    assert len(training) + len(validation) == len(digits)
-    assert 0.1 <= len(validation) / len(digits) < 0.12
-    for each in (training, validation):
-        assert set(each.labels.tolist()) == set(range(10))
-    few, chosen = parted(in_order.of(np.array([0, 1, len(digits) - 1])), 0.5)
-    assert (few.labels.tolist(), chosen.labels.tolist()) == ([0, 9], [0])
-    with pytest.raises(DataError, match="at most one of each class"):
-        parted(in_order.of(np.array([0, len(digits) - 1])), 0.1)
+    many = in_order.of(np.repeat(np.arange(len(digits)), 20))  # 12,000
+    for part, fewest, most in ((0.25, 3000, 3010), (0.001, 1000, 1010)):
+        chosen = judging(many, part)
+        assert fewest <= len(chosen) <= most
+        counts = np.bincount(chosen.labels) / np.bincount(many.labels)
+        assert np.ptp(counts) < 0.001
+    assert len(judging(in_order, 0.1)) == len(digits), "all there are"
 
 
 def test_fine_tuning_helps_and_keeps_synapses_scale_and_grid(coarse, digits):
@@ -235,8 +233,3 @@ def test_fine_tuning_is_deterministic(coarse, digits):
 def test_networks_that_do_not_belong_together_are_refused(coarse, digits, networks, error, message):
     with pytest.raises(error, match=message):
         finetune(*networks(*coarse), digits, FinetuneConfig(epochs=1, threads=1))
-
-
-def test_too_few_samples_are_refused(coarse, digits):
-    with pytest.raises(DataError, match="1 samples"):
-        finetune(*coarse, digits.first(1), FinetuneConfig(threads=1))

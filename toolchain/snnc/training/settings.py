@@ -314,7 +314,10 @@ class FinetuneConfig(FitConfig):
     epochs: int = setting(3, "Passes over the training samples.", low=1, high=100_000)
     lr: float = setting(3e-4, "Learning rate at the start, in the unit of the float weights.", low=0, high=1000)
     validation: float = setting(
-        0.1, "Part of the training samples, the last of each class, that chooses the epoch to keep.", low=0.001, high=0.5
+        0.1,
+        "Part of the training samples, the last of each class, at least 1000, that chooses the epoch to keep.",
+        low=0.001,
+        high=0.5,
     )
 
 

@@ -6,13 +6,15 @@ import torch
 from snnc.analysis.current_bounds import current_bound
 from snnc.data.dataset import Dataset, must_suit
 from snnc.data.labels import merit
-from snnc.errors import DataError, NetworkError
+from snnc.errors import NetworkError
 from snnc.network.model import Network, Stage
 from snnc.training.loop import losses
 from snnc.training.loop.fit import fit, mean_score
 from snnc.training.loop.record import Metrics, Record
 from snnc.training.quantised.integer import IntegerModel
 from snnc.training.settings import FinetuneConfig
+
+FEWEST = 1000  # samples by which epochs are compared
 
 
 def finetune(
@@ -21,22 +23,22 @@ def finetune(
     """Return ``fixed`` with integer weights that torch has trained as integers; scale, synapses and everything else stay.
 
     Training starts from the weights of ``float_net``. The epoch whose integers answer the validation samples best is kept, 0
-    being ``fixed`` itself; epochs after which a current could wrap are not eligible. ``data`` is a training split. Training
-    and pruning have seen its validation samples, too, so that their score shows which epoch is best, but nothing about unseen
-    samples. Raises NetworkError if the networks do not belong together, UnsupportedError for a loss that does not suit the
-    output, DataError for a split that is too small or of another size.
+    being ``fixed`` itself; epochs after which a current could wrap are not eligible. ``data`` is a training split. All of it
+    trains, the validation samples, too: the float network was trained on them, and an epoch that had to do without them would
+    be compared with one that had not. Their score shows which epoch is best, but nothing about unseen samples. Raises
+    NetworkError if the networks do not belong together, UnsupportedError for a loss that does not suit the output, DataError
+    for samples of another size.
     """
     if fixed.encoding is None:
         raise NetworkError("says no encoding, so that images cannot enter", where=f"network {fixed.name!r}")
     must_suit(fixed, data)
     losses.must_suit(config.loss, fixed.output, data.task)
-    training, validation = parted(data, config.validation)
     model = IntegerModel(fixed, latent_weights(float_net, fixed))
-    kept = _Best(model, validation, fixed)
+    kept = _Best(model, judging(data, config.validation), fixed)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.lr)
     optimizer.register_step_post_hook(lambda *_: model.project())
     metrics = fit(
-        model, training, fixed.encoding, config, optimizer=optimizer, after_epoch=kept.look, record=record or Record(quiet=True)
+        model, data, fixed.encoding, config, optimizer=optimizer, after_epoch=kept.look, record=record or Record(quiet=True)
     )
     settings = {
         **config.stated(), "data": data.name, "data_sha256": data.sha256, "kept_epoch": kept.epoch,
@@ -87,21 +89,15 @@ class _Best:
         return mean_score(self.model, self.validation, self.model.net.encoding)
 
 
-def parted(data: Dataset, part: float) -> tuple[Dataset, Dataset]:
-    """Return (training, validation): the validation samples are the last ``part`` of each class, as many data sets have one class
-    after the other; of samples without one class, the last of all.
+def judging(data: Dataset, part: float) -> Dataset:
+    """Return the samples by which epochs are compared: the last ``part`` of each class, but at least `FEWEST` or all there are.
 
-    Raises DataError for a split with at most one sample of each class.
+    Of each class, as many data sets have one class after the other; of samples without one class they are the last of all.
     """
-    validation = np.zeros(len(data), np.bool_)
+    part = max(part, min(1.0, FEWEST / len(data)))
     classes = data.labels if data.task == "classes" else np.zeros(len(data))
+    chosen = np.zeros(len(data), np.bool_)
     for label in np.unique(classes):
         of_class = np.flatnonzero(classes == label)
-        count = min(int(np.ceil(len(of_class) * part)), len(of_class) - 1)
-        validation[of_class[len(of_class) - count :]] = True
-    if not validation.any():
-        raise DataError(
-            f"has {len(data)} samples, at most one of each class, which leaves none to choose an epoch by",
-            where=f"{data.name} {data.split}", fix="add training samples",
-        )  # fmt: skip
-    return data.of(~validation), data.of(validation)
+        chosen[of_class[len(of_class) - int(np.ceil(len(of_class) * part)) :]] = True
+    return data.of(chosen)
