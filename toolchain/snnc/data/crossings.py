@@ -52,11 +52,11 @@ def _crossed(values: NDArray[np.int64], threshold: int, step_us: int) -> NDArray
     """Return the crossings of one threshold, in rows sample, time, signal and polarity."""
     level = values[:, 0].copy()
     levels, moves = np.empty_like(values[:, 1:]), np.empty_like(values[:, 1:])
-    for step in range(moves.shape[1]):
-        levels[:, step] = level
-        moved = values[:, step + 1] - level
-        moves[:, step] = np.sign(moved) * (np.abs(moved) // threshold)
-        level += moves[:, step] * threshold
+    for i in range(moves.shape[1]):
+        levels[:, i] = level
+        moved = values[:, i + 1] - level
+        moves[:, i] = np.sign(moved) * (np.abs(moved) // threshold)
+        level += moves[:, i] * threshold
     at = np.nonzero(moves)
     crossings = np.abs(moves[at])
     first = np.cumsum(crossings) - crossings
