@@ -40,6 +40,8 @@ def build(
     chip = device(name)
     if altered := altered_files(artifact):
         raise FileError(f"{altered[0]} is not what was exported", where=str(artifact.root), fix="export again")
+    if missing := [name for name in SOURCES if not (artifact.root / name).is_file()]:
+        raise FileError(f"has no {missing[0]}: another version of snnc exported it", where=str(artifact.root), fix="export again")
     tools = (YOSYS, PLACERS[chip.fpga.family], PACKERS[chip.fpga.family])
     placed = placed_memories(artifact, chip)
     for tool in tools:

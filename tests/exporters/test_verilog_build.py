@@ -43,6 +43,13 @@ def test_what_cannot_be_built_is_refused_in_one_sentence(tmp_path, capsys):
     assert not out.exists()
 
 
+def test_a_design_of_an_earlier_version_is_exported_again(tmp_path, capsys, monkeypatch):
+    artifact = exported(tmp_path / "a", fixed_chain()).root
+    monkeypatch.setattr("snnc.exporters.verilog.bitstream.SOURCES", ("snn.v", "snn_later.v"))
+    code, message = refused(capsys, artifact, "--device", "ice40up5k", "-o", tmp_path / "out")
+    assert (code, "has no snn_later.v: another version of snnc exported it; export again" in message) == (2, True)
+
+
 def test_a_missing_tool_is_named(tmp_path, capsys, monkeypatch):
     artifact = exported(tmp_path / "a", fixed_chain()).root
     monkeypatch.setenv("PATH", str(tmp_path))
