@@ -5,14 +5,15 @@ batch 128, no augmentation. The peer steps snnTorch's Leaky T times and writes A
 with the first layer computed in every step (as in snnTorch's tutorials), or once before the loop. SpikingJelly's LIFNode, if
 `make peers` has put it there, fires step by step as in the code of Grad R's authors, whose optimizer is the same plain Adam
 with the prior, or over all steps at once. They alternate, each in a process of its own, as its user would run it: training
-with snnc sets how the C library keeps memory, a plain loop does not. `--keep` gives that setting to the peers, too. Before
-that the gradients are compared.
+with snnc sets how the C library keeps memory, a plain loop does not. `--keep` gives that setting to the peers, too. On a
+machine that other jobs share, `--cpu-seconds --threads 1` counts only the seconds in which a process computed. Before that
+the gradients are compared.
 
 Beside each figure is the limit of this machine: the dense products that its step needs at the highest rate that a product
 reached here, plus the bytes of the update at the highest rate of a copy of as many bytes, both measured in every round. All
 products count as dense, and nothing else does: neurons, loss and surrogate cost nothing.
 
-    python benchmarks/train_step.py [--threads 2] [--rounds 7] [--keep] [--json results/train_step.json]
+    python benchmarks/train_step.py [--threads 2] [--rounds 7] [--keep] [--cpu-seconds] [--json results/train_step.json]
 """
 
 import argparse
@@ -184,19 +185,20 @@ def batch() -> tuple[Tensor, Tensor]:
     return x, nn.functional.one_hot(torch.randint(0, 10, (BATCH,)), 10).float()
 
 
-def samples_per_second(step: Callable[[], None], steps: int) -> float:
+def samples_per_second(step: Callable[[], None], steps: int, clock: Callable[[], float]) -> float:
     """Of ``steps`` training steps after five that warm up."""
     for _ in range(5):
         step()
-    started = time.perf_counter()
+    started = clock()
     for _ in range(steps):
         step()
-    return BATCH * steps / (time.perf_counter() - started)
+    return BATCH * steps / (clock() - started)
 
 
 def measured(name: str, options: argparse.Namespace) -> float:
     """The same, by a process of its own."""
     words = ["--contestant", name, "--threads", str(options.threads), "--steps", str(options.steps), *["--keep"] * options.keep]
+    words += ["--cpu-seconds"] * options.cpu_seconds
     done = subprocess.run([sys.executable, __file__, *words], capture_output=True, text=True, check=True)
     return float(done.stdout)
 
@@ -208,14 +210,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=100, help="training steps in a round")
     parser.add_argument("--keep", action="store_true", help="the peers keep the memory of a step for the next, too")
+    parser.add_argument("--cpu-seconds", action="store_true", help="count the process's own seconds; with --threads 1")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     parser.add_argument("--contestant", choices=CONTESTANTS, help="measure this one, once")
     options = parser.parse_args()
+    if options.cpu_seconds and options.threads > 1:
+        parser.error("--cpu-seconds adds up the seconds of all threads; use --threads 1")
+    clock = time.process_time if options.cpu_seconds else time.perf_counter
     torch.set_num_threads(options.threads)
     if options.contestant == "snnc" or options.keep:
         heap.keep()
     if options.contestant:
-        print(samples_per_second(CONTESTANTS[options.contestant](*batch())[1], options.steps))
+        print(samples_per_second(CONTESTANTS[options.contestant](*batch())[1], options.steps, clock))
         return
     names = [name for name in CONTESTANTS if find_spec("spikingjelly") or "SpikingJelly" not in name]
     if len(names) < len(CONTESTANTS):
@@ -228,7 +234,7 @@ def main() -> None:
     rounds: dict[str, list[float]] = {name: [] for name in names}
     peaks: list[tuple[float, float]] = []
     for _ in range(options.rounds):
-        peaks.append((machine.products_per_s(), machine.copied_per_s(update_bytes())))
+        peaks.append((machine.products_per_s(clock), machine.copied_per_s(update_bytes(), clock)))
         for name in names:
             rounds[name].append(measured(name, options))
     report(rounds, peaks, differ, options, start)
@@ -264,6 +270,7 @@ def report(
             "threads": options.threads,
             "rounds": options.rounds,
             "keep": options.keep,
+            "cpu_seconds": options.cpu_seconds,
         },
         "gradients_differ_by": differ,
         "samples_per_second": {name: {"median": rates[name], "rounds": rounds[name]} for name in rounds},
