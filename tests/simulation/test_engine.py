@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from cases import lava_graphs
 from cases.convolutions import conv, convolutional
-from cases.networks import LOIHI, fixed_chain, fixed_dense, fixed_loops, float_chain, spikes
+from cases.networks import LOIHI, fixed_chain, fixed_dense, fixed_loops, float_chain, spikes, with_readout_of_xylo
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -78,6 +78,14 @@ def test_any_graph(graph, rate, samples):
 def test_every_neuron(model, bias):
     net = fixed_chain(model=model, bias=bias)
     hold(net, spikes(net, samples=5, rate=0.5))
+
+
+def test_spikes_that_are_counted_meet_both_kernels():
+    """A hidden layer that fires several times a step, before one whose samples lie side by side."""
+    net = with_readout_of_xylo(fixed_chain(model="xylo", threshold=60))
+    assert hold(net, spikes(net, samples=70, rate=0.5)).spikes["hidden1"].max() > 7
+    late = replace(net, connections=(net.connections[0], replace(net.connections[1], delay_steps=2)))
+    hold(late, spikes(net, samples=70, rate=0.5))
 
 
 @pytest.mark.parametrize("delays", [False, True], ids=["at once", "late"])

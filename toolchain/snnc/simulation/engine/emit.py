@@ -126,7 +126,9 @@ def _clamp(b: Any, vector: Any, x: list[Any], at: int, limit: int) -> Any:
 
 
 def _count(b: Any, vector: Any, x: list[Any], at: int, threshold: int, most: int) -> Any:
-    """Divide; a threshold of 0 is one of neurons that fill up a vector."""
+    """Divide, which is slow, where that is needed; a threshold of 0 is one of neurons that fill up a vector."""
+    if most == 1:
+        return _at_least(b, vector, x, at, threshold)
     one, nothing, end = splat(1, vector), splat(0, vector), splat(most, vector)
     divisor = b.select(b.icmp_signed("<", x[threshold], one), one, x[threshold])
     fits = b.sdiv(x[at], divisor)

@@ -195,7 +195,7 @@ def _board(layers: Sequence[Layer]) -> Board:
     first: dict[Key, int] = {}
     end = FIRST
     for layer in layers:
-        first[layer.name, 0, None], end = end, end + layer.n
+        first[layer.name, 0, None], end = end, end + layer.n * layer.population.sent_bits
     for feed in (i.feed for layer in layers for i in layer.inputs):
         if feed.key not in first:
             first[feed.key], end = end, end + feed.rows
