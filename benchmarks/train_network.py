@@ -160,11 +160,11 @@ def differ_in_float64(options: dict[str, Any], epochs: int, seeds: int, splits: 
     return largest
 
 
-def interval(reached: dict[str, list[float]]) -> tuple[float, float]:
-    """Return (mean, half of the 95 % interval) of the difference of a pair, in points; the half is infinite for one pair."""
+def interval(reached: dict[str, list[float]]) -> tuple[float, float | None]:
+    """Return (mean, half of the 95 % interval) of the difference of a pair, in points; one pair has no interval."""
     points = [100 * (a - b) for a, b in zip(reached["snnc"], reached["snnTorch"], strict=True)]
     if len(points) < 2:
-        return points[0], float("inf")
+        return points[0], None
     return statistics.mean(points), float(t.ppf(0.975, len(points) - 1)) * statistics.stdev(points) / len(points) ** 0.5
 
 
@@ -245,8 +245,9 @@ def main() -> None:
         figures = networks[name] = compared(network, options, splits)
         means = [100 * statistics.mean(values) for values in figures["accuracy"].values()]
         mean, half = figures["difference_in_points"].values()
+        within = "" if half is None else f" +- {half:.2f}"
         print(
-            f"{name:20} {means[0]:6.2f} %, snnTorch {means[1]:6.2f} %: {mean:+.2f} +- {half:.2f} points; in float64 "
+            f"{name:20} {means[0]:6.2f} %, snnTorch {means[1]:6.2f} %: {mean:+.2f}{within} points; in float64 "
             f"{figures.get('largest_difference_in_float64')}; a step is {figures['times_as_fast']:.2f} times as fast",
             flush=True,
         )
