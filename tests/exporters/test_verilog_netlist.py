@@ -38,7 +38,7 @@ def test_the_netlist_computes_the_same(name, device, tmp_path):
     """Delays and loops in block RAM; synapses that the testbench loads into single-port RAM, and wide words of ECP5."""
     net, artifact = exported(tmp_path / "a", name)
     inputs = spikes(net, samples=2, steps=6)
-    run = VERILOG.run_netlist(artifact, inputs, True, 900, device)
+    run = VERILOG.run_netlist(artifact, inputs, True, 3600, device)
     assert run.by == f"Icarus Verilog, netlist of {device}"
     assert compare(simulate(net, inputs, record=True), run).exact
 
@@ -54,7 +54,9 @@ def test_a_netlist_of_another_network_is_found(name, device, tmp_path):
     lines = (artifact.root / name).read_text().splitlines()
     lines[5] = f"{int(lines[5], 16) ^ 1:0{len(lines[5])}x}"
     (artifact.root / name).write_text("\n".join(lines) + "\n")
-    assert compare(simulate(net, inputs, record=True), VERILOG.run_netlist(artifact, inputs, True, 900, device)).first is not None
+    assert (
+        compare(simulate(net, inputs, record=True), VERILOG.run_netlist(artifact, inputs, True, 3600, device)).first is not None
+    )
 
 
 def test_the_loaded_network_needs_loading(tmp_path):
