@@ -64,6 +64,8 @@ class Evaluation:
 
     def __repr__(self) -> str:
         right = "" if self.score is None else f", {in_words(self.measure, self.score)}"
+        if self.accuracy is not None:
+            right = f", {self.accuracy:.2%} right"
         return f"Evaluation({self.samples:,} samples{right}, {sum(self.spikes.values()):,} spikes)"
 
     @property
