@@ -1,5 +1,5 @@
-"""Random legal networks on chips of others, spike for spike and state for state: Catalyst N1 and SYNtzulu by their RTL, Xylo by its
-maker's simulator.
+"""Random legal networks on chips of others, spike for spike and state for state: Catalyst N1 and SYNtzulu by their RTL,
+Xylo by the simulator of its maker.
 
     SNNC_CATALYST_N1_RTL=DIR SNNC_SYNTZULU_RTL=DIR python benchmarks/open_chips.py [--target NAME] [--neuron-steps 10000000]
         [--seed 0] [--kept FILE] [--json results/open_chips.json]
