@@ -212,11 +212,11 @@ DEEP = (f"a{'.a' * 20_000} = 1", f"[a{'.a' * 60_000}]", f'x = {{"a"{" . b" * 20_
 def test_deep_keys_are_refused_at_once(text, tmp_path, capsys):
     path = tmp_path / "deep.toml"
     path.write_text(text)
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(SnncError, match="dots, at most 200 are read"):
         load_profile(path)
     assert snnc("run", path, "-o", tmp_path / "o") == 2
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     assert capsys.readouterr().err.count("\n") == 1
 
 
@@ -263,12 +263,12 @@ def chain_of(count):
 
 def test_many_populations_take_time_as_their_number():
     def seconds(count):
-        start = time.perf_counter()
+        start = time.process_time()
         net = chain_of(count)
         assert [p.name for p in net.ordered] == [f"p{i}" for i in range(count)]
         assert net.output.name == f"p{count - 1}"
         assert all(net.into(p.name) for p in net.populations[1:])
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     seconds(500)
     assert seconds(20_000) < 12 * max(seconds(4_000), 0.05)

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from conftest import ROOT
 
-from snnc import chips, data, store, targets
+from snnc import chips, data, importers, store, targets
 from snnc.base.config import read_toml
 from snnc.cli import main
 from snnc.pipeline.chain import read_chain, run_chain
@@ -241,6 +241,8 @@ def test_the_examples_are_legal(path):
         from snnc.training.sweep.grid import read_grid
 
         assert read_grid(path).rows
+    elif "populations" in read_toml(path):
+        assert importers.read(str(path)).network.tiles > 1
     else:
         goal = read_chain(path).goal
         assert chips.load(goal.hw).numeric is not None
