@@ -37,9 +37,9 @@ JSON = ROOT / "results" / "deploy_table.json"
 MARK = re.compile(r"(?<=<!-- deploy_table: begin -->\n\n).*?(?=\n\n<!-- deploy_table: end -->)", re.DOTALL)
 CHIPS = {  # that a target's programs are for; of several, the first that holds the network; the others take the network's own
     "loihi": ("loihi1",), "sanafe": ("loihi1",), "verilog": ("ice40up5k", "ecp5_25f", "ecp5_85f"),
-    "catalyst_n1": ("catalyst_n1",), "syntzulu": ("syntzulu",),
+    "catalyst_n1": ("catalyst_n1",), "syntzulu": ("syntzulu",), "xylo": ("xylo_audio3",),
 }  # fmt: skip
-INTEGERS = {"catalyst_n1", "syntzulu"}  # targets whose chips have numbers of their own
+INTEGERS = {"catalyst_n1", "syntzulu", "xylo"}  # targets whose chips have numbers of their own
 SETTINGS: dict[str, dict[str, Any]] = {"syntzulu": {"sign_mode": "mixed"}}  # of quantise, by chip
 MEMORY = ("synapse_words_per_core", "synapse_words", "block_rams", "large_rams")
 ESTIMATED = {"luts"}
