@@ -291,6 +291,6 @@ def test_a_terminal_sees_the_time_that_is_left(monkeypatch, capsys):
         shown.step()
         shown.epoch({"epoch": 1, "loss": 0.25, "train_accuracy": 0.5, "test_accuracy": 0.75, "parameter_connectivity": 0.05})
     out = capsys.readouterr().err
-    assert "epoch 2 of 2, accuracy 75.00%, connectivity 5.00%" in out
+    assert "epoch 2 of 2, accuracy 75.00 %, connectivity 5.00 %" in out
     assert "25%" in out
     assert "-:--:--" in out or "0:00" in out

@@ -127,7 +127,7 @@ def _reached(line: Metrics, epochs: int) -> str:
     score, is_test = _score(line)
     words.append(f"{in_words(*score)}{'' if is_test else ' (training)'}")
     if "parameter_connectivity" in line:
-        words.append(f"connectivity {line['parameter_connectivity']:.2%}")
+        words.append(f"connectivity {100 * line['parameter_connectivity']:.2f} %")
     return ", ".join(words)
 
 
