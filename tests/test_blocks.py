@@ -11,6 +11,7 @@ from cases.blocks import LANGUAGES, PAGES, blocks, commands, lines, prepare, wor
 from cases.networks import fixed_chain, spikes
 from conftest import ROOT, snnc
 
+from snnc import importers
 from snnc.simulation.reference import simulate
 
 LEFT_OUT = {  # how a line begins, and why it is not run
@@ -23,8 +24,15 @@ LEFT_OUT = {  # how a line begins, and why it is not run
     "snnc verify program --against results/mnist_run/fixed.snnc": "takes a minute, and MNIST",
     "git clone ": "needs the network",
     "snnc export fixed.snnc -t catalyst_n1": "needs a network for the chip; tests/exporters/test_catalyst_n1.py exports one",
-    "snnc verify chip --against fixed.snnc --rtl": "needs the chip's RTL; tests/exporters/test_catalyst_n1.py has it",
+    "snnc export fixed.snnc -t xylo": "needs a network for the chip; tests/exporters/test_chip_targets.py exports one",
+    "snnc verify chip --against fixed.snnc": "needs the chip's RTL or simulator; tests/exporters/test_chip_targets.py has them",
+    "iceprog ": "programs a board; tests/exporters/test_verilog_boards.py simulates one that reads its flash",
     "snnc build ": "synthesises for minutes; tests/exporters/test_verilog_build.py builds less",
+    "snnc train --data mnist": "trains for minutes, on MNIST; the verb runs on other data elsewhere",
+    "snnc export fitted.fixed.snnc": "of what the line before it trains",
+    "snnc run examples/braille.toml -o out/braille": "trains for minutes; tests/pipeline/test_chain.py runs shorter chains",
+    "snnc export out/braille/fixed.snnc": "of what the line before it trains",
+    "snnc verify letters": "of what the lines before it train",
     "snnc prune dense.snnc --data mnist": "trains for minutes; tests/training/test_prune_to_fit.py runs the verb on less",
 }
 SLOW = {"README.md": [pytest.mark.lava], "docs/tutorial.md": [pytest.mark.lava], "docs/simulator.md": []}  # minutes
@@ -91,8 +99,17 @@ def test_every_block_has_a_language_and_every_language_a_test():
     assert {name(page) for page in PAGES if any(kind == "toml" for kind, _ in blocks(page))} == {
         "docs/how-to/write-a-profile.md",  # the test of the commands reads it
         "docs/how-to/publish-a-plug-in.md",  # tests/test_plug_ins.py
+        "docs/scale.md",  # tested below
         "docs/training.md",  # tests/training/test_layers.py
     }
+
+
+def test_the_description_of_the_scale_page_is_read(tmp_path):
+    (text,) = [text for language, text in blocks(ROOT / "docs" / "scale.md") if language == "toml"]
+    path = tmp_path / "ring.toml"
+    path.write_text(text)
+    net = importers.read(str(path)).network
+    assert (net.tiles, [p.size for p in net.populations]) == (4, [400, 4000])
 
 
 def test_no_command_hides_in_an_indented_block_or_among_output():
