@@ -35,7 +35,7 @@ Random = np.random.Generator
 
 
 class Layer(NamedTuple):
-    """What is drawn for a layer."""
+    """Holds what is drawn for a layer."""
 
     neuron: Any
     legal: NDArray[np.bool_]  # (n_dst, n_src): which synapses may stay

@@ -6,13 +6,12 @@ folder. Icarus Verilog runs it, or Verilator where that is worth its compiling; 
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from snnc.errors import ConfigError, MissingDependencyError
-from snnc.network.arithmetic import Fixed
 from snnc.targets import runner
 
 from . import hdl
@@ -99,15 +98,6 @@ def simulator(work: int) -> runner.Runner:
     ``work``: about how many times a clock meets a core. Raises as `hdl.simulator`.
     """
     return hdl.simulator(VERILATOR if work > LONG and shutil.which(VERILATOR.command) else ICARUS)
-
-
-def register_problems(numeric: Fixed, exact: Mapping[str, int], at_most: Mapping[str, int], profile: str) -> Iterator[str]:
-    """Yield in words which widths are not those of a design: other than ``exact`` ones, or above those ``at_most``."""
-    wrong = [(name, value) for name, value in exact.items() if getattr(numeric, name) != value]
-    wrong += [(name, value) for name, value in at_most.items() if getattr(numeric, name) > value]
-    if wrong:
-        told = ", ".join(f"{name} {getattr(numeric, name)} (chip: {value})" for name, value in wrong)
-        yield f"it was quantised for {numeric.profile!r} with {told}; quantise it for {profile}"
 
 
 def _source(build: Build, name: str, by: runner.Runner, place: Path) -> Path:

@@ -21,7 +21,8 @@ from snnc.network.arithmetic import Fixed, bias_parts
 from snnc.network.latency import chip_delays, latency
 from snnc.network.model import Network, Population
 
-from .._shared.rtl import register_problems, simulator
+from .._shared.chip_refusals import operator_problem, register_problems
+from .._shared.rtl import simulator
 from .commands import Program
 from .placement import BOARDS, FULL, Core, place
 from .simulate import DESIGN, run
@@ -47,7 +48,6 @@ VERIFIED_BY = "Catalyst N1's RTL in Icarus Verilog or Verilator"
 REMARK = "the chip's RTL was simulated; nothing was run on an FPGA"
 RTL = DESIGN.setting
 NEURON = "catalyst"
-OPERATORS = ("conv2d", "dense", "sumpool2d")
 REGISTERS = {"state_bits": 16, "state_shift": 0, "decay_bits": 12}  # what the chip computes with
 AT_MOST = {"threshold_bits": 15, "bias_mantissa_bits": 13, "bias_exponent_max": 7}
 WEIGHT_LIMIT = 1 << 15
@@ -66,11 +66,6 @@ def neuron_problem(model: str) -> str:
         if model == NEURON
         else f"Catalyst N1 rounds decays past zero and uses a current a step later, which only {NEURON!r} does"
     )
-
-
-def operator_problem(kind: str) -> str:
-    """Return why the target cannot run a kind of operators; empty if it can: every one is unrolled to synapses."""
-    return "" if kind in OPERATORS else f"no synapses are known that compute {kind!r}"
 
 
 def problems(net: Network, mapping: CoreMap | None) -> list[str]:

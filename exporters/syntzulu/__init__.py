@@ -16,15 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from snnc.analysis.current_bounds import must_not_wrap
-from snnc.analysis.range_proof import prove_ranges
-from snnc.errors import SnncError
+from snnc.analysis.reachability import Reach
 from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Connection, Network, Population
 
-from .._shared.rtl import register_problems, simulator
-from .layers import FORGETS, LARGEST, LAYERS, WORDS, Layer, layers, padded, whole, words
+from .._shared.chip_refusals import operator_problem, range_problems, register_problems, weight_problems
+from .._shared.rtl import simulator
+from .layers import FORGETS, LARGEST, LAYERS, WORDS, Layer, layers, padded, words
 from .simulate import DESIGN, run
 
 __all__ = ["DESIGN", "NEEDS_MAPPING", "REMARK", "RTL", "SUMMARY", "VERIFIED_BY", "export", "must_be_ready", "neuron_problem",
@@ -36,7 +35,6 @@ VERIFIED_BY = "SYNtzulu's RTL in Icarus Verilog or Verilator"
 REMARK = "the network of the design's RTL was simulated, without its encoders and RISC-V; nothing was run on an FPGA"
 RTL = DESIGN.setting
 NEURONS = {"lif": "", "li": ""}
-OPERATORS = ("conv2d", "dense", "sumpool2d")
 REGISTERS = {"state_bits": 16, "state_shift": 0, "decay_bits": 12}  # what the design computes with
 MOST = (1 << 15) - 1  # of a state, and of a threshold
 FLASH = 1 << 20  # where the first weights lie
@@ -55,11 +53,6 @@ def neuron_problem(model: str) -> str:
     )
 
 
-def operator_problem(kind: str) -> str:
-    """Return why the target cannot run a kind of operators; empty if it can: every one is unrolled to a dense layer."""
-    return "" if kind in OPERATORS else f"no synapses are known that compute {kind!r}"
-
-
 def problems(net: Network, mapping: CoreMap | None) -> list[str]:
     """Return everything that cannot be exported, each as a sentence."""
     numeric = net.numeric
@@ -70,7 +63,7 @@ def problems(net: Network, mapping: CoreMap | None) -> list[str]:
         found += _population_problems(p)
     for c in net.connections:
         found += _connection_problems(c)
-    return found or [*_range_problems(net)]
+    return found or [*range_problems(net, _wraps)]
 
 
 def _chain_problems(net: Network) -> Iterator[str]:
@@ -116,38 +109,19 @@ def _population_problems(p: Population) -> Iterator[str]:
 
 
 def _connection_problems(c: Connection) -> Iterator[str]:
-    if why := operator_problem(c.op.kind):
-        yield f"connection {c.name!r} has operator {c.op.kind!r}: {why}"
-        return
-    values = c.op.synapses.values
-    if c.op.exponent < 0 and np.any(values % (1 << -c.op.exponent)):
-        yield (
-            f"connection {c.name!r} has odd weights and the weight exponent {c.op.exponent}, which rounds sums as the design does"
-            " not; quantise it with --sign-mode mixed"
-        )
-        return
-    least, most = (int(whole(end, c.op.exponent)) for end in (values.min(initial=0), values.max(initial=0)))
-    if least < -128 or most > 127:
-        yield f"connection {c.name!r} has weights {least} .. {most}, the design's are -128 .. 127; quantise it for syntzulu"
+    yield from weight_problems(c, "the design", "syntzulu")
     if c.longest_delay:
         yield f"connection {c.name!r} has a delay of {c.longest_delay} steps, the design has none; train it without delays"
 
 
-def _range_problems(net: Network) -> Iterator[str]:
+def _wraps(name: str, reach: Reach) -> Iterator[str]:
     """Yield where a voltage could wrap around: the design's registers do, where a network's saturate."""
-    try:
-        must_not_wrap(net)
-        proof = prove_ranges(net)
-    except SnncError as error:
-        yield str(error)
-        return
-    for name, reach in proof.reaches.items():
-        low, high = int(np.min(reach.held["v"].low)), int(np.max(reach.held["v"].high))
-        if max(-low, high) >= MOST:
-            yield (
-                f"population {name!r} can get a voltage of {low if -low > high else high:,}, the design's registers wrap around"
-                f" beyond {MOST:,}; prune it, or let it decay faster"
-            )
+    low, high = int(np.min(reach.held["v"].low)), int(np.max(reach.held["v"].high))
+    if max(-low, high) >= MOST:
+        yield (
+            f"population {name!r} can get a voltage of {low if -low > high else high:,}, the design's registers wrap around"
+            f" beyond {MOST:,}; prune it, or let it decay faster"
+        )
 
 
 def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: int) -> dict[str, int]:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from snnc.network.model import Network, Population
 
+from .._shared.chip_refusals import whole
+
 LAYERS = 4
 LARGEST = 256
 SMALLEST = 8  # of which neuron and source have an address of a bit at least
@@ -52,12 +54,6 @@ class Layer:
 def padded(size: int) -> int:
     """Return the size of the layer of the design that holds so many neurons."""
     return max(SMALLEST, 1 << (size - 1).bit_length())
-
-
-def whole(weights: Any, exponent: int) -> NDArray[np.int64]:
-    """Return weights times 2**exponent, which leaves no fraction of them."""
-    values = np.asarray(weights, np.int64)
-    return values << exponent if exponent >= 0 else values >> -exponent
 
 
 def layers(net: Network, max_synapses: int) -> list[Layer]:

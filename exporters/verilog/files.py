@@ -128,7 +128,7 @@ class Machine:
         }
 
     def _serial(self) -> dict[str, Any]:
-        """What the serial port has to know: bytes of its messages, and whose spikes leave through it."""
+        """Return what the serial port has to know: bytes of its messages, and whose spikes leave through it."""
         p, layout = self.parameters, self.layout
         outputs = [q for q in layout.neurons if q.name not in layout.lists] or layout.neurons[-1:]
         bits = {
@@ -154,7 +154,7 @@ class Machine:
         return [(q, neuron.readout) for q, neuron in judged]
 
     def _readout(self) -> dict[str, Any]:
-        """What the serial port has to know of the one population that is read by a state; nothing if there is not one."""
+        """Return what the serial port has to know of the one population that is read by a state; nothing if there is not one."""
         if len(self.readouts()) != 1:
             return {}
         ((q, state),) = self.readouts()
@@ -170,7 +170,7 @@ class Machine:
         }  # fmt: skip
 
     def _flash(self) -> dict[str, Any]:
-        """What the board's flash holds, where the synapses lie there."""
+        """Return what the board's flash holds, where the synapses lie there."""
         data = flash.image([self._words(lane).tolist() for lane in range(self.layout.lanes)], self.parameters["SYNAPSE"])
         return {
             "flash_bytes": len(data),

@@ -12,24 +12,24 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from snnc.analysis.current_bounds import must_not_wrap
-from snnc.analysis.range_proof import prove_ranges
-from snnc.errors import MissingDependencyError, SnncError, UnsupportedError
+from snnc.analysis.reachability import Reach
+from snnc.errors import MissingDependencyError, UnsupportedError
 from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed
 from snnc.network.latency import chip_delays
-from snnc.network.model import Connection, Network, Population
+from snnc.network.model import Network, Population
 from snnc.simulation.run import Rasters, Run
 from snnc.targets import runner
 from snnc.targets.target import Artifact
 
-from .._shared.rtl import register_problems
+from .._shared.chip_refusals import operator_problem, range_problems, register_problems, weight_problems
 from .layout import CHIPS, OUTPUT, chip, configuration, hidden, hops, lags, readout
 
 __all__ = ["NEEDS_MAPPING", "REMARK", "SUMMARY", "VERIFIED_BY", "export", "must_be_ready", "neuron_problem", "operator_problem",
@@ -43,7 +43,6 @@ COMPARED = ("u", "v")  # the states that the simulator gives; i is u before it d
 VERIFIED_BY = SIMULATOR.name
 REMARK = "the maker's simulator of the chip was run; nothing was run on a chip"
 NEURONS = ("xylo", OUTPUT)
-OPERATORS = ("conv2d", "dense", "sumpool2d")
 REGISTERS = {"state_bits": 16, "state_shift": 0, "decay_bits": 15}  # what the chip computes with
 AT_MOST = {"threshold_bits": 15, "bias_mantissa_bits": 16, "bias_exponent_max": 0}
 MESSAGE_BITS = 4  # up to 15 spikes of an input in a step
@@ -53,11 +52,6 @@ LOW, HIGH = -(1 << 15), (1 << 15) - 1  # of a register
 def neuron_problem(model: str) -> str:
     """Return why the target cannot compute a neuron model exactly; empty if it can."""
     return "" if model in NEURONS else f"Xylo's neurons are 'xylo' in its hidden layer and {OUTPUT!r} in its readout"
-
-
-def operator_problem(kind: str) -> str:
-    """Return why the target cannot run a kind of operators; empty if it can: every one is unrolled to synapses."""
-    return "" if kind in OPERATORS else f"no synapses are known that compute {kind!r}"
 
 
 def problems(net: Network, mapping: CoreMap | None) -> list[str]:
@@ -71,8 +65,8 @@ def problems(net: Network, mapping: CoreMap | None) -> list[str]:
     for p in net.populations:
         found += _population_problems(p, numeric)
     for c in net.connections:
-        found += _connection_problems(c)
-    return found or [*_late_problems(net)] or [*_range_problems(net)]
+        found += weight_problems(c, "Xylo", "xylo_audio2")
+    return found or [*_late_problems(net)] or [*range_problems(net, partial(_saturates, net))]
 
 
 def _shape_problems(net: Network) -> Iterator[str]:
@@ -114,22 +108,6 @@ def _population_problems(p: Population, numeric: Fixed) -> Iterator[str]:
             yield f"population {p.name!r} has the {name} {decay:.4g}, {what}; quantise it for {numeric.profile}"
 
 
-def _connection_problems(c: Connection) -> Iterator[str]:
-    if why := operator_problem(c.op.kind):
-        yield f"connection {c.name!r} has operator {c.op.kind!r}: {why}"
-        return
-    values = c.op.synapses.values
-    if c.op.exponent < 0 and np.any(values % (1 << -c.op.exponent)):
-        yield (
-            f"connection {c.name!r} has odd weights and the weight exponent {c.op.exponent}, which rounds sums as Xylo does not;"
-            " quantise it with --sign-mode mixed"
-        )
-        return
-    least, most = (int(end) * 2.0**c.op.exponent for end in (values.min(initial=0), values.max(initial=0)))
-    if least < -128 or most > 127:
-        yield f"connection {c.name!r} has weights {least:g} .. {most:g}, Xylo's are -128 .. 127; quantise it for xylo_audio2"
-
-
 def _late_problems(net: Network) -> Iterator[str]:
     """Yield what is not in time: spikes of hidden neurons are used a step later, and biases from the first step on."""
     try:
@@ -150,24 +128,17 @@ def _late_problems(net: Network) -> Iterator[str]:
             )
 
 
-def _range_problems(net: Network) -> Iterator[str]:
-    """Yield where a register could saturate on the way: spike by spike in i, and before v in what is added to it."""
-    try:
-        must_not_wrap(net)
-        proof = prove_ranges(net)
-    except SnncError as error:
-        yield str(error)
-        return
-    for name, reach in proof.reaches.items():
-        u, v, neuron = reach.states["u"], reach.states["v"], net[name].neuron
-        decay = np.broadcast_to(neuron.decay_v, u.low.shape)  # type: ignore[union-attr]
-        lost = [np.asarray(end * decay >> REGISTERS["decay_bits"], np.int64) for end in (v.low, v.high)]
-        most, least = int((u.high - lost[0]).max()), int((u.low - lost[1]).min())
-        if least < LOW or most > HIGH:
-            yield (
-                f"population {name!r} can add {most if most > HIGH else least:,} to its voltage in a step, Xylo adds {LOW:,} .."
-                f" {HIGH:,}; prune it, or let its currents decay faster"
-            )
+def _saturates(net: Network, name: str, reach: Reach) -> Iterator[str]:
+    """Yield where what is added to v could saturate on the way; that i cannot, spike by spike, is proved before."""
+    u, v, neuron = reach.states["u"], reach.states["v"], net[name].neuron
+    decay = np.broadcast_to(neuron.decay_v, u.low.shape)  # type: ignore[union-attr]
+    lost = [np.asarray(end * decay >> REGISTERS["decay_bits"], np.int64) for end in (v.low, v.high)]
+    most, least = int((u.high - lost[0]).max()), int((u.low - lost[1]).min())
+    if least < LOW or most > HIGH:
+        yield (
+            f"population {name!r} can add {most if most > HIGH else least:,} to its voltage in a step, Xylo adds {LOW:,} .."
+            f" {HIGH:,}; prune it, or let its currents decay faster"
+        )
 
 
 def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: int) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Where the neurons of a network lie on a Xylo: one hidden layer, whose neurons may feed each other, and a readout.
+"""Places the neurons of a network on a Xylo: one hidden layer, whose neurons may feed each other, and a readout.
 
 Hidden populations come one after the other in the order of computation. A spike of an input is used in its step, one of a
 hidden neuron a step later, by other hidden neurons and by the readout alike, so each hidden layer behind the first runs a step
@@ -15,6 +15,8 @@ from snnc.errors import DoesNotFitError
 from snnc.network.arithmetic import Fixed
 from snnc.network.latency import latency
 from snnc.network.model import Connection, Network, Population
+
+from .._shared.chip_refusals import whole
 
 OUTPUT = "xylo_output"  # neurons of the readout
 PRUNE = "prune it"
@@ -66,10 +68,9 @@ def readout(net: Network) -> Population:
     return next(p for p in net.ordered if p.neuron and p.neuron.model() == OUTPUT)
 
 
-def whole(c: Connection, max_synapses: int) -> NDArray[np.int64]:
+def _weights(c: Connection, max_synapses: int) -> NDArray[np.int64]:
     """Return the weights of a connection as the chip adds them, (n_src, n_dst)."""
-    dense = c.op.unrolled(max_synapses).to_dense().astype(np.int64).T
-    return dense << c.op.exponent if c.op.exponent >= 0 else dense >> -c.op.exponent
+    return whole(c.op.unrolled(max_synapses).to_dense().T, c.op.exponent)
 
 
 def configuration(net: Network, max_synapses: int) -> dict[str, Any]:
@@ -88,7 +89,7 @@ def configuration(net: Network, max_synapses: int) -> dict[str, Any]:
     for c in net.connections:
         at = first.get(c.src, 0), first.get(c.dst, 0)
         kind = "weights_in" if net[c.src].neuron is None else "weights_out" if c.dst == out.name else "weights_rec"
-        mine = whole(c, max_synapses)
+        mine = _weights(c, max_synapses)
         weights[kind][at[0] : at[0] + mine.shape[0], at[1] : at[1] + mine.shape[1]] = mine
     _must_fit(net, n, out.size, weights, size)
     weights["weights_in"] = weights["weights_in"][:, : size.inputs_reach]

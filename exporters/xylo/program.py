@@ -38,7 +38,7 @@ def layer(given: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def evolve(chip: Any, raster: Any) -> dict[str, Any]:
-    """What a sample leaves, from a fresh state: arrays (steps, neurons) of the hidden layer and of the readout."""
+    """Return what a sample leaves, from a fresh state: arrays (steps, neurons) of the hidden layer and of the readout."""
     chip.reset_all()
     chip.evolve(raster.tolist())
     hidden = {"spikes": np.array(chip.rec_recurrent_spikes), "u": np.array(chip.rec_i_syn).T, "v": np.array(chip.rec_v_mem).T}

@@ -8,6 +8,7 @@ truncation that of the identity (straight-through), and a reset none, as in snnT
 
 import copy
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -80,7 +81,7 @@ def _spike(distance: Tensor, width: Tensor, *, strict: bool) -> Tensor:
 
 
 @dataclass(frozen=True)
-class _Tensors:
+class _Tensors(ABC):
     """Operations that floats and integers share as tensors.
 
     ``attached``: a reset has the gradient of the spike that brought it about, as in snnTorch with reset_delay=False; else it
@@ -102,9 +103,9 @@ class _Tensors:
     def remainder(self, v: Any, threshold: Any, most: int) -> Any:
         return self.subtract(v, self.count(v, threshold, most), threshold)
 
+    @abstractmethod
     def count(self, v: Any, threshold: Any, most: int) -> Any:
         """Return the spikes of one step; see `snnc.network.arithmetic.Arith.count`."""
-        raise NotImplementedError
 
     def positive(self, x: Any) -> Any:
         return (x.detach() > 0).to(x.dtype)
