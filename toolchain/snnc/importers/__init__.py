@@ -1,6 +1,5 @@
 """From the files of other tools to a `Network`: one file an importer, found by name. Beside training, before quantising."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any, Protocol, cast
 
 from snnc.base import registry
 from snnc.base.config import config_of
+from snnc.base.files import sha256_of
 from snnc.base.public import public
 from snnc.errors import FileError, UsageError
 from snnc.importers._settings import ENCODING_FIELDS, ImportConfig, Imported, Part
@@ -154,7 +154,6 @@ def _origin(source: str) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_SOURCE_BYTES:
             raise FileError(f"has {path.stat().st_size:,} bytes, at most {MAX_SOURCE_BYTES:,} are read", where=str(path))
-        with path.open("rb") as file:
-            return {"file": path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        return {"file": path.name, "sha256": sha256_of(path)}
     except OSError as error:
         raise FileError(f"cannot be read: {error.strerror or error}", where=str(path), fix="check the path") from error
