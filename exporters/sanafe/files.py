@@ -187,7 +187,7 @@ def _edges(c: Connection, lags: dict[str, int], core_of: NDArray[np.int64], mapp
 def _mappings(net: Network, mapping: CoreMap) -> Iterator[str]:
     chip, places = mapping.chip, _places(mapping)
     columns, rows = _grid(mapping)
-    (column, row), inside = tiles(chip, places), places % (chip.cores // chip.chips) % mesh_of(chip).cores_per_tile
+    (column, row), inside = tiles(chip, places), places % chip.cores_per_chip % mesh_of(chip).cores_per_tile
     for i, core in enumerate(mapping.cores):
         address = f"{column[i] * rows + row[i]}.{inside[i]}"
         yield from (f"  - {s.population}.{s.start}..{s.stop - 1}: {{core: {address}}}" for s in core.slices)

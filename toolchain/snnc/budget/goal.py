@@ -103,6 +103,6 @@ def _limits(profile: Profile, amounts: dict[str, int]) -> dict[str, int]:
         raise ConfigError(
             f"cores = {amounts['cores']}, {profile.name} has {profile.cores}", fix="ask for fewer, or name a larger system"
         )
-    per_chip = profile.cores // profile.chips
+    per_chip = profile.cores_per_chip
     cores = min(amounts.get("cores", profile.cores), amounts.get("chips", profile.chips) * per_chip)
     return {"cores": cores, **({"packets": amounts["packets"]} if "packets" in amounts else {})}

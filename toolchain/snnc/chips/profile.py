@@ -96,6 +96,11 @@ class Profile:
         return replace(self.numeric, profile=self.name)
 
     @property
+    def cores_per_chip(self) -> int:
+        """How many cores each chip of the system has."""
+        return self.cores // self.chips
+
+    @property
     def resources(self) -> tuple[str, ...]:
         """What a budget reports: the resources of every chip, and the further limits of this one.
 

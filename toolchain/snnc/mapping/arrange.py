@@ -23,7 +23,7 @@ def mesh_of(profile: Profile) -> Mesh:
     """Return the mesh of one chip; where it is not public, a square of single cores."""
     if profile.mesh:
         return profile.mesh
-    cores = profile.cores // profile.chips
+    cores = profile.cores_per_chip
     columns = isqrt(cores - 1) + 1
     return Mesh(columns, ceil(cores / columns), 1)
 
@@ -33,7 +33,7 @@ def tiles(profile: Profile, places: Ints) -> tuple[Ints, Ints]:
 
     How chips are wired is not public: their meshes are taken to continue in each other, as on one larger chip.
     """
-    mesh, per_chip = mesh_of(profile), profile.cores // profile.chips
+    mesh, per_chip = mesh_of(profile), profile.cores_per_chip
     chips_wide = isqrt(profile.chips - 1) + 1
     chip, tile = places // per_chip, places % per_chip // mesh.cores_per_tile
     column = chip % chips_wide * mesh.tile_columns + tile % mesh.tile_columns
@@ -74,6 +74,11 @@ def hilbert(profile: Profile) -> Ints:
     side = 1 << int(max(column.max(), row.max())).bit_length()
     long, short = (column, row) if column.max() >= row.max() else (row, column)
     return np.lexsort((places, curve(short, long, side)))
+
+
+def chips_along(profile: Profile) -> Ints:
+    """Return all chips, (chips,), in the order in which the Hilbert curve comes to them."""
+    return np.array(list(dict.fromkeys((hilbert(profile) // profile.cores_per_chip).tolist())))
 
 
 def curve(x: Ints, y: Ints, side: int) -> Ints:
@@ -128,7 +133,7 @@ def _in_levels(profile: Profile, census: Census) -> Ints:
     """Return a place for each core: cores that follow each other share a chip, chips are placed, then the cores of each chip, and
     those of neighbouring chips together.
     """
-    per_chip = profile.cores // profile.chips
+    per_chip = profile.cores_per_chip
     flow = _flow(census)
     chip = np.arange(census.cores) // per_chip
     spots = _chip_spots(profile, _between_chips(flow, chip))
@@ -161,9 +166,8 @@ def _between_chips(flow: Any, chip: Ints) -> NDArray[np.float64]:
 
 def _chip_spots(profile: Profile, between: NDArray[np.float64]) -> Ints:
     """Return where each chip lies, (chips,): along the curve, then swapped."""
-    per_chip, n = profile.cores // profile.chips, len(between)
-    order = list(dict.fromkeys((hilbert(profile) // per_chip).tolist()))
-    spots = np.array(order[: min(profile.chips, ceil(SPARE * n))])
+    per_chip, n = profile.cores_per_chip, len(between)
+    spots = chips_along(profile)[: min(profile.chips, ceil(SPARE * n))]
     far = hops(profile, spots[:, None] * per_chip, spots[None, :] * per_chip).astype(np.float64)
     flow = np.zeros(far.shape)
     flow[:n, :n] = between
@@ -172,7 +176,7 @@ def _chip_spots(profile: Profile, between: NDArray[np.float64]) -> Ints:
 
 def _neighbours(profile: Profile, spots: Ints) -> list[tuple[int, int]]:
     """Return the pairs of used chips that lie beside each other."""
-    per_chip = profile.cores // profile.chips
+    per_chip = profile.cores_per_chip
     column, row = tiles(profile, spots * per_chip)
     mesh = mesh_of(profile)
     across, down = np.abs(column[:, None] - column) // mesh.tile_columns, np.abs(row[:, None] - row) // mesh.tile_rows

@@ -69,7 +69,7 @@ def _placed_on_chips(task: Task, cut: Callable[[Task], Assignment]) -> tuple[Ass
     """
     if not hang_on_chips(task.profile):
         return _placed(task, cut)
-    if cores_at_least(task) <= task.profile.cores // task.profile.chips:
+    if cores_at_least(task) <= task.profile.cores_per_chip:
         core_of, _, places = _placed(task, cut)
         measured = census(task, core_of, places=places)
         if not over_limits(task, measured).any():

@@ -34,7 +34,7 @@ def all_off_chip(profile: Profile) -> Profile:
 
 def chips(profile: Profile, places: Ints) -> Ints:
     """Return the chip on which each core lies, by its place."""
-    return places // max(1, profile.cores // profile.chips)
+    return places // max(1, profile.cores_per_chip)
 
 
 def slots(profile: Profile, src: Ints, dst: Ints) -> Ints:

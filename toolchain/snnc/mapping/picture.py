@@ -93,7 +93,7 @@ def _tiles(columns: int, rows: int, side: int, pitch: int) -> Iterator[str]:
 
 def _cores(mapped: Mapped, profile: Profile, pitch: int, side: int, letters: dict[str, str]) -> Iterator[str]:
     column, row = tiles(profile, mapped.places)
-    per_chip = profile.cores // profile.chips
+    per_chip = profile.cores_per_chip
     for core, x0, y0 in zip(mapped.mapping.cores, column.tolist(), row.tolist(), strict=True):
         inside = core.index % per_chip % mesh_of(profile).cores_per_tile
         x, y = MARGIN + x0 * pitch + inside % side * CELL, HEAD + y0 * pitch + inside // side * CELL

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from snnc.chips.profile import Profile
 from snnc.errors import DoesNotFitError
-from snnc.mapping.arrange import hilbert, hops
+from snnc.mapping.arrange import chips_along, hops
 from snnc.mapping.census import pairs
 from snnc.mapping.choose import Mapped
 from snnc.mapping.task import Task, of_slices
@@ -70,7 +70,7 @@ def goes_by_tiles(net: Network, profile: Profile) -> bool:
 
 def chips_for(profile: Profile, cores: int) -> int:
     """Return how many chips have so many cores."""
-    return ceil(cores / (profile.cores // profile.chips))
+    return ceil(cores / profile.cores_per_chip)
 
 
 def of_one_tile(net: Network, profile: Profile, cores: int) -> tuple[Network, Profile]:
@@ -78,7 +78,7 @@ def of_one_tile(net: Network, profile: Profile, cores: int) -> tuple[Network, Pr
 
     Raises DoesNotFitError if there are too few chips for all tiles.
     """
-    per_chip, chips = profile.cores // profile.chips, chips_for(profile, cores)
+    per_chip, chips = profile.cores_per_chip, chips_for(profile, cores)
     if chips * net.tiles > profile.chips:
         raise DoesNotFitError(
             f"{net.tiles:,} tiles take {chips * net.tiles:,} chips, {chips} each, {profile.name} has {profile.chips:,}",
@@ -129,8 +129,7 @@ def _links(net: Network, task: Task, mapped: Mapped) -> dict[int, Links]:
 
 def _placed(tiles: int, chips: int, profile: Profile, links: Mapping[int, Links]) -> tuple[Ints, float]:
     """Return the first chip of each tile, and the packets x hops between tiles."""
-    per_chip = profile.cores // profile.chips
-    along = np.array(list(dict.fromkeys((hilbert(profile) // per_chip).tolist())))
+    along = chips_along(profile)
     rows = np.arange(tiles) * chips
     orders = [rows] if chips > 1 else [rows, along[:tiles]]
     costs = [_between(order, profile, links) for order in orders]
@@ -140,7 +139,7 @@ def _placed(tiles: int, chips: int, profile: Profile, links: Mapping[int, Links]
 
 def _between(order: Ints, profile: Profile, links: Mapping[int, Links]) -> float:
     """Return the packets x hops from the sources of each tile, ``offset`` tiles further on, to it."""
-    per_chip, total = profile.cores // profile.chips, 0.0
+    per_chip, total = profile.cores_per_chip, 0.0
     for offset, (src, dst, packets) in links.items():
         if offset:
             sources = np.roll(order, -offset)
