@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from torch import nn  # noqa: E402
 
 from snnc import chips, store  # noqa: E402
 from snnc.budget.check import check  # noqa: E402
+from snnc.errors import ConfigError  # noqa: E402
 from snnc.network.encoding import encode  # noqa: E402
 from snnc.passes.quantise import quantise  # noqa: E402
 from snnc.simulation.reference import simulate  # noqa: E402
@@ -20,6 +22,7 @@ from snnc.simulation.run import classes  # noqa: E402
 from snnc.training.models.convnet import ConvNet, ConvNetConfig  # noqa: E402
 
 SMALL = ConvNetConfig(width=6, hidden=24, steps=12, voters=3, threshold=0.35, beta=0.75)
+STRIDED = replace(SMALL, channels=(6, 4, 5), strides=(1, 2, 2), pooled_after=(), hidden=0)
 LAYERS = {f"lif{i}": f"conv{i}" for i in range(1, 7)} | {"lif7": "hidden", "lif8": "output"}
 
 
@@ -29,10 +32,14 @@ def images():
 
 
 @pytest.fixture(scope="module")
-def model(images):
+def model():
+    return made(SMALL)
+
+
+def made(config):
     """In float64, with statistics of its batch norms and half of its weights pruned; each layer fires."""
     torch.manual_seed(1)
-    model = ConvNet(SMALL, side=16).double()
+    model = ConvNet(config, side=16).double()
     with torch.no_grad():
         for m in model.modules():
             if isinstance(m, nn.Conv2d | nn.Linear):
@@ -41,8 +48,8 @@ def model(images):
                 m.weight.mul_(3.5)
             if isinstance(m, nn.BatchNorm2d):
                 m.momentum = 1.0
-                m.weight.copy_(torch.rand(6).double() + 0.5)
-                m.bias.copy_(torch.rand(6).double() * 0.6)
+                m.weight.copy_(torch.rand(len(m.weight)).double() + 0.5)
+                m.bias.copy_(torch.rand(len(m.bias)).double() * 0.6)
         model(torch.rand(16, 3, 16, 16).double())
     return model.eval()
 
@@ -50,10 +57,11 @@ def model(images):
 def fired_by_torch(model, images):
     """The spikes of each layer, (samples, steps, n), and the votes."""
     fired, fire = {}, model._fire
+    layers = LAYERS | {model.of_hidden: "hidden", model.of_voters: "output"}
 
     def recording(name, currents):
         spikes = fire(name, currents)
-        fired[LAYERS[name]] = spikes.flatten(2).detach().numpy()
+        fired[layers[name]] = spikes.flatten(2).detach().numpy()
         return spikes
 
     model._fire = recording
@@ -81,6 +89,32 @@ def test_the_network_fires_as_torch_does(model, images):
     counts = votes.sum(1)
     chosen = classes(run, net["vote"])
     assert (counts[np.arange(3), chosen] == counts.max(1)).all()
+
+
+def test_a_network_with_strides_and_no_hidden_layer_fires_as_torch_does(images):
+    strided = made(STRIDED)
+    net = strided.to_network("strided")
+    expected, votes = fired_by_torch(strided, images)
+    run = simulate(net, {"input": encode(net.encoding, images)})
+    assert [p.shape for p in net.populations] == [(3, 16, 16), (6, 16, 16), (4, 8, 8), (5, 4, 4), (30,), (10,)]
+    for name, spikes in expected.items():
+        assert 0.05 < spikes.mean() < 0.6, (name, spikes.mean())
+        assert np.array_equal(run.spikes[name], spikes), name
+    assert list(expected) == ["conv1", "conv2", "conv3", "output"]
+    assert np.allclose(run.states["vote"]["v"], votes * SMALL.voters, atol=SMALL.voters * 2 / 4096)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"channels": (4, 4), "strides": (2,), "pooled_after": ()}, "1 strides for 2 convolutions"),
+        ({"channels": (4, 4)}, "a pool after convolution 6 of 2"),
+        ({"strides": (2, 2, 2, 2, 1, 1)}, "planes 64 times smaller, of 16 pixels"),
+    ],
+)
+def test_geometry_that_cannot_be(options, message):
+    with pytest.raises(ConfigError, match=message):
+        ConvNet(ConvNetConfig(width=4, hidden=12, **options), side=16)
 
 
 def test_pruned_weights_do_not_exist(model):

@@ -153,6 +153,56 @@ def test_rows_are_made_once_and_one_is_repeated_by_one_command(grid, tmp_path):
     assert "no row 'grad_r-0.3'" in snnc_error("sweep", grid, "-o", out, "--row", "grad_r-0.3")
 
 
+MODULE = """
+from torch import nn
+from snntorch import Leaky, surrogate
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1, self.norm, self.fc2 = nn.Linear(64, 12), nn.BatchNorm1d(12), nn.Linear(12, 10)
+        self.lif1, self.lif2 = (Leaky(beta=0.5, spike_grad=surrogate.atan()) for _ in range(2))
+
+    def forward(self, images):
+        v1, v2, fired = self.lif1.init_leaky(), self.lif2.init_leaky(), []
+        for _ in range(3):
+            spikes, v1 = self.lif1(self.norm(self.fc1(images.flatten(1) * 4)), v1)
+            spikes, v2 = self.lif2(self.fc2(spikes), v2)
+            fired.append(spikes)
+        return __import__("torch").stack(fired, 1)
+"""
+OF_MODULE = (
+    GRID.replace("hidden = [16]\nsteps = 4\n", "")
+    .replace("samples = 200\n", "")
+    .replace('name = "small"', 'name = "small"\nmodule = "{}:Net"')
+)
+
+
+def test_a_sweep_of_a_module_prunes_what_it_has_trained_with_its_batch_norm(tmp_path):
+    """Its rows are those of `snnc prune FILE.py:FACTORY`."""
+    grid, module, out = tmp_path / "grid.toml", tmp_path / "net.py", tmp_path / "out"
+    module.write_text(MODULE)
+    grid.write_text(OF_MODULE.format(module))
+    snnc("sweep", grid, "-o", out, "-q", "--row", "none-1-0", "--row", "grad_r-0.1-0")
+    found = results(out)
+    (trained,) = out.glob("trained-0-*.safetensors")
+    own = [f"{module}:Net", "--data", "digits", "--seed", 0, "--batch-size", 20, "-q"]
+    snnc("prune", *own, "--weights", trained, "--connectivity", 0.1, "--epochs", 2, "-o", tmp_path / "row.safetensors")
+    row, alone = found["grad_r-0.1-0"], json.loads((tmp_path / "row.json").read_text())
+    assert row["parameter_connectivity"] == round(0.1 * 888) / 888
+    assert {k: alone["reached"][k] for k in ("loss", "test_accuracy")} == {
+        k: row["epochs"][-1][k] for k in ("loss", "test_accuracy")
+    }
+    assert row["test_accuracy_before"] == found["none-1-0"]["test_accuracy_before"] > 0.05
+    assert len({r["network_hash"] for r in found.values()} - {None}) == 2
+    module.write_text(MODULE + "\n")
+    assert "was made with other settings" in snnc_error("sweep", grid, "-o", out, "--row", "none-1-0")
+    grid.write_text(grid.read_text().replace("[train]", '[train]\nmethod = "set"'))
+    assert "method in the training that precedes all rows" in snnc_error("sweep", grid, "-o", out)
+    grid.write_text(OF_MODULE.format(module).replace(":Net", ""))
+    assert "says no factory" in snnc_error("sweep", grid, "-o", out)
+
+
 def snnc_error(*words):
     from snnc.cli import main
 

@@ -2,6 +2,7 @@
 
 Chen et al., "Pruning of Deep Spiking Neural Networks through Gradient Rewiring", IJCAI 2021, section 5. The neurons are
 snnTorch's Leaky with hard reset; a current enters the voltage times 1 - beta, as in the publication's LIF with tau = 2.
+Networks with other convolutions, strides instead of pools, and no hidden layer are of the same kind.
 
 In the `Network` batch norm (its statistics of evaluation) and the factor 1 - beta of the current are folded into weights and
 biases in float64; dropout goes. Max-pooling of spikes is neurons without memory that fire if anything under their window did.
@@ -9,6 +10,7 @@ biases in float64; dropout goes. Max-pooling of spikes is neurons without memory
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from snntorch import surrogate
 from torch import Tensor, nn
 
 from snnc.base.config import Config, setting
+from snnc.errors import ConfigError
 from snnc.network.encoding import Encoding
 from snnc.network.model import Connection, Network, Population, Stage
 from snnc.network.op import Op
@@ -31,8 +34,7 @@ from snnc.ops.sumpool2d import SumPool2d
 from snnc.training.from_snntorch.layers import Map, Scale, maps_of, operator, window_of
 from snnc.training.kernels.fire import fire
 
-CONVOLUTIONS = 6
-POOLED_AFTER = (3, 6)
+CONVOLUTIONS = 6  # of the publication
 CLASSES = 10
 MEMORYLESS = 1 - 1 / 4096  # the largest decay of v that a chip's 12 bits hold
 
@@ -42,7 +44,10 @@ class ConvNetConfig(Config):
     """The publication's network; narrower ones for smaller machines."""
 
     width: int = setting(256, "Channels of each convolution.", low=1)
-    hidden: int = setting(2048, "Neurons of the fully connected layer.", low=1)
+    channels: tuple[int, ...] = setting((), "Channels of each convolution, where they differ; none: six of the width.", low=1)
+    strides: tuple[int, ...] = setting((), "Stride of each convolution; none: 1.", low=1)
+    pooled_after: tuple[int, ...] = setting((3, 6), "Convolutions that a max-pool of 2 x 2 follows, counted from 1.", low=1)
+    hidden: int = setting(2048, "Neurons of the fully connected layer; 0: there is none.", low=0)
     voters: int = setting(10, "Output neurons of a class, whose spikes are averaged.", low=1)
     steps: int = setting(8, "Time steps a sample.", low=1)
     beta: float = setting(0.5, "Part of the voltage that is left after a step.", low=0, high=1)
@@ -51,29 +56,61 @@ class ConvNetConfig(Config):
         0.5, "Part of the features that a sample misses in training, the same in all its steps.", low=0, high=0.99
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        count = len(self.planes)
+        if len(self.strides) not in (0, count):
+            raise ConfigError(f"{len(self.strides)} strides for {count} convolutions", fix="give one for each, or none")
+        if self.pooled_after and max(self.pooled_after) > count:
+            raise ConfigError(f"a pool after convolution {max(self.pooled_after)} of {count}", fix=f"use at most {count}")
+
+    @property
+    def planes(self) -> tuple[int, ...]:
+        """The channels of every convolution."""
+        return self.channels or (self.width,) * CONVOLUTIONS
+
+    @property
+    def shrinks(self) -> int:
+        """How many times as long as the last planes an image's side is."""
+        return prod(self.strides) << len(self.pooled_after)
+
 
 class ConvNet(nn.Module):
     """conv1 ... conv6 (3x3, each with batch norm and neurons), max-pooled after conv3 and conv6; fc1; fc2; a vote.
 
-    Convolutions and linear layers have no bias.
+    Convolutions and linear layers have no bias. Raises ConfigError for a ``side`` that strides and pools do not divide.
     """
 
     def __init__(self, config: ConvNetConfig = ConvNetConfig(), device: str | None = None, side: int = 32) -> None:
         super().__init__()
         self.config, self.side = config, side
-        channels = 3
-        for i in range(1, CONVOLUTIONS + 1):
-            self.add_module(f"conv{i}", nn.Conv2d(channels, config.width, 3, padding=1, bias=False, device=device))
-            self.add_module(f"bn{i}", nn.BatchNorm2d(config.width, device=device))
+        if side % config.shrinks:
+            raise ConfigError(f"strides and pools make planes {config.shrinks} times smaller, of {side} pixels", fix="use fewer")
+        self.count = len(config.planes)
+        channels, strides = 3, config.strides or (1,) * self.count
+        for i, (planes, stride) in enumerate(zip(config.planes, strides, strict=True), 1):
+            self.add_module(f"conv{i}", nn.Conv2d(channels, planes, 3, stride, 1, bias=False, device=device))
+            self.add_module(f"bn{i}", nn.BatchNorm2d(planes, device=device))
             self.add_module(f"lif{i}", _neurons(config))
-            channels = config.width
-        features = channels * (side // 2 ** len(POOLED_AFTER)) ** 2
+            channels = planes
+        features = channels * (side // config.shrinks) ** 2
         self.pool = nn.MaxPool2d(2)
         self.dropout = nn.Dropout(config.dropout)
-        self.fc1 = nn.Linear(features, config.hidden, bias=False, device=device)
-        self.lif7 = _neurons(config)
-        self.fc2 = nn.Linear(config.hidden, CLASSES * config.voters, bias=False, device=device)
-        self.lif8 = _neurons(config)
+        if config.hidden:
+            self.fc1 = nn.Linear(features, config.hidden, bias=False, device=device)
+            self.add_module(self.of_hidden, _neurons(config))
+        self.fc2 = nn.Linear(config.hidden or features, CLASSES * config.voters, bias=False, device=device)
+        self.add_module(self.of_voters, _neurons(config))
+
+    @property
+    def of_hidden(self) -> str:
+        """Name of the hidden layer's neurons."""
+        return f"lif{self.count + 1}"
+
+    @property
+    def of_voters(self) -> str:
+        """Name of the voters' neurons."""
+        return f"lif{self.count + 2}"
 
     def forward(self, images: Tensor) -> Tensor:
         """Map (batch, 3, side, side) images, 0 to 1, to (batch, steps, classes) averaged spikes, each sample from a fresh
@@ -84,14 +121,15 @@ class ConvNet(nn.Module):
         """
         lie = torch.channels_last if images.device.type == "cpu" else torch.contiguous_format
         spikes = images.contiguous(memory_format=lie)[:, None]
-        for i in range(1, CONVOLUTIONS + 1):
+        for i in range(1, self.count + 1):
             spikes = self._fire(f"lif{i}", _each_step(self.get_submodule(f"conv{i}"), self.get_submodule(f"bn{i}"), x=spikes))
-            if i in POOLED_AFTER:
+            if i in self.config.pooled_after:
                 spikes = _each_step(self.pool, x=spikes)
         spikes = spikes.flatten(2)
         spikes = spikes * self.dropout(torch.ones_like(spikes[:, :1]))
-        spikes = self._fire("lif7", self.fc1(spikes))
-        votes = self._fire("lif8", self.fc2(spikes))
+        if self.config.hidden:
+            spikes = self._fire(self.of_hidden, self.fc1(spikes))
+        votes = self._fire(self.of_voters, self.fc2(spikes))
         return votes.view(*votes.shape[:2], CLASSES, -1).mean(3)
 
     def to_network(self, name: str) -> Network:
@@ -128,13 +166,14 @@ def to_network(
     """
     parts = _Parts(model)
     src = parts.add(Population("input", (3, model.side, model.side), None, Encoding("constant").message_bits))
-    for i in range(1, CONVOLUTIONS + 1):
+    for i in range(1, model.count + 1):
         layers = [model.get_submodule(f"conv{i}"), model.get_submodule(f"bn{i}")]
         src = parts.add_layer(f"conv{i}", src, layers, f"lif{i}", Encoding("constant").unit if i == 1 else 1.0)
-        if i in POOLED_AFTER:
+        if i in model.config.pooled_after:
             src = parts.add_pool(f"pool{i}", src, model.pool)
-    src = parts.add_layer("hidden", src, [model.fc1], "lif7")
-    src = parts.add_layer("output", src, [model.fc2], "lif8")
+    if model.config.hidden:
+        src = parts.add_layer("hidden", src, [model.fc1], model.of_hidden)
+    src = parts.add_layer("output", src, [model.fc2], model.of_voters)
     if vote:
         parts.add_vote(src, model.config.voters)
     encoding = Encoding("constant", model.config.steps)

@@ -14,7 +14,8 @@ from typing import Any
 import snnc.data as data
 from snnc import store
 from snnc.base.config import Config, from_table, read_toml, setting
-from snnc.base.files import write_bytes
+from snnc.base.factory import Factory
+from snnc.base.files import sha256_of, write_bytes
 from snnc.data.dataset import must_have_classes
 from snnc.data.load import Source
 from snnc.errors import ConfigError, FileError, nearest
@@ -33,6 +34,11 @@ class GridConfig(Config):
 
     name: str = setting("sweep", "Name of the table.")
     data: str = setting("digits", "Data set: a name, a file, a folder, or FILE.py:NAME.")
+    module: str | None = setting(
+        None,
+        "FILE.py:FACTORY: a torch module that takes images, which is trained and pruned as `snnc prune FILE.py:FACTORY` does it; "
+        "[train] then has settings of [prune].",
+    )
     split_seed: int | None = setting(None, "Of a file that says no split: the seed by which a fifth become test samples.", low=0)
     samples: int = setting(0, "Training samples to use, from the first; 0: all.", low=0)
     methods: tuple[str, ...] = setting(("none", "grad_r"), "Pruning methods, or names of [variant] tables.")
@@ -43,6 +49,14 @@ class GridConfig(Config):
     def source(self) -> Source:
         """The data set, with the seed that splits it."""
         return Source(self.data, self.split_seed)
+
+    @property
+    def factory(self) -> Factory | None:
+        """The function that makes the module. Raises ConfigError for what names none."""
+        factory = Factory.parse(self.module) if self.module else None
+        if self.module and not factory:
+            raise ConfigError(f"module {self.module!r} is no Python file with a factory", fix="write FILE.py:FUNCTION")
+        return factory
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,7 @@ class Grid:
 
     path: Path
     goal: GridConfig
-    train: TrainConfig
+    train: TrainConfig | PruneConfig  # of a module: a pruning by method none
     rows: tuple[Row, ...]
 
     def chosen(self, wanted: Iterable[str]) -> "Grid":
@@ -102,9 +116,17 @@ def read_grid(path: Path) -> Grid:
         if (key in tables) != isinstance(table[key], dict):
             raise ConfigError(f"{key!r} is {'no' if key in tables else 'a'} table", where=str(path), fix="see examples/")
     goal = from_table(GridConfig, {k: v for k, v in table.items() if k in own}, str(path))
-    train = from_table(TrainConfig, table.get("train", {}), f"{path} [train]")
+    train = _train(goal, table.get("train", {}), f"{path} [train]")
     rows = tuple(_rows(path, goal, table.get("prune", {}), table.get("variant", {})))
     return Grid(path, goal, train, rows)
+
+
+def _train(goal: GridConfig, table: Mapping[str, Any], where: str) -> TrainConfig | PruneConfig:
+    if not goal.factory:
+        return from_table(TrainConfig, table, where)
+    if method := {"method", "connectivity", "sparsity"} & table.keys():
+        raise ConfigError(f"{min(method)} in the training that precedes all rows", where=where, fix="leave it out")
+    return from_table(PruneConfig, {**table, "method": "none"}, where)
 
 
 def _rows(path: Path, goal: GridConfig, shared: Mapping[str, Any], variants: Mapping[str, Any]) -> Iterator[Row]:
@@ -126,18 +148,35 @@ def _rows(path: Path, goal: GridConfig, shared: Mapping[str, Any], variants: Map
 
 def must_be_possible(grid: Grid, folder: Path | None) -> None:
     """Raise ConfigError or DataError for a row that could not be pruned, before anything is trained."""
-    from snnc.training.models.trainable import trainable
     from snnc.training.pruning.prune import pruner
-    from snnc.training.train import at_the_start
 
     images = data.load(grid.goal.source, "train", folder)
     must_have_classes(images, "snnc sweep")
-    weights = trainable(at_the_start(images, grid.train)).weights
+    weights = _weights(grid, images)
     seen = set()
     for row in grid.rows:
         if row.connectivity not in seen or row.variant not in seen:
             pruner(weights, [], row.prune, steps=100)
         seen |= {row.connectivity, row.variant}
+
+
+def _weights(grid: Grid, images: data.Dataset) -> Mapping[str, Any]:
+    """Return the weights that are pruned, by name, as they are before any training."""
+    from snnc.training.models.trainable import trainable
+    from snnc.training.models.weights import prunable
+    from snnc.training.train import at_the_start
+    from snnc.training.user_module import make
+
+    if isinstance(grid.train, TrainConfig):
+        return trainable(at_the_start(images, grid.train)).weights
+    return prunable(make(_factory(grid), grid.train.seed))
+
+
+def _factory(grid: Grid) -> Factory:
+    factory = grid.goal.factory
+    if factory is None:
+        raise ConfigError("is no grid of a module", where=str(grid.path), fix="name one: module = FILE.py:FUNCTION")
+    return factory
 
 
 @contextmanager
@@ -181,8 +220,11 @@ def read_result(grid: Grid, row: Row, out: Path) -> dict[str, Any] | None:
 
 
 def train_once(grid: Grid, seed: int, out: Path, folder: Path | None) -> Path:
-    """Return the file of the network that all rows of a seed start from; train it if needed, from a checkpoint if one exists."""
+    """Return the file of the network, or of the module's weights, that all rows of a seed start from; train it if needed, from
+    a checkpoint if one exists.
+    """
     from snnc.training.loop.record import Record
+    from snnc.training.sweep.modules import train_module
     from snnc.training.train import train
 
     config = replace(grid.train, seed=seed)
@@ -190,8 +232,11 @@ def train_once(grid: Grid, seed: int, out: Path, folder: Path | None) -> Path:
     if path.exists():
         return path
     record, images, test = Record(path.with_suffix(".ckpt"), None, quiet=True), *_data(grid, folder)
-    net = train(images, test, config, record, _existing(path.with_suffix(".ckpt")))
-    store.save(net, path, force=True)
+    resume = _existing(path.with_suffix(".ckpt"))
+    if isinstance(config, TrainConfig):
+        store.save(train(images, test, config, record, resume), path, force=True)
+    else:
+        train_module(_factory(grid), config, images, test, record, resume, path)
     path.with_suffix(".ckpt").unlink(missing_ok=True)
     return path
 
@@ -199,19 +244,18 @@ def train_once(grid: Grid, seed: int, out: Path, folder: Path | None) -> Path:
 def run_row(grid: Grid, row: Row, out: Path, folder: Path | None, command: str) -> dict[str, Any]:
     """Prune as the row says, and store the result in its file."""
     from snnc.training.loop.record import Record
-    from snnc.training.pruning.prune import prune
 
-    net = store.load(_trained_path(grid, replace(grid.train, seed=row.seed), out))
+    trained = _trained_path(grid, replace(grid.train, seed=row.seed), out)
     checkpoint, metrics = (out / f"{row.label}{suffix}" for suffix in (".ckpt", ".metrics.jsonl"))
     images, test = _data(grid, folder)
     started = time.perf_counter()
-    pruned = prune(net, images, row.prune, test, Record(checkpoint, metrics, quiet=True), _existing(checkpoint))
+    reached = _pruned(grid, row, trained, images, test, Record(checkpoint, metrics, quiet=True), _existing(checkpoint))
     epochs = [json.loads(line) for line in metrics.read_text().splitlines()]
     seconds = sum(line["seconds"] for line in epochs)
     result = {
         "schema": SCHEMA, "variant": row.variant, "method": row.prune.method, "connectivity": row.connectivity,
         "seed": row.seed, "command": f"{command} --row {row.label}", **source(), "settings": _settings(grid, row),
-        "data": images.name, "data_sha256": images.sha256, "training_samples": len(images), **_reached(net, pruned),
+        "data": images.name, "data_sha256": images.sha256, "training_samples": len(images), **reached,
         "seconds": round(seconds, 1), "seconds_with_loading": round(time.perf_counter() - started, 1), "epochs": epochs,
     }  # fmt: skip
     write_bytes(_result_path(row, out), (json.dumps(result, indent=1) + "\n").encode(), force=True)
@@ -224,6 +268,19 @@ def forget(row: Row, out: Path) -> None:
     """Remove a row's result and its unfinished files."""
     for suffix in (".json", ".ckpt", ".metrics.jsonl"):
         (out / f"{row.label}{suffix}").unlink(missing_ok=True)
+
+
+def _pruned(
+    grid: Grid, row: Row, trained: Path, images: data.Dataset, test: data.Dataset, record: Any, resume: Path | None
+) -> Mapping[str, Any]:
+    """Prune what the row starts from, and return what its result says about it."""
+    from snnc.training.pruning.prune import prune
+    from snnc.training.sweep.modules import prune_module
+
+    if grid.goal.module:
+        return prune_module(_factory(grid), row.prune, trained, images, test, record, resume)
+    net = store.load(trained)
+    return _reached(net, prune(net, images, row.prune, test, record, resume))
 
 
 def _reached(trained: Network, pruned: Network) -> dict[str, Any]:
@@ -244,9 +301,11 @@ def _data(grid: Grid, folder: Path | None) -> tuple[data.Dataset, data.Dataset]:
 
 
 def _stated(goal: GridConfig) -> dict[str, Any]:
-    """Return what says on which samples all rows train; the seed of the split only if there is one."""
+    """Return what says on which samples all rows train; the seed of the split, and the module, only if there is one."""
     seed = {} if goal.split_seed is None else {"split_seed": goal.split_seed}
-    return {"data": goal.data, "samples": goal.samples, **seed}
+    factory = goal.factory
+    module = {"module": f"{factory.path.name}:{factory.name}", "module_sha256": sha256_of(factory.path)} if factory else {}
+    return {"data": goal.data, "samples": goal.samples, **seed, **module}
 
 
 def _settings(grid: Grid, row: Row) -> dict[str, Any]:
@@ -254,10 +313,11 @@ def _settings(grid: Grid, row: Row) -> dict[str, Any]:
     return {**_stated(grid.goal), "train": replace(grid.train, seed=row.seed).stated(), "prune": row.prune.stated()}
 
 
-def _trained_path(grid: Grid, config: TrainConfig, out: Path) -> Path:
-    """Return the path of the trained network, named by its settings, so that no other training is mistaken for it."""
+def _trained_path(grid: Grid, config: TrainConfig | PruneConfig, out: Path) -> Path:
+    """Return the path of the trained network or weights, named by its settings, so that no other training is mistaken for it."""
     settings = json.dumps([*_stated(grid.goal).values(), config.stated()], sort_keys=True)
-    return out / f"trained-{config.seed}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}.snnc"
+    suffix = "safetensors" if grid.goal.module else "snnc"
+    return out / f"trained-{config.seed}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}.{suffix}"
 
 
 def _result_path(row: Row, out: Path) -> Path:
