@@ -40,7 +40,7 @@ CHIPS = {  # that a target's programs are for; of several, the first that holds 
     "catalyst_n1": ("catalyst_n1",), "syntzulu": ("syntzulu",), "xylo": ("xylo_audio3",),
 }  # fmt: skip
 INTEGERS = {"catalyst_n1", "syntzulu", "xylo"}  # targets whose chips have numbers of their own
-SETTINGS: dict[str, dict[str, Any]] = {"syntzulu": {"sign_mode": "mixed"}}  # of quantise, by chip
+SETTINGS: dict[str, dict[str, Any]] = {chip: {"sign_mode": "mixed"} for chip in ("syntzulu", "xylo_audio3")}  # of quantise, by chip
 MEMORY = ("synapse_words_per_core", "synapse_words", "block_rams", "large_rams")
 ESTIMATED = {"luts"}
 
@@ -66,6 +66,7 @@ NETWORKS = {
     "conv": Source("results/deploy/conv.snnc", "digits", "loihi1", "conv.toml"),
     "digits": Source("results/deploy/digits.snnc", "digits", "loihi1", "syntzulu.toml"),
     "digits_catalyst": Source("results/deploy/digits_catalyst.snnc", "digits", "loihi1", "catalyst_n1.toml"),
+    "digits_xylo": Source("results/deploy/digits_xylo.snnc", "examples/digits_of_16.py:digits", "xylo_audio3", "xylo.toml"),
 }
 
 
