@@ -46,6 +46,16 @@ def test_a_neuron_takes_two_compartments_and_a_synapse_to_itself(make):
         assert more == dict.fromkeys(RESOURCES, n) | dict.fromkeys(DISTINCT, 0) | {DISTINCT[2]: 1}
 
 
+def test_numbers_whose_weights_have_negative_exponents_only():
+    """As Xylo's: the synapse of the reset is as strong as the weights allow."""
+    net = fixed_chain(0, (12, 20, 5), model="cuba_subtract")
+    fine = tuple(replace(c, op=replace(c.op, exponent=-2)) for c in net.connections)
+    net = replace(net, connections=fine, numeric=replace(net.numeric, weight_exponent_max=-2, weight_exponent_min=-8))
+    resets = [c for c in with_resets(net, LOIHI1).connections if c.name.startswith("reset")]
+    assert [c.op.exponent for c in resets] == [-2, -2]
+    assert all((c.op.synapses.to_dense().diagonal() < 0).all() for c in resets)
+
+
 @pytest.mark.parametrize(("limit", "cores"), [(39, [2, 1]), (40, [1, 1]), (41, [1, 1]), (2, [20, 5])])
 def test_compartments_bind_exactly(limit, cores):
     net, profile = fixed_chain(0, (12, 20, 5), model="cuba_subtract"), chip(neurons=limit)

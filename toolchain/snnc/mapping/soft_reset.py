@@ -46,6 +46,6 @@ def _reset(p: Population, name: str, net: Network) -> Connection:
     grid = weight_grid(net.numeric, "inhibitory")
     doublings = int(np.ceil(np.log2(max(1, int(thresholds.max())) / -grid[0])))
     exponent = min(max(0, doublings), net.numeric.weight_exponent_max)
-    values = np.rint(thresholds / (1 << exponent) / grid.step).astype(np.int64) * -grid.step
+    values = np.rint(thresholds / 2.0**exponent / grid.step).astype(np.int64) * -grid.step
     weights = Synapses((p.size, p.size), indptr, indices, np.clip(values, grid[0], -grid.step))
     return Connection(name, p.name, p.name, Dense(weights, exponent, "inhibitory"), delay_steps=1)
