@@ -40,7 +40,9 @@ CHIPS = {  # that a target's programs are for; of several, the first that holds 
     "catalyst_n1": ("catalyst_n1",), "syntzulu": ("syntzulu",), "xylo": ("xylo_audio3",),
 }  # fmt: skip
 INTEGERS = {"catalyst_n1", "syntzulu", "xylo"}  # targets whose chips have numbers of their own
-SETTINGS: dict[str, dict[str, Any]] = {chip: {"sign_mode": "mixed"} for chip in ("syntzulu", "xylo_audio3")}  # of quantise, by chip
+SETTINGS: dict[str, dict[str, Any]] = {  # of quantise, by chip
+    chip: {"sign_mode": "mixed"} for chip in ("syntzulu", "xylo_audio3")
+}
 MEMORY = ("synapse_words_per_core", "synapse_words", "block_rams", "large_rams")
 ESTIMATED = {"luts"}
 
