@@ -20,6 +20,7 @@ from safetensors.numpy import save
 from snnc import store
 from snnc.base.files import write_bytes
 from snnc.errors import FileError, NetworkError, SnncError
+from snnc.network.model import arrays
 
 
 def test_a_path_may_be_text(tmp_path):
@@ -103,7 +104,7 @@ def test_missing_truncated_and_foreign_files_get_one_sentence(tmp_path):
 def edited(net, **changes):
     """The file of a network whose header says something else."""
     header, tensors = json.loads(_header(net)["__metadata__"]["snnc"]), {}
-    for key, array in store.arrays(net):
+    for key, array in arrays(net):
         tensors[key] = np.array(array)
     for key, value in changes.items():
         if key in tensors:
@@ -135,7 +136,7 @@ def test_a_network_that_contradicts_itself_is_refused(change, message, tmp_path)
     net = fixed_chain()
     key, alter = next(iter(change.items()))
     path = tmp_path / "bad.snnc"
-    path.write_bytes(edited(net, **{key: alter(dict(store.arrays(net))[key])}))
+    path.write_bytes(edited(net, **{key: alter(dict(arrays(net))[key])}))
     with pytest.raises(NetworkError, match=message) as error:
         store.load(path)
     assert "bad.snnc" in str(error.value)
@@ -143,7 +144,7 @@ def test_a_network_that_contradicts_itself_is_refused(change, message, tmp_path)
 
 def test_nan_weights_are_refused(tmp_path):
     net = float_chain()
-    values = np.array(dict(store.arrays(net))["connection/fc2/values"])
+    values = np.array(dict(arrays(net))["connection/fc2/values"])
     values[3] = np.nan
     (tmp_path / "nan.snnc").write_bytes(edited(net, **{"connection/fc2/values": values}))
     with pytest.raises(NetworkError, match=r"nan\.snnc: network 'case': connection 'fc2' holds 1 weights that are NaN"):

@@ -14,7 +14,7 @@ from safetensors.numpy import save
 
 from snnc import store
 from snnc.errors import FileError, NetworkError, SnncError
-from snnc.network.model import Stage
+from snnc.network.model import Stage, arrays
 from snnc.report.inspection import inspect
 
 
@@ -25,7 +25,7 @@ def header_of(net):
 
 def file_of(net, path, header=None, **changed):
     """Write a network's file with another header or other arrays."""
-    tensors = {key: np.array(array) for key, array in store.arrays(net)} | changed
+    tensors = {key: np.array(array) for key, array in arrays(net)} | changed
     path.write_bytes(save(tensors, {"snnc": json.dumps(header or header_of(net))}))
     return path
 
@@ -81,7 +81,7 @@ def test_a_header_of_wrong_types_or_sizes_is_refused(path, value, message, tmp_p
     ("key", "alter"),
     [
         ("connection/fc1/values", lambda v: v[:, None]),
-        ("connection/fc1/values", lambda v: v.astype(np.int8)),
+        ("connection/fc1/values", lambda v: v.astype(np.uint64)),
         ("connection/fc1/indptr", lambda v: v.astype(np.float64)),
         ("connection/fc1/indices", lambda v: v.astype(np.complex64)),
         ("population/hidden1/threshold", lambda v: v.astype(np.int16)),  # a threshold << 6 would overflow
@@ -89,7 +89,7 @@ def test_a_header_of_wrong_types_or_sizes_is_refused(path, value, message, tmp_p
 )
 def test_arrays_of_another_rank_or_type_are_refused(key, alter, tmp_path):
     net = fixed_chain()
-    bad = file_of(net, tmp_path / "bad.snnc", **{key: alter(dict(store.arrays(net))[key])})
+    bad = file_of(net, tmp_path / "bad.snnc", **{key: alter(dict(arrays(net))[key])})
     with pytest.raises(NetworkError, match=r"bad\.snnc: .*(shape|type)"):
         store.load(bad)
 

@@ -13,6 +13,7 @@ from snnc import chips, store
 from snnc.analysis.current_bounds import current_bound
 from snnc.errors import NetworkError, SnncError
 from snnc.network.arithmetic import Float
+from snnc.network.model import arrays
 from snnc.network.op import weight_grid
 from snnc.passes.quantise import quantise, scales
 from snnc.simulation.reference import simulate
@@ -111,7 +112,7 @@ def altered(net, connection, **fields):
     for key, value in fields.items():
         part, _, name = key.partition("__")
         found[part] = {**found[part], name: value} if name else value
-    return save({key: np.array(a) for key, a in store.arrays(net)}, {"snnc": json.dumps(header)})
+    return save({key: np.array(a) for key, a in arrays(net)}, {"snnc": json.dumps(header)})
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -57,9 +57,11 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_bytes(path: Path, content: bytes, *, force: bool = False) -> None:
-    """Write a file whole or not at all. Raises FileError if it exists (without ``force``), even if it was written meanwhile, and
-    WriteError if it cannot be written."""
+def write_bytes(path: Path, content: bytes | Iterable[bytes], *, force: bool = False) -> None:
+    """Write a file, whose content may come in pieces, whole or not at all.
+
+    Raises FileError if it exists (without ``force``), even if it was written meanwhile, and WriteError if it cannot be written.
+    """
     must_be_free(path, force)
     with _file_errors(path):
         clear_leftovers(path)
@@ -68,7 +70,7 @@ def write_bytes(path: Path, content: bytes, *, force: bool = False) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 _claim(file.fileno())
-                file.write(content)
+                file.writelines([content] if isinstance(content, bytes) else content)
                 file.flush()
                 os.fsync(file.fileno())
                 temporary.chmod(0o666 & ~_umask())

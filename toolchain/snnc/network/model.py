@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from math import prod
+from operator import itemgetter
 from os import PathLike, fspath
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ from snnc.errors import NetworkError, UsageError
 from snnc.network.arithmetic import Fixed, Float, Numeric
 from snnc.network.encoding import Encoding
 from snnc.network.html import block
+from snnc.network.narrow import Narrow, pieces
 from snnc.network.neuron import Neuron
 from snnc.network.op import Op
 from snnc.network.probe import probe
@@ -189,9 +191,10 @@ class Network:
     def hash(self) -> str:
         """SHA-256 over everything that decides what the network computes (not over its name and provenance)."""
         digest = hashlib.sha256(json.dumps(structure(self), sort_keys=True).encode())
-        for key, array in sorted(arrays(self)):
+        for key, array in sorted(stored(self), key=itemgetter(0)):
             digest.update(f"{key} {array.dtype.str} {array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
+            for piece in pieces(array):
+                digest.update(np.ascontiguousarray(piece).tobytes())
         return digest.hexdigest()
 
     def __repr__(self) -> str:
@@ -236,6 +239,11 @@ def structure(net: Network) -> dict[str, Any]:
 
 def arrays(net: Network) -> Iterator[tuple[str, NDArray[Any]]]:
     """Every array of a network under a key of its own."""
+    return ((key, np.asarray(array)) for key, array in stored(net))
+
+
+def stored(net: Network) -> Iterator[tuple[str, NDArray[Any] | Narrow]]:
+    """Every array of a network under a key of its own, as narrow as it is held."""
     for p in net.populations:
         if p.neuron:
             for name in p.neuron.parameters():

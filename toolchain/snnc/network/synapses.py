@@ -1,18 +1,19 @@
 """The synapses that exist between two populations. Part of every operator that has weights."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from snnc.errors import UnsupportedError
+from snnc.network.narrow import Narrow
 
 _DTYPES = {"indptr": ("int64",), "indices": ("int32",), "values": ("float64", "int64"), "delays": ("int32",)}
 MAX_DELAY_STEPS = 1 << 16
 _MAX_COLUMNS = (1 << 31) - 1  # what an index of 32 bits can name
-SLICE = 1 << 22  # synapses that are looked at together
+SLICE = 1 << 19  # synapses that are looked at together
 SAMPLED = 1 << 22  # of more synapses, what needs only a sample sees so many
 
 
@@ -96,7 +97,7 @@ class Synapses:
         """Return what a file says of the synapses beside `stored`, as JSON values."""
         return {}
 
-    def stored(self) -> Iterator[tuple[str, NDArray[Any]]]:
+    def stored(self) -> Iterator[tuple[str, NDArray[Any] | Narrow]]:
         """Return the arrays that a file holds."""
         return self.arrays()
 
@@ -106,9 +107,13 @@ class Synapses:
 
     def delay_extremes(self) -> tuple[int, int] | None:
         """Return two ends between which all delays lie; None if there are no delays."""
-        if self.delays is None:
+        if (delays := self.delays) is None:
             return None
-        return int(self.delays.min(initial=MAX_DELAY_STEPS)), int(self.delays.max(initial=0))
+        return int(delays.min(initial=MAX_DELAY_STEPS)), int(delays.max(initial=0))
+
+    def weights(self, first: int, last: int) -> NDArray[Any]:
+        """Return the weights of synapses ``first`` .. ``last - 1``, in storage order."""
+        return self.values[first:last]
 
     def on_grid(self, factor: float, step: int) -> "Synapses":
         """Return the synapses with each weight w as the integer step * rint(factor * w)."""
@@ -116,7 +121,7 @@ class Synapses:
 
     def is_multiple_of(self, step: int) -> bool:
         """Tell whether ``step`` divides every weight."""
-        return not (self.values % step).any()
+        return not any((self.block(*rows).values % step).any() for rows in self.slices())
 
     def slices(self, start: int = 0, stop: int | None = None, most: int = SLICE) -> Iterator[tuple[int, int]]:
         """Yield rows ``start`` .. ``stop - 1`` as slices of at most ``most`` synapses, or of one row."""
@@ -177,7 +182,7 @@ class Synapses:
         kept = self.keep(rows[self.rows] & columns[self.indices])
         indptr = np.concatenate([[0], np.cumsum(np.diff(kept.indptr)[rows])]).astype(np.int64)
         indices = (np.cumsum(columns) - 1)[kept.indices].astype(np.int32)
-        return replace(kept, shape=(int(rows.sum()), int(columns.sum())), indptr=indptr, indices=indices)
+        return Synapses((int(rows.sum()), int(columns.sum())), indptr, indices, kept.values, kept.delays)
 
     def with_values(self, values: NDArray[Any]) -> "Synapses":
         """The same synapses with other weights: shape (synapses,)."""
@@ -212,31 +217,48 @@ class Synapses:
 
         return csr_array((self.values, self.indices, self.indptr), shape=self.shape)
 
+    def weigh(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        """Return the weighted sums (samples, n_dst) of inputs (samples, n_src)."""
+        total: NDArray[Any] = (self.to_scipy() @ inputs.T).T
+        return total
+
     def problems(self) -> list[str]:
         """What is wrong with the arrays, if anything: sizes, order, range, NaN."""
         n_dst, n_src = self.shape
-        for name, array in self.arrays():
-            dtypes = _DTYPES[name]
-            if array.ndim != 1 or array.dtype not in dtypes:
-                return [f"holds {name} of shape {array.shape} and type {array.dtype}, expected one row of {dtypes[0]}"]
-        if self.delays is not None and len(self.delays) != self.count:
-            return [f"holds {len(self.delays)} delays for {self.count} synapses"]
-        if len(self.indptr) != n_dst + 1 or len(self.indices) != len(self.values):
-            return [f"holds {len(self.indptr)} row pointers for {n_dst} rows"]
+        if wrong := self._type_problems():
+            return wrong
+        lengths = {name: len(array) for name, array in self.stored()}
+        if lengths.get("delays", self.count) != self.count:
+            return [f"holds {lengths['delays']} delays for {self.count} synapses"]
+        if lengths["indptr"] != n_dst + 1 or lengths["indices"] != self.count:
+            return [f"holds {lengths['indptr']} row pointers for {n_dst} rows"]
         if self.indptr[0] != 0 or self.indptr[-1] != self.count or (np.diff(self.indptr) < 0).any():
             return ["holds row pointers that do not ascend from 0 to the number of synapses"]
-        if self.count == 0:
-            return []
-        if n_src > _MAX_COLUMNS:
+        if n_src > _MAX_COLUMNS and self.count:
             return [f"holds rows of {n_src} synapses, at most {_MAX_COLUMNS} are possible"]
-        if self.indices.min() < 0 or self.indices.max() >= n_src:
-            return [f"names source neuron {int(self.indices.max())} of {n_src}"]
-        key = self.rows * n_src + self.indices
-        if (np.diff(key) <= 0).any():
+        return next((wrong for rows in self.slices() if (wrong := self.block(*rows)._row_problems())), [])
+
+    def _type_problems(self) -> list[str]:
+        """What is wrong with the types of the arrays, if anything."""
+        for name, array in self.arrays():
+            if array.ndim != 1 or array.dtype not in _DTYPES[name]:
+                return [f"holds {name} of shape {array.shape} and type {array.dtype}, expected one row of {_DTYPES[name][0]}"]
+        return []
+
+    def _row_problems(self) -> list[str]:
+        """What is wrong with the synapses of well-formed rows, if anything."""
+        indices, delays = self.indices, self.delays
+        if len(indices) == 0:
+            return []
+        if indices.min() < 0 or indices.max() >= self.shape[1]:
+            return [f"names source neuron {int(indices.max())} of {self.shape[1]}"]
+        ascends = np.diff(indices) > 0
+        starts = self.indptr[1:-1]
+        ascends[starts[(starts > 0) & (starts < len(indices))] - 1] = True
+        if not ascends.all():
             return ["holds a synapse twice or out of order"]
-        if self.delays is not None and not 0 <= self.delays.min() <= self.delays.max() <= MAX_DELAY_STEPS:
-            low, high = self.delays.min(), self.delays.max()
-            return [f"has synapses with delays of {low} .. {high} steps, 0 to {MAX_DELAY_STEPS} are possible"]
+        if delays is not None and not 0 <= delays.min() <= delays.max() <= MAX_DELAY_STEPS:
+            return [f"has synapses with delays of {delays.min()} .. {delays.max()} steps, 0 to {MAX_DELAY_STEPS} are possible"]
         if bad := np.count_nonzero(~np.isfinite(self.values)):
             return [f"holds {bad} weights that are NaN or infinite"]
         return []

@@ -43,8 +43,7 @@ class Dense(Op):
         return self.synapses.row_sums() if self.pool is None else super().ends()
 
     def _weighed(self, inputs: NDArray[Any]) -> NDArray[Any]:
-        total: NDArray[Any] = (self.synapses.to_scipy() @ inputs.T).T
-        return total
+        return self.synapses.weigh(inputs)
 
     def _sums(self, values: NDArray[Any], often: NDArray[np.int64]) -> NDArray[Any]:
         total = np.zeros(self.n_dst, values.dtype)

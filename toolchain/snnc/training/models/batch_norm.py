@@ -43,5 +43,5 @@ class BatchNorm(nn.Module):
         maps, shift = maps_of(self.norm, (self.channels, 1), (self.channels, 1))
         synapses = sums.op.synapses
         weights = synapses.values * np.concatenate([one.factor for one in maps if isinstance(one, Scale)])[synapses.rows]
-        op = replace(self.op, synapses=replace(synapses, values=weights))
+        op = replace(self.op, synapses=synapses.with_values(weights))
         return replace(sums, op=op), np.repeat(shift, self.op.n_dst // self.channels)
