@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from math import prod
-from operator import itemgetter
 from os import PathLike, fspath
 from typing import Any, Self
 
@@ -191,10 +190,10 @@ class Network:
     def hash(self) -> str:
         """SHA-256 over everything that decides what the network computes (not over its name and provenance)."""
         digest = hashlib.sha256(json.dumps(structure(self), sort_keys=True).encode())
-        for key, array in sorted(stored(self), key=itemgetter(0)):
+        for key, array in sorted(stored(self), key=lambda one: one[0]):
             digest.update(f"{key} {array.dtype.str} {array.shape}".encode())
             for piece in pieces(array):
-                digest.update(np.ascontiguousarray(piece).tobytes())
+                digest.update(piece.tobytes())
         return digest.hexdigest()
 
     def __repr__(self) -> str:
@@ -279,8 +278,7 @@ def _kind_problems(net: Network) -> list[str]:
     wholes = [("shape", n, p.name) for p in net.populations for n in p.shape]
     wholes += [("message_bits", p.message_bits, p.name) for p in net.populations]
     wholes += [("max_spikes_per_step", n, p.name) for p in net.populations if (n := p.max_spikes_per_step) is not None]
-    wholes += [("delay_steps", c.delay_steps, c.name) for c in net.connections]
-    wholes += [("exponent", c.op.exponent, c.name) for c in net.connections]
+    wholes += [w for c in net.connections for w in (("delay_steps", c.delay_steps, c.name), ("exponent", c.op.exponent, c.name))]
     wrong += [f"has a {what} of {n!r} in {name!r}, expected a whole number" for what, n, name in wholes if type(n) is not int]
     if not all(isinstance(s.name, str) and isinstance(s.settings, dict) for s in net.done):
         wrong.append("has a history that is no list of stages with settings")
