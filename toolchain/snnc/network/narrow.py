@@ -113,9 +113,9 @@ def _in_single(values: NDArray[np.float64]) -> bool:
         return bool((values.astype(np.float32) == values).all())
 
 
-def pairwise(part: Callable[[int, int], float], first: int, last: int) -> float:
-    """Return the sum of floats of which ``part`` sums those from ``first`` to ``last - 1`` with `numpy.sum`: piece by piece, and
-    yet equal to the last bit to that of all at once.
+def pairwise(part: Callable[[int, int], Any], first: int, last: int) -> Any:
+    """Return sums of floats, of which ``part`` sums those from ``first`` to ``last - 1`` with `numpy.sum`: piece by piece, and
+    yet equal to the last bit to those of all at once.
 
     numpy halves what it sums, at a multiple of 8; so are the pieces made here.
     """

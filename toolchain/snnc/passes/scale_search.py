@@ -17,9 +17,10 @@ from snnc.analysis.current_bounds import Bound, population_bound, sent
 from snnc.errors import NetworkError
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Connection, Network, Population
+from snnc.network.narrow import pairwise
 from snnc.network.op import Op, SignMode, weight_grid
 from snnc.passes.rehearsal import Rehearsal
-from snnc.passes.scaling import decode_weights, encode_parameter, encode_weights
+from snnc.passes.scaling import encode_parameter, encode_weights, must_lie_on_grid
 
 OCTAVES = 4  # powers of two tried beyond the scale at which the finest connection fills its grid
 WORTHWHILE = 0.9  # higher exponents, and those below zero, are taken only if they bring the error below this fraction
@@ -205,14 +206,35 @@ def _best(p: Population, into: tuple[Connection, ...], grids: Mapping[str, _Grid
 
 
 def _at(p: Population, into: tuple[Connection, ...], grids: Mapping[str, _Grid], numeric: Fixed, scale: float) -> Choice:
-    """Return the integers of a population at a scale."""
-    ops = {c.name: _encoded_op(c, scale, grids, numeric) for c in into}
-    error = sum(_relative(decode_weights(ops[c.name], scale), c.op.synapses.values) for c in into)
+    """Return the error of a population at a scale, without its integers."""
+    error = sum(_weight_error(c.op, scale, grids[c.name], numeric) for c in into)
     for name, field in p.neuron.parameters().items():  # type: ignore[union-attr]
         if field.metadata["unit"].must_stay:
             exact = getattr(p.neuron, name)
             error += _relative(np.rint(exact * scale) / scale, exact)
-    return Choice(scale, ops, error)
+    return Choice(scale, {}, error)
+
+
+def _weight_error(op: Op, scale: float, grid: _Grid, numeric: Fixed) -> float:
+    """Return the squared error of weights, relative to their squares, at a scale; only a piece of them is in memory at once.
+
+    Both are in units of the largest weight, so that neither overflows.
+    """
+    exponent, synapses = grid.exponent(scale), op.synapses
+    must_lie_on_grid(synapses.extremes(), scale, exponent, grid.sign_mode, numeric)
+    largest = max(abs(float(end)) for end in synapses.extremes())
+    if not largest:
+        return 0.0
+
+    def squares(first: int, last: int) -> NDArray[np.float64]:
+        exact = synapses.weights(first, last)
+        on_grid = np.rint(exact * (scale / 2.0**exponent / grid.step)) * grid.step
+        off = (on_grid * (2.0**exponent / scale) - exact) / largest
+        exact = exact / largest
+        return np.array([np.square(off, out=off).sum(), np.square(exact, out=exact).sum()])
+
+    off, all_of_it = pairwise(squares, 0, synapses.count)
+    return float(off) / float(all_of_it)
 
 
 def _encoded_op(c: Connection, scale: float, grids: Mapping[str, _Grid], numeric: Fixed) -> Op:

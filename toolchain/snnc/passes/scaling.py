@@ -24,15 +24,21 @@ def encode_weights(op: Op, scale: float, exponent: int, mode: SignMode, numeric:
 
     Raises NetworkError if a weight lies beyond the grid.
     """
+    must_lie_on_grid(op.synapses.extremes(), scale, exponent, mode, numeric)
     grid = weight_grid(numeric, mode)
     on_grid = op.synapses.on_grid(scale / 2.0**exponent / grid.step, grid.step)
-    low, high = map(float, on_grid.extremes())
+    return replace(op, synapses=on_grid, exponent=exponent, sign_mode=mode)
+
+
+def must_lie_on_grid(ends: tuple[float, float], scale: float, exponent: int, mode: SignMode, numeric: Fixed) -> None:
+    """Raise NetworkError unless weights between two ends lie on their grid once they are rounded."""
+    grid = weight_grid(numeric, mode)
+    low, high = (np.rint(np.array(ends) * (scale / 2.0**exponent / grid.step)) * grid.step).tolist()
     if low < grid[0] or high > grid[-1]:
         raise NetworkError(
             f"weights become {low:.0f} .. {high:.0f}, {mode} weights reach {grid[0]} .. {grid[-1]}",
             fix=f"use a scale of at most {scale * _shrink(low, high, grid):.6g} or a higher exponent",
         )
-    return replace(op, synapses=on_grid, exponent=exponent, sign_mode=mode)
 
 
 def _shrink(low: float, high: float, grid: range) -> float:
