@@ -17,7 +17,7 @@ from snnc.simulation.engine.packing import bits_from
 from snnc.simulation.engine.taps import Ints, narrowest, pooled, reach, shared_zeros, taps
 from snnc.simulation.engine.vector import intrinsic
 
-_NOWHERE = np.ones(6, np.int64)
+NOWHERE = np.ones(6, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ def fanout(part: Part, kind: Any, message_bits: int) -> Fanout:
     values = weights.values << exponent if exponent >= 0 else weights.values >> (-exponent - down)
     inputs = _inputs(part, cells) if len(weights.of) else np.full(part.op.n_src, -1)
     if weights.window is None or weights.channel is None or weights.position is None:
-        by, count, geometry = weights.slot, weights.slots, _NOWHERE
+        by, count, geometry = weights.slot, weights.slots, NOWHERE
         up = left = np.zeros(0, np.int64)
     else:
         w = weights.window

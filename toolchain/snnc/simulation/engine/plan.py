@@ -20,6 +20,7 @@ from snnc.simulation.engine.adder import FIRST, adders
 from snnc.simulation.engine.emit import AT_ONCE
 from snnc.simulation.engine.events import Fanout, fanout
 from snnc.simulation.engine.lanes import OWN, START
+from snnc.simulation.engine.large import Sorted, is_sorted
 from snnc.simulation.engine.sums import Feed, Summed, summed, table
 from snnc.simulation.engine.symbolic_step import Step, trace
 from snnc.simulation.engine.taps import Ints, narrowest, reach
@@ -37,6 +38,7 @@ class Input:
     src: str
     part: Part
     message_bits: int
+    sorted: Sorted | None = None  # the connection, if it is one of a large network
 
     @cached_property
     def feed(self) -> Feed:
@@ -80,7 +82,9 @@ class Layer:
     @cached_property
     def current(self) -> tuple[int, int]:
         """The least and the most that the summed input of a neuron can be, in weight units."""
-        ends = [[self.numeric.shift(end, i.part.op.exponent) for end in reach(i.part, i.message_bits)] for i in self.inputs]
+        apart = [i for i in self.inputs if not i.sorted]
+        ends = [[self.numeric.shift(end, i.part.op.exponent) for end in reach(i.part, i.message_bits)] for i in apart]
+        ends += [[*c.reach] for c in self.sorted]
         return sum(low for low, _ in ends), sum(high for _, high in ends)
 
     @cached_property
@@ -93,9 +97,17 @@ class Layer:
         return trace(self.population.neuron, self.current, self.numeric, scale)
 
     @cached_property
+    def sorted(self) -> tuple[Sorted, ...]:
+        """The connections of a large network that end in it."""
+        return tuple(dict.fromkeys(i.sorted for i in self.inputs if i.sorted))
+
+    @cached_property
     def fanouts(self) -> tuple[Fanout, ...]:
         """The synapses of each input by what they meet."""
-        return tuple(fanout(i.part, self.current_type, i.message_bits) for i in self.inputs)
+        sorted_parts = {c: iter(c.fanouts()) for c in self.sorted}
+        return tuple(
+            next(sorted_parts[i.sorted]) if i.sorted else fanout(i.part, self.current_type, i.message_bits) for i in self.inputs
+        )
 
     @cached_property
     def current_type(self) -> Any:
@@ -186,7 +198,12 @@ def plan(net: Network) -> Program:
 
 
 def _layer(net: Network, p: Population, numeric: Fixed) -> Layer:
-    return Layer(p, numeric, tuple(Input(c.src, part, net[c.src].sent_bits) for c in net.into(p.name) for part in parts(c)))
+    inputs = list[Input]()
+    for c in net.into(p.name):
+        bits = net[c.src].sent_bits
+        large = Sorted(c, bits) if is_sorted(net, c) else None
+        inputs += (Input(c.src, part, bits, large) for part in (large.parts if large else parts(c)))
+    return Layer(p, numeric, tuple(inputs))
 
 
 def _board(layers: Sequence[Layer]) -> Board:
@@ -200,7 +217,7 @@ def _board(layers: Sequence[Layer]) -> Board:
         if feed.key not in first:
             first[feed.key], end = end, end + feed.rows
     sums_of: dict[str, list[Summed]] = {}
-    for layer in layers:
+    for layer in (layer for layer in layers if not layer.sorted):  # what is large never pays samples side by side
         sums = []
         for i in layer.inputs:
             sums.append(summed(i.part, i.feed, first[i.feed.key], end, i.message_bits))
