@@ -30,8 +30,8 @@ class Fanout:
     """
 
     inputs: Ints  # (n_src,): the input that a source neuron is or is pooled to, -1 for none
-    starts: NDArray[np.uint64]
-    of: NDArray[np.uint32]  # unsigned, so that numba need not look for -1
+    starts: NDArray[Any]  # unsigned, as are those of ``of``, so that numba need not look for -1
+    of: NDArray[Any]
     values: NDArray[Any]  # of the type of the current; of one that holds the sums, if they are to be shifted down
     up: Ints
     left: Ints
@@ -107,7 +107,7 @@ def delivering(version: str) -> Any:
                         bits &= bits - np.uint64(1)
                         to, message = inputs[at], into.dtype.type(messages[sent + at])
                         if to >= 0 and len(up) == 0:
-                            _send(message, starts[to], starts[to + 1], of, values, into, here)
+                            _send(message, np.uint64(starts[to]), np.uint64(starts[to + 1]), of, values, into, here)
                         elif to >= 0:
                             _stamp(message, to, starts, of, values, up, left, geometry, into, here)
 

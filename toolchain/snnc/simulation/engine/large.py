@@ -17,17 +17,18 @@ from snnc.ops.dense import Dense
 from snnc.simulation.engine.events import NOWHERE, Fanout
 
 LARGE = 1 << 22  # synapses from which on a network is large
+PAIRS = 16  # of a delay and a source for each synapse at most
 _NONE = np.zeros(0, np.int32)
 
 
 def is_sorted(net: Network, c: Connection) -> bool:
     """Tell whether a connection is one for `Sorted`: of a large network, dense, with sums that are not shifted down, and with
-    more synapses than there are pairs of a delay and a source."""
+    synapses for a part of all pairs of a delay and a source that is worth a table of those."""
     plain = isinstance(c.op, Dense) and c.op.pool is None and c.axon_delays is None and c.op.exponent >= 0
     if not plain or sum(each.op.synapses.count for each in net.connections) <= LARGE:
         return False
     low, high = c.op.synapses.delay_extremes() or (0, 0)
-    return (high - low + 1) * c.op.n_src <= c.op.synapses.count
+    return (high - low + 1) * c.op.n_src <= PAIRS * c.op.synapses.count
 
 
 class OfDelay(Synapses):
@@ -80,10 +81,11 @@ class Sorted:
         return self._synapses.delay_extremes() or (0, 0)
 
     @cached_property
-    def _starts(self) -> NDArray[np.uint64]:
+    def _starts(self) -> NDArray[Any]:
         """Where the synapses of each source begin among those of each delay, the shortest first: (delays, n_src + 1)."""
         low, high = self._delays
-        counts = np.zeros((high - low + 1, self._synapses.shape[1] + 1), np.uint64)
+        dtype = np.uint32 if self._synapses.count < 1 << 32 else np.uint64
+        counts = np.zeros((high - low + 1, self._synapses.shape[1] + 1), dtype)
         self._follow(lambda block, _: _count(block.indices, _delays(block), block.values, low, counts))
         return np.cumsum(counts, axis=1, out=counts)
 
@@ -113,7 +115,7 @@ class Sorted:
         begin = np.cumsum(sizes) - sizes
         of = np.empty(sizes.sum(), np.uint16 if self._synapses.shape[0] <= 1 << 16 else np.uint32)
         values = np.empty(len(of), type_for(*(int(end) << exponent for end in self._synapses.extremes())))
-        free = self._starts[:, :-1].astype(np.int64) + begin[:, None]
+        free = self._starts[:, :-1] + begin[:, None].astype(self._starts.dtype)
         self._follow(
             lambda block, first: _place(
                 block.indptr, block.indices, _delays(block), block.values, (low, first, exponent), free, of, values
@@ -140,7 +142,7 @@ def _count(indices, delays, values, low, counts):  # type: ignore[no-untyped-def
     """Count synapses with a weight in ``counts`` (delays, sources + 1), one place further on than their source."""
     for k in range(len(indices)):
         if values[k]:
-            counts[delays[k] - low if len(delays) else 0, indices[k] + 1] += np.uint64(1)
+            counts[delays[k] - low if len(delays) else 0, indices[k] + 1] += 1
 
 
 @compiled
