@@ -1,8 +1,9 @@
 """How time and memory grow with the synapses: quantise, check and map the cortical microcircuit, and a network of 1.15e9 neurons.
 
 The microcircuit (`examples/microcircuit.py`) with as many neurons as make 1e6, 1e7, 1e8 and 2.9e8 synapses, the last at full
-density, given by rules on Hala Point; the first two with every synapse stored, too. Then `examples/hala_point.toml`. Each stage
-is a process of its own, so that its memory is. Seconds are those of the processor (`cpu_s`) and of the clock.
+density, given by rules on Hala Point; the first three with every synapse stored, too. Then `examples/hala_point.toml`. Each stage
+is a process of its own, so that its memory is. Seconds are those of the processor (`cpu_s`) and of the clock. ``base_gb`` is the
+peak of the same stage for a network of ten thousand synapses: Python, NumPy, numba and snnc.
 
     python benchmarks/scale.py [--only rules,stored,tiles,simulate] [--json FILE] [--figure FILE]
 
@@ -43,7 +44,8 @@ from snnc.simulation import engine  # noqa: E402
 Row = dict[str, Any]
 FULL = 287_862_312  # synapses at full density
 SIZES = (10**6, 10**7, 10**8, FULL)
-STORED = SIZES[:2]
+STORED = SIZES[:3]
+TINY = 10**4
 SYSTEM, STRATEGY, STEPS = "hala_point", "greedy", 100
 TILED = "tiles"
 
@@ -107,29 +109,38 @@ def measured(kind: str, synapses: int, stages: tuple[str, ...]) -> Row:
         "neurons": sum(p.size for p in net.populations if p.neuron), "load": os.getloadavg()[0], "commit": _commit(),
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.snnc"
+        path, tiny = Path(folder) / "network.snnc", Path(folder) / "tiny.snnc"
         store.save(net, path)
+        del net
+        if kind == "stored":
+            store.save(built(kind, TINY), tiny)
         row["file_bytes"] = path.stat().st_size
         for name in stages:
-            command = [sys.executable, __file__, "--stage", name, "--network", str(path)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            row[name] = json.loads(done.stdout) if done.returncode == 0 else {"failed": done.stderr.strip().splitlines()[-1]}
+            row[name] = _run(name, path) | ({"base_gb": _run(name, tiny).get("peak_gb")} if kind == "stored" else {})
             print(json.dumps({**{key: row[key] for key in ("kind", "synapses")}, name: row[name]}), file=sys.stderr, flush=True)
+        row["fixed_file_bytes"] = path.with_suffix(".fixed").stat().st_size
     return row
+
+
+def _run(name: str, path: Path) -> Row:
+    """Return what a stage tells in a process of its own."""
+    command = [sys.executable, __file__, "--stage", name, "--network", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return json.loads(done.stdout) if done.returncode == 0 else {"failed": done.stderr.strip().splitlines()[-1]}
 
 
 def _commit() -> str:
     return subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
 
 
-def rows(only: list[str]) -> Iterator[Row]:
+def rows(only: list[str], most: int) -> Iterator[Row]:
     basic = ("quantise", "check", "map")
     if "rules" in only:
-        for synapses in SIZES:
+        for synapses in (n for n in SIZES if n <= most):
             yield measured("rules", synapses, (*basic, "simulate") if "simulate" in only else basic)
     if "stored" in only:
-        for synapses in STORED:
-            yield measured("stored", synapses, basic)
+        for synapses in (n for n in STORED if n <= most):
+            yield measured("stored", synapses, (*basic, "simulate"))
     if "tiles" in only:
         yield measured(TILED, 0, basic)
 
@@ -143,7 +154,18 @@ def slope(made: list[Row], name: str, what: str) -> float:
 
 def table(made: list[Row]) -> str:
     """Return the rows as a table of a document."""
-    head = ["synapses", "neurons", "kind", "stage", "cores", "processor, s", "clock, s", "peak GB", "bytes a synapse"]
+    head = [
+        "synapses",
+        "neurons",
+        "kind",
+        "stage",
+        "cores",
+        "processor, s",
+        "clock, s",
+        "peak GB",
+        "of it base",
+        "bytes a synapse",
+    ]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in made:
         for name in STAGES:
@@ -151,10 +173,12 @@ def table(made: list[Row]) -> str:
                 continue
             start = f"| {row['synapses']:,} | {row['neurons']:,} | {row['kind']} | {name} |"
             if "failed" in of:
-                lines.append(f"{start} {of['failed']} | | | | |")
+                lines.append(f"{start} {of['failed']} | | | | | |")
                 continue
-            each = of["peak_gb"] * 1e9 / row["synapses"]
-            cells = (of.get("cores") or "", f"{of['cpu_s']:.1f}", f"{of['clock_s']:.1f}", f"{of['peak_gb']:.2f}", f"{each:.2g}")
+            base = of.get("base_gb")
+            each = f"{(of['peak_gb'] - (base or 0)) * 1e9 / row['synapses']:.2g}"
+            times = (of.get("cores") or "", f"{of['cpu_s']:.1f}", f"{of['clock_s']:.1f}")
+            cells = (*times, f"{of['peak_gb']:.2f}", f"{base:.2f}" if base else "", each)
             lines.append(f"{start} {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
 
@@ -183,6 +207,7 @@ def figure(made: list[Row], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure how the stages grow.")
     parser.add_argument("--only", default="rules,stored,tiles,simulate")
+    parser.add_argument("--most", type=int, default=FULL, help="synapses of rules and stored networks, at most")
     parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
     parser.add_argument("--network", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--json", type=Path, help="write the rows here; those of other kinds stay")
@@ -193,7 +218,7 @@ def main() -> None:
         return
     there: Row = json.loads(options.json.read_text()) if options.json and options.json.exists() else {"rows": []}
     made = {(row["kind"], row["synapses"]): row for row in there["rows"]}
-    for row in rows(options.only.split(",")):
+    for row in rows(options.only.split(","), options.most):
         made[row["kind"], row["synapses"]] = row
         if options.json:
             machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
