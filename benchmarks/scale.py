@@ -3,7 +3,7 @@
 The microcircuit (`examples/microcircuit.py`) with as many neurons as make 1e6, 1e7, 1e8 and 2.9e8 synapses, the last at full
 density, given by rules on Hala Point; the first three with every synapse stored, too. Then `examples/hala_point.toml`. Each stage
 is a process of its own, so that its memory is. Seconds are those of the processor (`cpu_s`) and of the clock. ``base_gb`` is the
-peak of the same stage for a network of ten thousand synapses: Python, NumPy, numba and snnc.
+peak of the same stage for a network of 1e5 synapses: Python, NumPy, numba and snnc.
 
     python benchmarks/scale.py [--only rules,stored,tiles,simulate] [--json FILE] [--figure FILE]
 
@@ -45,7 +45,7 @@ Row = dict[str, Any]
 FULL = 287_862_312  # synapses at full density
 SIZES = (10**6, 10**7, 10**8, FULL)
 STORED = SIZES[:3]
-TINY = 10**4
+TINY = 10**5
 SYSTEM, STRATEGY, STEPS = "hala_point", "greedy", 100
 TILED = "tiles"
 

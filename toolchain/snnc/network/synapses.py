@@ -199,6 +199,10 @@ class Synapses:
 
         Both have shape (synapses of ``places``,). Nothing is made dense.
         """
+        if places.count > SLICE and self.shape[0] > 1:
+            parts = [self.block(*rows).at(places.block(*rows)) for rows in places.slices()]
+            values, exists = (np.concatenate(each) for each in zip(*parts, strict=True))
+            return values, exists
         ours, theirs = (s.rows * self.shape[1] + s.indices for s in (self, places))
         found = np.minimum(np.searchsorted(ours, theirs), max(len(ours) - 1, 0))
         exists = ours[found] == theirs if len(ours) else np.zeros(len(theirs), np.bool_)

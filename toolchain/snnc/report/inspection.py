@@ -15,6 +15,7 @@ from snnc.network.connectivity import parameter_connectivity, synapse_connectivi
 from snnc.network.latency import latency
 from snnc.network.model import Connection, Network, Population, Stage
 from snnc.network.op import weight_grid
+from snnc.network.synapses import Synapses
 from snnc.network.tiling import one_tile
 from snnc.passes.quantise import recorded, scales
 from snnc.passes.scaling import decode_parameter, decode_weights
@@ -128,7 +129,7 @@ def inspect(net: Network, against: Network | None = None) -> Inspection:
         ['fc1', 'fc2']
     """
     net = one_tile(net)
-    floats = _floats(net, one_tile(against)) if against else {}
+    weights, floats = _floats(net, one_tile(against)) if against else ({}, {})
     return Inspection(
         net.name,
         f"fixed ({net.numeric.profile})" if isinstance(net.numeric, Fixed) else "float",
@@ -136,7 +137,7 @@ def inspect(net: Network, against: Network | None = None) -> Inspection:
         synapse_connectivity(net),
         _populations(net),
         {p.neuron.model(): p.neuron.answers() for p in net.populations if p.neuron},
-        tuple(_connection(c, net, floats.get(c.name)) for c in net.connections),
+        tuple(_connection(c, net, weights.get(c.name)) for c in net.connections),
         tuple(_parameter(p, name, net, floats.get(f"{p.name}.{name}")) for p in net.populations for name in _names(p)),
         net.done,
     )
@@ -146,24 +147,23 @@ def _names(p: Population) -> tuple[str, ...]:
     return tuple(p.neuron.parameters()) if p.neuron else ()
 
 
-def _floats(net: Network, source: Network) -> dict[str, NDArray[Any]]:
-    """Return the floats behind each connection's synapses and each population's parameters."""
+def _floats(net: Network, source: Network) -> tuple[dict[str, Synapses], dict[str, NDArray[Any]]]:
+    """Return the synapses of floats behind each connection, and the floats behind each population's parameters."""
     if isinstance(source.numeric, Fixed):
         raise NetworkError("is fixed-point itself", where=f"network {source.name!r}", fix="name the float network")
     wires, populations = {c.name: c for c in source.connections}, {p.name: p for p in source.populations}
-    floats = {}
+    weights, floats = dict[str, Synapses](), dict[str, NDArray[Any]]()
     for c in net.connections:
         wire = wires.get(c.name)
         if wire is None or _shape(wire) != _shape(c):
             raise NetworkError(f"has no connection {c.name!r} of this shape", where=f"network {source.name!r}")
-        ours, theirs = c.op.synapses, wire.op.synapses
-        floats[c.name], _ = theirs.sample().at(ours.sample()) if ours.count == theirs.count else theirs.at(ours)
+        weights[c.name] = wire.op.synapses
     for p in net.populations:
         other = populations.get(p.name)
         if other is None or type(other.neuron) is not type(p.neuron) or other.size != p.size:
             raise NetworkError(f"has no population {p.name!r} of this kind", where=f"network {source.name!r}")
         floats |= {f"{p.name}.{name}": getattr(other.neuron, name) for name in _names(p)}
-    return floats
+    return weights, floats
 
 
 def _shape(c: Connection) -> tuple[Any, ...]:
@@ -194,7 +194,10 @@ def _populations(net: Network) -> tuple[PopulationFacts, ...]:
     )
 
 
-def _connection(c: Connection, net: Network, floats: NDArray[Any] | None) -> ConnectionFacts:
+def _connection(c: Connection, net: Network, theirs: Synapses | None) -> ConnectionFacts:
+    ours, floats = c.op.synapses, None
+    if theirs is not None:
+        floats, _ = theirs.sample().at(ours.sample()) if ours.count == theirs.count else theirs.at(ours)
     all_known = floats is not None and len(floats) == c.op.synapses.count
     op, scale = c.op if all_known else replace(c.op, synapses=c.op.synapses.sample()), scales(net).get(c.dst)
     values, fixed = op.synapses.values, isinstance(net.numeric, Fixed)
