@@ -1,6 +1,7 @@
 """Grad R: one step by hand, pruned synapses move and grow back, the connectivity is reached exactly and stays."""
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -170,10 +171,12 @@ def test_the_pull_by_hand():
     (0.05, r 0.9): 0.3 * (1 - 0.05 / 0.2) = 0.225, but the centre is 0.15 below. (0.1, r 1.4): 0.2 * (1 - 0.15 / 0.2) = 0.05.
     (0.5, r 0.9): out of reach. Pruned: 0.01 towards -0.1. (0.05, r 0): a stiffness of 0.1, as far as the centre again.
     """
-    pull = Pull(strength=0.3, reach=0.2, weak=0.01, centre=-0.1, slope=1.0, floor=0.1)
+    pull = Pull(strength=0.3, reach=0.2, weak=0.01, centre=-0.1, cap=math.inf, floor=0.1)
     theta = torch.tensor([0.05, 0.1, 0.5, -0.05, -0.2, 0.05], dtype=torch.float64)
     r = torch.tensor([0.9, 1.4, 0.9, 0.3, 0.3, 0.0], dtype=torch.float64)
     assert pull.on(theta, r).tolist() == pytest.approx([0.15, 0.05, 0, 0.01, -0.01, 0.15])
+    pull = pull._replace(cap=0.9, steady=0.02)  # (0.1, r 1.4) now: 0.3 * (1 - 0.1 / 0.2) = 0.15, and 0.02 on all that exist
+    assert pull.on(theta, r).tolist() == pytest.approx([0.17, 0.17, 0.02, 0.01, -0.01, 0.17])
 
 
 def test_synapses_that_the_loss_does_not_hear_go_first():

@@ -266,10 +266,13 @@ class PruneConfig(TorchConfig):
         "For grad_r. schedule: the pull on the weights is set so that the connectivity is reached exactly; "
         "paper: the fixed prior of the publication, which does not reach it.",
     )
-    alpha: float | None = setting(None, "Strength of grad_r's prior of the paper, or of deep_r's L1 pull.", low=1e-12, high=1000)
+    alpha: float | None = setting(
+        None, "Pull of grad_r on every synapse, in learning rates, or of deep_r's L1.", low=1e-12, high=1000
+    )
     reach: float | None = setting(
         None,
-        "For grad_r's schedule: pull on synapses up to this many times as important as the last one to be pruned (default 1.5).",
+        "For grad_r's schedule: pull on synapses up to this many times as important as the last one to be pruned "
+        "(default: 1000 where neurons keep 50 synapses or more, on average, else 1.5).",
         low=1.01,
         high=1000,
     )

@@ -28,7 +28,7 @@ def applies(p: Tensor) -> bool:
 def rewire(p: Tensor, state: dict[str, Any], group: dict[str, Any], pull: tuple[float, ...]) -> bool:
     """Move theta by Adam on the redefined gradient and by Grad R's prior; p = sign * max(theta, 0).
 
-    ``pull`` = (strength, reach, weak, centre, slope, floor), as `snnc.training.methods.grad_r.Pull` says.
+    ``pull`` = (strength, reach, weak, centre, cap, floor, steady), as `snnc.training.methods.grad_r.Pull` says.
     ``state`` holds exp_avg, exp_avg_sq, theta and sign, of p's shape; ``group`` lr, betas, eps and step, which counts from 1.
     Returns whether a theta is above 0.
     """
@@ -47,10 +47,10 @@ def step(p: Tensor, state: dict[str, Any], group: dict[str, Any], mask: Tensor |
     return stepped
 
 
-def masked(p: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-    """Move the weights by Adam where ``state["mask"]`` is 1; the others become exactly 0."""
+def masked(p: Tensor, state: dict[str, Any], group: dict[str, Any], steady: float = 0.0) -> None:
+    """Move the weights by Adam, and by ``steady`` towards 0, where ``state["mask"]`` is 1; the others become exactly 0."""
     arrays = (*_moments(p, state), _flat(state["mask"]), _flat(p))
-    split(kernels().adam_masked, p.numel(), p.numel(), *arrays, _adam(group))
+    split(kernels().adam_masked, p.numel(), p.numel(), *arrays, _adam(group), np.float32(steady))
 
 
 def _moments(p: Tensor, state: dict[str, Any]) -> tuple[NDArray[np.float32], ...]:

@@ -120,7 +120,7 @@ def adam_rewire(first, last, gradient, mean, square, theta, sign, weight, adam, 
 
     ``adam`` as in `_adam`, ``prior`` as in `fused_adam.rewire`. ``alive[0]`` becomes 1 if a theta is above 0.
     """
-    strength, reach, weak, centre, slope, floor = prior
+    strength, reach, weak, centre, cap, floor, steady = prior
     fade = strength / reach
     step, root = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     any_alive = False
@@ -131,8 +131,8 @@ def adam_rewire(first, last, gradient, mean, square, theta, sign, weight, adam, 
         for i in range(end - start):
             was = th[i]
             inner = weak if was > centre else (-weak if was < centre else ZERO)
-            outer = min(max(strength / (slope * root[i] + floor) - was * fade, ZERO), max(was - centre, weak))
-            now = was - s[i] * step[i] - (outer if was > ZERO else inner)
+            outer = min(max(strength / (min(root[i], cap) + floor) - was * fade, ZERO), max(was - centre, weak))
+            now = was - s[i] * step[i] - (outer + steady if was > ZERO else inner)
             th[i] = now
             any_alive |= now > ZERO
             w[i] = ZERO if now <= ZERO else s[i] * now  # NaN passes, to be seen
@@ -158,15 +158,18 @@ def adam_step(first, last, gradient, mean, square, mask, step, adam):  # type: i
 
 
 @compiled
-def adam_masked(first, last, gradient, mean, square, mask, weight, adam):  # type: ignore[no-untyped-def]
-    """Apply one step of Adam to the weights that exist; all others stay 0, while their moments are updated."""
+def adam_masked(first, last, gradient, mean, square, mask, weight, adam, steady):  # type: ignore[no-untyped-def]
+    """Apply one step of Adam to the weights that exist, and pull them towards 0 by ``steady``; all others stay 0, while their
+    moments are updated.
+    """
     step, root = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     for start in range(first, last, BLOCK):
         end = min(start + BLOCK, last)
         _adam(gradient[start:end], mean[start:end], square[start:end], adam, root, step)
         m, w = mask[start:end], weight[start:end]
         for i in range(end - start):
-            w[i] = (w[i] - step[i]) * m[i]
+            down = steady if w[i] > ZERO else (-steady if w[i] < ZERO else ZERO)
+            w[i] = (w[i] - step[i] - down) * m[i]
 
 
 @compiled

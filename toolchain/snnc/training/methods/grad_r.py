@@ -13,8 +13,10 @@ lies far below every theta, and what is reached depends on strength times steps.
   squared gradient that Adam keeps. So theta * r decides who goes first, which is what the loss rises by without the synapse
   (as in Theis et al., "Faster gaze prediction with dense networks and Fisher pruning", arXiv 1801.05787); synapses of
   neurons that nothing listens to have no gradient, and go at once; and layers can be compared;
-- the pull reaches only up to ``reach`` times the largest theta * r that is to go, so that synapses that matter keep their
-  weight (the slope of Zhang's minimax concave penalty, Annals of Statistics 38, 2010);
+- where few synapses are to stay, the pull reaches only up to ``reach`` times the largest theta * r that is to go, so that
+  synapses that matter keep their weight (the slope of Zhang's minimax concave penalty, Annals of Statistics 38, 2010); where
+  many are, nearly all of a layer are pulled alike, and weakly to the end, as by the publication's prior: else the network fits
+  its training set too well;
 - the pull on a pruned theta is a fraction of the learning rate towards a centre close below 0, so that it does not sink to
   where no gradient brings it back from;
 - then the synapses settle: exactly the number asked for is kept, and the kept weights train on. A few go on changing places:
@@ -35,34 +37,48 @@ from snnc.training.pruning.optimizer import FAINT, PruningOptimizer
 from snnc.training.pruning.quota import Budget, cut, highest
 from snnc.training.settings import Prior
 
-REACH = 1.5  # times the largest theta * r that is to go: up to this the prior pulls
 CENTRE = -1.0  # of a layer's scale: around this pruned theta gather
 PRUNED_PULL = 0.1  # of the learning rate: the most that the prior moves a pruned theta in a step
-FLOOR = 0.01  # of a layer's root mean squared gradient: what is added to r, so that no pull is infinite
 RENEWED = 0.02  # of the settled synapses: the most that change places at a time
 RENEW_LOOKS = 5  # looks from one time to the next
+PAPER_ALPHA = 1e-3  # the publication's strength of the prior
+
+
+class Shape(NamedTuple):
+    """The form of the prior, by how many synapses are to stay."""
+
+    floor: float  # of a layer's root mean squared gradient: what is added to r, so that no pull is infinite
+    cap: float  # of the same: from this r on synapses count alike
+    reach: float  # times the largest theta * r that is to go: up to this the prior pulls
+    alpha: float  # of the learning rate: the pull on every synapse, to the end
+
+
+MANY = 50  # synapses of a neuron (of a channel, where weights are shared) to keep, on average: from here on the prior is WIDE
+WIDE = Shape(floor=0.001, cap=0.1, reach=1000.0, alpha=1e-2)
+NARROW = Shape(floor=0.01, cap=math.inf, reach=1.5, alpha=0.0)
 
 
 class Pull(NamedTuple):
     """The prior's change of theta in a step: down for synapses that exist, towards the centre for pruned ones.
 
-    With stiffness = slope * r + floor: strength / stiffness * max(0, 1 - theta * stiffness / reach), but no further than the
-    centre; below 0 ``weak``.
+    With stiffness = min(r, cap) + floor: strength / stiffness * max(0, 1 - theta * stiffness / reach), but no further than the
+    centre, and ``steady`` besides; below 0 ``weak``.
     """
 
     strength: float
     reach: float
     weak: float
     centre: float
-    slope: float
+    cap: float
     floor: float
+    steady: float = 0.0
 
     def on(self, theta: Tensor, r: Tensor) -> Tensor:
         """Return what is subtracted from each theta; ``r`` is the root of its mean squared gradient."""
-        stiffness = self.slope * r + self.floor
+        stiffness = r.clamp(max=self.cap) + self.floor
         strong = (self.strength / stiffness - theta * (self.strength / self.reach)).clamp(min=0)
         strong = torch.minimum(strong, (theta - self.centre).clamp(min=self.weak))
-        return torch.where(theta > 0, strong, self.weak * torch.sign(theta - self.centre))
+        return torch.where(theta > 0, strong + self.steady, self.weak * torch.sign(theta - self.centre))
 
 
 class GradR(PruningOptimizer):
@@ -72,8 +88,10 @@ class GradR(PruningOptimizer):
     Args:
         args: Parameter groups, those to prune marked ``"prune": True``: what `snnc.optim.parameter_groups` makes of a module.
         prior: "schedule" reaches the connectivity exactly; "paper" is the publication's prior.
-        alpha: Strength of the prior "paper".
-        reach: Of the schedule: pull on synapses up to this many times as important as the last that is to go.
+        alpha: Pull on every synapse, in learning rates: the strength of the prior "paper" (default 0.001); of the schedule, what
+            goes on to the end (default by how many synapses stay: `WIDE` or `NARROW`).
+        reach: Of the schedule: pull on synapses up to this many times as important as the last that is to go (default
+            by the same).
         **common: ``connectivity`` (part of the weights to keep), ``steps`` (of the optimizer, to come), ``lr``, ``betas``,
             ``eps``, ``rewire`` (part of the steps after which the synapses settle), ``seed``.
 
@@ -94,8 +112,10 @@ class GradR(PruningOptimizer):
 
     OPTIONS: ClassVar[tuple[str, ...]] = ("prior", "alpha", "reach")
 
-    def __init__(self, *args: Any, prior: Prior = "schedule", alpha: float = 1e-3, reach: float = REACH, **common: Any) -> None:
-        self._prior, self._alpha, self._reach = prior, alpha, reach
+    def __init__(
+        self, *args: Any, prior: Prior = "schedule", alpha: float | None = None, reach: float | None = None, **common: Any
+    ) -> None:
+        self._prior, self._alpha, self._reach = prior, PAPER_ALPHA if prior == "paper" and alpha is None else alpha, reach
         super().__init__(*args, **common)
 
     @property
@@ -105,7 +125,7 @@ class GradR(PruningOptimizer):
     def _check(self) -> None:
         super()._check()
         for budget in self._budgets:
-            if self._prior == "paper" and (budget.connectivity > 0.5 or self._alpha <= 0):
+            if self._prior == "paper" and (budget.connectivity > 0.5 or self._alpha <= 0):  # type: ignore[operator]
                 raise ConfigError(
                     f"the paper's prior has no centre for connectivity {budget.connectivity:g} and alpha {self._alpha:g}",
                     fix="use a connectivity up to 0.5 and an alpha above 0, or prior='schedule'",
@@ -115,11 +135,21 @@ class GradR(PruningOptimizer):
         for group in self.param_groups:
             group["reach"] = math.inf
         for p in self.pruned:
-            self.state[p]["floor"] = 0.0
+            self.state[p].update(floor=0.0, cap=math.inf)
 
     def _exists(self, p: Tensor) -> Tensor:
         mask: Tensor = self.state[p]["theta"] > 0
         return mask
+
+    def _shape(self, number: int) -> Shape:
+        """Return the form of the prior for a budget, with what the user has set."""
+        budget = next(budget for budget in self._budgets if budget.number == number)
+        shape = WIDE if budget.target >= MANY * sum(p.shape[0] for p in budget.params) else NARROW
+        set_by_user = {"reach": self._reach, "alpha": self._alpha}
+        return shape._replace(**{key: value for key, value in set_by_user.items() if value is not None})
+
+    def _steady(self, group: dict[str, Any]) -> float:
+        return float(group["lr"] * self._shape(group["budget"]).alpha)
 
     def _renew(self, step: int) -> None:
         """Exchange, every few steps, the weakest synapses for the pruned ones with the strongest gradient."""
@@ -146,7 +176,8 @@ class GradR(PruningOptimizer):
     def _score(self, p: Tensor) -> Tensor:
         """Return how much the loss rises without the synapse, up to a factor that all have in common."""
         state = self.state[p]
-        score: Tensor = state["theta"] * (self._r(p, self.param_groups[0]) + state["floor"])
+        r = self._r(p, self.param_groups[0]).clamp_(max=state["cap"])
+        score: Tensor = state["theta"] * (r + state["floor"])
         return score
 
     def _r(self, p: Tensor, group: dict[str, Any]) -> Tensor:
@@ -163,14 +194,16 @@ class GradR(PruningOptimizer):
         """
         if self._prior == "paper" or self.param_groups[0]["step"] == 0:
             return
-        for p in self.pruned:
-            self.state[p]["floor"] = FLOOR * float(self._r(p, self.param_groups[0]).square().mean().sqrt())
         for budget in self._budgets:
+            shape = self._shape(budget.number)
+            for p in budget.params:
+                typical = float(self._r(p, self.param_groups[0]).square().mean().sqrt())
+                self.state[p].update(floor=shape.floor * typical, cap=shape.cap * typical if typical else math.inf)
             farthest = max(0.0, cut([self._score(p) for p in budget.params], budget.scheduled(done)))
             for group in self.param_groups:
                 if group["budget"] == budget.number:
-                    group["reach"] = self._reach * farthest
-                    group["pull"] = group["reach"] * math.log(self._reach / (self._reach - 1)) / self._look_steps
+                    group["reach"] = shape.reach * farthest
+                    group["pull"] = group["reach"] * math.log(shape.reach / (shape.reach - 1)) / self._look_steps
 
     def _rewire(self, p: Parameter, group: dict[str, Any]) -> None:
         """Move every theta by the redefined gradient, pruned ones too, and pull it towards its centre by the prior."""
@@ -191,12 +224,13 @@ class GradR(PruningOptimizer):
     def _pull(self, group: dict[str, Any], state: dict[str, Any]) -> Pull:
         """Return the paper's Laplace prior, with centre ln(2 - 2 * sparsity) / alpha, the same for all; or snnc's own."""
         if self._prior == "paper":
+            assert self._alpha is not None  # noqa: S101 - for the type checker: PAPER_ALPHA, if nothing else
             strength = group["lr"] * self._alpha
             return Pull(strength, math.inf, strength, math.log(2 * group["connectivity"]) / self._alpha, 0.0, 1.0)
-        centre = CENTRE * float(state["scale"])
+        centre, steady = CENTRE * float(state["scale"]), self._steady(group)
         if group["pull"] == 0 or state["floor"] == 0:
-            return Pull(0.0, math.inf, 0.0, centre, 0.0, 1.0)
-        return Pull(group["pull"], group["reach"], PRUNED_PULL * group["lr"], centre, 1.0, state["floor"])
+            return Pull(0.0, math.inf, 0.0, centre, 0.0, 1.0, steady)
+        return Pull(group["pull"], group["reach"], PRUNED_PULL * group["lr"], centre, state["cap"], state["floor"], steady)
 
 
 METHOD = GradR

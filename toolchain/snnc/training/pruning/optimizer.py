@@ -169,6 +169,10 @@ class PruningOptimizer(torch.optim.Optimizer):
     def _renew(self, step: int) -> None:
         """Act after each step of the settled synapses, when all layers have moved; ``step`` counts from 1."""
 
+    def _steady(self, group: dict[str, Any]) -> float:
+        """Return how far each settled weight is pulled towards 0 in a step."""
+        return 0.0
+
     def _kept(self, p: Parameter) -> Tensor:
         """Return the weights as they are when they are kept: none of them exactly 0."""
         state = self.state[p]
@@ -234,9 +238,10 @@ class PruningOptimizer(torch.optim.Optimizer):
         if not group["prune"]:
             p.sub_(self._adam(p, group))
         elif group["settled"] and fused_adam.applies(p):
-            fused_adam.masked(p, self.state[p], group)
+            fused_adam.masked(p, self.state[p], group, self._steady(group))
         elif group["settled"]:
-            p.sub_(self._adam(p, group)).mul_(self.state[p]["mask"])
+            down = p.sign() * self._steady(group)
+            p.sub_(self._adam(p, group)).sub_(down).mul_(self.state[p]["mask"])
         else:
             self._rewire(p, group)
 
