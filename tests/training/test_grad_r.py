@@ -192,6 +192,21 @@ def test_synapses_that_the_loss_does_not_hear_go_first():
     assert not optimizer.exists(p)[~heard].any()
 
 
+@pytest.mark.parametrize(("neurons", "lowest", "highest"), [(8, 0.4, 0.7), (80, 0.95, 1.0)])
+def test_who_goes_first_depends_on_how_many_synapses_a_neuron_keeps(neurons, lowest, highest):
+    """Half of 800 weights hear a weaker gradient. With 50 left to a neuron, size decides; with 5, size times gradient."""
+    torch.manual_seed(0)
+    p = nn.Parameter(torch.rand(neurons, 800 // neurons) + 0.5)
+    strength = torch.where(torch.arange(800).view_as(p) % 2 == 0, 0.3, 1.0)
+    optimizer = one_group(p, connectivity=0.5, steps=400, rewire=1.0)
+    for _ in range(400):
+        p.grad = torch.randn_like(p) * strength
+        optimizer.step()
+    pruned = ~optimizer.exists(p)
+    assert int(pruned.sum()) == 400
+    assert lowest <= float((pruned & (strength < 1)).sum() / pruned.sum()) <= highest
+
+
 def test_old_moments_bring_no_pruned_weight_back():
     task = Regression().run(150)
     assert task.optimizer.settled
