@@ -209,19 +209,19 @@ class Task:
         self.done += 1
 
     def values(self):
-        states = [self.optimizer.state[p][key] for p in self.layers for key in ("theta", "exp_avg", "exp_avg_sq", "mask")]
+        states = [self.optimizer.state[p][key] for p in self.layers for key in ("theta", "sign", "exp_avg", "exp_avg_sq", "mask")]
         return [p.detach() for p in self.layers] + states
 
 
 def pruned(steps):
-    """Weights, theta, moments and masks at the end."""
+    """Weights, theta, signs, moments and masks at the end."""
     task = Task()
     for _ in range(steps):
         task.step()
     return task.values()
 
 
-GRAD_R = ({"prior": "paper"}, {"connectivity": 0.01})
+GRAD_R = ({"prior": "paper"}, {"connectivity": 0.01}, {"connectivity": 0.6})
 
 
 @pytest.mark.parametrize("settings", [*GRAD_R, *({"method": name} for name in methods.names())], ids=str)

@@ -71,6 +71,22 @@ def test_a_pruned_synapse_grows_back_with_its_sign():
     assert (change.existing, change.pruned, change.regrown) == (2, 0, 1)
 
 
+@pytest.mark.parametrize(("connectivity", "after"), [(0.9, [-0.25, -0.15, -0.05, 0.05]), (0.5, [-0.35, -0.45, -0.55, -0.65])])
+def test_a_theta_below_its_centre_turns_where_many_stay(connectivity, after):
+    """60 weights of size 1, so the centre is -0.3; a step is 0.1. From -0.25 down to -0.35, which is -0.25 of the other sign."""
+    p = nn.Parameter(torch.ones(1, 60, dtype=torch.float64))
+    optimizer = one_group(p, connectivity=connectivity, alpha=1e-12, lr=0.1, betas=(0.0, 0.0))
+    optimizer.state[p]["theta"][0, 0] = -0.25
+    passed = []
+    for _ in after:
+        p.grad = torch.zeros_like(p)
+        p.grad[0, 0] = 1.0
+        optimizer.step()
+        passed.append(optimizer.state[p]["theta"][0, 0].item())
+    assert passed == pytest.approx(after)
+    assert p[0, 0].item() == pytest.approx(min(0.0, -after[-1]))
+
+
 def test_what_is_not_pruned_follows_torchs_adam():
     torch.manual_seed(0)
     ours, theirs, pruned = weight(0.3, -1.0, 0.0), weight(0.3, -1.0, 0.0), weight(1.0, 2.0)

@@ -28,7 +28,7 @@ def applies(p: Tensor) -> bool:
 def rewire(p: Tensor, state: dict[str, Any], group: dict[str, Any], pull: tuple[float, ...]) -> bool:
     """Move theta by Adam on the redefined gradient and by Grad R's prior; p = sign * max(theta, 0).
 
-    ``pull`` = (strength, reach, weak, centre, cap, floor, steady), as `snnc.training.methods.grad_r.Pull` says.
+    ``pull`` = (strength, reach, weak, centre, cap, floor, steady, turns), as `snnc.training.methods.grad_r.Pull` says.
     ``state`` holds exp_avg, exp_avg_sq, theta and sign, of p's shape; ``group`` lr, betas, eps and step, which counts from 1.
     Returns whether a theta is above 0.
     """

@@ -120,7 +120,7 @@ def adam_rewire(first, last, gradient, mean, square, theta, sign, weight, adam, 
 
     ``adam`` as in `_adam`, ``prior`` as in `fused_adam.rewire`. ``alive[0]`` becomes 1 if a theta is above 0.
     """
-    strength, reach, weak, centre, cap, floor, steady = prior
+    strength, reach, weak, centre, cap, floor, steady, turns = prior
     fade = strength / reach
     step, root = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     any_alive = False
@@ -133,6 +133,9 @@ def adam_rewire(first, last, gradient, mean, square, theta, sign, weight, adam, 
             inner = weak if was > centre else (-weak if was < centre else ZERO)
             outer = min(max(strength / (min(root[i], cap) + floor) - was * fade, ZERO), max(was - centre, weak))
             now = was - s[i] * step[i] - (outer + steady if was > ZERO else inner)
+            if turns > ZERO and now < centre:
+                s[i] = -s[i]
+                now = centre + centre - now
             th[i] = now
             any_alive |= now > ZERO
             w[i] = ZERO if now <= ZERO else s[i] * now  # NaN passes, to be seen

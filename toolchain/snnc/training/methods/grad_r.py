@@ -1,7 +1,7 @@
 """Grad R: pruning by gradient rewiring, as an optimizer for any training loop.
 
 Chen, Yu, Fang, Huang, Tian, "Pruning of Deep Spiking Neural Networks through Gradient Rewiring", IJCAI 2021,
-arXiv 2105.04916. A weight is w = s * max(theta, 0) with a fixed sign s; theta <= 0 is a pruned synapse. The gradient of
+arXiv 2105.04916. A weight is w = s * max(theta, 0) with a sign s; theta <= 0 is a pruned synapse. The gradient of
 theta is redefined as s * dL/dw for pruned synapses too, so that one that would help grows back (section 4.2). The prior on
 theta pulls it down outside Adam's normaliser, whose moments are those of dL/dw.
 
@@ -15,8 +15,8 @@ lies far below every theta, and what is reached depends on strength times steps.
   neurons that nothing listens to have no gradient, and go at once; and layers can be compared;
 - where few synapses are to stay, the pull reaches only up to ``reach`` times the largest theta * r that is to go, so that
   synapses that matter keep their weight (the slope of Zhang's minimax concave penalty, Annals of Statistics 38, 2010); where
-  many are, nearly all of a layer are pulled alike, and weakly to the end, as by the publication's prior: else the network fits
-  its training set too well;
+  many are, nearly all of a layer are pulled alike, and weakly to the end, as by the publication's prior, and pruned thetas come
+  back with the other sign from below their centre: else the network fits its training set too well;
 - the pull on a pruned theta is a fraction of the learning rate towards a centre close below 0, so that it does not sink to
   where no gradient brings it back from;
 - then the synapses settle: exactly the number asked for is kept, and the kept weights train on. A few go on changing places:
@@ -37,7 +37,6 @@ from snnc.training.pruning.optimizer import FAINT, PruningOptimizer
 from snnc.training.pruning.quota import Budget, cut, highest
 from snnc.training.settings import Prior
 
-CENTRE = -1.0  # of a layer's scale: around this pruned theta gather
 PRUNED_PULL = 0.1  # of the learning rate: the most that the prior moves a pruned theta in a step
 RENEWED = 0.02  # of the settled synapses: the most that change places at a time
 RENEW_LOOKS = 5  # looks from one time to the next
@@ -51,11 +50,13 @@ class Shape(NamedTuple):
     cap: float  # of the same: from this r on synapses count alike
     reach: float  # times the largest theta * r that is to go: up to this the prior pulls
     alpha: float  # of the learning rate: the pull on every synapse, to the end
+    centre: float  # of a layer's scale: around this pruned theta gather
+    turns: bool  # whether a theta that falls below the centre comes back from it with the other sign
 
 
 MANY = 50  # synapses of a neuron (of a channel, where weights are shared) to keep, on average: from here on the prior is WIDE
-WIDE = Shape(floor=0.001, cap=0.1, reach=1000.0, alpha=1e-2)
-NARROW = Shape(floor=0.01, cap=math.inf, reach=1.5, alpha=0.0)
+WIDE = Shape(floor=0.001, cap=0.1, reach=1000.0, alpha=1e-2, centre=-0.3, turns=True)
+NARROW = Shape(floor=0.01, cap=math.inf, reach=1.5, alpha=0.0, centre=-1.0, turns=False)
 
 
 class Pull(NamedTuple):
@@ -72,6 +73,7 @@ class Pull(NamedTuple):
     cap: float
     floor: float
     steady: float = 0.0
+    turns: bool = False
 
     def on(self, theta: Tensor, r: Tensor) -> Tensor:
         """Return what is subtracted from each theta; ``r`` is the root of its mean squared gradient."""
@@ -215,6 +217,9 @@ class GradR(PruningOptimizer):
             step = self._adam(p, group)
             down = pull.on(theta, self._r(p, group))
             theta.sub_(sign * step).sub_(down)
+            if pull.turns:
+                sign.mul_(torch.where(theta < pull.centre, -1.0, 1.0))
+                theta.copy_(torch.where(theta < pull.centre, 2 * pull.centre - theta, theta))
             p.copy_(sign * theta.clamp(min=0))
             alive = bool((theta > 0).any())
         if not alive:
@@ -227,10 +232,12 @@ class GradR(PruningOptimizer):
             assert self._alpha is not None  # noqa: S101 - for the type checker: PAPER_ALPHA, if nothing else
             strength = group["lr"] * self._alpha
             return Pull(strength, math.inf, strength, math.log(2 * group["connectivity"]) / self._alpha, 0.0, 1.0)
-        centre, steady = CENTRE * float(state["scale"]), self._steady(group)
+        shape = self._shape(group["budget"])
+        centre, steady = shape.centre * float(state["scale"]), self._steady(group)
         if group["pull"] == 0 or state["floor"] == 0:
-            return Pull(0.0, math.inf, 0.0, centre, 0.0, 1.0, steady)
-        return Pull(group["pull"], group["reach"], PRUNED_PULL * group["lr"], centre, state["cap"], state["floor"], steady)
+            return Pull(0.0, math.inf, 0.0, centre, 0.0, 1.0, steady, shape.turns)
+        weak = PRUNED_PULL * group["lr"]
+        return Pull(group["pull"], group["reach"], weak, centre, state["cap"], state["floor"], steady, shape.turns)
 
 
 METHOD = GradR
