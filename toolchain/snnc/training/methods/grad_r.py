@@ -50,12 +50,13 @@ class Shape(NamedTuple):
     cap: float  # of the same: from this r on synapses count alike
     reach: float  # times the largest theta * r that is to go: up to this the prior pulls
     alpha: float  # of the learning rate: the pull on every synapse, to the end
-    centre: float  # of a layer's scale: around this pruned theta gather
+    centre: float  # of a layer's scale: around this pruned theta gather; WIDE: no farther than -CLOSER / kept synapses
     turns: bool  # whether a theta that falls below the centre comes back from it with the other sign
 
 
 MANY = 50  # synapses of a neuron (of a channel, where weights are shared) to keep, on average: from here on the prior is WIDE
-WIDE = Shape(floor=0.001, cap=0.1, reach=1000.0, alpha=1e-2, centre=-0.3, turns=True)
+CLOSER = 75
+WIDE = Shape(floor=0.001, cap=0.1, reach=1000.0, alpha=1e-2, centre=-1.0, turns=True)
 NARROW = Shape(floor=0.01, cap=math.inf, reach=1.5, alpha=0.0, centre=-1.0, turns=False)
 
 
@@ -146,7 +147,8 @@ class GradR(PruningOptimizer):
     def _shape(self, number: int) -> Shape:
         """Return the form of the prior for a budget, with what the user has set."""
         budget = next(budget for budget in self._budgets if budget.number == number)
-        shape = WIDE if budget.target >= MANY * sum(p.shape[0] for p in budget.params) else NARROW
+        kept = budget.target / sum(p.shape[0] for p in budget.params)  # of a neuron, on average
+        shape = WIDE._replace(centre=max(WIDE.centre, -CLOSER / kept)) if kept >= MANY else NARROW
         set_by_user = {"reach": self._reach, "alpha": self._alpha}
         return shape._replace(**{key: value for key, value in set_by_user.items() if value is not None})
 
