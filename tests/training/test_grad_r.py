@@ -73,7 +73,7 @@ def test_a_pruned_synapse_grows_back_with_its_sign():
 
 @pytest.mark.parametrize(("connectivity", "after"), [(1.0, [-0.25, -0.15, -0.05, 0.05]), (0.1, [-0.35, -0.45, -0.55, -0.65])])
 def test_a_theta_below_its_centre_turns_where_many_stay(connectivity, after):
-    """250 weights of size 1: the centre is -75 / 250; a step is 0.1. From -0.25 down to -0.35, which is -0.25 of the other sign."""
+    """250 weights of size 1: the centre is -75 / 250; a step is 0.1. From -0.25 to -0.35, which is -0.25 of the other sign."""
     p = nn.Parameter(torch.ones(1, 250, dtype=torch.float64))
     optimizer = one_group(p, connectivity=connectivity, alpha=1e-12, lr=0.1, betas=(0.0, 0.0))
     optimizer.state[p]["theta"][0, 0] = -0.25

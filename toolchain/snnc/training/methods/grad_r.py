@@ -149,8 +149,8 @@ class GradR(PruningOptimizer):
         budget = next(budget for budget in self._budgets if budget.number == number)
         kept = budget.target / sum(p.shape[0] for p in budget.params)  # of a neuron, on average
         shape = WIDE._replace(centre=max(WIDE.centre, -CLOSER / kept)) if kept >= MANY else NARROW
-        set_by_user = {"reach": self._reach, "alpha": self._alpha}
-        return shape._replace(**{key: value for key, value in set_by_user.items() if value is not None})
+        reach, alpha = self._reach, self._alpha
+        return shape._replace(reach=shape.reach if reach is None else reach, alpha=shape.alpha if alpha is None else alpha)
 
     def _steady(self, group: dict[str, Any]) -> float:
         return float(group["lr"] * self._shape(group["budget"]).alpha)
