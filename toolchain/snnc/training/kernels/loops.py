@@ -1,5 +1,5 @@
-"""The inner loops of training, compiled: neurons over all their steps, Adam with Grad R's rule, paths of a layer. Called by
-fire, fused_adam and the method ch3_l3.
+"""The inner loops of training, compiled: neurons over all their steps, Adam with Grad R's rule, paths of a layer, convolutions
+of few spikes. Called by fire, fused_adam, sparse_conv and the method ch3_l3.
 
 A kernel works on a range ``first .. last`` of its first axis, so that `team.split` can share it out; no element depends on
 how. All arrays are contiguous, of float32 if nothing else is said. Every operation rounds as the same one of torch does (no
@@ -211,3 +211,88 @@ def three_paths(first, last, row_starts, columns, column_starts, rows, by_row, b
                     to_column[v] += weight
             for v in range(scores.shape[1]):
                 scores[u, v] += to_column[v] * by_column[a, v]
+
+
+@compiled
+def sparse_conv(first, last, x, taps, down, right, top, left, out):  # type: ignore[no-untyped-def]
+    """Add to ``out`` (batch, rows, columns, outputs) the convolution of ``x`` (batch, rows, columns, inputs), mostly zeros.
+
+    ``taps`` (right, kernel rows, inputs, taps, outputs) as in `sparse_conv._by_tap`; strides ``down, right``; padding
+    ``top, left``.
+    """
+    _, n_rows, n_inputs, n_taps, n = taps.shape
+    inputs = np.empty(n_inputs + 1, np.uint64)
+    sums, weights = out.reshape(-1), taps.reshape(-1)
+    starts, remainders = (np.arange(x.shape[2]) + left) // right - n_taps + 1, (np.arange(x.shape[2]) + left) % right
+    for b in range(first, last):
+        for i in range(x.shape[1]):
+            upper, lowest = (i + top) % down, (i + top) // down
+            for j in range(x.shape[2]):
+                start = starts[j]
+                low, high = max(0, -start), min(n_taps, out.shape[2] - start)
+                width = (high - low) * n
+                given = x[b, i, j]
+                count = _not_zero(given, inputs) if width > 0 else 0
+                if count == 0:
+                    continue
+                row = lowest + 1
+                for k in range(upper, n_rows, down):
+                    row -= 1
+                    if row < 0 or row >= out.shape[1]:
+                        continue
+                    at = ((b * out.shape[1] + row) * out.shape[2] + start + low) * n
+                    to, of = sums[at : at + width], (remainders[j] * n_rows + k) * n_inputs
+                    for pair in range(0, count, 2):
+                        p, q = np.int64(inputs[pair]), np.int64(inputs[pair + 1])  # the last is one of value 0 if they are odd
+                        v, w = given[p], given[q] if pair + 1 < count else ZERO
+                        p, q = (of + p) * n_taps * n + low * n, (of + q) * n_taps * n + low * n
+                        one, other = weights[p : p + width], weights[q : q + width]
+                        for m in range(width):
+                            to[m] += v * one[m] + w * other[m]
+
+
+@compiled
+def sparse_conv_weights(first, last, x, gradient, down, right, top, left, taps):  # type: ignore[no-untyped-def]
+    """Add to ``taps`` the gradient of the weights of `sparse_conv`, for the inputs ``first .. last``; ``gradient`` is that of its
+    result.
+    """
+    _, n_rows, n_inputs, n_taps, n = taps.shape
+    inputs = np.empty(last - first + 1, np.uint64)
+    sums, weights = gradient.reshape(-1), taps.reshape(-1)
+    starts, remainders = (np.arange(x.shape[2]) + left) // right - n_taps + 1, (np.arange(x.shape[2]) + left) % right
+    for b in range(x.shape[0]):
+        for i in range(x.shape[1]):
+            upper, lowest = (i + top) % down, (i + top) // down
+            for j in range(x.shape[2]):
+                start = starts[j]
+                low, high = max(0, -start), min(n_taps, gradient.shape[2] - start)
+                width = (high - low) * n
+                spikes = x[b, i, j, first:last]
+                count = _not_zero(spikes, inputs) if width > 0 else 0
+                if count == 0:
+                    continue
+                row = lowest + 1
+                for k in range(upper, n_rows, down):
+                    row -= 1
+                    if row < 0 or row >= gradient.shape[1]:
+                        continue
+                    at = ((b * gradient.shape[1] + row) * gradient.shape[2] + start + low) * n
+                    of = (remainders[j] * n_rows + k) * n_inputs + first
+                    given = sums[at : at + width]
+                    for spike in range(count):
+                        p = np.int64(inputs[spike])
+                        v, p = spikes[p], (of + p) * n_taps * n + low * n
+                        to = weights[p : p + width]
+                        for m in range(width):
+                            to[m] += v * given[m]
+
+
+@compiled
+def _not_zero(x, places):  # type: ignore[no-untyped-def]
+    """Write the places that are not 0, and after them a 0; return how many they are."""
+    count, one, none = np.uint64(0), np.uint64(1), np.uint64(0)
+    for c in range(len(x)):
+        places[count] = c
+        count += one if x[c] != ZERO else none
+    places[count] = 0
+    return np.int64(count)

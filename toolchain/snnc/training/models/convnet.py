@@ -33,6 +33,7 @@ from snnc.ops.dense import Dense
 from snnc.ops.sumpool2d import SumPool2d
 from snnc.training.from_snntorch.layers import Map, Scale, maps_of, operator, window_of
 from snnc.training.kernels.fire import fire
+from snnc.training.kernels.sparse_conv import convolved
 
 CONVOLUTIONS = 6  # of the publication
 CLASSES = 10
@@ -117,7 +118,8 @@ class ConvNet(nn.Module):
         state.
 
         An image is a constant current, so that the first convolution is computed once. On a CPU channels lie last in memory,
-        where convolutions, batch norm and above all pools take less time.
+        where convolutions, batch norm and above all pools take less time, and where few neurons fire, only their spikes are
+        multiplied with weights.
         """
         lie = torch.channels_last if images.device.type == "cpu" else torch.contiguous_format
         spikes = images.contiguous(memory_format=lie)[:, None]
@@ -145,7 +147,7 @@ def _each_step(*layers: nn.Module, x: Tensor) -> Tensor:
     batch, steps = x.shape[:2]
     x = x.flatten(0, 1)
     for layer in layers:
-        x = layer(x)
+        x = convolved(layer, x) if isinstance(layer, nn.Conv2d) else layer(x)
     return x.view(batch, steps, *x.shape[1:])
 
 
