@@ -44,7 +44,7 @@ def cli(capsys, *words):
     return end.value.code, json.loads(capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("count", [4, pytest.param(24, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [2, pytest.param(24, marks=pytest.mark.slow)])
 def test_the_reference_computes_what_lava_computes(count, tmp_path):
     seen, number = Counter(), iter(range(10_000))
 
@@ -71,7 +71,7 @@ def test_the_reference_computes_what_lava_computes(count, tmp_path):
 
     equal()
     assert seen["examples"] >= count
-    assert min(seen[name] for name in ("wrap", "saturate", "many", "alike", "output")) >= 20, seen
+    assert min(seen[name] for name in ("wrap", "saturate", "many", "alike", "output")) >= 5 * count, seen
 
 
 @pytest.mark.parametrize("model", ["lif", "cuba"])
@@ -79,7 +79,7 @@ def test_the_reference_computes_what_lava_computes(count, tmp_path):
 def test_samples_of_one_step_with_biases(model, bias, tmp_path):
     net = fixed_chain(model=model, bias=bias, sizes=(12, 20, 9, 5), threshold=200)
     artifact = targets.export("lava", net, None, tmp_path / "a")
-    inputs = spikes(net, samples=40, steps=1, rate=0.6)
+    inputs = spikes(net, samples=16, steps=1, rate=0.6)
     verdict = compare(simulate(net, inputs, record=True), run(artifact, inputs))
     assert verdict.first is None, verdict.first
     assert verdict.fired["hidden1"] > 0

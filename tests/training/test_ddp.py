@@ -106,6 +106,7 @@ def test_only_the_first_process_writes(both):
     assert not (folder / "prune1.jsonl").exists()
 
 
+@pytest.mark.slow
 def test_the_command_line_under_torchrun(tmp_path):
     main = tmp_path / "main.py"
     main.write_text("from snnc.cli import main\nmain()\n")

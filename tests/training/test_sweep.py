@@ -252,6 +252,7 @@ def is_alive(group):
     return True
 
 
+@pytest.mark.slow
 def test_a_terminated_sweep_waits_for_no_row_and_a_second_one_keeps_out(grid, tmp_path):
     """Rows of an hour, in two processes: SIGTERM ends all of it; before, the folder is taken."""
     grid.write_text(GRID.replace("[prune]\nepochs = 2", "[prune]\nepochs = 100000"))
