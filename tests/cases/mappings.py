@@ -20,7 +20,7 @@ LOIHI1 = chips.load("loihi1")
 needs_library = pytest.mark.skipif(
     find_spec("mtkahypar") is None, reason="the package mtkahypar is not installed: pip install '.[map]'"
 )
-STRATEGIES = [pytest.param(n, marks=needs_library if n == "hypergraph" else ()) for n in strategies.names()]
+STRATEGIES = [pytest.param(n, marks=needs_library if n in ("hypergraph", "levels") else ()) for n in strategies.names()]
 
 
 def chip(cores=128, neurons=1024, axons_in=4096, axons_out=4096, words=16384):

@@ -10,7 +10,7 @@ from cases.networks import conv_net, fixed_chain
 
 from snnc import chips
 from snnc.errors import DoesNotFitError, MissingDependencyError, UsageError
-from snnc.mapping import strategies
+from snnc.mapping import partitioner, strategies
 from snnc.mapping.arrange import arrange, hilbert, hops, packet_hops
 from snnc.mapping.census import census
 from snnc.mapping.choose import map_by, map_by_all
@@ -96,6 +96,7 @@ def test_convolutions_are_cut_by_place_and_save_most_packets():
     assert worst.cores >= 16
     assert by_name["hypergraph"].packet_hops < 0.7 * worst.packet_hops
     assert by_name["patches"].packet_hops < 0.7 * worst.packet_hops
+    assert by_name["levels"].packet_hops < 0.8 * by_name["patches"].packet_hops
     assert made[0].packet_hops == min(m.packet_hops for m in made)
     assert made[0].cores <= np.ceil(1.1 * lower_bounds(task).cores)
 
@@ -104,20 +105,25 @@ def test_convolutions_are_cut_by_place_and_save_most_packets():
 def test_small_populations_share_a_core():
     net = fixed_chain(0, (12, 20, 20, 20, 5))
     mapped = {name: map_by(Task.of(net, chip(neurons=64)), name) for name in strategies.names()}
-    assert {name: m.cores for name, m in mapped.items()} == {"sequential": 4, "greedy": 2, "patches": 2, "hypergraph": 2}
+    assert {name: m.cores for name, m in mapped.items()} == {
+        "sequential": 4,
+        "greedy": 2,
+        "patches": 2,
+        "hypergraph": 2,
+        "levels": 2,
+    }
 
 
 def test_without_the_library_the_other_strategies_still_map(monkeypatch):
-    from snnc.mapping.strategies import hypergraph
-
-    hypergraph._library.cache_clear()
+    partitioner.library.cache_clear()
     monkeypatch.setitem(sys.modules, "mtkahypar", None)
     task = Task.of(fixed_chain(), chip(neurons=8))
     made, failed = map_by_all(task)
-    assert {m.mapping.strategy for m in made} == set(strategies.names()) - {"hypergraph"}
-    assert "pip install '.[map]'" in failed["hypergraph"]
-    with pytest.raises(MissingDependencyError):
-        map_by(task, "hypergraph")
+    assert {m.mapping.strategy for m in made} == set(strategies.names()) - {"hypergraph", "levels"}
+    for name in ("hypergraph", "levels"):
+        assert "pip install '.[map]'" in failed[name]
+        with pytest.raises(MissingDependencyError):
+            map_by(task, name)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

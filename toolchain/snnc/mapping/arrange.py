@@ -54,17 +54,39 @@ def packet_hops(profile: Profile, census: Census, places: Ints) -> float:
     return float((hops(profile, places[src], places[dst]) * packets).sum())
 
 
-def arrange(profile: Profile, census: Census) -> Ints:
-    """Return a place for each core, (cores,): the better of the plain order and the curve, then swapped. Nothing is drawn."""
-    along = hilbert(profile)[: max(census.cores, min(profile.cores, ceil(SPARE * census.cores)))]
+def arrange(profile: Profile, census: Census, chip: Ints | None = None) -> Ints:
+    """Return a place for each core, (cores,): the better of the plain order and the curve, then swapped. Nothing is drawn.
+
+    ``chip``, (cores,): cores that shall share a chip, which is done if they fit there and that saves packets x hops.
+    """
+    n, along = census.cores, _along(profile, census.cores)
 
     def paid(places: Ints) -> float:
-        return packet_hops(profile, census, places[: census.cores])
+        return packet_hops(profile, census, places[:n])
 
     start = min(np.arange(len(along)), along, key=paid)
     if len(along) <= LARGEST:
-        return _swapped(profile, census, start)
-    return min(start[: census.cores], _in_levels(profile, census), key=paid)
+        tried = [_swapped(profile, census, start)]
+    else:
+        tried = [start[:n], _in_levels(profile, census, np.arange(n) // profile.cores_per_chip)]
+    if chip is not None and np.bincount(chip).max() <= profile.cores_per_chip:
+        tried.append(improved(profile, census, _in_levels(profile, census, chip)))
+    return min(tried, key=paid)
+
+
+def improved(profile: Profile, census: Census, places: Ints) -> Ints:
+    """Return places, (cores,), from which no swap saves packets x hops any more; those of many cores are swapped chip by chip."""
+    along = _along(profile, census.cores)
+    if len(along) <= LARGEST:
+        return _swapped(profile, census, np.concatenate([places, np.setdiff1d(along, places)[: len(along) - census.cores]]))
+    places = places.copy()
+    _refine_chips(profile, _flow(census), places, np.unique(places // profile.cores_per_chip))
+    return places
+
+
+def _along(profile: Profile, cores: int) -> Ints:
+    """Return the places that so many cores may use, along the curve."""
+    return hilbert(profile)[: max(cores, min(profile.cores, ceil(SPARE * cores)))]
 
 
 def hilbert(profile: Profile) -> Ints:
@@ -129,20 +151,28 @@ def swaps(flow: NDArray[np.float64], far: NDArray[np.float64], n: int, fixed: ND
     return at[:n]
 
 
-def _in_levels(profile: Profile, census: Census) -> Ints:
-    """Return a place for each core: cores that follow each other share a chip, chips are placed, then the cores of each chip, and
-    those of neighbouring chips together.
+def _in_levels(profile: Profile, census: Census, chip: Ints) -> Ints:
+    """Return a place for each core: chips are placed, then the cores of each chip, and those of neighbouring chips together.
+
+    ``chip``, (cores,): which cores share a chip.
     """
-    per_chip = profile.cores_per_chip
-    flow = _flow(census)
-    chip = np.arange(census.cores) // per_chip
+    per_chip, flow = profile.cores_per_chip, _flow(census)
+    _, chip = np.unique(chip, return_inverse=True)
     spots = _chip_spots(profile, _between_chips(flow, chip))
-    places = spots[chip] * per_chip + np.arange(census.cores) % per_chip
+    order = np.argsort(chip, kind="stable")
+    rank = np.empty(len(chip), np.int64)
+    rank[order] = np.arange(len(chip)) - np.searchsorted(chip[order], chip[order])
+    places = spots[chip] * per_chip + rank
+    _refine_chips(profile, flow, places, spots)
+    return places
+
+
+def _refine_chips(profile: Profile, flow: Any, places: Ints, spots: Ints) -> None:
+    """Swap the cores of each of the chips at ``spots``, and of each two neighbours; ``places`` is changed."""
     groups = [np.array([spot]) for spot in spots]
     groups += [np.array([a, b]) for a, b in _neighbours(profile, spots)]
     for group in groups:
-        _refine(profile, flow, places, np.concatenate([np.arange(per_chip) + spot * per_chip for spot in group]))
-    return places
+        _refine(profile, flow, places, (np.arange(profile.cores_per_chip) + group[:, None] * profile.cores_per_chip).ravel())
 
 
 def _flow(census: Census) -> Any:

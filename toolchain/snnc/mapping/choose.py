@@ -1,6 +1,6 @@
 """Map a network by one strategy, or by all and take the best. After quantise, before export."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 
 from snnc.errors import DoesNotFitError, MissingDependencyError
 from snnc.mapping import strategies
-from snnc.mapping.arrange import arrange, packet_hops
+from snnc.mapping.arrange import packet_hops
 from snnc.mapping.census import Census, census
 from snnc.mapping.legality import must_be_legal, must_have_cores
 from snnc.mapping.lower_bounds import cores_at_least, most_cores
 from snnc.mapping.model import Core, CoreMap
 from snnc.mapping.output_axons import all_off_chip, hang_on_chips
+from snnc.mapping.placed import Placed, placed
 from snnc.mapping.repair import over_limits, repaired
+from snnc.mapping.strategies import PlacingStrategy, Strategy
 from snnc.mapping.task import Assignment, Task, numbered, slices_of
 
 
@@ -45,42 +47,40 @@ def map_by(task: Task, strategy: str) -> Mapped:
     exceeded, UsageError for an unknown strategy, MissingDependencyError if it needs a package that is not installed.
     """
     start = perf_counter()
-    core_of, measured, places = _placed_on_chips(task, strategies.load(strategy).cut)
+    core_of, measured, places = _placed_on_chips(task, strategies.load(strategy))
     cores = cores_of(core_of, measured, places)
     must_be_legal(task.net, cores, task.profile)
     mapping = CoreMap(task.profile, task.seed, cores, strategy)
     return Mapped(mapping, measured, places, packet_hops(task.profile, measured, places), perf_counter() - start)
 
 
-def _placed(task: Task, cut: Callable[[Task], Assignment]) -> tuple[Assignment, Census, NDArray[np.int64]]:
-    """Return what the strategy cuts, with its cores in the order of their places, its census, and the places."""
-    core_of, measured = repaired(task, numbered(cut(task)))
-    must_have_cores(task.net, measured.cores, task.profile)
-    places = arrange(task.profile, measured)
-    rank = np.argsort(np.argsort(places))
-    return {name: rank[cores] for name, cores in core_of.items()}, measured.renumbered(rank), np.sort(places)
+def _placed(task: Task, strategy: Strategy) -> Placed:
+    """Return what the strategy makes, with its cores in the order of their places."""
+    if isinstance(strategy, PlacingStrategy):
+        return strategy.place(task).in_order()
+    return placed(task, strategy.cut(task)).in_order()
 
 
-def _placed_on_chips(task: Task, cut: Callable[[Task], Assignment]) -> tuple[Assignment, Census, NDArray[np.int64]]:
+def _placed_on_chips(task: Task, strategy: Strategy) -> Placed:
     """Return as `_placed`, for chips on which axons to other chips take more slots.
 
     The network is cut as if all axons led to other chips, unless one chip may do and does. Where that does not fit, the cores
     lie on the chips in order, as those of `snnc check` do.
     """
     if not hang_on_chips(task.profile):
-        return _placed(task, cut)
+        return _placed(task, strategy)
     if cores_at_least(task) <= task.profile.cores_per_chip:
-        core_of, _, places = _placed(task, cut)
+        core_of, _, places = _placed(task, strategy)
         measured = census(task, core_of, places=places)
         if not over_limits(task, measured).any():
-            return core_of, measured, places
+            return Placed(core_of, measured, places)
     try:
-        core_of, _, places = _placed(replace(task, profile=all_off_chip(task.profile)), cut)
+        core_of, _, places = _placed(replace(task, profile=all_off_chip(task.profile)), strategy)
     except DoesNotFitError:
-        core_of, measured = repaired(task, numbered(cut(task)))
+        core_of, measured = repaired(task, numbered(strategy.cut(task)))
         must_have_cores(task.net, measured.cores, task.profile)
         places = np.arange(measured.cores)
-    return core_of, census(task, core_of, places=places), places
+    return Placed(core_of, census(task, core_of, places=places), places)
 
 
 def map_by_all(task: Task, names: Sequence[str] | None = None) -> tuple[list[Mapped], dict[str, str]]:

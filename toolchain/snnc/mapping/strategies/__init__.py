@@ -6,9 +6,10 @@ DoesNotFitError if it finds none, UnsupportedError if the chip cannot express th
 package that is not installed.
 """
 
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from snnc.base import registry
+from snnc.mapping.placed import Placed
 from snnc.mapping.task import Assignment, Task
 
 
@@ -19,6 +20,14 @@ class Strategy(Protocol):
 
     def cut(self, task: Task) -> Assignment:
         """Return the core of every neuron."""
+
+
+@runtime_checkable
+class PlacingStrategy(Strategy, Protocol):
+    """A strategy that places the cores, too."""
+
+    def place(self, task: Task) -> Placed:
+        """Return the core of every neuron and the place of every core; no limit of a core is exceeded."""
 
 
 def names() -> tuple[str, ...]:

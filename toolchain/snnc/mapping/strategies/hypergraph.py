@@ -5,21 +5,17 @@ what it fires, so that the cost which the partitioner lowers (connectivity - 1) 
 the package mtkahypar; its deterministic preset gives equal results for any number of threads.
 """
 
-import importlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from math import ceil
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.errors import MissingDependencyError, of_memory
 from snnc.mapping.census import census
 from snnc.mapping.cutting.poured import packed
 from snnc.mapping.cutting.spatial import renumbered, restored
+from snnc.mapping.partitioner import library, parts, whole
 from snnc.mapping.repair import repaired
 from snnc.mapping.task import Assignment, Task, cores_in
 from snnc.network.model import Connection, Population
@@ -41,7 +37,7 @@ class _Hypergraph:
 
     room: Ints  # (vertices,) of a core, in `UNITS`
     edges: list[list[int]]
-    packets: list[int]  # (edges,) at least 1
+    packets: list[int]  # (edges,)
 
 
 def cut(task: Task) -> Assignment:
@@ -49,7 +45,7 @@ def cut(task: Task) -> Assignment:
 
     Raises MissingDependencyError without mtkahypar.
     """
-    library = _library()
+    library()  # before anything is cut
     spatial, orders = renumbered(task)
     first = packed(spatial)
     vertex_of, count = _vertices(task, spatial)
@@ -57,7 +53,7 @@ def cut(task: Task) -> Assignment:
     cores = ceil(SLACK * graph.room.sum() / UNITS)
     if cores < 2 or cores_in(first) < 2:
         return restored(first, orders)
-    block = _partition(library, graph, cores, task.seed)
+    block = parts(graph.edges, graph.packets, graph.room, cores, UNITS, task.seed)
     refined, _ = repaired(spatial, {name: block[vertices] for name, vertices in vertex_of.items()})
     return restored(refined if _is_better(spatial, refined, first) else first, orders)
 
@@ -66,19 +62,6 @@ def _is_better(task: Task, refined: Assignment, first: Assignment) -> bool:
     """Tell whether an assignment has fewer packets between cores, and at most 10 % more cores."""
     a, b = census(task, refined), census(task, first)
     return a.links[2].sum() < b.links[2].sum() and a.cores <= MORE_CORES * b.cores
-
-
-@cache
-def _library() -> Any:
-    try:
-        library = importlib.import_module("mtkahypar")
-    except ImportError as error:
-        if of_memory(error):
-            raise
-        raise MissingDependencyError(
-            "needs the package mtkahypar", where="strategy 'hypergraph'", fix="install it with: pip install '.[map]'"
-        ) from error
-    return library, library.initialize(os.cpu_count() or 1, False)
 
 
 def _vertices(task: Task, spatial: Task) -> tuple[dict[str, Ints], int]:
@@ -113,13 +96,12 @@ def _hypergraph(task: Task, vertex_of: Mapping[str, Ints], room: Ints) -> _Hyper
     edges: list[Ints] = []
     packets: list[float] = []
     for c in task.net.connections:
-        pins, weights = _hyperedges(task, c, vertex_of)
+        pins, fired = _hyperedges(task, c, vertex_of)
         edges += pins
-        packets += weights
+        packets += fired
     kept = _sample([len(pins) for pins in edges], task.seed)
-    largest = max(packets, default=1.0) or 1.0
-    whole = [max(1, round(1000 * packets[i] / largest)) for i in kept]
-    return _Hypergraph(room, [edges[i].tolist() for i in kept], whole)
+    weights = whole(packets)
+    return _Hypergraph(room, [edges[i].tolist() for i in kept], [weights[i] for i in kept])
 
 
 def _hyperedges(task: Task, c: Connection, vertex_of: Mapping[str, Ints]) -> tuple[list[Ints], list[float]]:
@@ -145,17 +127,3 @@ def _sample(sizes: list[int], seed: int) -> Ints:
     drawn = np.random.default_rng(seed).permutation(several)
     enough = np.cumsum(np.array(sizes)[drawn]) <= PINS
     return np.sort(drawn[enough]) if enough.any() else several[:1]
-
-
-def _partition(library: Any, graph: _Hypergraph, cores: int, seed: int) -> Ints:
-    """Return the block of each vertex, (vertices,); no block takes more than a core's room, if that can be."""
-    module, initializer = library
-    module.set_seed(seed)
-    context = initializer.context_from_preset(module.PresetType.DETERMINISTIC)
-    context.logging = False
-    even = graph.room.sum() / cores
-    context.set_partitioning_parameters(cores, max(0.0, UNITS / even - 1), module.Objective.KM1)
-    made = initializer.create_hypergraph(
-        context, len(graph.room), len(graph.edges), graph.edges, graph.room.tolist(), graph.packets
-    )
-    return np.array(made.partition(context).get_partition(), np.int64)
