@@ -17,7 +17,7 @@ from snnc.network.model import Population
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-MOST = 8192  # groups, unless feature maps or the slices of cores make more
+MOST = 4096  # groups, unless feature maps or the slices of cores make more
 PER_CORE = 16  # groups that a core holds at least, of feature maps
 PINS = 2_000_000  # groups that axons reach, all together; of more axons a sample is kept
 BY_SYNAPSES = ("synapse_words_per_core", "synapses_per_core", "weight_bytes_per_core")
@@ -132,7 +132,7 @@ def _axons(task: Task, of: Mapping[str, Ints], groups: int) -> tuple[Ints, Float
     With more axons than reach `PINS` groups, as far as their synapses tell, each connection keeps the same part of them.
     """
     own = [c for c in task.unrolled.connections if c.src in of]
-    pins = sum(min(c.op.synapse_count, c.op.n_src * len(np.unique(of[c.dst]))) for c in own)
+    pins = sum(min(c.op.synapse_count, c.op.n_src * int(np.ptp(of[c.dst]) + 1)) for c in own)
     part, rng = min(1.0, PINS / max(1, pins)), np.random.default_rng(task.seed)
     source, packets, numbers, count = [np.zeros(0, np.int64)], [np.zeros(0)], dict[str, Ints](), 0
     for c in own:
@@ -153,5 +153,6 @@ def _reaching(task: Task, numbers: Mapping[str, Ints], source: Ints, run: tuple[
         if c.name in numbers:
             reached = numbers[c.name][c.op.axons(start, stop)[0]]
             axons.append(reached[reached >= 0])
-    every: Ints = np.concatenate(axons)
-    return every[source[every] != group]
+    every = np.concatenate(axons)
+    others: Ints = every[source[every] != group]
+    return others

@@ -17,6 +17,7 @@ DISTURBED = 4_000_000  # elements touched before random exchanges end
 PATIENCE, PART = 4, 0.05  # random exchanges in vain before they end; the groups that one of them exchanges
 TRIED = 4  # exchanges of each group in a pass, those that promise most
 LEAST = 1e-9  # of what all packets cost is no saving
+ENOUGH = 0.002  # of that is what all groups together save, or they are left
 ROUNDING = 1e-9  # of what a core holds
 
 
@@ -105,13 +106,12 @@ def moved(groups: Groups, cores: Ints, far: Floats, seed: int) -> Ints:
     equal results.
     """
     state, rng = Moves(groups, cores, far), np.random.default_rng(seed)
-    least = LEAST * max(1.0, state.paid())
-    _settle(state, rng, least)
+    _settle(state, rng)
     best, paid, failed = state.cores.copy(), state.paid(), 0
     while failed < PATIENCE and state.work < DISTURBED:
         _disturb(state, rng)
-        _settle(state, rng, least)
-        if state.paid() < paid - least:
+        _settle(state, rng)
+        if state.paid() < (1 - LEAST) * paid:
             best, paid, failed = state.cores.copy(), state.paid(), 0
         else:
             failed += 1
@@ -120,14 +120,15 @@ def moved(groups: Groups, cores: Ints, far: Floats, seed: int) -> Ints:
     return best
 
 
-def _settle(state: Moves, rng: np.random.Generator, least: float) -> None:
-    """Move and exchange groups until nothing saves any more."""
-    better = True
-    while better and state.work < WORK:
-        better, costs = False, state.costs()
+def _settle(state: Moves, rng: np.random.Generator) -> None:
+    """Move and exchange groups until all of them together save less than `ENOUGH`."""
+    before, least = np.inf, LEAST * max(1.0, state.paid())
+    while (paid := state.paid()) < (1 - ENOUGH) * before and state.work < WORK:
+        before, costs = paid, state.costs()
         for group in rng.permutation(len(state.cores)).tolist():
-            better |= _moves(state, costs, group, least) or _exchanges(state, costs, group, least)
             state.work += STEP
+            if not _moves(state, costs, group, least):
+                _exchanges(state, costs, group, least)
 
 
 def _disturb(state: Moves, rng: np.random.Generator) -> None:

@@ -29,10 +29,11 @@ from snnc.mapping.task import Assignment, Task
 
 SUMMARY = "cores over chips, neurons over the cores of each, then moved where that saves packets x hops (needs mtkahypar)"
 LINKS = 500_000  # between cores that the partition into chips looks at, those of most packets
-PINS = 500_000  # of the axons that the partition of a chip looks at
+PINS = 100_000  # of the axons that the partition of a chip looks at
 SLACK = 1.03  # cores of a chip above those that are needed if all fill evenly
 UNITS = 10_000  # of a core's room, as weights are whole numbers
-ROUNDS = 4  # of moving groups and then swapping cores
+FEW = 1024  # groups up to which both the start and the levels are refined
+ROUNDS = 3  # of moving groups and then swapping cores
 
 Ints = NDArray[np.int64]
 
@@ -79,6 +80,8 @@ def _best(task: Task, spatial: Task, start: Placed) -> Placed:
     tried = [start]
     with suppress(DoesNotFitError):
         tried.append(_in_levels(spatial, start, groups))
+    if groups.count > FEW:
+        tried = [min(tried, key=lambda one: one.cost(spatial, most))]
     for i, one in enumerate(tried):
         own = groups if groups.are_kept(one.core_of) else Groups.of_assignment(spatial, one.core_of, one.census, sizes)
         tried[i] = _refined(spatial, own, one, most)
