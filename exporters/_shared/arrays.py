@@ -2,19 +2,18 @@
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Return the bytes of the file; np.load(..., allow_pickle=False) reads it."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as file:
-        for name, array in arrays.items():
+def write_npz(path: Path, arrays: Iterable[tuple[str, NDArray[Any]]]) -> None:
+    """Write the file, one array after the other; np.load(..., allow_pickle=False) reads it."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
+        for name, array in arrays:
             member = io.BytesIO()
             np.save(member, array, allow_pickle=False)
-            file.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue())
-    return content.getvalue()
+            file.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getbuffer())

@@ -30,7 +30,7 @@ from snnc.simulation.run import Rasters, Run
 from snnc.targets import runner, step_writer
 from snnc.targets.target import Artifact
 
-from .._shared.arrays import npz
+from .._shared.arrays import write_npz
 from . import steps as _npz_steps
 
 __all__ = [
@@ -81,7 +81,7 @@ def problems(net: Network, mapping: CoreMap | None) -> list[str]:
 
 def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: int) -> dict[str, int]:
     """Fill ``folder``; nothing runs late, nothing is unrolled."""
-    (folder / "network.npz").write_bytes(npz({key.split("/", 1)[1].replace("/", "."): array for key, array in arrays(net)}))
+    write_npz(folder / "network.npz", ((key.split("/", 1)[1].replace("/", "."), array) for key, array in arrays(net)))
     (folder / runner.PROGRAM).write_bytes(Path(__file__).with_name("program.py").read_bytes())
     (folder / "network.json").write_text(json.dumps(_description(net), indent=1) + "\n")
     for c in net.connections:
@@ -121,11 +121,13 @@ def _description(net: Network) -> dict[str, Any]:
 
 
 def _synapses(c: Connection) -> Iterator[tuple[Any, ...]]:
-    s = c.op.synapses
-    columns: dict[str, NDArray[Any]] = {"row": s.rows, "column": s.indices, "weight": s.values}
-    columns |= {} if s.delays is None else {"delay_steps": s.delays}
-    yield tuple(columns)
-    yield from zip(*(column.tolist() for column in columns.values()), strict=True)
+    delayed = c.op.synapses.delay_extremes() is not None
+    yield ("row", "column", "weight", *(["delay_steps"] if delayed else []))
+    for start, stop in c.op.synapses.slices():
+        block = c.op.synapses.block(start, stop)
+        columns: list[NDArray[Any]] = [start + block.rows, block.indices, block.values]
+        columns += [] if block.delays is None else [block.delays]
+        yield from zip(*(column.tolist() for column in columns), strict=True)
 
 
 def _neurons(p: Population) -> Iterator[tuple[Any, ...]]:

@@ -13,7 +13,7 @@ from snnc.network.neuron import Neuron
 from snnc.network.op import MAX_SYNAPSES
 from snnc.targets.runner import PROGRAM
 
-from ..arrays import npz
+from ..arrays import write_npz
 from . import own_neurons
 from .processes import Process, hops, processes, reason_to_unroll
 from .refusals import of_lava
@@ -47,7 +47,7 @@ def write(net: Network, folder: Path, max_synapses: int = MAX_SYNAPSES) -> dict[
     }
     (folder / "network.json").write_text(json.dumps(network, indent=1) + "\n")
     made_of = {f"{p.name}.{part}": array for chain in made.values() for p in chain for part, array in p.arrays.items()}
-    (folder / "weights.npz").write_bytes(npz(made_of))
+    write_npz(folder / "weights.npz", made_of.items())
     return lags
 
 
