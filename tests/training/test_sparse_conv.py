@@ -71,3 +71,10 @@ def test_what_it_does_not_compute_is_torchs(density, options, dtype):
     layer, given = nn.Conv2d(5, 10, 3, **options).to(dtype), planes(density).detach().to(dtype)
     assert torch.equal(convolved(layer, given), layer(given))
     assert type(convolved(layer, given).grad_fn).__name__ == "ConvolutionBackward0"
+
+
+def test_hooks_see_the_layer():
+    layer, calls = nn.Conv2d(5, 7, 3), []
+    layer.register_forward_hook(lambda *_: calls.append(1))
+    convolved(layer, planes(0.05))
+    assert calls == [1]

@@ -19,7 +19,8 @@ SAMPLED = 16  # one sample in so many is looked at
 def convolved(layer: nn.Conv2d, spikes: Tensor) -> Tensor:
     """Return ``layer(spikes)``, (batch, channels, height, width), up to the rounding of sums; channels lie last in memory.
 
-    Where inputs are dense, on a GPU, in float64, and for groups, dilation, or a padding not of zeros, it is torch's convolution.
+    Where inputs are dense, on a GPU, in float64, and for groups, dilation, a padding not of zeros, or a layer with hooks, it is
+    torch's convolution.
     """
     if not _pays(layer, spikes):
         result: Tensor = layer(spikes)
@@ -31,7 +32,10 @@ def _pays(layer: nn.Conv2d, spikes: Tensor) -> bool:
     plain = (
         layer.groups == 1 and layer.dilation == (1, 1) and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
     )
-    if not (plain and can_fuse(spikes) and spikes.is_contiguous(memory_format=torch.channels_last) and kernels()):
+    hooked = layer._forward_hooks or layer._forward_pre_hooks  # which only a call of the layer calls
+    if not plain or hooked or not can_fuse(spikes) or not kernels():
+        return False
+    if not spikes.is_contiguous(memory_format=torch.channels_last):
         return False
     some = spikes.detach()[::SAMPLED]
     return int(torch.count_nonzero(some)) <= DENSEST * some.numel()
