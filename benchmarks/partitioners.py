@@ -82,6 +82,7 @@ PUBLISHED = {
 }
 MAPPERS = ("edge-qap", "activity-qap", "spectral", "hysmap")
 SLACK = 0.15  # of HySMap's cores
+LIMITS = ("up to 15 % more", "even")
 
 # Its generator: populations after Potjans and Diesmann (2014), part of all neurons and mean rate of each
 POPULATIONS = (
@@ -181,7 +182,7 @@ def on_a_mesh(n: int, side: int, number: int) -> Iterator[Row]:
     first = Connection("first", "input", "cells", Dense(Synapses.from_dense(np.ones((n, 1)))))
     net = Network("hysmap", populations, (first, within), 1e-3)
     _, *figures = PUBLISHED[n, side][number]
-    for limit, most in (("up to 15 % more", ceil((1 + SLACK) * n / side**2)), ("even", ceil(n / side**2))):
+    for limit, most in zip(LIMITS, (ceil((1 + SLACK) * n / side**2), ceil(n / side**2)), strict=True):
         mesh = replace(
             chips.load("loihi2"), name=f"mesh {side} x {side}", cores=side**2, mesh=Mesh(side, side, 1), totals={},
             limits={"neurons_per_core": most},
@@ -261,32 +262,27 @@ def commit() -> Row:
     return {"commit": done.stdout.strip(), "load": os.getloadavg()[0]}
 
 
-def hysmap_table(rows: list[Row]) -> str:
-    """Return means over the seeds as a table of a document."""
-    lines = ["| neurons | mesh | limit | by | cores | packets x hops | multicast hops |", "|" + "---|" * 7]
+def hysmap_table(rows: list[Row], key: str) -> str:
+    """Return means over the seeds of multicast hops or packets x hops as a table of a document; cores in brackets."""
+    theirs, ours = (MAPPERS if key == "multicast_hops" else ()), strategies.names()
+    head = ["neurons", "mesh", *(f"{mapper}, published" for mapper in theirs), "neurons on a core", *ours]
+    head += [] if theirs else ["lower bound"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for n, side in PUBLISHED:
-        for i, mapper in enumerate(MAPPERS):
-            mean = np.mean([figures[1 + i] for figures in PUBLISHED[n, side]])
-            lines.append(f"| {n} | {side} x {side} | 15 % more or fewer | {mapper}, published | {side**2} | | {mean:,.0f} |")
-        for limit in ("up to 15 % more", "even"):
-            for name in strategies.names():
-                own = [
-                    r for r in rows if (r["network"], r["mesh"], r["limit"], r["strategy"]) == (f"{n} neurons", side, limit, name)
-                ]
-                if any("failed" in r for r in own) or not own:
-                    lines.append(f"| {n} | {side} x {side} | {limit} | {name} | more than {side**2} | | |")
-                    continue
-                cores, cost, hops = (np.mean([r[key] for r in own]) for key in ("cores", "packet_hops", "multicast_hops"))
-                lines.append(f"| {n} | {side} x {side} | {limit} | {name} | {cores:.1f} | {cost:,.0f} | {hops:,.0f} |")
-            bound = np.mean(
-                [
-                    r["lower_bounds"]["packet_hops"]
-                    for r in rows
-                    if (r["network"], r["mesh"], r["limit"]) == (f"{n} neurons", side, limit)
-                ]
-            )
-            lines.append(f"| {n} | {side} x {side} | {limit} | lower bound | | {bound:,.0f} | |")
+        published = [f"{np.mean([figures[1 + i] for figures in PUBLISHED[n, side]]):,.0f}" for i in range(len(theirs))]
+        for limit in LIMITS if ceil((1 + SLACK) * n / side**2) > ceil(n / side**2) else LIMITS[:1]:
+            own = [r for r in rows if (r["network"], r["mesh"], r["limit"]) == (f"{n} neurons", side, limit)]
+            cells = [_mean([r for r in own if r["strategy"] == name], key) for name in ours]
+            bound = [] if theirs else [f"{np.mean([r['lower_bounds'][key] for r in own]):,.0f}"]
+            most = f"at most {own[0]['neurons_per_core']}"
+            lines.append("| " + " | ".join([str(n), f"{side} x {side}", *published, most, *cells, *bound]) + " |")
     return "\n".join(lines)
+
+
+def _mean(rows: list[Row], key: str) -> str:
+    if any("failed" in r for r in rows):
+        return "too few cores"
+    return f"{np.mean([r[key] for r in rows]):,.0f} ({np.mean([r['cores'] for r in rows]):.3g})"
 
 
 def microcircuit_table(rows: list[Row]) -> str:
@@ -325,8 +321,9 @@ def main() -> None:
         rows = [row for row in before if (row["part"], row["network"]) not in again] + rows
     if options.json:
         options.json.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
-    print(hysmap_table([row for row in rows if row["part"] == "hysmap"]))
-    print(microcircuit_table([row for row in rows if row["part"] == "microcircuit"]))
+    of_hysmap = [row for row in rows if row["part"] == "hysmap"]
+    tables = [hysmap_table(of_hysmap, key) for key in ("multicast_hops", "packet_hops")] if of_hysmap else []
+    print(*tables, microcircuit_table([row for row in rows if row["part"] == "microcircuit"]), sep="\n\n")
 
 
 if __name__ == "__main__":
