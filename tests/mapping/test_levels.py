@@ -9,7 +9,7 @@ from cases.networks import conv_net, fixed_chain, fixed_loops
 from cases.ruled import network
 
 import snnc
-from snnc import chips
+from snnc import chips, neurons
 from snnc.errors import DoesNotFitError
 from snnc.mapping import groups as grouping
 from snnc.mapping.arrange import hops, packet_hops
@@ -19,6 +19,9 @@ from snnc.mapping.groups import Groups
 from snnc.mapping.moves import Moves, moved
 from snnc.mapping.placed import placed
 from snnc.mapping.task import Task, of_slices
+from snnc.network.model import Connection, Network, Population
+from snnc.network.synapses import Synapses
+from snnc.ops.dense import Dense
 
 
 def case(net, limited):
@@ -78,6 +81,29 @@ def test_several_chips_are_legal_deterministic_and_never_worse_than_patches(net)
     assert made.packet_hops < start.packet_hops
     assert made.cores <= 1.1 * start.cores
     must_cover_once(net, made.mapping.cores)
+
+
+@needs_library
+def test_what_belongs_together_shares_a_core_and_a_chip():
+    """Four rings, neuron i in ring i modulo 4: slices in order send to every core, and there is a mapping that sends to none."""
+    mask = np.zeros((64, 64))
+    mask[(np.arange(64) + 4) % 64, np.arange(64)] = 1.0
+    cells = neurons.get("lif").example()
+    net = Network(
+        "rings",
+        (Population("input", (1,), None), Population("cells", (64,), cells)),
+        (
+            Connection("first", "input", "cells", Dense(Synapses.from_dense(np.ones((64, 1))))),
+            Connection("ring", "cells", "cells", Dense(Synapses.from_dense(mask)), 1),
+        ),
+        1e-3,
+    )
+    profile = replace(
+        chip(cores=4, neurons=16), chips=2, mesh=replace(LOIHI1.mesh, tile_columns=2, tile_rows=1, cores_per_tile=1)
+    )
+    assert map_by(Task.of(net, profile), "patches").packet_hops > 10
+    made = map_by(Task.of(net, profile), "levels")
+    assert (made.packet_hops, made.cores) == (0, 4)
 
 
 @needs_library

@@ -1,9 +1,9 @@
-"""Strategy `levels`: cores over chips, groups over the cores of each chip, then groups moved across all boundaries.
+"""Strategy `levels`: groups of neurons over chips, then over the cores of each chip, then moved across all boundaries.
 
-It starts from `patches`. Mt-KaHyPar deals the cores of that out to chips, so that few packets go between chips, then the
-neurons of each chip to its cores, a few neighbours at a time. The cores are placed, and groups are moved or exchanged between
-cores, of the same chip or not, as long as that saves packets x hops. The start is kept where nothing of this is better. Axons
-are counted group by group, and of many a sample is kept, so that the synapses need not fit in memory. Needs the package
+It starts from `patches`. Groups are a few neighbours that lie on a core of that together. Mt-KaHyPar deals them out to chips, so
+that few packets go between chips, then those of each chip to its cores. The cores are placed, and groups are moved or exchanged
+between cores, of the same chip or not, as long as that saves packets x hops. The start is kept where nothing of this is better.
+Axons are counted group by group, and of many a sample is kept, so that the synapses need not fit in memory. Needs the package
 mtkahypar; its deterministic preset gives equal results for any number of threads.
 """
 
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from snnc.errors import DoesNotFitError
 from snnc.mapping.arrange import hops, improved
-from snnc.mapping.census import Census
 from snnc.mapping.cutting.poured import packed
 from snnc.mapping.cutting.spatial import renumbered, restored
 from snnc.mapping.groups import Groups, together
@@ -27,10 +26,9 @@ from snnc.mapping.placed import Placed, placed
 from snnc.mapping.repair import repaired
 from snnc.mapping.task import Assignment, Task
 
-SUMMARY = "cores over chips, neurons over the cores of each, then moved where that saves packets x hops (needs mtkahypar)"
-LINKS = 500_000  # between cores that the partition into chips looks at, those of most packets
-PINS = 100_000  # of the axons that the partition of a chip looks at
-SLACK = 1.03  # cores of a chip above those that are needed if all fill evenly
+SUMMARY = "neurons over chips, over the cores of each, then moved where that saves packets x hops (needs mtkahypar)"
+PINS = 100_000  # of the axons that a partition looks at
+SLACK = 1.03  # room above that which is needed if all chips and cores fill evenly
 UNITS = 10_000  # of a core's room, as weights are whole numbers
 FEW = 1024  # groups up to which both the start and the levels are refined
 ROUNDS = 3  # of moving groups and then swapping cores
@@ -79,7 +77,7 @@ def _best(task: Task, spatial: Task, start: Placed) -> Placed:
     most = max(most_cores(spatial), start.census.cores)
     tried = [start]
     with suppress(DoesNotFitError):
-        tried.append(_in_levels(spatial, start, groups))
+        tried.append(_in_levels(spatial, groups))
     if groups.count > FEW:
         tried = [min(tried, key=lambda one: one.cost(spatial, most))]
     for i, one in enumerate(tried):
@@ -88,34 +86,30 @@ def _best(task: Task, spatial: Task, start: Placed) -> Placed:
     return min([start, *tried], key=lambda one: one.cost(spatial, most))
 
 
-def _in_levels(task: Task, start: Placed, groups: Groups) -> Placed:
-    """Return groups dealt out to chips, as the cores of the start that they are on, then to the cores of each chip."""
-    per_chip = task.profile.cores_per_chip
-    core = groups.place_of(start.core_of)
-    chip = _chips(start.census, per_chip, task.seed)[core]
-    room = np.maximum(1, np.ceil(UNITS * groups.needs.max(axis=1))).astype(np.int64)
-    new, count = np.empty_like(core), 0
+def _in_levels(task: Task, groups: Groups) -> Placed:
+    """Return groups dealt out to chips, then those of each chip to its cores."""
+    per_chip, room = task.profile.cores_per_chip, np.ceil(UNITS * groups.needs.max(axis=1)).astype(np.int64)
+    chip = _dealt(groups, np.arange(groups.count), room, per_chip * UNITS, task.profile.chips, task.seed)
+    core, count = np.empty_like(chip), 0
     for here in np.unique(chip):
         inside = np.flatnonzero(chip == here)
-        cores = min(per_chip, ceil(SLACK * room[inside].sum() / UNITS))
-        edges, packets = _axons_within(groups, inside, task.seed)
-        new[inside] = count + (parts(edges, packets, room[inside], cores, UNITS, task.seed) if cores > 1 else 0)
-        count += cores
-    return placed(task, groups.assignment(new), groups.assignment(chip))
+        own = _dealt(groups, inside, room[inside], UNITS, per_chip, task.seed)
+        core[inside] = count + own
+        count += int(own.max()) + 1
+    return placed(task, groups.assignment(core), groups.assignment(chip))
 
 
-def _chips(census: Census, per_chip: int, seed: int) -> Ints:
-    """Return a chip for each core, (cores,), so that few packets go between chips, on as few chips as there can be."""
-    count = ceil(census.cores / per_chip)
-    if count == 1:
-        return np.zeros(census.cores, np.int64)
-    src, dst, packets = census.links
-    pair = np.minimum(src, dst) * census.cores + np.maximum(src, dst)
-    pairs, which = np.unique(pair, return_inverse=True)
-    both = np.bincount(which, packets)
-    heaviest = np.sort(np.argsort(-both, kind="stable")[:LINKS])
-    edges = np.stack(np.divmod(pairs[heaviest], census.cores), axis=1).tolist()
-    return parts(edges, whole(both[heaviest].tolist()), np.ones(census.cores, np.int64), count, per_chip, seed)
+def _dealt(groups: Groups, inside: Ints, room: Ints, holds: int, most: int, seed: int) -> Ints:
+    """Return the part of each group ``inside``, (inside,), so that few packets leave parts, of which there are ``most`` at most.
+
+    ``room``, (inside,): what each takes of a part, which ``holds`` so much.
+    """
+    room = np.maximum(1, room)
+    count = min(most, ceil(SLACK * room.sum() / holds))
+    if count < 2:
+        return np.zeros(len(inside), np.int64)
+    edges, packets = _axons_within(groups, inside, seed)
+    return parts(edges, packets, room, count, holds, seed)
 
 
 def _axons_within(groups: Groups, inside: Ints, seed: int) -> tuple[Sequence[Sequence[int]], list[int]]:
