@@ -9,7 +9,7 @@ import time
 import pytest
 
 from snnc import cli
-from snnc.training.sweep import engines
+from snnc.base.cluster import dask
 
 
 class Swallows:
@@ -122,6 +122,6 @@ def test_a_cluster_is_closed_unless_that_would_be_waited_for(monkeypatch, error,
     distributed = pytest.importorskip("dask.distributed", reason="dask.distributed is not installed: pip install '.[cluster]'")
     monkeypatch.setattr(distributed, "LocalCluster", lambda **_: Fake("cluster"))
     monkeypatch.setattr(distributed, "Client", lambda _: Fake("client"))
-    with pytest.raises(error), engines.dask(1):
+    with pytest.raises(error), dask(1):
         raise error
     assert seen == closed

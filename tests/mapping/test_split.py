@@ -35,11 +35,11 @@ def test_the_bytes_do_not_depend_on_who_ran_it(executor, words, tmp_path, capsys
 def test_an_interrupt_keeps_the_first_samples(words, tmp_path, monkeypatch, capsys):
     whole, calls = distributed.some_samples, []
 
-    def stopped(split, first, count):
-        calls.append(first)
+    def stopped(split, unit):
+        calls.append(unit)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return whole(split, first, count)
+        return whole(split, unit)
 
     monkeypatch.setattr(distributed, "some_samples", stopped)
     assert snnc(*words, "--executor", "local") == 130

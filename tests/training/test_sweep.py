@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner
 from conftest import ROOT
 
+from snnc.base.cluster import dask
 from snnc.errors import ConfigError, FileError, MissingDependencyError, UsageError
 from snnc.training import methods
-from snnc.training.sweep import engines
 from snnc.training.sweep import grid as sweep
 from snnc.training.sweep import table as sweep_table
 
@@ -294,7 +294,7 @@ def test_dasks_local_cluster_gives_the_same(grid, tmp_path):
 
 def test_without_dask_the_line_that_installs_it_is_given(monkeypatch, grid, tmp_path):
     monkeypatch.setitem(sys.modules, "dask.distributed", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install '.\[cluster\]'"), engines.dask(2):
+    with pytest.raises(MissingDependencyError, match=r"pip install '.\[cluster\]'"), dask(2):
         pass
     snnc("sweep", grid, "-o", tmp_path / "out", "--engine", "dask", code=5)
     assert not (tmp_path / "out").exists()
@@ -303,11 +303,11 @@ def test_without_dask_the_line_that_installs_it_is_given(monkeypatch, grid, tmp_
 @pytest.mark.skipif(not find_spec("distributed"), reason="dask.distributed is not installed: pip install '.[cluster]'")
 @pytest.mark.filterwarnings("default")
 def test_a_scheduler_that_does_not_answer_is_named():
-    import dask
+    import dask as library
 
     told = r"tcp://127.0.0.1:1: no scheduler answers; start one"
-    quickly = dask.config.set({"distributed.comm.timeouts.connect": "100ms"})
-    with quickly, pytest.raises(UsageError, match=told), engines.dask(1, "tcp://127.0.0.1:1"):
+    quickly = library.config.set({"distributed.comm.timeouts.connect": "100ms"})
+    with quickly, pytest.raises(UsageError, match=told), dask(1, "tcp://127.0.0.1:1"):
         pass
 
 

@@ -3,7 +3,9 @@ there can be. Used by quantising, the range proof, the engine and the exporters.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
+from json import dumps
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,13 +14,13 @@ from numpy.typing import NDArray
 from snnc.analysis.intervals import Ints, Span, step
 from snnc.analysis.linear_response import response
 from snnc.analysis.reachability import ENDLESS, reach
+from snnc.base import units
 from snnc.base.bisect import first
 from snnc.errors import DoesNotFitError, NetworkError
 from snnc.network.arithmetic import Fixed
 from snnc.network.delays import Part, parts
 from snnc.network.model import Connection, Network, Population
 from snnc.network.neuron import FORGETS, Neuron
-from snnc.network.synapses import SLICE
 from snnc.network.tiling import one_tile
 
 _LARGE = 1 << 40  # int64 holds anything below, shifted by an exponent, lifted and multiplied by a decay
@@ -59,6 +61,9 @@ class Bound(NamedTuple):
         return int(np.maximum(self.high, -self.low).argmax())
 
 
+Arriving = Sequence[tuple[Connection, Sent]]  # connections into a population, with what their sources can send
+
+
 def sent(p: Population, max_spikes_per_step: int | None = None) -> Sent:
     """What a population can send: spikes, nothing from a readout, an input's messages within its budget and this promise."""
     fires = p.neuron is None or p.neuron.rule.fires
@@ -86,7 +91,9 @@ def current_bound(net: Network) -> dict[str, Bound]:
     a closed form; other models are bounded by their own step. Of equal tiles, one is bounded. Raises NetworkError for floats.
     """
     numeric, net = fixed(net), one_tile(net)
-    return {p.name: population_bound(p, arriving(net, p.name), numeric) for p in net.populations if p.neuron}
+    neurons = [p for p in net.populations if p.neuron]
+    currents = step_currents([(p, arriving(net, p.name)) for p in neurons], numeric)
+    return {p.name: _bound(p, current, numeric) for p, current in zip(neurons, currents, strict=True)}
 
 
 def fixed(net: Network) -> Fixed:
@@ -148,17 +155,22 @@ def largest_budget(net: Network) -> int | None:
     return most if 1 <= most < largest else None
 
 
-def population_bound(p: Population, into: Sequence[tuple[Connection, Sent]], numeric: Fixed) -> Bound:
+def population_bound(p: Population, into: Arriving, numeric: Fixed) -> Bound:
     """`current_bound` of one population, whose connections are given with what their sources can send."""
+    return _bound(p, step_current(p, into, numeric), numeric)
+
+
+def _bound(p: Population, current: tuple[Ints, Ints], numeric: Fixed) -> Bound:
+    """Return the bound of a population for the least and the most that the input of one step sums to."""
     assert p.neuron is not None  # noqa: S101 - for the type checker; callers ask for neurons only
     if p.neuron.current_decay is None:
-        return _bound_of_step(p.neuron, Span(*step_current(p, into, numeric)), numeric)
-    low, high = step_input(p, into, numeric)
+        return _bound_of_step(p.neuron, Span(*current), numeric)
+    low, high = map(numeric.lift, current)
     decay = _decay(p.neuron, numeric)
     return Bound(-_climb(-low, decay, numeric), _climb(high, decay, numeric), numeric.state_limit)
 
 
-def most_given(p: Population, into: Sequence[tuple[Connection, Sent]], numeric: Fixed) -> dict[str, int]:
+def most_given(p: Population, into: Arriving, numeric: Fixed) -> dict[str, int]:
     """Return the largest magnitude that one step can give each register that wraps, from whatever all registers hold."""
     neuron = p.neuron
     if neuron is None:
@@ -173,32 +185,88 @@ def most_given(p: Population, into: Sequence[tuple[Connection, Sent]], numeric: 
     return {name: max(int(held[name].high.max()), -int(held[name].low.min())) for name in wrapping}
 
 
-def step_input(p: Population, into: Sequence[tuple[Connection, Sent]], numeric: Fixed) -> tuple[Ints, Ints]:
+def step_input(p: Population, into: Arriving, numeric: Fixed) -> tuple[Ints, Ints]:
     """The least and the most that one step can add to u of each neuron, in state units; arguments as `population_bound`."""
     low, high = step_current(p, into, numeric)
     return numeric.lift(low), numeric.lift(high)
 
 
-def step_current(p: Population, into: Sequence[tuple[Connection, Sent]], numeric: Fixed) -> tuple[Ints, Ints]:
+def step_current(p: Population, into: Arriving, numeric: Fixed) -> tuple[Ints, Ints]:
     """The least and the most that the input of one step can sum to, (n,) each, in weight units; never above, below 0.
 
     Messages of unequal delay that arrive together are sent at unlike times, so each part of a connection has its worst case.
     """
-    low: Ints = np.zeros(p.size, np.int64)
-    high: Ints = np.zeros(p.size, np.int64)
+    return step_currents([(p, into)], numeric)[0]
+
+
+def step_currents(arrivals: Sequence[tuple[Population, Arriving]], numeric: Fixed) -> list[tuple[Ints, Ints]]:
+    """Return `step_current` of several populations. What is drawn is summed slice by slice of rows, by whoever does units."""
+    drawn: list[Arriving] = [[(c, what) for c, what in into if _is_sliced(c, what)] for _, into in arrivals]
+    others: list[Arriving] = [[(c, what) for c, what in into if not _is_sliced(c, what)] for _, into in arrivals]
+    totals = [_summed(p.size, into, numeric) for (p, _), into in zip(arrivals, others, strict=True)]
+    slices = [(i, start, stop) for i, into in enumerate(drawn) if into for start, stop in _slices(into)]
+    work = units.Work("slices of rows", _of_rows, (drawn, numeric), lambda: (repr(numeric), [*map(_stated, drawn)]))
+    for (i, start, stop), made in zip(slices, units.mapped(work, slices), strict=True):
+        low, high = totals[i]
+        low[start:stop] += made["low"]
+        high[start:stop] += made["high"]
+    return totals
+
+
+def _is_sliced(c: Connection, what: Sent) -> bool:
+    """Tell whether a connection is drawn, row by row, and its sums are far from what int64 holds."""
+    if not c.op.synapses.are_drawn or c.op.pool is not None or what.neurons is not None:
+        return False
+    largest = max(map(abs, c.op.synapses.extremes())) * what.largest * 2.0 ** max(c.op.exponent, 0)
+    return largest * c.op.n_src < _LARGE
+
+
+def _slices(into: Arriving) -> list[tuple[int, int]]:
+    return units.slices(np.sum([c.op.fan_in() for c, _ in into], axis=0), units.SYNAPSES)
+
+
+def _stated(into: Arriving) -> list[Any]:
+    """Return what identifies drawn connections, and what their sources send."""
+    return [
+        (dumps(c.op.synapses.stated()), c.delay_steps, c.axon_delays, c.op.exponent, what.largest, what.at_most)
+        for c, what in into
+    ]
+
+
+def _of_rows(given: tuple[list[Arriving], Fixed], unit: tuple[int, int, int]) -> dict[str, Ints]:
+    """Return what the input of one step to some rows of a population can sum to."""
+    (drawn, numeric), (i, start, stop) = given, unit
+    low, high = _summed(stop - start, drawn[i], numeric, start)
+    return {"low": low, "high": high}
+
+
+def _summed(rows: int, into: Arriving, numeric: Fixed, start: int = 0) -> tuple[Ints, Ints]:
+    """Return `step_current` of so many neurons, ``start`` and those after it; of what is not sliced they are all."""
+    low: Ints = np.zeros(rows, np.int64)
+    high: Ints = np.zeros(rows, np.int64)
     for c, what in into:
-        for part in _apart(c, what):
-            least, most = part_sums(part, what)
+        for least, most in _sums(c, what, start, start + rows):
             low = _exact(low + numeric.shift(_exact(least), c.op.exponent))
             high = _exact(high + numeric.shift(_exact(most), c.op.exponent))
     return low, high
 
 
-def _apart(c: Connection, what: Sent) -> tuple[Part, ...]:
-    """Return the parts whose worst cases add up; all in one for many synapses that neither rounding nor a budget tells apart."""
-    if c.op.synapses.count > SLICE and c.op.exponent >= 0 and c.axon_delays is None and what.at_most is None:
-        return (Part(c.delay_steps, c.op),)
-    return parts(c)
+def _sums(c: Connection, what: Sent, start: int, stop: int) -> Iterator[tuple[Ints, Ints]]:
+    """Yield `part_sums` of the parts whose worst cases add up, or of all in one where nothing tells them apart."""
+    sliced = _is_sliced(c, what)
+    if not _is_one_part(c, what):
+        of_rows = replace(c, op=replace(c.op, synapses=c.op.synapses.block(start, stop))) if sliced else c
+        yield from (part_sums(part, what) for part in parts(of_rows))
+    elif sliced:
+        below, above = c.op.synapses.row_sums(start, stop)
+        yield below * what.largest, above * what.largest
+    else:
+        yield part_sums(Part(c.delay_steps, c.op), what)
+
+
+def _is_one_part(c: Connection, what: Sent) -> bool:
+    """Tell whether neither rounding nor a budget tells synapses of unequal delay apart."""
+    return c.op.linear and c.op.exponent >= 0 and c.axon_delays is None and what.at_most is None and what.neurons is None
 
 
 def part_sums(part: Part, what: Sent) -> tuple[Ints, Ints]:
@@ -208,7 +276,7 @@ def part_sums(part: Part, what: Sent) -> tuple[Ints, Ints]:
     """
     if not what.largest:
         return np.zeros(part.op.n_dst, np.int64), np.zeros(part.op.n_dst, np.int64)
-    if part.op.synapses.count > SLICE and part.sources is None and what.neurons is None and what.at_most is None:
+    if part.sources is None and what.neurons is None and what.at_most is None:
         below, above = part.op.ends()
         return below * what.largest, above * what.largest
     values = part.op.synapses.values

@@ -16,6 +16,7 @@ from snnc.base.files import must_be_free, write_bytes
 from snnc.cli._common import PATH, force_option, json_option, print_json, print_table, progress, quiet_option, say
 from snnc.cli._data import data_options, number_or_all
 from snnc.cli._engine import engine_option
+from snnc.cli._spread import Spread, spread_options
 from snnc.data.labels import in_words, value_in_words
 from snnc.data.load import Source
 from snnc.errors import UsageError
@@ -37,17 +38,14 @@ MAX_RASTER_BYTES = 4 << 30
 @click.option("--samples", callback=number_or_all, default="all", show_default=True, help="The first N samples, or all.")
 @click.option("--against", type=PATH, help="Count how spikes and classes differ from those of this network (float, say).")
 @engine_option
-@click.option("--executor", type=click.Choice(["local", "dask"]), help="Split the samples over processes, or a cluster.")
-@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1, 1024), help="Number of processes of --executor.")
-@click.option("--scheduler", help="Address of a Dask scheduler; the workers need the same folders.")
+@spread_options("the samples")
 @click.option("-o", "--out", type=PATH, help="Write the rasters of all populations, the classes and the labels (.npz).")
 @force_option
 @json_option
 @quiet_option
 def command(
     model: Path, data_name: str | Source, data_dir: Path | None, split: Any, recorded: Path | None, samples: int | None,
-    against: Path | None, by: str | None, executor: str | None, jobs: int, scheduler: str | None, out: Path | None, force: bool,
-    as_json: bool, quiet: bool,
+    against: Path | None, by: str | None, spread: Spread, out: Path | None, force: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Run MODEL on a data set, and print accuracy, spikes, firing rates and synaptic operations.
 
@@ -55,7 +53,7 @@ def command(
     a cluster; the result does not depend on the split. --inputs takes one integer array (samples, steps, n) per input
     population.
     """
-    _must_go_together(executor, jobs, scheduler, against, recorded)
+    _must_go_together(spread, against, recorded)
     if out:
         must_be_free(out, force)
     net, other = store.load(model), store.load(against) if against else None
@@ -72,9 +70,10 @@ def command(
                 collect(rasters, runs[-1])
             done(first + len(runs[-1].spikes[net.output.name]))
 
-        if executor:
+        if spread.executor and isinstance(images, data.Dataset):
             split_up = Split(model.absolute(), data_name, split, data_dir and data_dir.absolute(), by, bool(out))
-            evaluation, rasters = run_split(split_up, total, executor, jobs, scheduler, done)
+            with spread.workers() as workers:
+                evaluation, rasters = run_split(split_up, net, images, total, workers, done)
             comparison = None
         else:
             evaluation, comparison = _simulated(net, other, images, total, watch, by)
@@ -95,18 +94,14 @@ def _simulated(
     return comparison.candidate, comparison
 
 
-def _must_go_together(
-    executor: str | None, jobs: int, scheduler: str | None, against: Path | None, recorded: Path | None
-) -> None:
+def _must_go_together(spread: Spread, against: Path | None, recorded: Path | None) -> None:
     """Raise UsageError for options that need --executor, or cannot be used with it."""
-    if executor and against:
+    if spread.executor and against:
         raise UsageError("two networks are compared on one machine only", where="--against", fix="leave out --executor")
-    if executor and recorded:
+    if spread.executor and recorded:
         raise UsageError("recorded rasters are not split", where="--inputs", fix="leave out --executor")
-    if not executor and (jobs > 1 or scheduler):
-        raise UsageError("nothing is split", where="--jobs" if jobs > 1 else "--scheduler", fix="add --executor local or dask")
-    if scheduler and executor != "dask":
-        raise UsageError("only Dask has schedulers", where="--scheduler", fix="add --executor dask")
+    if spread.folder and not spread.executor:
+        raise UsageError("nothing is split", where="--work", fix="add --executor local or dask")
 
 
 def _must_be_storable(net: Network, samples: int, images: data.Dataset | Recorded) -> None:

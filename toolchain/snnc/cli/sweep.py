@@ -1,6 +1,7 @@
 """`snnc sweep`: turn a grid of methods, connectivities and seeds into a table."""
 
 import shlex
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,12 @@ from typing import Any
 import click
 
 import snnc.data as data
+from snnc.base.cluster import dask
 from snnc.base.files import write_bytes
+from snnc.base.processes import processes
+from snnc.base.units import Work, Workers
 from snnc.cli._common import PATH, force_option, json_option, out_option, print_json, print_table, quiet_option, say
 from snnc.training.settings import must_have_torch
-from snnc.training.sweep import engines
 from snnc.training.sweep import grid as sweep
 from snnc.training.sweep import table as sweep_table
 
@@ -47,24 +50,33 @@ def command(
     must_have_torch()
     sweep.must_be_possible(chosen, data_dir)
     line = shlex.join(["snnc", "sweep", str(grid), "-o", str(out)])
-    with engines.dask(jobs, scheduler) if engine == "dask" else engines.local(jobs) as run, sweep.opened(chosen, out):
+    with dask(jobs, scheduler) if engine == "dask" else processes(jobs) as workers, sweep.opened(chosen, out):
         if force:
             for row in chosen.rows:
                 sweep.forget(row, out)
-        _run(chosen, out.absolute(), data_dir and data_dir.absolute(), line, run, quiet)
+        _run(chosen, out.absolute(), data_dir and data_dir.absolute(), line, workers, quiet)
     _report(chosen, out, line, as_json)
 
 
-def _run(grid: sweep.Grid, out: Path, data_dir: Path | None, line: str, run: engines.Run, quiet: bool) -> None:
+def _run(grid: sweep.Grid, out: Path, data_dir: Path | None, line: str, workers: Workers, quiet: bool) -> None:
     left = sweep.missing(grid, out)
     say(f"{len(grid.rows) - len(left)} of {len(grid.rows)} rows are there", quiet)
     seeds = sorted({row.seed for row in left})
-    trainings = [partial(sweep.train_once, grid, seed, out, data_dir) for seed in seeds]
-    for path in run(trainings):
+    trainings: list[Callable[[], Any]] = [partial(sweep.train_once, grid, seed, out, data_dir) for seed in seeds]
+    for path in workers.results(_work("trainings"), trainings, len(trainings)):
         say(f"trained: {path.name}", quiet)
-    rows = [partial(sweep.run_row, grid, row, out, data_dir, line) for row in left]
-    for result in run(rows):
+    rows: list[Callable[[], Any]] = [partial(sweep.run_row, grid, row, out, data_dir, line) for row in left]
+    for result in workers.results(_work("rows"), rows, len(rows)):
         say(_done(result), quiet)
+
+
+def _work(name: str) -> Work[None, Callable[[], Any], Any]:
+    return Work(name, _called, None)
+
+
+def _called(_: None, call: Callable[[], Any]) -> Any:
+    """Do a training or a row, which stores what it makes."""
+    return call()
 
 
 def _done(result: dict[str, Any]) -> str:

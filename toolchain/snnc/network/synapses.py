@@ -71,6 +71,11 @@ class Synapses:
         return self.values.dtype
 
     @property
+    def are_drawn(self) -> bool:
+        """Whether they are made when they are asked for, so that sending them takes no more than what makes them."""
+        return False
+
+    @property
     def tiles(self) -> int:
         """How many equal copies of the same synapses follow each other, from copies of one population to copies of another."""
         return 1
@@ -150,17 +155,25 @@ class Synapses:
         rows = np.unique(np.linspace(0, self.shape[0] - 1, max(1, SAMPLED * self.shape[0] // self.count)).astype(np.int64))
         return stacked([self.block(row, row + 1) for row in rows.tolist()])
 
-    def row_sums(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the sums of each row's weights below and above 0, (n_dst,) each."""
-        below, above = (np.zeros(self.shape[0], self.dtype) for _ in range(2))
-        for start, stop in self.slices():
-            block = self.block(start, stop)
+    def row_sums(self, start: int = 0, stop: int | None = None) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the sums of the weights below and above 0 of each of rows ``start`` .. ``stop - 1``, (rows,) each."""
+        stop = self.shape[0] if stop is None else stop
+        below, above = (np.zeros(stop - start, self.dtype) for _ in range(2))
+        for first, last in self.slices(start, stop):
+            block = self.block(first, last)
             filled = np.flatnonzero(np.diff(block.indptr))
             if len(filled):
                 at = block.indptr[filled]
-                below[filled + start] = np.add.reduceat(np.minimum(block.values, 0), at)
-                above[filled + start] = np.add.reduceat(np.maximum(block.values, 0), at)
+                below[filled + first - start] = np.add.reduceat(np.minimum(block.values, 0), at)
+                above[filled + first - start] = np.add.reduceat(np.maximum(block.values, 0), at)
         return below, above
+
+    def fan_out(self, start: int, stop: int) -> NDArray[np.int64]:
+        """Return how many synapses of rows ``start`` .. ``stop - 1`` come from each column, (n_src,)."""
+        often = np.zeros(self.shape[1], np.int64)
+        for first, last in self.slices(start, stop):
+            often += np.bincount(self.sources(first, last), minlength=len(often))
+        return often
 
     @property
     def rows(self) -> NDArray[np.int64]:

@@ -63,9 +63,7 @@ class Dense(Op):
         return replace(self, synapses=self.synapses.select(destinations, inputs))
 
     def _axons(self, start: int, stop: int) -> tuple[Ints, Ints]:
-        often = np.zeros(self.synapses.shape[1], np.int64)
-        for first, last in self.synapses.slices(start, stop):
-            often += np.bincount(self.synapses.sources(first, last), minlength=len(often))
+        often = self.synapses.fan_out(start, stop)
         inputs = np.flatnonzero(often)
         return inputs, often[inputs]
 

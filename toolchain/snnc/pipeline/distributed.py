@@ -1,8 +1,7 @@
-"""The samples of a data set split over processes or a cluster, by the engines of `snnc sweep`. Part of `snnc simulate`."""
+"""The samples of a data set as units for workers: the stage behind `snnc simulate --executor`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,13 @@ from numpy.typing import NDArray
 
 import snnc.data as data
 from snnc import store
+from snnc.base.units import Work, Workers
+from snnc.network.model import Network
 from snnc.simulation.run import Run
-from snnc.training.sweep import engines
 from snnc.verification.evaluate import AT_ONCE, Evaluation, evaluate, together
 
 Collected = dict[str, list[NDArray[np.uint8]]]  # rasters of successive samples, by population
+RASTER = "spikes/"  # begins the names of rasters
 
 
 @dataclass(frozen=True)
@@ -36,43 +37,51 @@ def collect(rasters: Collected, run: Run) -> None:
         rasters.setdefault(name, []).append(spikes)
 
 
-def some_samples(split: Split, first: int, count: int) -> tuple[int, Evaluation, Collected]:
-    """What a worker does: the evaluation of some samples, and their rasters."""
+def some_samples(split: Split, unit: tuple[int, int]) -> dict[str, NDArray[Any]]:
+    """Return as arrays the evaluation of some samples (the first, how many), and their rasters: what a worker does."""
+    first, count = unit
     rasters: Collected = {}
     images = data.load(split.data_name, split.part, split.data_dir)
     see = (lambda _, runs: collect(rasters, runs[-1])) if split.rasters else None
-    return first, evaluate(store.load(split.model), images, count, first=first, watch=see, by=split.by), rasters
+    made = evaluate(store.load(split.model), images, count, first=first, watch=see, by=split.by)
+    if made.interrupted:  # in this process: what is before these samples counts
+        raise KeyboardInterrupt
+    return {
+        "classes": made.classes, "labels": made.labels, "scores": made.scores, "steps": np.array(made.steps),
+        "spikes": np.array([*made.spikes.values()]), "operations": np.array([*made.synaptic_operations.values()], np.int64),
+        **{f"{RASTER}{name}": np.concatenate(parts) for name, parts in rasters.items()},
+    }  # fmt: skip
 
 
 def run_split(
-    split: Split, samples: int, executor: str, jobs: int, scheduler: str | None, done: Callable[[int], None]
+    split: Split, net: Network, images: data.Dataset, samples: int, workers: Workers, done: Callable[[int], None]
 ) -> tuple[Evaluation, Collected]:
-    """All samples on all workers. An interrupt ends it with the first samples, as far as they are complete.
+    """Evaluate the first samples on all workers. An interrupt ends it with those before the first that is missing.
 
-    Raises MissingDependencyError without dask.distributed, and what a simulation raises.
+    Raises what a simulation raises, and RunError if the workers are lost.
     """
-    parts: dict[int, tuple[Evaluation, Collected]] = {}
-    calls = [partial(some_samples, split, first, min(AT_ONCE, samples - first)) for first in range(0, samples, AT_ONCE)]
+    parts: list[Evaluation] = []
+    rasters: Collected = {}
+    units = [(first, min(AT_ONCE, samples - first)) for first in range(0, samples, AT_ONCE)]
     interrupted = False
+    of = (net.hash, images.sha256, split.by, split.rasters)
     try:
-        with engines.dask(jobs, scheduler) if executor == "dask" else engines.local(jobs) as run:
-            for first, evaluation, rasters in run(calls):
-                parts[first] = evaluation, rasters
-                done(sum(part.samples for part, _ in parts.values()))
+        for arrays in workers.results(Work("batches of samples", some_samples, split, lambda: of), units):
+            parts.append(_evaluation(net, arrays))
+            for name in (name for name in arrays if name.startswith(RASTER)):
+                rasters.setdefault(name.removeprefix(RASTER), []).append(arrays[name])
+            done(sum(part.samples for part in parts))
     except KeyboardInterrupt:
-        if 0 not in parts:
+        if not parts:
             raise
         interrupted = True
-    return _joined(parts, interrupted)
+    return replace(together(parts), interrupted=interrupted), rasters
 
 
-def _joined(parts: dict[int, tuple[Evaluation, Collected]], interrupted: bool) -> tuple[Evaluation, Collected]:
-    """The parts from the first sample on up to the first that is missing."""
-    first, complete, rasters = 0, [], Collected()
-    while first in parts:
-        evaluation, more = parts[first]
-        complete.append(evaluation)
-        for name, chunks in more.items():
-            rasters.setdefault(name, []).extend(chunks)
-        first += evaluation.samples
-    return replace(together(complete), interrupted=interrupted), rasters
+def _evaluation(net: Network, arrays: dict[str, NDArray[Any]]) -> Evaluation:
+    return Evaluation(
+        len(arrays["classes"]), int(arrays["steps"]), arrays["classes"], arrays["labels"],
+        dict(zip((p.name for p in net.ordered), arrays["spikes"].tolist(), strict=True)),
+        {p.name: p.size for p in net.ordered},
+        dict(zip((c.name for c in net.connections), arrays["operations"].tolist(), strict=True)), scores=arrays["scores"],
+    )  # fmt: skip

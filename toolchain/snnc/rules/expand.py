@@ -23,18 +23,19 @@ _KINDS = {"constant": 0, "uniform": 1, "normal": 2}
 Ints = NDArray[np.int64]
 
 
-def count(rule: Rule) -> Ints:
-    """Return how many synapses each row of one tile has, (n_dst,)."""
+def count(rule: Rule, start: int, stop: int) -> Ints:
+    """Return how many synapses each of rows ``start`` .. ``stop - 1`` of one tile has, (rows,)."""
+    rows = stop - start
     match rule.pattern:
         case "all_to_all":
-            return np.full(rule.n_dst, rule.n_src, np.int64)
+            return np.full(rows, rule.n_src, np.int64)
         case "one_to_one":
-            return np.ones(rule.n_dst, np.int64)
+            return np.ones(rows, np.int64)
         case "fixed_in_degree":
-            return np.full(rule.n_dst, rule.in_degree, np.int64)
+            return np.full(rows, rule.in_degree, np.int64)
         case "fixed_probability":
-            counts = np.zeros(rule.n_dst, np.int64)
-            _count(*_key(rule), *_skips(rule.probability), rule.n_src, counts)
+            counts = np.zeros(rows, np.int64)
+            _count(*_key(rule), *_skips(rule.probability), rule.n_src, start, counts)
             return counts
 
 
@@ -139,10 +140,10 @@ def _row_by_chance(k0, k1, chances, first, n_src, row, made, at):  # type: ignor
 
 
 @compiled
-def _count(k0, k1, chances, first, n_src, counts):  # type: ignore[no-untyped-def]
+def _count(k0, k1, chances, first, n_src, start, counts):  # type: ignore[no-untyped-def]
     nowhere = np.zeros(0, np.int32)
-    for row in range(len(counts)):
-        counts[row] = _row_by_chance(k0, k1, chances, first, n_src, row, nowhere, 0)
+    for i in range(len(counts)):
+        counts[i] = _row_by_chance(k0, k1, chances, first, n_src, start + i, nowhere, 0)
 
 
 @compiled

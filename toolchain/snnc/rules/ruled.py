@@ -1,5 +1,6 @@
 """Synapses stored as the rule that makes them, for whatever reads `Synapses`: slices are drawn when they are asked for."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property, lru_cache
@@ -10,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from snnc.base import units
 from snnc.errors import DoesNotFitError, MissingDependencyError
 from snnc.network.synapses import Synapses, stacked
 from snnc.rules.rule import Rule
@@ -38,6 +40,30 @@ class Ruled(Synapses):
         object.__setattr__(self, "rule", rule)
         object.__setattr__(self, "shape", rule.shape)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is sent to a worker: the rule, and how many synapses each row has where that was counted."""
+        return {name: self.__dict__[name] for name in ("rule", "shape", "_counts") if name in self.__dict__}
+
+    def _with(self, rule: Rule) -> Self:
+        """Return the synapses of a rule that draws as many in each row."""
+        other = type(self)(rule)
+        if "_counts" in self.__dict__:
+            other.set_counts(self._counts)
+        return other
+
+    def set_counts(self, counts: NDArray[np.int64]) -> None:
+        """Take how many synapses each row of one tile has, (n_dst,), as `snnc.rules.expand.count` counted them."""
+        self.__dict__["_counts"] = counts
+
+    @property
+    def are_counted(self) -> bool:
+        """Whether it is known how many synapses each row has, or known without drawing them."""
+        return "_counts" in self.__dict__ or self.rule.pattern != "fixed_probability"
+
+    @property
+    def are_drawn(self) -> bool:
+        return True
+
     @cached_property
     def indptr(self) -> NDArray[np.int64]:
         """The first synapse of each row, (n_dst + 1,)."""
@@ -49,7 +75,7 @@ class Ruled(Synapses):
     @cached_property
     def _counts(self) -> NDArray[np.int64]:
         """The synapses of each row of one tile."""
-        counts: NDArray[np.int64] = _expand().count(self.rule)
+        counts: NDArray[np.int64] = _expand().count(self.rule, 0, self.rule.n_dst)
         return counts
 
     @property
@@ -93,10 +119,10 @@ class Ruled(Synapses):
         return self.rule.offset
 
     def of_one_tile(self) -> Self:
-        return type(self)(replace(self.rule, tiles=1, offset=0))
+        return self._with(replace(self.rule, tiles=1, offset=0))
 
     def repeated(self, tiles: int, source_tile: int) -> Synapses:
-        return type(self)(replace(self.rule, tiles=tiles, offset=source_tile))
+        return self._with(replace(self.rule, tiles=tiles, offset=source_tile))
 
     def stated(self) -> dict[str, Any]:
         return {"rule": self.rule.to_json()}
@@ -116,7 +142,7 @@ class Ruled(Synapses):
     def on_grid(self, factor: float, step: int) -> Synapses:
         if self.rule.grid:
             return super().on_grid(factor, step)
-        return type(self)(replace(self.rule, grid=(factor, step)))
+        return self._with(replace(self.rule, grid=(factor, step)))
 
     def is_multiple_of(self, step: int) -> bool:
         return (self.rule.grid[1] if self.rule.grid else 1) % step == 0
@@ -169,24 +195,39 @@ class Ruled(Synapses):
         tile = int(np.searchsorted(self._counts.cumsum(), DRAWN_ALIKE, side="right"))
         return self.of_one_tile().block(0, min(self.rule.n_dst, max(1, tile)))
 
-    def row_sums(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        rule = self.rule
+    def row_sums(self, start: int = 0, stop: int | None = None) -> tuple[NDArray[Any], NDArray[Any]]:
+        rule, stop = self.rule, self.shape[0] if stop is None else stop
+        if rule.tiles > 1:
+            below, above = (np.tile(sums, rule.tiles)[start:stop] for sums in self.of_one_tile().row_sums())
+            return below, above
         low, high = self.extremes()
         if rule.weight.kind == "constant":
-            sums = self._counts * self.dtype.type(low)
-            return tuple(np.tile(x, rule.tiles) for x in (np.minimum(sums, 0), np.maximum(sums, 0)))  # type: ignore[return-value]
-        below, above = (np.zeros(rule.n_dst, self.dtype) for _ in range(2))
-        for start, stop in self.of_one_tile().slices():
-            starts = self._starts(start, stop)
-            weights, at = self._weights(start, starts), starts[:-1][self._counts[start:stop] > 0]
-            filled = np.flatnonzero(self._counts[start:stop]) + start
+            sums = self._counts[start:stop] * self.dtype.type(low)
+            return np.minimum(sums, 0), np.maximum(sums, 0)
+        below, above = (np.zeros(stop - start, self.dtype) for _ in range(2))
+        for first, last in self.slices(start, stop):
+            starts = self._starts(first, last)
+            weights, at = self._weights(first, starts), starts[:-1][self._counts[first:last] > 0]
+            filled = np.flatnonzero(self._counts[first:last]) + first - start
             if len(at):
                 below[filled] = np.add.reduceat(np.minimum(weights, 0), at) if low < 0 else 0
                 above[filled] = np.add.reduceat(np.maximum(weights, 0), at) if high > 0 else 0
-        return np.tile(below, rule.tiles), np.tile(above, rule.tiles)
+        return below, above
+
+    def fan_out(self, start: int, stop: int) -> NDArray[np.int64]:
+        slices = list(self.slices(start, stop, units.SYNAPSES))
+        work = units.Work("slices of rows", _fan_out, self, lambda: (json.dumps(self.stated()),))
+        total = np.zeros(self.shape[1], np.int64)
+        for often in units.mapped(work, slices):
+            total += often["often"]
+        return total
 
     def problems(self) -> list[str]:
         return list(self.rule.problems())
+
+
+def _fan_out(synapses: Ruled, rows: tuple[int, int]) -> dict[str, NDArray[np.int64]]:
+    return {"often": np.bincount(synapses.sources(*rows), minlength=synapses.shape[1])}
 
 
 def _expand() -> Any:
