@@ -15,12 +15,14 @@ from snnc.chips.profile import Profile
 from snnc.chips.schema import DISTINCT
 from snnc.cli._common import PATH, Styled, force_option, json_option, output_width, print_json, print_table
 from snnc.cli._ranges import JudgedRanges, judge_ranges, print_proof, write_inputs
+from snnc.cli._spread import Spread, spread_options
 from snnc.errors import UsageError
 from snnc.mapping.usage import Usage, words_for
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Network
 from snnc.pipeline.arguments import own_chip
 from snnc.pipeline.chip import check, remedies
+from snnc.pipeline.distributed import count_rows
 
 BAR = 5  # characters of a full bar
 BAR_WIDTH = 100  # columns from which there is room for bars
@@ -50,6 +52,7 @@ SHARED = "if axons shared their lists of synapses, which the budgets do not coun
     help="With --proof: assume that each input sends at most this many messages in a step.  [default: any number]",
 )
 @click.option("--inputs", type=PATH, help="With --proof: write the inputs that overflow a register (.npz).")
+@spread_options("slices of rows and cores")
 @force_option
 @json_option
 def command(
@@ -60,6 +63,7 @@ def command(
     steps: int | None,
     budget: int | None,
     inputs: Path | None,
+    spread: Spread,
     force: bool,
     as_json: bool,
 ) -> int:
@@ -78,10 +82,12 @@ def command(
     net = store.load(model)
     if profile is None and not wanted:
         profile = own_chip(net)
-    fit = check(net, profile) if profile else None
-    advice = _search(net, profile, fit, search) if profile and fit else None
-    asked = wanted or (as_json and isinstance(net.numeric, Fixed) and net.tiles == 1)
-    judged = judge_ranges(net, steps, budget, try_inputs=wanted) if asked else None
+    with spread.workers():
+        count_rows(net)
+        fit = check(net, profile) if profile else None
+        advice = _search(net, profile, fit, search) if profile and fit else None
+        asked = wanted or (as_json and isinstance(net.numeric, Fixed) and net.tiles == 1)
+        judged = judge_ranges(net, steps, budget, try_inputs=wanted) if asked else None
     if judged and inputs:
         write_inputs(judged, inputs, force)
     code = _code(fit, judged if wanted else None)

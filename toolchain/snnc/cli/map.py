@@ -12,6 +12,7 @@ import snnc.chips as chips
 from snnc import store
 from snnc.base.files import must_be_free, write_bytes
 from snnc.cli._common import PATH, force_option, json_option, print_json, print_table
+from snnc.cli._spread import Spread, spread_options
 from snnc.errors import UsageError
 from snnc.mapping import strategies
 from snnc.mapping.choose import Mapped
@@ -24,6 +25,7 @@ from snnc.mapping.tiled import goes_by_tiles
 from snnc.network.model import Network
 from snnc.pipeline.arguments import own_chip
 from snnc.pipeline.chip import map_tiles_with, map_with
+from snnc.pipeline.distributed import count_rows
 
 
 @click.command("map", short_help="Map a network to the cores of a chip.")
@@ -36,11 +38,12 @@ from snnc.pipeline.chip import map_tiles_with, map_with
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the strategy.")
 @click.option("-o", "--out", type=PATH, help="Write the mapping (.json), for snnc export --mapping.")
 @click.option("--picture", "svg", type=PATH, help="Write a picture of the chip (.svg): cores by use, links by traffic.")
+@spread_options("slices of rows and cores")
 @force_option
 @json_option
 def command(
     model: Path, profile_name: str | None, strategy: str | None, recorded: Path | None, seed: int, out: Path | None,
-    svg: Path | None, force: bool, as_json: bool,
+    svg: Path | None, spread: Spread, force: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Cut MODEL into cores and place them on the chip, with few packets x hops; every limit is checked again.
 
@@ -53,14 +56,18 @@ def command(
     net = store.load(model)
     profile = chips.load(profile_name) if profile_name else own_chip(net)
     if goes_by_tiles(net, profile):
-        _map_tiles(net, profile, strategy, seed, out, force, as_json, {"--rates": recorded, "--picture": svg})
+        with spread.workers():
+            count_rows(net)
+            _map_tiles(net, profile, strategy, seed, out, force, as_json, {"--rates": recorded, "--picture": svg})
         return
-    mappings = map_with(net, profile, strategy=strategy, rates=recorded, seed=seed)
-    task, made, failed, steps = mappings.task, list(mappings.made), mappings.failed, mappings.steps
-    _write(made[0], profile, out, svg, force)
-    bounds = lower_bounds(task)
-    told = measures(task, made[0].census, steps)
-    lists = saved(task, of_slices(task, tuple(core.slices for core in made[0].mapping.cores)))
+    with spread.workers():
+        count_rows(net)
+        mappings = map_with(net, profile, strategy=strategy, rates=recorded, seed=seed)
+        task, made, failed, steps = mappings.task, list(mappings.made), mappings.failed, mappings.steps
+        _write(made[0], profile, out, svg, force)
+        bounds = lower_bounds(task)
+        told = measures(task, made[0].census, steps)
+        lists = saved(task, of_slices(task, tuple(core.slices for core in made[0].mapping.cores)))
     if as_json:
         print_json("map/1", network=net.name, profile=profile.name, seed=seed, rates=str(recorded) if recorded else None,
                    best=made[0].mapping.strategy, strategies=[_summary(m) for m in made], failed=failed,

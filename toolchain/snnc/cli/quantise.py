@@ -23,6 +23,7 @@ from snnc.cli._common import (
 )
 from snnc.cli._data import data_options
 from snnc.cli._inspection import print_connections, print_parameters, print_populations
+from snnc.cli._spread import Spread, spread_options
 from snnc.cli.simplify import print_saved
 from snnc.data.load import Source
 from snnc.mapping.capabilities import lacking
@@ -30,6 +31,7 @@ from snnc.network.model import Network
 from snnc.passes.quantise import QuantiseConfig
 from snnc.passes.simplify import simplify
 from snnc.pipeline.arguments import profile_of
+from snnc.pipeline.distributed import count_rows
 from snnc.pipeline.quantise import quantise
 from snnc.report.inspection import inspect
 from snnc.targets.target import load, refusals
@@ -57,6 +59,7 @@ _DEFAULT = FinetuneConfig()
 @click.option("--threads", type=click.IntRange(1, 256), default=_DEFAULT.threads, show_default=True, help="Threads of torch.")
 @click.option("--simplify", "fewer", is_flag=True, help="Then remove neurons that can never fire, as snnc simplify does.")
 @data_options
+@spread_options("slices of rows")
 @out_option
 @force_option
 @json_option
@@ -66,6 +69,7 @@ def command(
     profile: str,
     data_name: str | Source,
     data_dir: Path | None,
+    spread: Spread,
     out: Path,
     force: bool,
     fewer: bool,
@@ -81,13 +85,15 @@ def command(
     config = config_from(QuantiseConfig, options)
     must_be_free(out, force)
     net = store.load(model)
-    fixed = quantise(
-        net, profile, data=data_name, folder=data_dir, quiet=quiet, say=lambda line: say(line, quiet), config=config, **options
-    )  # fmt: skip
-    simplified = simplify(fixed) if fewer else None
-    written = simplified.network if simplified else fixed
-    store.save(written, out, force=force)
-    _say_what_takes_it(written, profile_of(profile), quiet)
+    with spread.workers():
+        count_rows(net)
+        fixed = quantise(
+            net, profile, data=data_name, folder=data_dir, quiet=quiet, say=lambda line: say(line, quiet), config=config, **options
+        )  # fmt: skip
+        simplified = simplify(fixed) if fewer else None
+        written = simplified.network if simplified else fixed
+        store.save(written, out, force=force)
+        _say_what_takes_it(written, profile_of(profile), quiet)
     inspection = inspect(fixed, net)
     if as_json:
         more: dict[str, Any] = {s.name: s.settings for s in fixed.done if s.name == "finetune"}

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
+from snnc.base import units
 from snnc.chips.memory import field
 from snnc.chips.profile import Profile
 from snnc.errors import UnsupportedError
@@ -37,6 +39,10 @@ class ChipNetwork:
     def __post_init__(self) -> None:
         object.__setattr__(self, "net", with_resets(self.net, self.profile))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is sent to a worker: nothing that was worked out."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
     @classmethod
     def of(cls, net: Network, profile: Profile) -> Self:
         """Return the network on the chip.
@@ -50,6 +56,19 @@ class ChipNetwork:
     def must_be_storable(self) -> None:
         """Raise UnsupportedError if the chip cannot hold the weights or the delays in any number of cores."""
         _ = self.weight_bits, self.delays
+
+    @cached_property
+    def is_sent(self) -> bool:
+        """Whether workers can get it: synapses that are drawn, and few others."""
+        return sum(c.op.synapses.count for c in self.net.connections if not c.op.synapses.are_drawn) <= units.SYNAPSES
+
+    @cached_property
+    def fan_in(self) -> Mapping[str, NDArray[np.int64]]:
+        """The synapses that end in each neuron of a population, (n,)."""
+        total = {p.name: np.zeros(p.size, np.int64) for p in self.net.populations}
+        for c in self.net.connections:
+            total[c.dst] += c.op.fan_in()
+        return total
 
     @cached_property
     def weight_bits(self) -> int:

@@ -6,6 +6,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
+from snnc.base import units
 from snnc.chips.memory import field
 from snnc.mapping.arrange import mesh_of
 from snnc.mapping.task import Task
@@ -98,9 +99,19 @@ def _hops_to(cores: NDArray[np.int64], task: Task) -> NDArray[np.float64]:
 def _operations(task: Task) -> NDArray[np.float64]:
     """Return the synaptic operations of each neuron on a core, all populations one after the other."""
     operations = {name: np.zeros(task.net[name].size) for name in task.neurons}
-    for c in task.unrolled.connections:
-        synapses = c.op.synapses
-        for start, stop in synapses.slices():
-            block = synapses.block(start, stop)
-            operations[c.dst][start:stop] += np.bincount(block.rows, task.rates[c.src][block.indices], minlength=stop - start)
+    connections = task.unrolled.connections
+    slices = [(i, *rows) for i, c in enumerate(connections) for rows in c.op.synapses.slices(most=units.SYNAPSES)]
+    work = units.Work("slices of rows", _of_rows, task, lambda: (task.net.hash, dict(task.rates)))
+    for (i, start, stop), made in zip(slices, units.mapped(work, slices) if task.is_sent else map(work, slices), strict=True):
+        operations[connections[i].dst][start:stop] += made["operations"]
     return np.concatenate(list(operations.values()))
+
+
+def _of_rows(task: Task, unit: tuple[int, int, int]) -> dict[str, NDArray[np.float64]]:
+    """Return the synaptic operations that some neurons get from a connection."""
+    i, start, stop = unit
+    c = task.unrolled.connections[i]
+    columns, indptr = c.op.synapses.sources(start, stop), c.op.synapses.indptr[start : stop + 1]
+    rows = np.repeat(np.arange(stop - start), np.diff(indptr))
+    operations = np.bincount(rows, task.rates[c.src][columns], minlength=stop - start)
+    return {"operations": operations.astype(np.float64)}

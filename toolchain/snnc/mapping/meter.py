@@ -24,10 +24,7 @@ class CoreMeter(ChipNetwork):
     @cached_property
     def _before(self) -> dict[str, Ints]:
         """Synapses that end in a population before each of its neurons: shape (n + 1,)."""
-        before = {p.name: np.zeros(p.size + 1, np.int64) for p in self.net.populations}
-        for c in self.net.connections:
-            before[c.dst][1:] += np.cumsum(c.op.fan_in())
-        return before
+        return {name: np.concatenate([np.zeros(1, np.int64), np.cumsum(total)]) for name, total in self.fan_in.items()}
 
     def synapses(self, core_slice: Slice) -> int:
         """Return the number of synapses that end in a slice."""

@@ -1,4 +1,4 @@
-"""The samples of a data set as units for workers: the stage behind `snnc simulate --executor`."""
+"""What verbs hand to workers: the samples of a data set (the stage behind `snnc simulate --executor`), and counts of rows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -29,6 +29,15 @@ class Split:
     data_dir: Path | None
     by: str | None
     rasters: bool  # whether they are wanted
+
+
+def count_rows(net: Network) -> None:
+    """Count the synapses of each row of all rules at once, by whoever does units: whatever comes next needs them."""
+    drawn: list[Any] = [c.op.synapses for c in net.connections if c.op.synapses.are_drawn]
+    if drawn:
+        from snnc.rules import counting
+
+        counting.count_rows(drawn)
 
 
 def collect(rasters: Collected, run: Run) -> None:
