@@ -13,7 +13,7 @@ from snnc.base.version import __version__
 from snnc.errors import MissingDependencyError, RunError, UsageError, of_memory
 
 POLL_S = 1.0  # between two looks at the cluster while a result is waited for
-PATIENCE_S = 60.0  # with a cluster that has no workers
+PATIENCE_S = 300.0  # with a cluster that has no workers
 QUIET = {
     "distributed.scheduler.allowed-failures": RETRIES,  # of a cluster that is started here
     "distributed.admin.large-graph-warning-threshold": "1GB",
@@ -65,13 +65,15 @@ class SchedulerLostError(RunError):
 @contextmanager
 def _silenced() -> Iterator[None]:
     """Keep Dask from logging what is told as an error, or is mended: workers that die, connections that are lost."""
-    logger = logging.getLogger("distributed")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
+    loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.split(".")[0] == "distributed"]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 @dataclass(eq=False)

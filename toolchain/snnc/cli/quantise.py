@@ -88,7 +88,8 @@ def command(
     with spread.workers():
         count_rows(net)
         fixed = quantise(
-            net, profile, data=data_name, folder=data_dir, quiet=quiet, say=lambda line: say(line, quiet), config=config, **options
+            net, profile, data=data_name, folder=data_dir, quiet=quiet, say=lambda line: say(line, quiet), config=config,
+            **options,
         )  # fmt: skip
         simplified = simplify(fixed) if fewer else None
         written = simplified.network if simplified else fixed

@@ -12,6 +12,7 @@ from snnc.cli._common import PATH, json_option, progress, quiet_option, say
 from snnc.cli._coverage import print_coverage, print_mutants
 from snnc.cli._data import data_options, number_or_all, only_one_input
 from snnc.cli._engine import engine_option
+from snnc.cli._spread import Spread, spread_options
 from snnc.cli._verdict import print_verdict, print_verdict_json
 from snnc.data.load import Source
 from snnc.errors import UsageError
@@ -68,6 +69,7 @@ DEVICE = "ice40up5k"
 @click.option(
     "--counterexample", "smallest", type=PATH, help="If anything differs, write the smallest case as a test into this folder."
 )
+@spread_options("the samples", keeps=False)
 @click.option("--rtl", type=PATH, help="Folder with the RTL of the chip, for targets that simulate a clone of your own.")
 @json_option
 @quiet_option
@@ -75,7 +77,7 @@ def command(
     artifact: Path, model: Path, data_name: str | Source, data_dir: Path | None, split: Any, rate: float | None,
     samples: int | None,
     by: str | None, steps: int | None, seed: int, timeout_s: float, kept: Path | None, smallest: Path | None,
-    recorded: Path | None, weights: Path | None, rtl: Path | None,
+    recorded: Path | None, weights: Path | None, rtl: Path | None, spread: Spread,
     level: str, device: str | None, cover: bool, mutate: int, chip: str | None, as_it_is: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Run ARTIFACT and a simulator on the same input, and compare every spike and every state of all populations, shifted by
@@ -106,7 +108,7 @@ def command(
     dataset = data.load(data_name, split, data_dir) if rate is None and recorded is None else None
     rasters = read_rasters(recorded) if recorded else None
     total = min(samples or len(dataset), len(dataset)) if dataset else samples or 1
-    with progress(total, quiet, "verifying") as watch:
+    with progress(total, quiet, "verifying") as watch, spread.workers():
         verification = verify(
             candidate, against, data=dataset, inputs=rasters, noise=rate, split=split, samples=samples, steps=steps, seed=seed,
             by=by or "auto", timeout_s=timeout_s, resume=kept, counterexample=smallest, weights=weights,

@@ -73,12 +73,21 @@ def counting(coverage: Coverage | None, *, everything: bool = False) -> Callable
         if coverage is None:
             return
         samples, steps, _ = reference.spikes[coverage.net.inputs[0].name].shape
-        slots = steps * sum(p.size for p in coverage.net.populations)
-        room = samples if everything else max(MOST_COUNTED // slots, 1) - coverage.samples
+        room = samples if everything else _most_counted(coverage, steps) - coverage.samples
         if room > 0:
             coverage.add(reference.of_samples(slice(0, room)))
 
     return see
+
+
+def left_to_count(coverage: Coverage, given: Samples) -> int:
+    """Return of how many further samples the coverage is counted, beside those that were made to reach more."""
+    steps = given.source(0, 1)[coverage.net.inputs[0].name].shape[1]
+    return _most_counted(coverage, steps) - coverage.samples
+
+
+def _most_counted(coverage: Coverage, steps: int) -> int:
+    return max(MOST_COUNTED // (steps * sum(p.size for p in coverage.net.populations)), 1)
 
 
 def with_covering(net: Network, coverage: Coverage, given: Samples, say: Say) -> Samples:

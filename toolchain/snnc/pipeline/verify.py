@@ -1,6 +1,6 @@
 """Is what was exported, spike for spike, what the network means? The stage behind `snnc verify` and `snnc.verify`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import snnc.targets as targets
+from snnc.base import units
 from snnc.base.public import Count, Seconds, Seed, Times, public
 from snnc.data.dataset import Split
 from snnc.data.labels import task_of
@@ -18,7 +19,9 @@ from snnc.network.model import Network
 from snnc.pipeline.arguments import Chip, Data, Inputs, Say, Watch, path_of, profile_of, silent, simulator_name
 from snnc.pipeline.contest import Contest, contest, shrink, where_to_shrink
 from snnc.pipeline.mutate import caught_by
-from snnc.pipeline.samples import Samples, counting, samples_of, with_covering
+from snnc.pipeline.rerun import Rerun, compared_by_workers
+from snnc.pipeline.samples import Samples, counting, left_to_count, samples_of, with_covering
+from snnc.simulation.choice import simulator
 from snnc.targets.target import Artifact
 from snnc.verification import ledger
 from snnc.verification.compare import Divergence, Verdict
@@ -27,6 +30,7 @@ from snnc.verification.mutations import Caught
 from snnc.verification.prove import Batch, Comparison, compare_batches, holds, joined
 
 FEW, SOME = 25, 1000  # samples: of a program, and of torch, whose operations an interrupt does not break off
+MANY = 256  # samples of a simulator that workers get at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +196,11 @@ def verify(
         say(f"note: {chosen.hint}")
     coverage = Coverage(chosen.net) if chosen.record and isinstance(chosen.net.numeric, Fixed) else None
     _must_be_countable(chosen, coverage, cover, mutate)
-    parts = _compared(chosen, given, path_of(resume), coverage, watch, say)
+    rerun = Rerun(
+        candidate if isinstance(candidate, Network) else candidate.root.absolute(), against, simulator_name(by), timeout_s,
+        as_it_is, profile, path_of(weights), netlist, folder_of_rtl,
+    )  # fmt: skip
+    parts = _compared(chosen, given, path_of(resume), coverage, watch, say, rerun if units.are_shared() else None)
     if cover and coverage and _samples_of(parts) == given.count:
         given = with_covering(chosen.net, coverage, given, say)
         more, see = range(given.data, given.count), counting(coverage, everything=True)
@@ -221,19 +229,17 @@ def _must_be_countable(chosen: Contest, coverage: Coverage | None, cover: bool, 
 
 
 def _compared(
-    chosen: Contest, given: Samples, kept: Path | None, coverage: Coverage | None, watch: Watch, say: Say
+    chosen: Contest, given: Samples, kept: Path | None, coverage: Coverage | None, watch: Watch, say: Say, rerun: Rerun | None
 ) -> list[Batch]:  # fmt: skip
-    """Return the batches of all samples, or at an interrupt of those that were done, if any were."""
+    """Return the batches of all samples, or at an interrupt of those that were done, if any were; by workers with ``rerun``."""
     of = {**chosen.of, "input": given.of}
     parts = _resumed(chosen.net, given, ledger.read(kept, of), coverage, say) if kept else []
     done = _samples_of(parts)
     at_most = SOME if chosen.peer == "torch" else FEW if kept and chosen.artifact else None  # so few are lost at an interrupt
     watch(done)
-    left, see = range(done, given.count), counting(coverage)
+    left = range(done, given.count)
     try:
-        for part in compare_batches(
-            chosen.net, chosen.run, given.source, left, by=chosen.by, record=chosen.record, at_most=at_most, see=see
-        ):  # fmt: skip
+        for part in _batches(chosen, given, left, coverage, at_most, rerun):
             parts.append(part)
             done += len(part.reference_classes)
             if kept:
@@ -243,6 +249,23 @@ def _compared(
         if not parts:
             raise
     return parts
+
+
+def _batches(
+    chosen: Contest, given: Samples, left: range, coverage: Coverage | None, at_most: int | None, rerun: Rerun | None
+) -> Iterator[Batch]:  # fmt: skip
+    """Yield the batches of some samples, and count what they reach."""
+    see = counting(coverage)
+    if rerun is None or not left:
+        yield from compare_batches(
+            chosen.net, chosen.run, given.source, left, by=chosen.by, record=chosen.record, at_most=at_most, see=see
+        )
+        return
+    for first, part in compared_by_workers(rerun, chosen, given.source, left, at_most or (FEW if chosen.artifact else MANY)):
+        if coverage and (some := min(len(part.reference_classes), left_to_count(coverage, given))) > 0:
+            reference = simulator(chosen.net)(chosen.net, given.source(first, some), True)
+            see(first, reference, reference, part.verdict)
+        yield part
 
 
 def _samples_of(parts: Sequence[Batch]) -> int:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from math import prod
 
@@ -76,18 +77,30 @@ def compare_batches(
 
     Raises what ``run`` and the simulator raise.
     """
-    simulate = simulator(net, by)
+    for first, count in batches(net, source, samples, record, at_most):
+        see_first = partial(see, first)
+        yield compare_batch(net, run, source(first, count), by=by, record=record, see=see_first)
+
+
+def batches(net: Network, source: Source, samples: range, record: bool, at_most: int | None) -> list[tuple[int, int]]:
+    """Return (first sample, number of samples) of the batches of `compare_batches`."""
     fit = BYTES_AT_ONCE // ((BYTES_PER_SLOT if record else BYTES_PER_SPIKE) * _slots(net, source))
     at_once = max(1, min(fit, at_most or fit))
-    for first in range(samples.start, samples.stop, at_once):
-        inputs = source(first, min(at_once, samples.stop - first))
-        reference, candidate = simulate(net, inputs, record), run(inputs)
-        verdict = compare(reference, candidate)
-        see(first, reference, candidate, verdict)
-        yield Batch(
-            verdict, classes(reference, net.output), classes(candidate, net.output),
-            synaptic_operations(net, reference.spikes), candidate.measured, digest(reference),
-        )  # fmt: skip
+    return [(first, min(at_once, samples.stop - first)) for first in range(samples.start, samples.stop, at_once)]
+
+
+def compare_batch(
+    net: Network, run: Callable[[Rasters], Run], inputs: Rasters, *, by: str | None, record: bool,
+    see: Callable[[Run, Run, Verdict], None] = lambda reference, candidate, verdict: None,
+) -> Batch:  # fmt: skip
+    """Compare ``run`` with a simulator on one batch, as `compare_batches` does."""
+    reference, candidate = simulator(net, by)(net, inputs, record), run(inputs)
+    verdict = compare(reference, candidate)
+    see(reference, candidate, verdict)
+    return Batch(
+        verdict, classes(reference, net.output), classes(candidate, net.output),
+        synaptic_operations(net, reference.spikes), candidate.measured, digest(reference),
+    )  # fmt: skip
 
 
 def digest(run: Run) -> str:
