@@ -21,6 +21,7 @@ from snnc.network.arithmetic import Fixed
 from snnc.network.delays import Part, parts
 from snnc.network.model import Connection, Network, Population
 from snnc.network.neuron import FORGETS, Neuron
+from snnc.network.synapses import SLICE
 from snnc.network.tiling import one_tile
 
 _LARGE = 1 << 40  # int64 holds anything below, shifted by an exponent, lifted and multiplied by a decay
@@ -265,8 +266,9 @@ def _sums(c: Connection, what: Sent, start: int, stop: int) -> Iterator[tuple[In
 
 
 def _is_one_part(c: Connection, what: Sent) -> bool:
-    """Tell whether neither rounding nor a budget tells synapses of unequal delay apart."""
-    return c.op.linear and c.op.exponent >= 0 and c.axon_delays is None and what.at_most is None and what.neurons is None
+    """Tell whether synapses are many, and neither rounding nor a budget tells those of unequal delay apart."""
+    many = c.op.synapses.are_drawn or c.op.synapses.count > SLICE
+    return many and c.op.linear and c.op.exponent >= 0 and c.axon_delays is None and what.at_most is None and what.neurons is None
 
 
 def part_sums(part: Part, what: Sent) -> tuple[Ints, Ints]:
@@ -276,7 +278,7 @@ def part_sums(part: Part, what: Sent) -> tuple[Ints, Ints]:
     """
     if not what.largest:
         return np.zeros(part.op.n_dst, np.int64), np.zeros(part.op.n_dst, np.int64)
-    if part.sources is None and what.neurons is None and what.at_most is None:
+    if part.op.synapses.count > SLICE and part.sources is None and what.neurons is None and what.at_most is None:
         below, above = part.op.ends()
         return below * what.largest, above * what.largest
     values = part.op.synapses.values

@@ -13,11 +13,14 @@ from snnc.base.version import __version__
 from snnc.errors import MissingDependencyError, RunError, UsageError, of_memory
 
 POLL_S = 1.0  # between two looks at the cluster while a result is waited for
+LOST = "scheduler-connection-lost"  # Dask's reason where the scheduler does not answer
 PATIENCE_S = 300.0  # with a cluster that has no workers
-QUIET = {
-    "distributed.scheduler.allowed-failures": RETRIES,  # of a cluster that is started here
+SETTINGS = {
+    "distributed.scheduler.allowed-failures": RETRIES,  # of a cluster that is started here, as the next
+    "distributed.deploy.lost-worker-timeout": "10 minutes",  # to start again a worker that died; 15 s by default
     "distributed.admin.large-graph-warning-threshold": "1GB",
 }
+_left_open: list[ExitStack] = []  # what ends with this process
 
 
 @contextmanager
@@ -38,7 +41,7 @@ def dask(jobs: int, scheduler: str | None = None) -> Iterator[Workers]:
             raise
         raise MissingDependencyError("a cluster needs dask.distributed", fix="pip install '.[cluster]'") from error
     with ExitStack() as ends:
-        ends.enter_context(library.config.set(QUIET))
+        ends.enter_context(library.config.set(SETTINGS))
         ends.enter_context(_silenced())
         started = {"n_workers": jobs, "threads_per_worker": 1, "dashboard_address": None}
         cluster = scheduler or ends.enter_context(LocalCluster(**started))
@@ -48,13 +51,12 @@ def dask(jobs: int, scheduler: str | None = None) -> Iterator[Workers]:
             raise UsageError("no scheduler answers", where=str(cluster), fix="start one: dask scheduler") from error
         try:
             yield _Cluster(client, scheduler)
-        except SchedulerLostError:
-            ends.pop_all()  # to close waits for the scheduler; the client ends with this process
-            raise
-        except Exception:
+        except Exception as error:
+            if isinstance(error, SchedulerLostError):  # to close waits for it
+                _left_open.append(ends.pop_all())
             raise
         except BaseException:  # to close takes seconds; the workers end by themselves when this process is gone
-            ends.pop_all()
+            _left_open.append(ends.pop_all())
             raise
 
 
@@ -115,9 +117,9 @@ class _Cluster(Workers):
                 fix = "give the workers more memory (dask worker --memory-limit), or see their logs"
                 raise died(work, number, total, error.allowed_failures + 1, fix) from error
             except (CancelledError, OSError) as error:
-                if self.client.status == "running" and not future.cancelled():  # raised by the unit
+                if not future.cancelled() and self.client.status == "running":  # raised by the unit
                     raise
-                raise self._lost(work, number, total) from error
+                raise self._ended(work, number, total, getattr(error, "reason", LOST)) from error
 
     def _alone_since(self, since: float | None, work: Work[Any, Any, Any], number: int, total: int) -> float | None:
         """Return since when there are no workers, None if there are some. Raises RunError after `PATIENCE_S`."""
@@ -125,7 +127,7 @@ class _Cluster(Workers):
             if self.client.nthreads():
                 return None
         except (CancelledError, OSError) as error:
-            raise self._lost(work, number, total) from error
+            raise self._ended(work, number, total, LOST) from error
         since = since or monotonic()
         if monotonic() - since > PATIENCE_S:
             what = f"has had no workers for {PATIENCE_S:.0f} s, unit {number + 1} of {total} ({work.name}) waits for one"
@@ -136,9 +138,14 @@ class _Cluster(Workers):
     def _name(self) -> str:
         return self.scheduler or "the local cluster"
 
-    def _lost(self, work: Work[Any, Any, Any], number: int, total: int) -> RunError:
-        what = f"the scheduler was lost after {number} of {total} units ({work.name})"
-        return SchedulerLostError(what, where=self._name, fix="start it and its workers, and run the same command again")
+    def _ended(self, work: Work[Any, Any, Any], number: int, total: int, reason: str) -> RunError:
+        """Return the error of a unit that the cluster does not do any more."""
+        after = f"after {number} of {total} units ({work.name})"
+        if reason == LOST:
+            fix = "start it and its workers, and run the same command again"
+            return SchedulerLostError(f"the scheduler was lost {after}", where=self._name, fix=fix)
+        fix = f"see whether it has snnc {__version__}, as its workers need it, too"
+        return RunError(f"the scheduler gave up {after}: {' '.join(reason.split())[:200]}", where=self._name, fix=fix)
 
 
 def _same(given: Any) -> Any:

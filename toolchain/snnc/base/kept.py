@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ class Kept(Workers):
 
 
 def digest(*parts: Any) -> str:
-    """Return the SHA-256 of texts, bytes, numbers, arrays, and tuples, lists and mappings of them, in hexadecimal."""
+    """Return the SHA-256 of texts, bytes, numbers, arrays, and of tuples, mappings and dataclasses of them, in hexadecimal."""
     total = hashlib.sha256()
     for part in parts:
         _add(total, part)
@@ -90,6 +91,8 @@ def _add(total: Any, part: Any) -> None:
         case str() | int() | float() | bool() | None:
             text = repr(part).encode()
             total.update(f"value {len(text)} ".encode() + text)
+        case _ if is_dataclass(part) and not isinstance(part, type):
+            _add(total, [type(part).__name__, *(getattr(part, f.name) for f in fields(part))])
         case _:
             raise TypeError(f"{type(part).__name__} identifies nothing")
 
