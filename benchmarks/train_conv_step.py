@@ -1,6 +1,6 @@
 """Samples per second of a training step of a convolutional network: snnc against loops that people write with snnTorch.
 
-The network is that of examples/cifar10_narrow.toml: five convolutions with batch norm on 32 x 32 pixels, 100 voters, T = 4, the
+The network is that of examples/cifar10_strided.toml: five convolutions with batch norm on 32 x 32 pixels, 100 voters, T = 4, the
 image as a constant current, batch 64. A step is the forward pass, cross-entropy over the votes, the backward pass and Adam, which
 is torch's own for all. The peers have the same layers and the same start:
 

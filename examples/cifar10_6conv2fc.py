@@ -14,7 +14,7 @@ The publication's own width (36.7 million weights, 1,614.7 million synapses) and
     snnc prune examples/cifar10_6conv2fc.py:full --data cifar10 --data-dir DIR --connectivity 0.05 --augment crop_flip \
         --loss rate --lr 1e-4 --batch-size 16 --epochs 2048 -o out/pruned.safetensors
 
-A network with strides that one core trains in about an hour is compared by all methods in cifar10_narrow.toml.
+A network with strides that one core trains in about an hour is compared by all methods in cifar10_strided.toml.
 """
 
 import torch
@@ -29,7 +29,7 @@ def full() -> ConvNet:
 
 
 def strided() -> ConvNet:
-    """Five convolutions with strides instead of pools, 4 steps: 0.48 million weights, the network of cifar10_narrow.toml.
+    """Five convolutions with strides instead of pools, 4 steps: 0.48 million weights, the network of cifar10_strided.toml.
 
     Currents enter times 1/2, so batch norm starts with a factor of 1.5, and voters with larger weights: few would fire else.
     """
