@@ -1,4 +1,4 @@
-"""Packets x hops of every mapping strategy, on the cortical microcircuit and on the networks of a published mapper.
+"""Packets x hops of every mapping strategy: the cortical microcircuit, convolutions, and networks of a published mapper.
 
 The networks of HySMap (https://github.com/amineux/HySMap, results/bench.csv at commit 692a4f8, a library after Ronzani and
 Silvano, arXiv 2601.16118, and Khorasanian, arXiv 2608.26223) are made again, neuron by neuron and synapse by synapse, from the
@@ -10,7 +10,7 @@ HySMap fills every core of the mesh with n / cores neurons, 15 % more or fewer, 
 lower end, so there are two rows: `up to 15 % more` has HySMap's upper limit and may leave cores empty, `even` has the least
 limit by which all neurons fit, so that nearly all cores are used.
 
-    python benchmarks/partitioners.py [--only hysmap,microcircuit] [--scale 0.05] [--json FILE]
+    python benchmarks/partitioners.py [--only hysmap,microcircuit,convolutions] [--scale 0.05] [--json FILE]
 
 A --json file that is there keeps its rows of the parts that are not run.
 """
@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from mapping import conv6
 from peers.case import peak_bytes
 
 import snnc
@@ -248,6 +249,14 @@ def microcircuit(scale: float) -> Iterator[Row]:
             }  # fmt: skip
 
 
+def convolutions() -> Iterator[Row]:
+    """Yield rows of every strategy on 6Conv2FC of width 32 at 1 %, on a chip of Loihi 2 and on two of Loihi 1."""
+    net = conv6("6Conv2FC, width 32, at 1 %", 32, 256, 0.01)
+    for profile in map(chips.load, ("loihi2", "kapoho_bay")):
+        for row, _ in each(Task.of(net, profile)):
+            yield {"part": "convolutions", "network": net.name, "chip": profile.name, **row}
+
+
 def _small(system: Profile) -> Profile:
     """Return a system of chips of 16 cores, each of which holds an eighth of the weights, so that several chips are needed."""
     limits = {**system.limits, "weight_bytes_per_core": system.limits["weight_bytes_per_core"] // 8}
@@ -285,8 +294,8 @@ def _mean(rows: list[Row], key: str) -> str:
     return f"{np.mean([r[key] for r in rows]):,.0f} ({np.mean([r['cores'] for r in rows]):.3g})"
 
 
-def microcircuit_table(rows: list[Row]) -> str:
-    """Return the rows of the microcircuit as a table of a document."""
+def table(rows: list[Row]) -> str:
+    """Return the rows of networks on chips as a table of a document."""
     lines = [
         "| network | chip | strategy | cores (bound) | packets (bound) | packets x hops (bound) | busiest link | processor, s |"
     ]
@@ -305,7 +314,7 @@ def microcircuit_table(rows: list[Row]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare mapping strategies, and with published mappers.")
-    parser.add_argument("--only", default="hysmap,microcircuit", help="which parts")
+    parser.add_argument("--only", default="hysmap,microcircuit,convolutions", help="which parts")
     parser.add_argument("--scale", type=float, default=0.05, help="part of the microcircuit's neurons")
     parser.add_argument("--json", type=Path, help="write the rows here; those of other parts stay")
     options = parser.parse_args()
@@ -315,6 +324,8 @@ def main() -> None:
             rows += on_a_mesh(n, side, number)
     if "microcircuit" in parts:
         rows += microcircuit(options.scale)
+    if "convolutions" in parts:
+        rows += convolutions()
     if options.json and options.json.exists():
         again = {(row["part"], row["network"]) for row in rows}
         before = json.loads(options.json.read_text())["rows"]
@@ -323,7 +334,7 @@ def main() -> None:
         options.json.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
     of_hysmap = [row for row in rows if row["part"] == "hysmap"]
     tables = [hysmap_table(of_hysmap, key) for key in ("multicast_hops", "packet_hops")] if of_hysmap else []
-    print(*tables, microcircuit_table([row for row in rows if row["part"] == "microcircuit"]), sep="\n\n")
+    print(*tables, table([row for row in rows if "chip" in row]), sep="\n\n")
 
 
 if __name__ == "__main__":
