@@ -28,8 +28,8 @@ from time import process_time
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from mapping import conv6
+from numpy.typing import NDArray
 from peers.case import peak_bytes
 
 import snnc
