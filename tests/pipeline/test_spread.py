@@ -85,6 +85,7 @@ def test_units_kept_in_a_folder_change_no_byte(network, small_units, tmp_path):
     assert again.done == [], "finished units were done again"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 def test_a_killed_worker_changes_no_byte(network, small_units):
     alone = made(network())
@@ -102,6 +103,7 @@ def verdict(capsys, *words):
     return code, json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_samples_of_verify_by_processes(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(verify, "MANY", 7)
     net = fixed_chain(2, (30, 12, 5), bias=40)
