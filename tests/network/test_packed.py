@@ -41,6 +41,8 @@ def test_a_mapped_network_is_the_one_that_was_saved(name, tmp_path):
     assert mapped.hash == net.hash
     assert store.dumps(mapped) == store.dumps(net) == path.read_bytes()
     assert pickle.loads(pickle.dumps(mapped)).hash == net.hash
+    store.save(mapped, path, force=True)  # over the file that it is mapped from
+    assert mapped.hash == store.load(path).hash == net.hash
     for c, was in zip(mapped.connections, net.connections, strict=True):
         _must_be_alike(c.op.synapses, was.op.synapses)
     if net.numeric.kind == "float":

@@ -19,6 +19,7 @@ from snnc.network.arithmetic import Fixed
 from snnc.network.model import Connection, Network, Population
 from snnc.network.narrow import pairwise
 from snnc.network.op import Op, SignMode, weight_grid
+from snnc.network.synapses import Synapses
 from snnc.passes.rehearsal import Rehearsal
 from snnc.passes.scaling import encode_parameter, encode_weights, must_lie_on_grid
 
@@ -195,19 +196,24 @@ def _best(p: Population, into: tuple[Connection, ...], grids: Mapping[str, _Grid
     top, fractions = (min(finest.finest, cap), finest.fractions) if finest else (cap, [1.0])
     if not 0 < top < np.inf or (finest and finest.full == np.inf):
         raise NetworkError("no scale fits its weights: they are next to zero", where=f"population {p.name!r}")
-    best = None
+    best, squares = None, {c.name: _squares(c.op.synapses) for c in into}
     for octave in range(OCTAVES):
         start = min(top * 2.0**octave, cap)
-        choice_here = min((_at(p, into, grids, numeric, start * f) for f in fractions), key=lambda choice: choice.error)
+        tried = (_at(p, into, grids, squares, numeric, start * f) for f in fractions)
+        choice_here = min(tried, key=lambda choice: choice.error)
         if best and choice_here.error >= WORTHWHILE * best.error:
             return best
         best = choice_here
     return choice_here
 
 
-def _at(p: Population, into: tuple[Connection, ...], grids: Mapping[str, _Grid], numeric: Fixed, scale: float) -> Choice:
-    """Return the error of a population at a scale, without its integers."""
-    error = sum(_weight_error(c.op, scale, grids[c.name], numeric) for c in into)
+def _at(
+    p: Population, into: tuple[Connection, ...], grids: Mapping[str, _Grid], squares: Mapping[str, float],
+    numeric: Fixed, scale: float,
+) -> Choice:  # fmt: skip
+    """Return the error of a population at a scale, without its integers. ``squares``: `_squares` of each connection."""
+    off = {c.name: _weight_error(c.op.synapses, scale, grids[c.name], numeric) for c in into}
+    error = sum(off[name] / squares[name] if squares[name] else 0.0 for name in off)
     for name, field in p.neuron.parameters().items():  # type: ignore[union-attr]
         if field.metadata["unit"].must_stay:
             exact = getattr(p.neuron, name)
@@ -215,26 +221,29 @@ def _at(p: Population, into: tuple[Connection, ...], grids: Mapping[str, _Grid],
     return Choice(scale, {}, error)
 
 
-def _weight_error(op: Op, scale: float, grid: _Grid, numeric: Fixed) -> float:
-    """Return the squared error of weights, relative to their squares, at a scale; only a piece of them is in memory at once.
-
-    Both are in units of the largest weight, so that neither overflows.
-    """
-    exponent, synapses = grid.exponent(scale), op.synapses
-    must_lie_on_grid(synapses.extremes(), scale, exponent, grid.sign_mode, numeric)
-    largest = max(abs(float(end)) for end in synapses.extremes())
+def _squares(synapses: Synapses) -> float:
+    """Return the sum of squared weights, in units of the largest, so that none overflows; 0 if there is none other than 0."""
+    largest = _largest(synapses)
     if not largest:
         return 0.0
+    return float(pairwise(lambda first, last: np.square(synapses.weights(first, last) / largest).sum(), 0, synapses.count))
 
-    def squares(first: int, last: int) -> NDArray[np.float64]:
+
+def _weight_error(synapses: Synapses, scale: float, grid: _Grid, numeric: Fixed) -> float:
+    """Return the squared error of weights at a scale, in units of `_squares`; only a piece of them is in memory at once."""
+    exponent, largest = grid.exponent(scale), _largest(synapses)
+    must_lie_on_grid(synapses.extremes(), scale, exponent, grid.sign_mode, numeric)
+
+    def off(first: int, last: int) -> Any:
         exact = synapses.weights(first, last)
         on_grid = np.rint(exact * (scale / 2.0**exponent / grid.step)) * grid.step
-        off = (on_grid * (2.0**exponent / scale) - exact) / largest
-        exact = exact / largest
-        return np.array([np.square(off, out=off).sum(), np.square(exact, out=exact).sum()])
+        return np.square((on_grid * (2.0**exponent / scale) - exact) / largest).sum()
 
-    off, all_of_it = pairwise(squares, 0, synapses.count)
-    return float(off) / float(all_of_it)
+    return float(pairwise(off, 0, synapses.count)) if largest else 0.0
+
+
+def _largest(synapses: Synapses) -> float:
+    return max(abs(float(end)) for end in synapses.extremes())
 
 
 def _encoded_op(c: Connection, scale: float, grids: Mapping[str, _Grid], numeric: Fixed) -> Op:
