@@ -166,6 +166,19 @@ def test_a_restored_state_continues_bit_for_bit(pause, tmp_path):
     assert straight.existing == other.existing
 
 
+def test_a_state_of_before_the_cap_is_continued():
+    """Checkpoints of earlier versions have no cap; below 50 synapses of a neuron there is none now either."""
+    now, before = Regression().run(40), Regression()
+    state = now.optimizer.state_dict()
+    for one in state["state"].values():
+        one.pop("cap", None)
+    before.model.load_state_dict(now.model.state_dict())
+    before.optimizer.load_state_dict(state)
+    before.samples.set_state(now.samples.get_state())
+    for a, b in zip(now.run(60).model.parameters(), before.run(60).model.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
 def test_pruned_theta_gathers_around_the_centre_of_the_prior(monkeypatch):
     """However long the prior pulls: theta sinks to one mean weight below 0, from where it can return."""
     p = nn.Parameter(torch.rand(100, 100) + 0.5)

@@ -180,7 +180,7 @@ class GradR(PruningOptimizer):
     def _score(self, p: Tensor) -> Tensor:
         """Return how much the loss rises without the synapse, up to a factor that all have in common."""
         state = self.state[p]
-        r = self._r(p, self.param_groups[0]).clamp_(max=state["cap"])
+        r = self._r(p, self.param_groups[0]).clamp_(max=state.get("cap", math.inf))
         score: Tensor = state["theta"] * (r + state["floor"])
         return score
 
@@ -239,7 +239,7 @@ class GradR(PruningOptimizer):
         if group["pull"] == 0 or state["floor"] == 0:
             return Pull(0.0, math.inf, 0.0, centre, 0.0, 1.0, steady, shape.turns)
         weak = PRUNED_PULL * group["lr"]
-        return Pull(group["pull"], group["reach"], weak, centre, state["cap"], state["floor"], steady, shape.turns)
+        return Pull(group["pull"], group["reach"], weak, centre, state.get("cap", math.inf), state["floor"], steady, shape.turns)
 
 
 METHOD = GradR
