@@ -1,5 +1,6 @@
 """Grad R: one step by hand, pruned synapses move and grow back, the connectivity is reached exactly and stays."""
 
+import copy
 import json
 import math
 from dataclasses import replace
@@ -169,7 +170,7 @@ def test_a_restored_state_continues_bit_for_bit(pause, tmp_path):
 def test_a_state_of_before_the_cap_is_continued():
     """Checkpoints of earlier versions have no cap; below 50 synapses of a neuron there is none now either."""
     now, before = Regression().run(40), Regression()
-    state = now.optimizer.state_dict()
+    state = copy.deepcopy(now.optimizer.state_dict())
     for one in state["state"].values():
         one.pop("cap", None)
     before.model.load_state_dict(now.model.state_dict())
