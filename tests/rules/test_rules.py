@@ -137,6 +137,19 @@ def test_a_network_of_rules_is_a_network(tiles, tmp_path):
     assert all(isinstance(c.op.synapses, Ruled) for c in task.unrolled.connections)
 
 
+def test_a_rule_with_delays_may_draw_no_synapse():
+    net = network(tiles=1)
+    at = next(i for i, c in enumerate(net.connections) if c.op.synapses.rule.delay is not None)
+    none = replace(net.connections[at].op.synapses.rule, pattern="fixed_probability", probability=1e-9, in_degree=0)
+    changed = replace(net.connections[at], op=replace(net.connections[at].op, synapses=Ruled(none)))
+    net = snnc.quantise(replace(net, connections=(*net.connections[:at], changed, *net.connections[at + 1 :])), "loihi2")
+    raster = {"drive": (np.random.default_rng(0).random((2, 40, net["drive"].size)) < 0.1).astype(np.uint8)}
+    runs = [run(net, raster).spikes for run in (reference.simulate, engine.simulate)]
+    assert sum(spikes.sum() for spikes in runs[0].values()) > 100
+    assert all((runs[1][name] == spikes).all() for name, spikes in runs[0].items())
+    assert snnc.inspect(net)
+
+
 def test_quantised_weights_are_the_nearest_of_the_grid():
     float_net = network()
     net = snnc.quantise(float_net, "loihi2")

@@ -51,4 +51,5 @@ def _by_delay(delays: NDArray[np.int32]) -> Iterator[tuple[int, NDArray[np.int64
     short = delays.astype(np.uint16) if delays.max(initial=0) < 1 << 16 else delays  # 16 bits are sorted in linear time
     order = np.argsort(short, kind="stable")
     values, counts = np.unique(short, return_counts=True)
-    yield from zip(values.tolist(), np.split(order, np.cumsum(counts)[:-1]), strict=True)
+    starts = np.cumsum(counts) - counts
+    yield from zip(values.tolist(), np.split(order, starts[1:]) if len(order) else (), strict=True)

@@ -202,7 +202,7 @@ def _connection(c: Connection, net: Network, theirs: Synapses | None) -> Connect
     op, scale = c.op if all_known else replace(c.op, synapses=c.op.synapses.sample()), scales(net).get(c.dst)
     values, fixed = op.synapses.values, isinstance(net.numeric, Fixed)
     decoded = decode_weights(op, scale) if scale else None
-    errors = np.abs(decoded - floats) if decoded is not None and floats is not None else None
+    errors = np.abs(decoded - floats) if decoded is not None and floats is not None and len(floats) else None
     return ConnectionFacts(
         c.name, c.src, c.dst, c.delay_steps, c.op.kind, c.op.synapses.count, c.op.synapse_count,
         parameter_connectivity=parameter_connectivity(c),
@@ -241,4 +241,4 @@ def _parameter(p: Population, name: str, net: Network, before: NDArray[Any] | No
 
 
 def _range(values: NDArray[Any]) -> Range:
-    return values.min().item(), values.max().item()
+    return (values.min().item(), values.max().item()) if values.size else (0, 0)  # a rule may draw no synapse
