@@ -64,7 +64,9 @@ FILES = {  # read or written by the verb, around the call
 OTHER_FUNCTIONS = {  # asks for one more function, or for many processes
     ("check", "search"): "remedies", ("check", "wanted"): "prove_ranges", ("quantise", "fewer"): "simplify",
     ("verify", "level"): "",  # with a device it is snnc.verify's netlist
-    ("simulate", "against"): "contrast", ("simulate", "executor"): "", ("simulate", "jobs"): "", ("simulate", "scheduler"): "",
+    ("simulate", "against"): "contrast",
+    **{(verb, name): "" for verb in ("check", "map", "quantise", "simulate", "verify")
+       for name in ("executor", "jobs", "scheduler", "work")},
 }  # fmt: skip
 RECORDED = {"map": "rates", "simulate": "", "verify": "inputs"}  # a file with rasters; simulate counts them without labels
 PYTHON_ONLY = {"candidate", "config", "data", "inputs", "keep", "net", "model", "own", "reference", "say", "settings", "source",
