@@ -336,7 +336,7 @@ LATER = {"set", "rigl", "lottery", "ch3_l3", "neuron_pruning"}  # than the grid
 
 def test_the_papers_experiment_is_a_grid():
     grid = sweep.read_grid(ROOT / "examples" / "mnist_gradr.toml")
-    assert len(grid.rows) == 3 * (1 + 5 * 6)
+    assert len(grid.rows) == 5 * (1 + 5 * 6)
     assert {row.prune.method for row in grid.rows} == {*methods.names()} - LATER
     assert grid.train.epochs + grid.rows[0].prune.epochs <= 60
     assert (grid.train.hidden, grid.train.steps, grid.train.encoding, grid.train.loss) == ((800,), 8, "constant", "rate")

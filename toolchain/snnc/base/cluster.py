@@ -114,7 +114,7 @@ class _Cluster(Workers):
                     raise
                 alone_since = self._alone_since(alone_since, work, number, total)
             except KilledWorker as error:
-                fix = "give the workers more memory (dask worker --memory-limit), or see their logs"
+                fix = "give the workers more memory, or see their logs"
                 raise died(work, number, total, error.allowed_failures + 1, fix) from error
             except (CancelledError, OSError) as error:
                 if not future.cancelled() and self.client.status == "running":  # raised by the unit
