@@ -26,13 +26,12 @@ def env():
 @pytest.fixture
 def scheduler():
     """A scheduler in a process of its own, without workers, and its address."""
-    process = subprocess.Popen(SCHEDULER, stderr=subprocess.PIPE, text=True, env=env())
-    for line in process.stderr:
-        if at := re.search(r"Scheduler at: +(tcp://\S+)", line):
-            yield process, at[1]
-            break
-    process.kill()
-    process.wait()
+    with subprocess.Popen(SCHEDULER, stderr=subprocess.PIPE, text=True, env=env()) as process:
+        for line in process.stderr:
+            if at := re.search(r"Scheduler at: +(tcp://\S+)", line):
+                yield process, at[1]
+                break
+        process.kill()
 
 
 def test_a_killed_worker_changes_nothing(tmp_path):
