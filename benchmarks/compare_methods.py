@@ -16,26 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from peers.intervals import interval
+from peers.tables import table
 from plot_sweep import read
-from scipy.stats import t
 
 DENSE = "none"
 
 
 def accuracies(results: Sequence[Mapping[str, Any]]) -> dict[tuple[float, str], dict[int, float]]:
     """Return test accuracies in percent: (connectivity, variant) -> seed -> accuracy."""
-    table: dict[tuple[float, str], dict[int, float]] = {}
+    reached: dict[tuple[float, str], dict[int, float]] = {}
     for result in results:
         key = (result["connectivity"], result["variant"])
-        table.setdefault(key, {})[result["seed"]] = 100 * result["test_accuracy"]
-    return table
-
-
-def difference(ours: Mapping[int, float], theirs: Mapping[int, float]) -> tuple[float, float, int]:
-    """Return the mean paired difference, half of its 95 % interval (infinite for one pair), and the number of pairs."""
-    pairs = np.array([ours[seed] - theirs[seed] for seed in ours if seed in theirs])
-    half = t.ppf(0.975, len(pairs) - 1) * pairs.std(ddof=1) / np.sqrt(len(pairs)) if len(pairs) > 1 else np.inf
-    return float(pairs.mean()), float(half), len(pairs)
+        reached.setdefault(key, {})[result["seed"]] = 100 * result["test_accuracy"]
+    return reached
 
 
 def compared(results: Sequence[Mapping[str, Any]], method: str) -> list[dict[str, Any]]:
@@ -46,8 +40,8 @@ def compared(results: Sequence[Mapping[str, Any]], method: str) -> list[dict[str
     ]
 
 
-def _line(table: Mapping[tuple[float, str], Mapping[int, float]], connectivity: float, method: str) -> dict[str, Any]:
-    here = {name: seeds for (c, name), seeds in table.items() if c == connectivity or name == DENSE}
+def _line(reached: Mapping[tuple[float, str], Mapping[int, float]], connectivity: float, method: str) -> dict[str, Any]:
+    here = {name: seeds for (c, name), seeds in reached.items() if c == connectivity or name == DENSE}
     ours = here[method]
     rows = {}
     for name, theirs in here.items():
@@ -57,13 +51,9 @@ def _line(table: Mapping[tuple[float, str], Mapping[int, float]], connectivity: 
             "std": float(values.std(ddof=1)) if len(values) > 1 else None,
             "seeds": len(values),
         }
-        if name != method and {*ours} & {*theirs}:
-            mean, half, pairs = difference(ours, theirs)
-            rows[name]["difference"] = {
-                "mean": mean,
-                "half_of_95_percent_interval": half if np.isfinite(half) else None,
-                "pairs": pairs,
-            }
+        if name != method and (points := [ours[seed] - theirs[seed] for seed in ours if seed in theirs]):
+            mean, half = interval(points)
+            rows[name]["difference"] = {"mean": mean, "half_of_95_percent_interval": half, "pairs": len(points)}
     best = max((name for name in rows if name != DENSE), key=lambda name: rows[name]["mean"])
     within = best == method or _holds_zero(rows[best]["difference"])
     return {"connectivity": connectivity, "method": method, "best": best, "best_or_within": within, "methods": rows}
@@ -77,12 +67,12 @@ def _holds_zero(found: Mapping[str, Any]) -> bool:
 def markdown(lines: Sequence[Mapping[str, Any]]) -> str:
     """Return a table: a row for each connectivity, a column for each method."""
     names = list(dict.fromkeys(name for line in lines for name in line["methods"]))
-    rows = [["connectivity", *names, "best"], ["---"] * (len(names) + 2)]
+    rows = []
     for line in lines:
-        cells = [_cell(line["methods"].get(name)) for name in names]
         beside = ", or within" if line["best_or_within"] and line["best"] != line["method"] else ""
+        cells = [_cell(line["methods"].get(name)) for name in names]
         rows.append([f"{100 * line['connectivity']:g} %", *cells, line["best"] + beside])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return table(["connectivity", *names, "best"], rows)
 
 
 def _cell(row: Mapping[str, Any] | None) -> str:
@@ -103,7 +93,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     lines = compared(read(given.folder), given.method)
-    print(markdown(lines))
+    print(markdown(lines), end="")
     if given.json:
         body = {"schema": "snnc.benchmark/1", "benchmark": "compare_methods", "sweep": given.folder.name, "lines": lines}
         given.json.write_text(json.dumps(body, indent=1) + "\n")

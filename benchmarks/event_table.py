@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from event_data import Row
-from scipy.stats import t
+from peers.intervals import interval
 
 Figures = dict[Row, dict[str, Any]]
 
@@ -27,13 +27,10 @@ def spread(values: Iterable[float]) -> str:
     return f"{statistics.mean(points):.2f} ± {statistics.stdev(points):.2f}" if len(points) > 1 else f"{points[0]:.2f} (1 seed)"
 
 
-def interval(points: list[float]) -> str:
+def difference(points: list[float]) -> str:
     """Return the mean of differences and half of its 95 % interval; the mean alone for one."""
-    mean = statistics.mean(points)
-    if len(points) < 2:
-        return f"{mean:+.2f} (1 seed)"
-    half = float(t.ppf(0.975, len(points) - 1)) * statistics.stdev(points) / len(points) ** 0.5
-    return f"{mean:+.2f} ± {half:.2f}"
+    mean, half = interval(points)
+    return f"{mean:+.2f} (1 seed)" if half is None else f"{mean:+.2f} ± {half:.2f}"
 
 
 def columns(figures: Figures) -> list[float | None]:
@@ -83,7 +80,7 @@ def differences(figures: Figures) -> list[str]:
             if other != row and other in figures:
                 pairs[name][row.connectivity].append(100 * (figures[other]["float"] - f["float"]))
     lines = head(["difference", *(title(c) for c in wanted)])
-    return lines + [line([name, *(interval(of[c]) if c in of else "" for c in wanted)]) for name, of in sorted(pairs.items())]
+    return lines + [line([name, *(difference(of[c]) if c in of else "" for c in wanted)]) for name, of in sorted(pairs.items())]
 
 
 def title(connectivity: float | None) -> str:

@@ -25,6 +25,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
+from peers import machine
 from peers.case import peak_bytes
 from random_masks import RISK, Layer, cores
 
@@ -160,7 +161,7 @@ def scaling(width: int, rule: str) -> Row:
     return {
         "width": width, "synapses": rows[0]["synapses"], "neurons": sum(p.size for p in net.populations if p.neuron),
         "profile": rows[0]["profile"], "peak_memory_gb": peak_bytes() / 1e9,
-        "strategies": {row["strategy"]: {key: row[key] for key in kept if key in row} for row in rows}, **circumstances(),
+        "strategies": {row["strategy"]: {key: row[key] for key in kept if key in row} for row in rows}, **machine.circumstances(),
     }  # fmt: skip
 
 
@@ -169,12 +170,6 @@ def in_a_process(width: int, rule: str) -> Row:
     command = [sys.executable, __file__, "--width", str(width), "--rule", rule]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return dict(json.loads(done.stdout))
-
-
-def circumstances() -> Row:
-    """Of which code, and how busy the machine is."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    return {"commit": commit, "load": os.getloadavg()[0]}
 
 
 def scaling_table(rows: list[Row]) -> str:
@@ -232,7 +227,7 @@ def main() -> None:
     for net in networks(options.only.split(","), options.models):
         for chip_systems in (systems("loihi1"), systems("loihi2"), systems("loihi1", neurons_per_core=256)):
             for row in measured(net, chip_systems):
-                rows.append({**row, **circumstances()})
+                rows.append({**row, **machine.circumstances()})
                 print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     grown = [in_a_process(width, options.rule) for width in WIDTHS] if "scaling" in options.only else []
     before, again = written(options.json), {row["network"] for row in rows}
@@ -240,8 +235,8 @@ def main() -> None:
     grown = grown or before["scaling"]
     print(table(rows), scaling_table(grown) if grown else "", sep="\n\n")
     if options.json:
-        machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
-        options.json.write_text(json.dumps({**before, "machine": machine, "rows": rows, "scaling": grown}, indent=1) + "\n")
+        here = {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
+        options.json.write_text(json.dumps({**before, "machine": here, "rows": rows, "scaling": grown}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -17,8 +17,6 @@ A --json file that is there keeps its rows of the parts that are not run.
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -30,6 +28,7 @@ from typing import Any
 import numpy as np
 from mapping import conv6
 from numpy.typing import NDArray
+from peers import machine
 from peers.case import peak_bytes
 
 import snnc
@@ -222,7 +221,7 @@ def each(task: Task) -> Iterator[tuple[Row, Mapped | None]]:
     bounds = asdict(lower_bounds(task))
     for name in strategies.names():
         start, anew = process_time(), Task.of(task.net, task.profile, task.rates, task.seed)
-        row: Row = {"strategy": name, "lower_bounds": bounds, **commit()}
+        row: Row = {"strategy": name, "lower_bounds": bounds, **machine.circumstances()}
         try:
             mapped = map_by(anew, name)
         except SnncError as error:
@@ -263,12 +262,6 @@ def _small(system: Profile) -> Profile:
     return replace(
         system, name="8 chips of 16 small cores", cores=16 * system.chips, limits=limits, mesh=Mesh(4, 4, 1), totals={}
     )
-
-
-def commit() -> Row:
-    """Return of which code a row is."""
-    done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
-    return {"commit": done.stdout.strip(), "load": os.getloadavg()[0]}
 
 
 def hysmap_table(rows: list[Row], key: str) -> str:

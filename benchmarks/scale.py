@@ -24,6 +24,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
+from peers import machine
 from peers.case import peak_bytes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -106,7 +107,7 @@ def measured(kind: str, synapses: int, stages: tuple[str, ...]) -> Row:
     net = built(kind, synapses)
     row: Row = {
         "kind": kind, "synapses": sum(c.op.synapse_count for c in net.connections),
-        "neurons": sum(p.size for p in net.populations if p.neuron), "load": os.getloadavg()[0], "commit": _commit(),
+        "neurons": sum(p.size for p in net.populations if p.neuron), **machine.circumstances(),
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         path, tiny = Path(folder) / "network.snnc", Path(folder) / "tiny.snnc"
@@ -127,10 +128,6 @@ def _run(name: str, path: Path) -> Row:
     command = [sys.executable, __file__, "--stage", name, "--network", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return json.loads(done.stdout) if done.returncode == 0 else {"failed": done.stderr.strip().splitlines()[-1]}
-
-
-def _commit() -> str:
-    return subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
 
 
 def rows(only: list[str], most: int) -> Iterator[Row]:
@@ -221,9 +218,9 @@ def main() -> None:
     for row in rows(options.only.split(","), options.most):
         made[row["kind"], row["synapses"]] = row
         if options.json:
-            machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
+            here = {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
             content = {
-                "schema": "snnc.scale/1", "command": "python benchmarks/scale.py --json results/scale.json", "machine": machine,
+                "schema": "snnc.scale/1", "command": "python benchmarks/scale.py --json results/scale.json", "machine": here,
                 "rows": sorted(made.values(), key=lambda row: (row["kind"], row["synapses"])),
             }  # fmt: skip
             options.json.write_text(json.dumps(content, indent=1) + "\n")

@@ -27,7 +27,7 @@ from typing import Any
 import snntorch
 import torch
 from peers import machine
-from scipy.stats import t
+from peers.intervals import interval
 from snntorch import surrogate
 from torch import Tensor, nn
 
@@ -160,14 +160,6 @@ def differ_in_float64(options: dict[str, Any], epochs: int, seeds: int, splits: 
     return largest
 
 
-def interval(reached: dict[str, list[float]]) -> tuple[float, float | None]:
-    """Return (mean, half of the 95 % interval) of the difference of a pair, in points; one pair has no interval."""
-    points = [100 * (a - b) for a, b in zip(reached["snnc"], reached["snnTorch"], strict=True)]
-    if len(points) < 2:
-        return points[0], None
-    return statistics.mean(points), float(t.ppf(0.975, len(points) - 1)) * statistics.stdev(points) / len(points) ** 0.5
-
-
 def stepper(model: nn.Module, raster: Tensor, wanted: Tensor) -> Callable[[], None]:
     """Return a function that makes one training step."""
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
@@ -219,7 +211,7 @@ def times_as_fast(options: dict[str, Any], rounds: int, steps: int) -> dict[str,
 def compared(options: dict[str, Any], asked: argparse.Namespace, splits: Splits) -> dict[str, Any]:
     """Return all figures of a network."""
     reached = accuracies(options, asked.epochs, asked.seeds, splits)
-    mean, half = interval(reached)
+    mean, half = interval([100 * (a - b) for a, b in zip(reached["snnc"], reached["snnTorch"], strict=True)])
     figures = {"accuracy": reached, "difference_in_points": {"mean": mean, "half_of_95_percent_interval": half}}
     if asked.seeds_in_float64:
         figures["largest_difference_in_float64"] = differ_in_float64(options, asked.epochs, asked.seeds_in_float64, splits)

@@ -98,6 +98,11 @@ def commit() -> str:
     return said.stdout.strip()
 
 
+def circumstances() -> dict[str, Any]:
+    """Of which code a row is, and how busy the machine was."""
+    return {"commit": commit(), "load": os.getloadavg()[0]}
+
+
 def command(words: Sequence[str]) -> str:
     """A command as anybody would type it, without the folders of this machine: the one after --data-dir is DIR, an interpreter is
     PYTHON, and of any other absolute path the name is left."""
