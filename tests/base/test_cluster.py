@@ -19,7 +19,7 @@ SCHEDULER = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "
 
 
 def env():
-    """Where programs find the work of these tests."""
+    """Return an environment in which programs find the work of these tests."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 

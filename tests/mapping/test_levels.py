@@ -108,7 +108,7 @@ def test_what_belongs_together_shares_a_core_and_a_chip():
 
 @needs_library
 def test_rules_are_mapped_without_an_array_of_their_synapses(monkeypatch):
-    """With a sample of the axons, each drawn group by group."""
+    """Axons are drawn group by group, and a sample of them is moved."""
     net = snnc.quantise(network(n=200), "loihi2")
     limited = replace(chips.load("kapoho_point"), name="small", limits={"neurons_per_core": 40})
     monkeypatch.setattr(grouping, "PINS", 2000)

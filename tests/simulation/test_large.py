@@ -19,7 +19,7 @@ from snnc.verification.compare import compare
 
 
 def _changed(net):
-    """With weights of 0, and exponents from 0 on: sums that are shifted down are left to the small connections."""
+    """Return a network with weights of 0 and no negative exponent, which would leave connections to the other sort."""
 
     def op(c):
         values = c.op.synapses.values.copy()

@@ -29,7 +29,7 @@ AHEAD = 2  # units that are handed out for each worker, so that none waits for t
 
 @dataclass(frozen=True)
 class Work(Generic[G, U, R]):
-    """What is done with each unit: ``function(given, unit)``.
+    """A function that is called for each unit: ``function(given, unit)``.
 
     Attributes:
         name: What the units are, in words: "slices of rows".
@@ -92,9 +92,12 @@ def are_shared() -> bool:
     return not isinstance(_workers.get(), Here)
 
 
-def mapped(work: Work[G, U, R], units: Sequence[U]) -> Iterator[R]:
-    """Yield the result of each unit in order, by the workers of `done_by`; by this process if there are none, or one unit."""
-    workers = _workers.get() if len(units) > 1 else _HERE
+def mapped(work: Work[G, U, R], units: Sequence[U], *, is_sent: bool = True) -> Iterator[R]:
+    """Yield the result of each unit in order, by the workers of `done_by`.
+
+    This process does them if there are no workers, or one unit, or the work is not to be sent.
+    """
+    workers = _workers.get() if is_sent and len(units) > 1 else _HERE
     return workers.results(work, units)
 
 

@@ -15,6 +15,8 @@ from snnc.base.processes import processes
 from snnc.base.units import Here, Workers, done_by
 from snnc.cli._common import PATH, Decorator
 from snnc.errors import UsageError
+from snnc.network.model import Network
+from snnc.pipeline.distributed import count_rows
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,8 @@ class Spread:
             raise UsageError("only Dask has schedulers", where="--scheduler", fix="add --executor dask")
 
     @contextmanager
-    def workers(self) -> Iterator[Workers]:
-        """Give the workers, which `snnc.base.units.mapped` uses meanwhile."""
+    def workers(self, net: Network | None = None) -> Iterator[Workers]:
+        """Give the workers, which `snnc.base.units.mapped` uses meanwhile; they count the rows of ``net`` first."""
         with ExitStack() as ends:
             workers: Workers = Here()
             if self.executor:
@@ -44,6 +46,8 @@ class Spread:
             if self.folder:
                 workers = Kept(workers, self.folder.absolute())
             ends.enter_context(done_by(workers))
+            if net:
+                count_rows(net)
             yield workers
 
 

@@ -22,7 +22,6 @@ from snnc.network.arithmetic import Fixed
 from snnc.network.model import Network
 from snnc.pipeline.arguments import own_chip
 from snnc.pipeline.chip import check, remedies
-from snnc.pipeline.distributed import count_rows
 
 BAR = 5  # characters of a full bar
 BAR_WIDTH = 100  # columns from which there is room for bars
@@ -82,8 +81,7 @@ def command(
     net = store.load(model)
     if profile is None and not wanted:
         profile = own_chip(net)
-    with spread.workers():
-        count_rows(net)
+    with spread.workers(net):
         fit = check(net, profile) if profile else None
         advice = _search(net, profile, fit, search) if profile and fit else None
         asked = wanted or (as_json and isinstance(net.numeric, Fixed) and net.tiles == 1)

@@ -25,7 +25,6 @@ from snnc.mapping.tiled import goes_by_tiles
 from snnc.network.model import Network
 from snnc.pipeline.arguments import own_chip
 from snnc.pipeline.chip import map_tiles_with, map_with
-from snnc.pipeline.distributed import count_rows
 
 
 @click.command("map", short_help="Map a network to the cores of a chip.")
@@ -56,12 +55,10 @@ def command(
     net = store.load(model)
     profile = chips.load(profile_name) if profile_name else own_chip(net)
     if goes_by_tiles(net, profile):
-        with spread.workers():
-            count_rows(net)
+        with spread.workers(net):
             _map_tiles(net, profile, strategy, seed, out, force, as_json, {"--rates": recorded, "--picture": svg})
         return
-    with spread.workers():
-        count_rows(net)
+    with spread.workers(net):
         mappings = map_with(net, profile, strategy=strategy, rates=recorded, seed=seed)
         task, made, failed, steps = mappings.task, list(mappings.made), mappings.failed, mappings.steps
         _write(made[0], profile, out, svg, force)

@@ -31,7 +31,6 @@ from snnc.network.model import Network
 from snnc.passes.quantise import QuantiseConfig
 from snnc.passes.simplify import simplify
 from snnc.pipeline.arguments import profile_of
-from snnc.pipeline.distributed import count_rows
 from snnc.pipeline.quantise import quantise
 from snnc.report.inspection import inspect
 from snnc.targets.target import load, refusals
@@ -85,8 +84,7 @@ def command(
     config = config_from(QuantiseConfig, options)
     must_be_free(out, force)
     net = store.load(model)
-    with spread.workers():
-        count_rows(net)
+    with spread.workers(net):
         fixed = quantise(
             net, profile, data=data_name, folder=data_dir, quiet=quiet, say=lambda line: say(line, quiet), config=config,
             **options,

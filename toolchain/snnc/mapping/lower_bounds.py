@@ -102,7 +102,7 @@ def _operations(task: Task) -> NDArray[np.float64]:
     connections = task.unrolled.connections
     slices = [(i, *rows) for i, c in enumerate(connections) for rows in c.op.synapses.slices(most=units.SYNAPSES)]
     work = units.Work("slices of rows", _of_rows, task, lambda: (task.net.hash, dict(task.rates)))
-    for (i, start, stop), made in zip(slices, units.mapped(work, slices) if task.is_sent else map(work, slices), strict=True):
+    for (i, start, stop), made in zip(slices, units.mapped(work, slices, is_sent=task.is_sent), strict=True):
         operations[connections[i].dst][start:stop] += made["operations"]
     return np.concatenate(list(operations.values()))
 

@@ -70,7 +70,7 @@ def _cores(task: Task, core_of: Assignment, n: int) -> Iterator[dict[str, NDArra
     amounts = [sum(int(before[s.population][s.stop] - before[s.population][s.start]) for s in slices) for slices in cores]
     some = [cores[start:stop] for start, stop in units.slices(np.array(amounts), units.SYNAPSES)]
     work = units.Work("cores", _of_cores, (task, core_of, n), lambda: _identity(task, core_of))
-    made = units.mapped(work, some) if task.is_sent else map(work, some)
+    made = units.mapped(work, some, is_sent=task.is_sent)
     for arrays, slices in zip(made, some, strict=True):
         yield from _apart(arrays, len(slices))
 

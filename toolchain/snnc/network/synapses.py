@@ -240,7 +240,7 @@ class Synapses:
         return total
 
     def problems(self) -> list[str]:
-        """What is wrong with the arrays, if anything: sizes, order, range, NaN."""
+        """Return what is wrong with the arrays, if anything: sizes, order, range, NaN."""
         n_dst, n_src = self.shape
         if wrong := self._type_problems():
             return wrong
@@ -256,14 +256,14 @@ class Synapses:
         return next((wrong for rows in self.slices() if (wrong := self.block(*rows)._row_problems())), [])
 
     def _type_problems(self) -> list[str]:
-        """What is wrong with the types of the arrays, if anything."""
+        """Return what is wrong with the types of the arrays, if anything."""
         for name, array in self.arrays():
             if array.ndim != 1 or array.dtype not in _DTYPES[name]:
                 return [f"holds {name} of shape {array.shape} and type {array.dtype}, expected one row of {_DTYPES[name][0]}"]
         return []
 
     def _row_problems(self) -> list[str]:
-        """What is wrong with the synapses of well-formed rows, if anything."""
+        """Return what is wrong with the synapses of well-formed rows, if anything."""
         indices, delays = self.indices, self.delays
         if len(indices) == 0:
             return []

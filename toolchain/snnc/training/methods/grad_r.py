@@ -135,6 +135,7 @@ class GradR(PruningOptimizer):
                 )
 
     def _begin(self) -> None:
+        self._shapes = {budget.number: self._shape(budget) for budget in self._budgets}
         for group in self.param_groups:
             group["reach"] = math.inf
         for p in self.pruned:
@@ -144,16 +145,15 @@ class GradR(PruningOptimizer):
         mask: Tensor = self.state[p]["theta"] > 0
         return mask
 
-    def _shape(self, number: int) -> Shape:
+    def _shape(self, budget: Budget) -> Shape:
         """Return the form of the prior for a budget, with what the user has set."""
-        budget = next(budget for budget in self._budgets if budget.number == number)
         kept = budget.target / sum(p.shape[0] for p in budget.params)  # of a neuron, on average
         shape = WIDE._replace(centre=max(WIDE.centre, -CLOSER / kept)) if kept >= MANY else NARROW
         reach, alpha = self._reach, self._alpha
         return shape._replace(reach=shape.reach if reach is None else reach, alpha=shape.alpha if alpha is None else alpha)
 
     def _steady(self, group: dict[str, Any]) -> float:
-        return float(group["lr"] * self._shape(group["budget"]).alpha)
+        return float(group["lr"] * self._shapes[group["budget"]].alpha)
 
     def _renew(self, step: int) -> None:
         """Exchange, every few steps, the weakest synapses for the pruned ones with the strongest gradient."""
@@ -199,7 +199,7 @@ class GradR(PruningOptimizer):
         if self._prior == "paper" or self.param_groups[0]["step"] == 0:
             return
         for budget in self._budgets:
-            shape = self._shape(budget.number)
+            shape = self._shapes[budget.number]
             for p in budget.params:
                 typical = float(self._r(p, self.param_groups[0]).square().mean().sqrt())
                 self.state[p].update(floor=shape.floor * typical, cap=shape.cap * typical if typical else math.inf)
@@ -234,7 +234,7 @@ class GradR(PruningOptimizer):
             assert self._alpha is not None  # noqa: S101 - for the type checker: PAPER_ALPHA, if nothing else
             strength = group["lr"] * self._alpha
             return Pull(strength, math.inf, strength, math.log(2 * group["connectivity"]) / self._alpha, 0.0, 1.0)
-        shape = self._shape(group["budget"])
+        shape = self._shapes[group["budget"]]
         centre, steady = shape.centre * float(state["scale"]), self._steady(group)
         if group["pull"] == 0 or state["floor"] == 0:
             return Pull(0.0, math.inf, 0.0, centre, 0.0, 1.0, steady, shape.turns)

@@ -240,7 +240,8 @@ class PruningOptimizer(torch.optim.Optimizer):
         elif group["settled"] and fused_adam.applies(p):
             fused_adam.masked(p, self.state[p], group, self._steady(group))
         elif group["settled"]:
-            down = p.sign() * self._steady(group)
+            steady = self._steady(group)
+            down = p.sign() * steady if steady else 0.0
             p.sub_(self._adam(p, group)).sub_(down).mul_(self.state[p]["mask"])
         else:
             self._rewire(p, group)
