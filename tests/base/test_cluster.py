@@ -13,7 +13,7 @@ from cases.work import Watched, squares, squaring
 from snnc.base import cluster
 from snnc.errors import RunError
 
-pytest.importorskip("distributed", reason="dask.distributed is not installed: pip install '.[cluster]'")
+distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed: pip install '.[cluster]'")
 pytestmark = pytest.mark.filterwarnings("default")
 SCHEDULER = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard", "--host", "127.0.0.1"]
 
@@ -57,6 +57,20 @@ def test_without_workers_nobody_waits_for_ever(scheduler, tmp_path, monkeypatch)
         cluster.dask(1, scheduler[1]) as workers,
     ):
         squares(workers.results(squaring(tmp_path), range(3)))
+
+
+def test_a_connection_that_is_lost_while_a_result_comes_is_the_schedulers(scheduler, tmp_path, monkeypatch):
+    """The client takes itself for connected for a moment after the scheduler is gone."""
+    client_was = []
+
+    def result(future, timeout=None):
+        client_was.append(future.client.status)
+        raise distributed.comm.CommClosedError("connection reset by peer")
+
+    monkeypatch.setattr(distributed.Future, "result", result)
+    with pytest.raises(RunError, match=r"the scheduler was lost after 0 of 3 units"), cluster.dask(1, scheduler[1]) as workers:
+        squares(workers.results(squaring(tmp_path), range(3)))
+    assert client_was == ["running"]
 
 
 def test_a_scheduler_that_is_lost_is_told_at_once(scheduler, tmp_path):

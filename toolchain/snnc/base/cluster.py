@@ -117,7 +117,7 @@ class _Cluster(Workers):
                 fix = "give the workers more memory, or see their logs"
                 raise died(work, number, total, error.allowed_failures + 1, fix) from error
             except (CancelledError, OSError) as error:
-                if not future.cancelled() and self.client.status == "running":  # raised by the unit
+                if future.status == "error":  # raised by the unit, not by a connection that is lost while the result comes
                     raise
                 raise self._ended(work, number, total, getattr(error, "reason", LOST)) from error
 
