@@ -11,14 +11,14 @@ from cases.networks import conv_net, fixed_chain
 from snnc import chips
 from snnc.errors import DoesNotFitError, MissingDependencyError, UsageError
 from snnc.mapping import partitioner, strategies
-from snnc.mapping.arrange import arrange, hilbert, hops, packet_hops
+from snnc.mapping.arrange import arrange, busiest_link, hilbert, hops, link_loads, packet_hops, tiles
 from snnc.mapping.census import census
 from snnc.mapping.choose import map_by, map_by_all
 from snnc.mapping.legality import must_be_legal
 from snnc.mapping.lower_bounds import lower_bounds
-from snnc.mapping.picture import link_loads
 from snnc.mapping.place import place
 from snnc.mapping.split import split
+from snnc.mapping.strategies import greedy, patches
 from snnc.mapping.task import Task, of_slices, slices_of
 
 
@@ -162,9 +162,36 @@ def test_slices_of_an_assignment_are_its_runs():
     assert runs == [[("a", 0, 2), ("a", 3, 4)], [("a", 2, 3), ("b", 0, 1)]]
 
 
-def test_link_loads_add_up_to_packets_times_hops():
+def test_link_loads_are_those_of_packets_that_go_along_their_row_first():
     mapped = map_by(Task.of(fixed_chain(1, (12, 90, 90, 10), density=0.1), chip(neurons=8)), "greedy")
-    assert sum(link_loads(mapped, LOIHI1).values()) == pytest.approx(mapped.packet_hops)
+    column, row = tiles(LOIHI1, mapped.places)
+    loads = {}
+    for a, b, packets in zip(*mapped.census.links, strict=True):
+        x, y = int(column[a]), int(row[a])
+        while (x, y) != (column[b], row[b]):
+            step = (int(np.sign(column[b] - x)), 0) if x != column[b] else (0, int(np.sign(row[b] - y)))
+            link = min((x, y), (x + step[0], y + step[1])), step[0] != 0
+            loads[link] = loads.get(link, 0) + packets
+            x, y = x + step[0], y + step[1]
+    along_rows, along_columns = link_loads(LOIHI1, mapped.census, mapped.places)
+    found = {((x, y), True): along_rows[y, x] for y, x in np.argwhere(along_rows).tolist()}
+    found |= {((x, y), False): along_columns[y, x] for y, x in np.argwhere(along_columns).tolist()}
+    assert found == loads
+    assert mapped.busiest_link == busiest_link(LOIHI1, mapped.census, mapped.places) == max(loads.values()) > 0
+    assert sum(loads.values()) == pytest.approx(mapped.packet_hops)
+
+
+def test_a_slow_strategy_is_tried_for_many_synapses_only_if_it_is_named(monkeypatch):
+    task = Task.of(fixed_chain(), chip(neurons=8))
+    synapses = sum(c.op.synapse_count for c in task.net.connections)
+    monkeypatch.setattr(patches, "MOST_SYNAPSES", synapses, raising=False)
+    monkeypatch.setattr(greedy, "MOST_SYNAPSES", synapses - 1, raising=False)
+    made, failed = map_by_all(task)
+    assert "patches" in {m.mapping.strategy for m in made}
+    assert "greedy" not in {m.mapping.strategy for m in made}
+    assert failed["greedy"].startswith(f"{synapses:,} synapses, tried up to {synapses - 1:,}")
+    assert "--strategy greedy" in failed["greedy"]
+    assert [m.mapping.strategy for m in map_by_all(task, ["greedy"])[0]] == ["greedy"]
 
 
 def test_cores_full_of_neurons_are_emptied_into_the_room_that_others_leave():

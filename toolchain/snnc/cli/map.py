@@ -46,8 +46,8 @@ def command(
 ) -> None:  # fmt: skip
     """Cut MODEL into cores and place them on the chip, with few packets x hops; every limit is checked again.
 
-    Without --strategy, all strategies are tried. The best one has the fewest packets x hops, with at most 10 % more cores than
-    the lower bound.
+    Without --strategy, all strategies are tried, but those that would take minutes for so many synapses. The best one has the
+    fewest packets x hops, with at most 10 % more cores than the lower bound.
     """
     for path in (out, svg):
         if path:
@@ -117,6 +117,7 @@ def _write(best: Mapped, profile: chips.Profile, out: Path | None, svg: Path | N
 def _summary(m: Mapped) -> dict[str, Any]:
     return {
         "strategy": m.mapping.strategy, "cores": m.cores, "packets": m.census.packets, "packet_hops": m.packet_hops,
+        "busiest_link": m.busiest_link,
         "busiest_operations": m.busiest_operations, "input_packets": m.census.input_packets, "seconds": round(m.seconds, 3),
     }  # fmt: skip
 
@@ -125,14 +126,19 @@ def _print(
     net: Network, profile: chips.Profile, made: list[Mapped], failed: dict[str, str], bounds: LowerBounds, told: dict[str, Any]
 ) -> None:
     rows = [
-        (m.mapping.strategy, m.cores, *map(_rounded, (m.census.packets, m.packet_hops, m.busiest_operations)), f"{m.seconds:.1f}")
+        (
+            m.mapping.strategy,
+            m.cores,
+            *map(_rounded, (m.census.packets, m.packet_hops, m.busiest_link, m.busiest_operations)),
+            f"{m.seconds:.1f}",
+        )
         for m in made
     ]
-    least = map(_rounded, (bounds.packets, bounds.packet_hops, bounds.busiest_operations))
+    packets, hops, most_operations = map(_rounded, (bounds.packets, bounds.packet_hops, bounds.busiest_operations))
     print_table(
         f"{net.name} on {profile.name}, one inference; the best strategy first",
-        ("strategy", "cores", "packets", "packets x hops", "operations of the busiest core", "seconds"),
-        [*rows, ("lower bound", bounds.cores, *least, "")],
+        ("strategy", "cores", "packets", "packets x hops", "busiest link", "operations of the busiest core", "seconds"),
+        [*rows, ("lower bound", bounds.cores, packets, hops, "", most_operations, "")],
     )
     for name, why in failed.items():
         click.echo(f"{name}: {why}")

@@ -54,6 +54,32 @@ def packet_hops(profile: Profile, census: Census, places: Ints) -> float:
     return float((hops(profile, places[src], places[dst]) * packets).sum())
 
 
+def link_loads(profile: Profile, census: Census, places: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the packets over each link between neighbouring tiles, both ways together: each goes along its row, then its column.
+
+    ``places``: (cores,) where each lies. Shapes of the result: (rows, columns - 1) of the links along rows, (rows - 1, columns)
+    of those along columns.
+    """
+    src, dst, packets = census.links
+    column, row = tiles(profile, places)
+    columns, rows = int(column.max()) + 1, int(row.max()) + 1
+    along_rows = _passing(row[src], column[src], column[dst], packets, (rows, columns))
+    return along_rows, _passing(column[dst], row[src], row[dst], packets, (columns, rows)).T
+
+
+def busiest_link(profile: Profile, census: Census, places: Ints) -> float:
+    """Return the packets of one inference over the link between neighbouring tiles that has most, both ways together."""
+    return float(max(loads.max(initial=0.0) for loads in link_loads(profile, census, places)))
+
+
+def _passing(lane: Ints, start: Ints, end: Ints, packets: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Return the packets that pass from each tile of a lane to the next or back; ``shape``: lanes, tiles of each."""
+    change = np.zeros(shape)
+    np.add.at(change, (lane, np.minimum(start, end)), packets)
+    np.subtract.at(change, (lane, np.maximum(start, end)), packets)
+    return change.cumsum(axis=1)[:, :-1]
+
+
 def arrange(profile: Profile, census: Census, chip: Ints | None = None) -> Ints:
     """Return a place for each core, (cores,): the better of the plain order and the curve, then swapped. Nothing is drawn.
 

@@ -7,9 +7,9 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.errors import DoesNotFitError, MissingDependencyError
+from snnc.errors import DoesNotFitError, MissingDependencyError, SnncError, UsageError
 from snnc.mapping import strategies
-from snnc.mapping.arrange import packet_hops
+from snnc.mapping.arrange import busiest_link, packet_hops
 from snnc.mapping.census import Census, census
 from snnc.mapping.legality import must_be_legal, must_have_cores
 from snnc.mapping.lower_bounds import cores_at_least, most_cores
@@ -29,6 +29,7 @@ class Mapped:
     census: Census  # of its cores, in their order
     places: NDArray[np.int64]  # (cores,) where each lies; its index
     packet_hops: float
+    busiest_link: float  # packets of one inference, both ways together
     seconds: float
 
     @property
@@ -51,7 +52,8 @@ def map_by(task: Task, strategy: str) -> Mapped:
     cores = cores_of(core_of, measured, places)
     must_be_legal(task.net, cores, task.profile)
     mapping = CoreMap(task.profile, task.seed, cores, strategy)
-    return Mapped(mapping, measured, places, packet_hops(task.profile, measured, places), perf_counter() - start)
+    costs = packet_hops(task.profile, measured, places), busiest_link(task.profile, measured, places)
+    return Mapped(mapping, measured, places, *costs, perf_counter() - start)
 
 
 def _placed(task: Task, strategy: Strategy) -> Placed:
@@ -86,11 +88,14 @@ def _placed_on_chips(task: Task, strategy: Strategy) -> Placed:
 def map_by_all(task: Task, names: Sequence[str] | None = None) -> tuple[list[Mapped], dict[str, str]]:
     """Return (the mappings, the best first; strategy -> why it made none).
 
-    Raises what the first strategy raised if none made any.
+    Without ``names``, all are tried but those that would take minutes for so many synapses. Raises what the first strategy
+    raised if none made any.
     """
     made: list[Mapped] = []
-    failed: dict[str, DoesNotFitError | MissingDependencyError] = {}
+    failed: dict[str, SnncError] = {} if names else _too_slow(task)
     for name in names or strategies.names():
+        if name in failed:
+            continue
         try:
             made.append(map_by(task, name))
         except (DoesNotFitError, MissingDependencyError) as error:
@@ -100,6 +105,19 @@ def map_by_all(task: Task, names: Sequence[str] | None = None) -> tuple[list[Map
     most = max(most_cores(task), min(m.cores for m in made))
     made.sort(key=lambda m: (m.cores > most, m.packet_hops, m.cores, m.mapping.strategy))
     return made, {name: str(error) for name, error in failed.items()}
+
+
+def _too_slow(task: Task) -> dict[str, SnncError]:
+    """Return the strategies that are not tried for so many synapses unless they are named, and why."""
+    synapses = sum(c.op.synapse_count for c in task.net.connections)
+    most = {name: strategies.most_synapses(name) for name in strategies.names()}
+    return {
+        name: UsageError(
+            f"{synapses:,} synapses, tried up to {limit:,}, as it takes long", fix=f"name it to try it: --strategy {name}"
+        )
+        for name, limit in most.items()
+        if limit is not None and synapses > limit
+    }
 
 
 def cores_of(core_of: Assignment, measured: Census, places: NDArray[np.int64]) -> tuple[Core, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.chips.profile import Profile
-from snnc.mapping.arrange import mesh_of, tiles
+from snnc.mapping.arrange import link_loads, mesh_of, tiles
 from snnc.mapping.choose import Mapped
 from snnc.mapping.model import Core
 
@@ -17,6 +17,8 @@ HEAD = 3 * LINE
 SCALE_HEIGHT = 12
 MAX_NAMES, LONGEST_NAME = 30, 40  # of the legend: lines, and letters of one
 MAX_TILES = 40_000  # of a picture; larger meshes are cut to the part that is used
+
+ROUNDING = 1e-9  # of the busiest link, below which a link has no packets
 
 Ints = NDArray[np.int64]
 
@@ -132,10 +134,15 @@ def _told(core: Core, share: float) -> str:
 
 
 def _links(mapped: Mapped, profile: Profile, pitch: int, side: int) -> Iterator[str]:
-    loads = link_loads(mapped, profile)
-    most = max(loads.values(), default=1.0) or 1.0
+    along_rows, along_columns = link_loads(profile, mapped.census, mapped.places)
+    most = max(along_rows.max(initial=0.0), along_columns.max(initial=0.0))
+    used = [
+        ((x, y), (x + right, y + down), loads[y, x])
+        for loads, right, down in ((along_rows, 1, 0), (along_columns, 0, 1))
+        for y, x in np.argwhere(loads > most * ROUNDING).tolist()
+    ]
     middle = side * CELL / 2
-    for ((xa, ya), (xb, yb)), packets in sorted(loads.items()):
+    for (xa, ya), (xb, yb), packets in sorted(used):
         ends = " ".join(
             f'{axis}="{before + at * pitch + middle:.0f}"'
             for axis, before, at in (("x1", MARGIN, xa), ("y1", HEAD, ya), ("x2", MARGIN, xb), ("y2", HEAD, yb))
@@ -144,20 +151,3 @@ def _links(mapped: Mapped, profile: Profile, pitch: int, side: int) -> Iterator[
             f'<line {ends} stroke="#d95f02" stroke-opacity="0.75" stroke-width="{1 + 9 * packets / most:.2f}">'
             f"<title>{packets:,.1f} packets</title></line>"
         )
-
-
-def link_loads(mapped: Mapped, profile: Profile) -> dict[tuple[tuple[int, int], tuple[int, int]], float]:
-    """Return the packets over each link between neighbouring tiles, both ways together: each goes along its row, then column."""
-    column, row = tiles(profile, mapped.places)
-    loads: dict[tuple[tuple[int, int], tuple[int, int]], float] = {}
-    for a, b, packets in zip(*(part.tolist() for part in mapped.census.links), strict=True):
-        for link in _route(int(column[a]), int(row[a]), int(column[b]), int(row[b])):
-            loads[link] = loads.get(link, 0.0) + packets
-    return loads
-
-
-def _route(xa: int, ya: int, xb: int, yb: int) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    for x in range(min(xa, xb), max(xa, xb)):
-        yield (x, ya), (x + 1, ya)
-    for y in range(min(ya, yb), max(ya, yb)):
-        yield (xb, y), (xb, y + 1)

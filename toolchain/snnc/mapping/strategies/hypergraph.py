@@ -21,6 +21,7 @@ from snnc.mapping.task import Assignment, Task, cores_in
 from snnc.network.model import Connection, Population
 
 SUMMARY = "fewest packets between cores, by hypergraph partitioning (needs mtkahypar)"
+MOST_SYNAPSES = 10_000_000  # of which it is tried unless it is named
 PINS = 100_000  # of the hypergraph; of a larger one a sample of the hyperedges is kept
 VERTICES_PER_CORE = 16  # at least, so that cores fill evenly
 MAX_VERTICES = 20_000  # of a population without feature maps

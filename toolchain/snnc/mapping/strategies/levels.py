@@ -27,6 +27,7 @@ from snnc.mapping.repair import repaired
 from snnc.mapping.task import Assignment, Task
 
 SUMMARY = "neurons over chips, over the cores of each, then moved where that saves packets x hops (needs mtkahypar)"
+MOST_SYNAPSES = 2_000_000  # of which it is tried unless it is named: it takes 100 times the processor of `greedy`
 PINS = 100_000  # of the axons that a partition looks at
 SLACK = 1.03  # room above that which is needed if all chips and cores fill evenly
 UNITS = 10_000  # of a core's room, as weights are whole numbers
