@@ -25,7 +25,7 @@ GIVEN = {  # what each function needs at least
     "load": ("never",), "map": (NET, "loihi1"), "parameter_groups": (None,), "prove_ranges": (NET,), "prune": (REAL,),
     "prune_to_fit": (REAL, "loihi1:cores=1"), "quantise": (REAL, "loihi1"), "read": ("never.nir",), "remedies": (NET, "loihi1"),
     "report": ("never",), "save": (NET, "never/never.snnc"), "simplify": (NET,), "simulate": (NET, spikes(NET)), "supported": (),
-    "train": (), "verify": (NET, "reference"),
+    "train": (), "verify": (NET, "reference"), "workers": (),
 }  # fmt: skip
 
 

@@ -65,7 +65,7 @@ OTHER_FUNCTIONS = {  # asks for one more function, or for many processes
     ("check", "search"): "remedies", ("check", "wanted"): "prove_ranges", ("quantise", "fewer"): "simplify",
     ("verify", "level"): "",  # with a device it is snnc.verify's netlist
     ("simulate", "against"): "contrast",
-    **{(verb, name): "" for verb in ("check", "map", "quantise", "simulate", "verify")
+    **{(verb, name): "workers" for verb in ("check", "map", "quantise", "simulate", "verify")
        for name in ("executor", "jobs", "scheduler", "work")},
 }  # fmt: skip
 RECORDED = {"map": "rates", "simulate": "", "verify": "inputs"}  # a file with rasters; simulate counts them without labels

@@ -17,7 +17,7 @@ from conftest import snnc as run
 import snnc
 import snnc.chips as chips
 from snnc import store
-from snnc.base import cluster, units
+from snnc.base import cluster, processes, units
 from snnc.base.kept import Kept
 from snnc.base.units import Here, done_by
 from snnc.mapping import streaming
@@ -83,6 +83,32 @@ def test_units_kept_in_a_folder_change_no_byte(network, small_units, tmp_path):
             assert made(network()) == alone
     assert set(first.names) >= PARTS
     assert again.done == [], "finished units were done again"
+
+
+@pytest.mark.slow
+def test_workers_of_the_api_do_the_units_of_what_is_called_within(network, small_units, tmp_path, monkeypatch):
+    alone, handed_out = made(network()), []
+    in_processes = processes._Processes.results
+    monkeypatch.setattr(
+        processes._Processes,
+        "results",
+        lambda self, work, *rest: (handed_out.append(work.name), in_processes(self, work, *rest))[1],
+    )
+    with snnc.workers("local", jobs=2, work=tmp_path / "work"):
+        assert made(network()) == alone
+    assert len(handed_out) > 3
+    assert any((tmp_path / "work").iterdir())
+    handed_out.clear()
+    assert made(network()) == alone
+    assert not handed_out, "units are handed out after the end"
+
+
+def test_workers_that_would_do_nothing_are_refused():
+    with pytest.raises(snnc.UsageError, match="scheduler=: only Dask has schedulers") as refused:
+        snnc.workers("local", scheduler="tcp://localhost:8786")
+    assert "--" not in str(refused.value)
+    with pytest.raises(snnc.UsageError, match="jobs=: nothing is split"):
+        snnc.workers(None, jobs=2)
 
 
 @pytest.mark.slow

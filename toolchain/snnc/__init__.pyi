@@ -55,6 +55,7 @@ from snnc.pipeline.train import prune_to_fit as prune_to_fit
 from snnc.pipeline.train import train as train
 from snnc.pipeline.verify import Verification as Verification
 from snnc.pipeline.verify import verify as verify
+from snnc.pipeline.workers import workers as workers
 from snnc.report import write_report as report
 from snnc.report.inspection import Inspection as Inspection
 from snnc.report.inspection import inspect as inspect
@@ -142,4 +143,5 @@ __all__ = [
     "targets",
     "train",
     "verify",
+    "workers",
 ]

@@ -1,7 +1,7 @@
 """Options of verbs whose units can be done by processes or by a cluster."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -9,46 +9,36 @@ from typing import Any
 
 import click
 
-from snnc.base.cluster import dask
-from snnc.base.kept import Kept
-from snnc.base.processes import processes
-from snnc.base.units import Here, Workers, done_by
+from snnc.base.units import Workers
 from snnc.cli._common import PATH, Decorator
-from snnc.errors import UsageError
 from snnc.network.model import Network
 from snnc.pipeline.distributed import count_rows
+from snnc.pipeline.workers import Executor, workers
 
 
 @dataclass(frozen=True)
 class Spread:
     """Who does the units of a verb, as its options say."""
 
-    executor: str | None
+    executor: Executor | None
     jobs: int
     scheduler: str | None
     folder: Path | None = None
 
     def must_agree(self) -> None:
         """Raise UsageError for options that do not go together."""
-        if not self.executor and (self.jobs > 1 or self.scheduler):
-            where = "--jobs" if self.jobs > 1 else "--scheduler"
-            raise UsageError("nothing is split", where=where, fix="add --executor local or dask")
-        if self.scheduler and self.executor != "dask":
-            raise UsageError("only Dask has schedulers", where="--scheduler", fix="add --executor dask")
+        self._given()
 
     @contextmanager
     def workers(self, net: Network | None = None) -> Iterator[Workers]:
         """Give the workers, which `snnc.base.units.mapped` uses meanwhile; they count the rows of ``net`` first."""
-        with ExitStack() as ends:
-            workers: Workers = Here()
-            if self.executor:
-                workers = ends.enter_context(dask(self.jobs, self.scheduler) if self.executor == "dask" else processes(self.jobs))
-            if self.folder:
-                workers = Kept(workers, self.folder.absolute())
-            ends.enter_context(done_by(workers))
+        with self._given() as made:
             if net:
                 count_rows(net)
-            yield workers
+            yield made
+
+    def _given(self) -> AbstractContextManager[Workers]:
+        return workers(self.executor, jobs=self.jobs, scheduler=self.scheduler, work=self.folder)
 
 
 def spread_options(units: str, *, keeps: bool = True) -> Decorator:
