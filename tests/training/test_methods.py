@@ -15,6 +15,7 @@ from torch import nn  # noqa: E402
 
 from snnc.training.methods import deep_r  # noqa: E402
 from snnc.training.methods.ch3_l3 import ch3_l3, removal_score  # noqa: E402
+from snnc.training.methods.lamp import lamp  # noqa: E402
 from snnc.training.pruning.exchange import erdos_renyi  # noqa: E402
 from snnc.training.pruning.prune import changes, pruner  # noqa: E402
 from snnc.training.pruning.quota import highest  # noqa: E402
@@ -41,7 +42,20 @@ def near(*values):
 
 
 def test_methods_are_found_by_file():
-    known = {"grad_r", "deep_r", "soft_deep_r", "magnitude", "stds", "set", "rigl", "lottery", "ch3_l3", "neuron_pruning", "none"}
+    known = {
+        "grad_r",
+        "deep_r",
+        "soft_deep_r",
+        "magnitude",
+        "stds",
+        "set",
+        "rigl",
+        "lamp",
+        "lottery",
+        "ch3_l3",
+        "neuron_pruning",
+        "none",
+    }
     assert known <= set(methods.names())
     with pytest.raises(ConfigError, match="did you mean 'stds'"):
         methods.get("std")
@@ -151,6 +165,26 @@ def test_magnitude_by_hand():
     step(optimizer, p, 1.0, 1.0, -1.0, -1.0)
     assert p.tolist() == near(0.3, -0.4, 0, 0)
     assert optimizer.settled
+
+
+def test_lamp_by_hand():
+    """Squares 1, 4, 9 of a layer score 1/14, 4/13 and 9/9; 0.0225 and 0.04 of the other 0.36 and 1. Three of five stay."""
+    scores = lamp(torch.tensor([[3.0, -1.0], [0.0, 2.0]], dtype=torch.float64))
+    assert scores.tolist() == [near(1, 1 / 14), near(0, 4 / 13)]
+    assert lamp(torch.zeros(2)).tolist() == [0, 0]
+    layers = [nn.Parameter(torch.tensor(values, dtype=torch.float64)) for values in ([3.0, -1.0, 2.0], [-0.15, 0.2])]
+    groups = [{"params": [p], "prune": True, "name": f"fc{i}"} for i, p in enumerate(layers)]
+    optimizer = methods.get("lamp")(groups, connectivity=0.6, steps=2, rewire=1.0, lr=0.0)
+    step(optimizer, layers[0], 0.0, 0.0, 0.0)
+    step(optimizer, layers[0], 0.0, 0.0, 0.0)
+    assert [p.tolist() for p in layers] == [near(3, 0, 0), near(-0.15, 0.2)]
+
+
+def test_lamp_does_not_depend_on_the_scale_of_a_layer():
+    weights = torch.rand(20, 30, dtype=torch.float64) - 0.5
+    assert lamp(weights * 7).flatten().tolist() == near(*lamp(weights).flatten().tolist())
+    assert lamp(weights).argmax() == weights.abs().argmax()
+    assert (lamp(weights).flatten().argsort() == weights.abs().flatten().argsort()).all()
 
 
 def exchanging(method, *values, steps=100, **settings):

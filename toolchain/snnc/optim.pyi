@@ -3,6 +3,7 @@
 from snnc.training.methods.ch3_l3 import CH3L3 as CH3L3
 from snnc.training.methods.deep_r import DeepR as DeepR
 from snnc.training.methods.grad_r import GradR as GradR
+from snnc.training.methods.lamp import LAMP as LAMP
 from snnc.training.methods.lottery import Lottery as Lottery
 from snnc.training.methods.magnitude import Magnitude as Magnitude
 from snnc.training.methods.neuron_pruning import NeuronPruning as NeuronPruning

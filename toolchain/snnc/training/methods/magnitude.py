@@ -5,19 +5,11 @@ the sparsity rises as a cubic, and a masked weight is not trained. The publicati
 the layers of a budget compete by magnitude in units of their scale. The publication's rule is a connectivity for each layer.
 """
 
-from snnc.training.pruning.masked import MaskedOptimizer
-from snnc.training.pruning.quota import highest
+from snnc.training.pruning.masked import GradualOptimizer
 
 
-class Magnitude(MaskedOptimizer):
+class Magnitude(GradualOptimizer):
     """Gradual magnitude pruning on Adam; nothing grows back."""
-
-    def _steer(self, done: float) -> None:
-        for budget in self._budgets:
-            masks = highest([self._score(p) for p in budget.params], budget.scheduled(done))
-            for p, mask in zip(budget.params, masks, strict=True):
-                self.state[p]["mask"].mul_(mask)
-                p.mul_(self.state[p]["mask"])
 
 
 METHOD = Magnitude

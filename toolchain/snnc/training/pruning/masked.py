@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from snnc.training.pruning.optimizer import FAINT, PruningOptimizer
+from snnc.training.pruning.quota import highest
 
 
 class MaskedOptimizer(PruningOptimizer):
@@ -28,3 +29,14 @@ class MaskedOptimizer(PruningOptimizer):
     def _kept(self, p: Parameter) -> Tensor:
         faint: Tensor = self.state[p]["sign"] * (FAINT * self.state[p]["scale"])
         return p.detach().where(p != 0, faint)
+
+
+class GradualOptimizer(MaskedOptimizer):
+    """Adam on ever fewer weights: those with the highest scores stay, as many as the cubic of the budget says."""
+
+    def _steer(self, done: float) -> None:
+        for budget in self._budgets:
+            masks = highest([self._score(p) for p in budget.params], budget.scheduled(done))
+            for p, mask in zip(budget.params, masks, strict=True):
+                self.state[p]["mask"].mul_(mask)
+                p.mul_(self.state[p]["mask"])
