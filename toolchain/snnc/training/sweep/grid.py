@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -156,7 +157,7 @@ def must_be_possible(grid: Grid, folder: Path | None) -> None:
     seen = set()
     for row in grid.rows:
         if row.connectivity not in seen or row.variant not in seen:
-            pruner(weights, [], row.prune, steps=100)
+            pruner(deepcopy(weights), [], row.prune, steps=100)  # some methods prune when they begin
         seen |= {row.connectivity, row.variant}
 
 
