@@ -85,8 +85,25 @@ def two_inputs():
     return graph
 
 
+def input_within():
+    """An Input behind weights."""
+    graph = chain(eye(3), nir.Input(np.array([3])), lif(3), shape=[3])
+    graph.nodes["output"] = nir.Output(np.array([3]))
+    return graph
+
+
+def voltages(*neurons):
+    """Neurons that go to one output."""
+    nodes = {"input": nir.Input(np.array([3])), "w": eye(3), "output": nir.Output(np.array([3]))}
+    nodes |= {f"n{i}": one for i, one in enumerate(neurons)}
+    ways = [edge for i in range(len(neurons)) for edge in (("w", f"n{i}"), (f"n{i}", "output"))]
+    return nir.NIRGraph(nodes, [("input", "w"), *ways], type_check=False)
+
+
 ones = np.ones
 REFUSED = {
+    "input within": (input_within(), "node '1' is an Input and gets what '0' sends; take out the edge, or the node"),
+    "voltages": (voltages(lif(3), nir.I(ones(3))), "node 'output' gets the voltage of 'n1' beside what others send"),
     "tau": (chain(eye(3), lif(3, tau=np.array([1e-3, 0, 1e-3])), shape=[3]), "node '1' (LIF) has a time constant of 0 s"),
     "short": (chain(eye(3), lif(3, tau=ones(3) * 1e-5), shape=[3]), "a time constant of 1e-05 s, less than the step of 0.0001 s"),
     "threshold": (chain(eye(3), lif(3, v_reset=2 * ones(3)), shape=[3]), "node '1' (LIF) fires at 1, which is below its v_reset"),
@@ -160,6 +177,27 @@ def test_unknown_nodes_are_all_named(tmp_path):
         UnsupportedError, match=r"2 things .* node '1' is a 'Izhikevich'; replace it by .*; node '2' is a 'Izhikevich'"
     ):
         read(path, ImportConfig(dt_s=1e-4))
+
+
+def test_what_a_node_does_not_have_is_named(tmp_path):
+    path = written(chain(eye(3), lif(3), shape=[3]), tmp_path / "x.nir")
+    with h5py.File(path, "r+") as file:
+        file["node/nodes/1/t_ref"] = np.full(3, 2e-3)
+    with pytest.raises(
+        UnsupportedError, match=r"node '1' \(LIF\) has 't_ref', which NIR does not know .*; write it again without"
+    ):
+        read(path, ImportConfig(dt_s=1e-4, discretise="euler"))
+
+
+def test_an_output_of_several_neurons_is_their_sum(tmp_path):
+    nir.write(tmp_path / "x.nir", voltages(lif(3, v_threshold=0.3 * ones(3)), lif(3, v_threshold=0.5 * ones(3))))
+    net = read(str(tmp_path / "x.nir"), ImportConfig(dt_s=1e-4, discretise="euler")).network
+    raster = (np.random.default_rng(1).random((1, 200, 3)) < 0.8).astype(np.uint8)
+    run = simulate(net, {"input": raster}, record=True)
+    fired = [run.spikes[name].astype(float) for name in ("n0", "n1")]
+    assert min(spikes.mean() for spikes in fired) > 0.05
+    assert net.output.name == "output"
+    np.testing.assert_array_equal(run.states["output"]["v"], fired[0] + fired[1])
 
 
 def test_a_small_file_cannot_ask_for_much_memory_or_time(tmp_path):

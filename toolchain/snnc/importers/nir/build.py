@@ -9,7 +9,7 @@ import numpy as np
 
 from snnc.errors import FileError
 from snnc.importers.nir.flow import Flow, connection, scaled
-from snnc.importers.nir.graph import NEURONS, Graph, Node
+from snnc.importers.nir.graph import NEURONS, SILENT, Graph, Node
 from snnc.importers.nir.neurons import Discrete, Floats, readout, with_weights_kept
 from snnc.importers.nir.paths import Behind, Sent, arriving, explained
 from snnc.importers.nir.shapes import Shape
@@ -47,6 +47,11 @@ def build(
     """
     inputs, neurons = graph.of("Input"), graph.of(*NEURONS)
     bare = [node for node in graph.of("Output") if _is_bare(arriving(node.name, graph, behind), graph)]
+    problems += [
+        f"node {node.name!r} gets the voltage of {flow.src!r} beside what others send, which nothing adds up; give it an Output"
+        " of its own"
+        for node in bare for flow in arriving(node.name, graph, behind).flows if graph.nodes[flow.src].kind in SILENT
+    ]  # fmt: skip
     built = Built(names=legal(node.name for node in (*inputs, *neurons, *bare)))
     built.populations += [Population(built.names[node.name], shapes[node.name], None) for node in inputs]
     for node in (*neurons, *bare):
@@ -67,7 +72,7 @@ def build(
 
 def _is_bare(sent: Sent, graph: Graph) -> bool:
     """Whether an output gets sums that no neuron integrates."""
-    return any(flow.nodes or graph.nodes[flow.src].kind == "Input" for flow in sent.flows)
+    return len(sent.flows) > 1 or any(flow.nodes or graph.nodes[flow.src].kind == "Input" for flow in sent.flows)
 
 
 def _add(node: Node, shape: Shape, made: Discrete, flows: Sequence[Flow], built: Built) -> None:

@@ -14,7 +14,16 @@ PASSING = ("Flatten", "Port", "Output")  # what they send is what they get
 WEIGHTS = ("Affine", "Linear", "Conv1d", "Conv2d")
 POOLS = ("SumPool2d", "AvgPool2d")
 MAX_NODES = 2000
-KINDS = (*NEURONS, *PASSING, *WEIGHTS, *POOLS, "Input", "Scale", "Delay")
+SLIDING = "weight bias stride padding dilation groups input_shape"
+FIELDS = {
+    "LIF": "tau r v_leak v_threshold v_reset", "IF": "r v_threshold v_reset", "LI": "tau r v_leak", "I": "r",
+    "CubaLIF": "tau_syn tau_mem r v_leak v_threshold v_reset w_in", "CubaLI": "tau_syn tau_mem r v_leak w_in",
+    "Threshold": "threshold", "Scale": "scale", "Delay": "delay", "Affine": "weight bias", "Linear": "weight",
+    "Conv1d": SLIDING, "Conv2d": SLIDING, "SumPool2d": "kernel_size stride padding", "AvgPool2d": "kernel_size stride padding",
+    "Flatten": "start_dim end_dim", "Input": "shape", "Output": "shape",
+}  # fmt: skip
+KINDS = tuple(FIELDS)
+ABOUT = {"type", "name", "metadata", "input_type", "output_type"}  # what any node may say about itself
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +75,10 @@ def graph(root: Group, problems: list[str]) -> Graph:
     edges = list(_laid_out(top, "", nodes, problems))
     parsed = Graph(nodes, tuple(dict.fromkeys(edges)))
     twice = [edge for edge, count in Counter(edges).items() if count > 1]
+    problems += [
+        f"node {node.name!r} is an Input and gets what {parsed.before[node.name][0]!r} sends; take out the edge, or the node"
+        for node in parsed.of("Input") if parsed.before[node.name]
+    ]  # fmt: skip
     problems += [f"edge {a!r} -> {b!r} is there more than once; name it once" for a, b in twice]
     return parsed
 
@@ -83,6 +96,9 @@ def _laid_out(level: Group, prefix: str, nodes: dict[str, Node], problems: list[
             continue
         if kind not in KINDS:
             problems.append(f"node {path!r} is a {kind!r}; replace it by nodes that are known: {', '.join(sorted(KINDS))}")
+        elif odd := set(fields) - {*FIELDS[kind].split(), *ABOUT}:
+            known = "which NIR does not know and no neuron here takes; write it again without"
+            problems.append(f"node {path!r} ({kind}) has {', '.join(map(repr, sorted(odd)))}, {known}")
         if path in nodes:
             raise level.error(f"names two nodes {path!r}")
         if len(nodes) == MAX_NODES:
