@@ -67,6 +67,9 @@ def test_a_description_becomes_rules(tmp_path):
         ("weight = 0.05", "weight = { normal = [1] }", "says not how to draw"),
         ('rule = "fixed_probability"', 'rule = "random"', "has the rule 'random'"),
         ("probability = 0.01", "probability = 1.01", "probability 1.01"),
+        ("in_degree = 10", "in_degree = 10\nprobability = 0.5", "'probability', which the rule 'fixed_in_degree' does not take"),
+        ("tiles = 4", "tiles = 0", "tiles is 0, expected 1 or more"),
+        ("threshold = 1.0", "threshold = '1'", "threshold is '1', expected a number"),
     ],
 )
 def test_what_is_wrong_is_named(old, new, message, tmp_path):

@@ -28,7 +28,7 @@ Nothing is drawn here: the network holds the rules (`snnc.rules.rule.Rule`).
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -38,7 +38,7 @@ from snnc.importers._settings import ImportConfig, Imported, Part
 from snnc.network.model import Connection, Network, Population
 from snnc.network.neuron import Neuron
 from snnc.ops.dense import Dense
-from snnc.rules.rule import Draw, Rule
+from snnc.rules.rule import Draw, Pattern, Rule
 from snnc.rules.ruled import Ruled
 
 SUMMARY = "a TOML description of populations and of the rules that join them"
@@ -48,7 +48,7 @@ OPTIONS = ()
 MAX_BYTES = 1 << 20
 _NETWORK = ("name", "dt_s", "seed", "tiles", "populations", "connections")
 _INPUT = ("neurons", "message_bits", "max_spikes_per_step")
-_RULE = ("probability", "in_degree")
+_RULE = {"probability": "fixed_probability", "in_degree": "fixed_in_degree"}  # an amount, and the rule that takes it
 _CONNECTION = ("name", "from", "to", "rule", *_RULE, "weight", "delay", "delay_steps", "seed", "tile")
 
 
@@ -117,10 +117,16 @@ def _whole(fields: Mapping[str, Any], key: str, default: int | None) -> int:
     return value
 
 
+def _tiles(described: Mapping[str, Any]) -> int:
+    if (tiles := _whole(described, "tiles", 1)) < 1:
+        raise ValueError(f"tiles is {tiles}, expected 1 or more")
+    return tiles
+
+
 def _population(name: str, fields: Any, described: Mapping[str, Any]) -> Population:
     if not isinstance(fields, dict):
         raise TypeError(f"is {fields!r}, expected a table")
-    tiles, size = _whole(described, "tiles", 1), _whole(fields, "neurons", None)
+    tiles, size = _tiles(described), _whole(fields, "neurons", None)
     shape = (tiles, size) if tiles > 1 else (size,)
     if "model" in fields:
         return Population(name, shape, _neuron(fields))
@@ -134,7 +140,15 @@ def _neuron(fields: Mapping[str, Any]) -> Neuron:
     known = tuple(model.parameters())
     if odd := _unknown(fields, ("neurons", "model", *known), f"model {fields['model']!r}"):
         raise ValueError("; ".join(odd))
-    return model(**{key: np.float64(fields[key]) for key in known if key in fields})
+    return model(**{key: _numbers(key, fields[key]) for key in known if key in fields})
+
+
+def _numbers(key: str, given: Any) -> Any:
+    """Return one number for all neurons, or one for each."""
+    values = given if isinstance(given, list) else [given]
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        raise TypeError(f"{key} is {given!r}, expected a number, or a list of one for each neuron")
+    return np.float64(given)
 
 
 def _connection(
@@ -142,11 +156,13 @@ def _connection(
 ) -> Connection:
     if odd := _unknown(row, _CONNECTION, "a connection"):
         raise ValueError("; ".join(odd))
-    tiles, source, target = _whole(described, "tiles", 1), str(row["from"]), str(row["to"])
+    tiles, source, target = _tiles(described), str(row["from"]), str(row["to"])
     for end in (source, target):
         if end not in populations:
             raise ValueError(f"joins {end!r}, which is no population")
     name = str(row.get("name", f"{source}_to_{target}_{number}"))
+    if odd := [key for key, rule in _RULE.items() if key in row and row["rule"] != rule and row["rule"] in get_args(Pattern)]:
+        raise ValueError(f"has {odd[0]!r}, which the rule {row['rule']!r} does not take; take it out, or use {_RULE[odd[0]]!r}")
     rule = Rule(
         row["rule"], populations[target].size // tiles, populations[source].size // tiles, Draw.of(row["weight"]),
         _whole(row, "seed", (_whole(described, "seed", 0) << 32) + number),
