@@ -1,6 +1,7 @@
 """What cannot be imported from snnTorch is refused in one go, by layer, with reason and remedy; and the command line of it."""
 
 import json
+import warnings
 
 import pytest
 from conftest import snnc
@@ -41,6 +42,9 @@ NEURONS = {
     "nan": (lambda: snn.Leaky(torch.tensor(float("nan"))), "a beta that is NaN or infinite"),
     "no message": (lambda: snn.Leaky(**ZERO, graded_spikes_factor=0.0), "graded_spikes_factor of 0"),
     "unstable": (lambda: snn.Lapicque(R=1.0, C=0.25), "keeps -3 of its membrane in a step"),
+    "failing surrogate": (
+        lambda: snn.Leaky(**ZERO, spike_grad=lambda x: undefined(x)), "its spike_grad fails: name 'undefined' is not defined",  # noqa: F821
+    ),
     "mixed resets": (lambda: changed(snn.Leaky(0.9), reset_mechanism="zero"), "made with reset 'subtract' and now says 'zero'"),
     "alpha": (lambda: snn.Alpha(0.9, 0.8), "Alpha neurons have no counterpart; retrain with one of Lapicque, Leaky"),
 }  # fmt: skip
@@ -274,3 +278,106 @@ def test_mistakes_are_explained(words, code, says, file, tmp_path, capsys):
     assert says in shown
     assert shown.count("error:") == 1
     assert not (tmp_path / "o.snnc").exists()
+
+
+def lazy():
+    return Layered(nn.LazyLinear(5), snn.Leaky(**ZERO))
+
+
+def meta():
+    return Layered(nn.Linear(3, 5), snn.Leaky(**ZERO)).to("meta")
+
+
+def scripted():
+    with warnings.catch_warnings(action="ignore"):  # torch calls it old
+        return Layered(torch.jit.script(nn.Linear(3, 5)), snn.Leaky(**ZERO))
+
+
+@pytest.mark.filterwarnings("ignore:Lazy modules")
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lazy, "has a layers.0.weight without a shape as yet; run the module once on an input"),
+        (meta, "has a layers.0.weight without numbers"),
+        (scripted, "is TorchScript, whose layers cannot be seen; pass the module that it was made from"),
+    ],
+)
+def test_a_module_without_numbers_or_layers_is_refused(make, says):
+    with pytest.raises(UnsupportedError, match=says):
+        read_module(make(), ImportConfig(time_axis="first", input_shape="3"), "net")
+
+
+@pytest.mark.parametrize("name", ["weight", "bias"])
+def test_numbers_that_are_none_are_said_to_be(name):
+    module = Layered(nn.Linear(3, 5), snn.Leaky(**ZERO))
+    getattr(module.layers[0], name).data.flatten()[1] = float("nan")
+    with pytest.raises(UnsupportedError, match=f"{name}.* NaN or infinite") as error:
+        read_module(module, FIRST, "net")
+    assert "before the run" not in str(error.value)
+
+
+def test_the_largest_of_pixels_is_no_pool_of_spikes():
+    module = Layered(nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4, 5), snn.Leaky(**ZERO))
+    shape = {"time_axis": "first", "input_shape": "1x4x4", "steps": 4}
+    assert len(read_module(module, ImportConfig(**shape, encoding="rate"), "net").network.populations) == 3
+    for graded in ({"encoding": "constant"}, {"message_bits": 4}):
+        with pytest.raises(
+            UnsupportedError, match="takes the largest of pixels or counts of the input, and only spikes are pooled"
+        ):
+            read_module(module, ImportConfig(**shape, **graded), "net")
+
+
+def test_a_raster_into_neurons_asks_for_the_time_axis():
+    module = nn.Sequential(nn.Linear(3, 5), snn.Leaky(**ZERO, init_hidden=True))
+    with pytest.raises(UnsupportedError, match=r"a raster of several steps at once; .* leave out --time-axis"):
+        read_module(module, FIRST, "net")
+
+
+def test_values_that_leave_torch_are_named_once():
+    outside = step(lambda self, x, t: self.fire(self.lif, torch.from_numpy(x.numpy() @ self.fc.weight.detach().numpy().T)))
+    with pytest.raises(UnsupportedError) as error:
+        read_module(outside, ImportConfig(time_axis="first", input_shape="6", steps=4), "net")
+    assert str(error.value).count("reads numbers out of a tensor (numpy)") == 1
+    assert "lif gets values that do not come from the input" in str(error.value)
+
+
+def test_steps_in_another_order_are_named_once():
+    class Skipping(Layered):
+        def forward(self, raster):
+            return super().forward(raster[::2])
+
+    with pytest.raises(UnsupportedError) as error:
+        read_module(Skipping(nn.Linear(3, 5), snn.Leaky(**ZERO)), FIRST, "net")
+    assert str(error.value).count("a step reads the input of a later one; let forward take all steps") == 1
+
+
+def test_names_that_begin_like_those_of_packages_are_the_users():
+    own = type("Own", (snn.Leaky,), {"forward": lambda self, x, mem=None: snn.Leaky.forward(self, 2 * x, mem)})
+    plain = type("Plain", (snn.Leaky,), {})
+    own.__module__ = plain.__module__ = "torch_parts"
+    with pytest.raises(UnsupportedError, match="its class replaces forward of Leaky"):
+        read_module(Layered(nn.Linear(3, 5), own(**ZERO)), FIRST, "net")
+    plain.__module__ = "snntorch_parts"
+    assert read_module(Layered(nn.Linear(3, 5), plain(**ZERO)), FIRST, "net").parts[1].kind == "Plain reset=zero"
+
+
+def test_batch_norms_of_each_step_are_no_layer_of_all_steps():
+    class ThroughTime(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc, self.norms, self.lif = nn.Linear(3, 5), snn.BatchNormTT1d(5, 4), snn.Leaky(**ZERO)
+
+        def forward(self, raster):
+            mem, spikes = self.lif.reset_mem(), []
+            for norm, x in zip(self.norms, raster, strict=True):
+                fired, mem = self.lif(norm(self.fc(x)), mem)
+                spikes.append(fired)
+            return torch.stack(spikes)
+
+    with pytest.raises(UnsupportedError, match="lif is not driven in the same way in every step"):
+        read_module(ThroughTime(), FIRST, "net")
+
+
+def test_numbers_of_sixteen_bits_stay_numbers():
+    module = step(lambda self, x, t: self.fire(self.lif, self.fc(x.bfloat16()))).bfloat16()
+    assert [p.name for p in read_module(module, FIRST, "net").network.populations] == ["input", "lif"]

@@ -71,3 +71,29 @@ def test_an_existing_network_is_kept(file, tmp_path, capsys):
     assert snnc("prune", file, "-s", 0.5, "--epochs", 1, "-q", "-o", tmp_path / "p.safetensors") == 2
     assert "p.snnc: exists already" in capsys.readouterr().err
     assert (tmp_path / "p.snnc").read_text() == "precious"
+
+
+VOTES = """
+import snntorch, torch
+from torch import nn
+
+
+class Votes(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc, self.lif = nn.Linear(64, 20), snntorch.Leaky(0.9, reset_mechanism="zero")
+
+    def forward(self, images):
+        membrane, spikes = self.lif.reset_mem(), []
+        for _ in range(4):
+            fired, membrane = self.lif(self.fc(images.flatten(1)), membrane)
+            spikes.append(fired)
+        return torch.stack(spikes, 1).unflatten(2, (10, 2)).mean(3)
+"""
+
+
+def test_a_class_of_averages_is_said_not_to_be_that_of_the_network(tmp_path, capsys):
+    (tmp_path / "votes.py").write_text(VOTES)
+    words = ("--connectivity", 0.5, "--epochs", 1, "--batch-size", 64, "-o", tmp_path / "p.safetensors")
+    assert snnc("prune", f"{tmp_path / 'votes.py'}:Votes", *words) == 0
+    assert "the network's class is the neuron of 'lif' with most spikes" in " ".join(capsys.readouterr().err.split())

@@ -97,6 +97,8 @@ def prune_file(factory: Factory, own: OwnConfig, config: PruneConfig, run: Prune
     net = _network(model, pruned, run.out.stem, {**files, **pruned.report})
     if net:
         store.save(net, run.network, force=run.force)
+    for note in pruned.notes if net else ():
+        say(f"note: {note}", run.quiet)
     written = {"network": str(run.network)} if net else {}
     show(run.as_json, "prune", {**written, **_body(run, pruned.report, time.perf_counter() - started)})
 

@@ -81,6 +81,7 @@ def read_module(module: Any, config: ImportConfig, name: str = "imported") -> Im
         dt_s=config.dt_s,
         steps=config.steps,
         message_bits=config.message_bits,
+        pixels=config.encoding == "constant",
         trust=config.trust,
         writer=config.writer,
         name=name,

@@ -63,7 +63,7 @@ def _module(factory: Factory, data: Dataset, config: TrainConfig) -> Described:
     """Return the network of a torch module, which is compared with it, as `snnc import` does."""
     weights, encoding = Path(config.weights) if config.weights else None, config.input_encoding
     module = make(factory, config.seed, weights)
-    net = network_of(module, encoding, data.input_shape(encoding), config.time_axis, config.dt_s, factory.name)
+    net = network_of(module, encoding, data.input_shape(encoding), config.time_axis, config.dt_s, factory.name).network
     origin: dict[str, Any] = {"from": "snntorch", "factory": factory.name, "time_axis": config.time_axis}
     origin |= {"file": factory.path.name, "sha256": sha256_of(factory.path)}
     if weights:

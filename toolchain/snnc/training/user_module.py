@@ -1,6 +1,7 @@
 """The torch module that a function in the user's own file makes, with the weights of a file, and the network that it is."""
 
 import zipfile
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from pickle import UnpicklingError
@@ -11,9 +12,8 @@ from torch import Tensor, nn
 from snnc.base.factory import Factory, beside, function
 from snnc.errors import ConfigError, FileError, NetworkError
 from snnc.network.encoding import Encoding
-from snnc.network.model import Network
 from snnc.passes.encode_inputs import with_encoding
-from snnc.training.from_snntorch.convert import TimeAxis, convert
+from snnc.training.from_snntorch.convert import Converted, TimeAxis, convert
 
 SHOWN = 5  # problems of one kind that a message lists
 LATER = ".graded_spikes_factor"  # which snnTorch up to 0.6 neither has nor saves; it is 1 there
@@ -47,8 +47,8 @@ def network_of(
     name: str,
     *,
     trust: bool = False,
-) -> Network:
-    """Return the float network that fires as a module does, and takes samples in this encoding.
+) -> Converted:
+    """Return the float network that fires as a module does, and takes samples in this encoding, with notes.
 
     Args:
         module: The module. It is left as it was.
@@ -70,9 +70,10 @@ def network_of(
     for tried in dict.fromkeys((planes, (prod(shape),))):
         try:
             converted = convert(
-                module, input_shape=tried, time_axis=time_axis, dt_s=dt_s, message_bits=bits, trust=trust, name=name
-            )
-            return with_encoding(converted.network, encoding)
+                module, input_shape=tried, time_axis=time_axis, dt_s=dt_s, message_bits=bits,
+                pixels=encoding.kind == "constant", trust=trust, name=name,
+            )  # fmt: skip
+            return replace(converted, network=with_encoding(converted.network, encoding))
         except ConfigError as error:
             failures.append(error)
     raise ConfigError(

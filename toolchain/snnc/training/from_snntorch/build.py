@@ -16,10 +16,11 @@ from snnc.neurons.li import LI
 from snnc.neurons.lif import LIF
 from snnc.ops.sumpool2d import SumPool2d
 from snnc.passes.constant_current import constant_connection, constant_source
+from snnc.training.from_snntorch.answer import SPIKES, VALUES, Answer, answer
 from snnc.training.from_snntorch.layers import Floats, Scale, maps_of, operator
 from snnc.training.from_snntorch.neurons import RECURRENT, Rules, rule_of, rules
-from snnc.training.from_snntorch.values import Layer, Node, Series, is_neuron, kind_of, layers
-from snnc.training.from_snntorch.wires import INPUT, WEIGHTED, Drive, Term, Wires, readout, spikes_of
+from snnc.training.from_snntorch.values import Layer, is_neuron, kind_of, layers
+from snnc.training.from_snntorch.wires import INPUT, WEIGHTED, Drive, Term, Wires, spikes_of
 
 BIAS = "bias"
 READOUT = "*readout"  # of the values that the module returns without neurons behind them
@@ -58,6 +59,8 @@ class Built:
 
 def build(wired: Wires, module: nn.Module, dt_s: float | None, name: str, message_bits: int = 0) -> Built | None:
     """Return the network, or None if there are problems, which are added to ``wired.problems``."""
+    returned = Answer() if wired.problems else answer(wired)
+    wired.returned = returned.drive
     parts = _Parts(wired)
     for source in (INPUT, *wired.trace.calls, *wired.pools):
         parts.names[source] = parts.name(source, _kind(wired, source))
@@ -67,14 +70,15 @@ def build(wired: Wires, module: nn.Module, dt_s: float | None, name: str, messag
     for layer in wired.drives:
         _add_neurons(parts, layer)
     if not wired.problems:
-        _add_readout(parts)
-    if wired.problems:
+        _add_readout(parts, returned)
+    if wired.problems or any(parts.names[layer] not in {p.name for p in parts.populations} for layer in wired.drives):
         return None
     try:
         net = Network(_legal(name), tuple(parts.populations), tuple(parts.connections), dt_s or 1e-3)
     except NetworkError as error:
         wired.problems.append(error.what)
         return None
+    parts.notes += _read_otherwise(returned, net, parts.names)
     populations = {layer: parts.names[layer] for layer in wired.drives}
     return Built(net, tuple(_account(parts, module)), tuple(parts.notes), populations, parts.names.get(READOUT))
 
@@ -193,37 +197,27 @@ def _add_bias(parts: _Parts, name: str, bias: Floats) -> None:
     parts.connections.append(constant_connection(wire, parts.names[BIAS], parts.names[name], bias))
 
 
-def _add_readout(parts: _Parts) -> None:
+def _add_readout(parts: _Parts, returned: Answer) -> None:
     """Add integrators without memory for the values that the module returns in every step without neurons behind them."""
-    wired = parts.wired
-    step = max(map(len, wired.trace.calls.values())) - 1
-    node = _returned(wired.trace.outputs[-1])
-    if node is not None and node.kind == "state" and node.name in parts.names and node.name not in wired.sources():
-        _note_membrane(parts, node.name)
-    if node is None or node.kind in ("spikes", "state", "input", "unknown"):
+    if returned.drive is None:
         return
-    drive = readout(wired, node, step)
-    if not any(p in wired.used for term in drive.terms for p in term.path):
+    parts.wired.shapes[READOUT] = returned.shape
+    parts.names[READOUT] = parts.name("readout", "readout")
+    parts.populations.append(Population(parts.names[READOUT], returned.shape, LI(ONE, ONE, _shared(returned.drive.constant))))
+    parts.notes.append(f"{parts.names[READOUT]}: what is returned, as voltages; the class is the largest sum")
+    _add_wires(parts, READOUT, returned.drive)
+
+
+def _read_otherwise(returned: Answer, net: Network, names: dict[str, str]) -> Iterator[str]:
+    """Yield a note if the network's class is read from something else than what the module returns."""
+    read = net.output
+    fires = read.neuron is None or read.neuron.rule.fires
+    source = READOUT if returned.kind == VALUES else returned.source
+    if names.get(source) == read.name and fires == (returned.kind == SPIKES):
         return
-    name = READOUT
-    wired.shapes[name] = node.shape
-    parts.names[name] = parts.name("readout", "readout")
-    parts.populations.append(Population(parts.names[name], node.shape, LI(ONE, ONE, _shared(drive.constant))))
-    parts.notes.append(f"{parts.names[name]}: what is returned, as voltages; the class is the largest sum")
-    _add_wires(parts, name, drive)
-
-
-def _note_membrane(parts: _Parts, name: str) -> None:
-    """Note that the module's answer is a voltage and the network's is in spikes."""
-    if rule_of(parts.wired.trace.layers[name]).reset != "none":
-        parts.notes.append(f"{name}: its membrane is returned, yet it fires; the network's class is the neuron with most spikes")
-
-
-def _returned(value: Any) -> Node | None:
-    """Return the value of the last step; a mean or a sum over steps means the same."""
-    if isinstance(value, Node) and value.kind == "unknown" and value.name in ("mean", "sum"):
-        return value.args[-1]
-    return value.nodes[-1] if isinstance(value, Series) else value
+    what = returned.other or f"{returned.kind} {names.get(source, source)!r}"
+    how = f"the neuron of {read.name!r} with most spikes" if fires else f"the largest sum of the voltages of {read.name!r}"
+    yield f"the module returns {what}; the network's class is {how}"
 
 
 def _account(parts: _Parts, module: nn.Module) -> Iterator[Layer]:

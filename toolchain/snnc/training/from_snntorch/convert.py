@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from textwrap import shorten
 from typing import Literal
 
 import numpy as np
@@ -22,15 +23,16 @@ from snnc.network.model import Network
 from snnc.training.from_snntorch.build import Built, build
 from snnc.training.from_snntorch.compare import Peer, compare
 from snnc.training.from_snntorch.earlier import stepping_as
-from snnc.training.from_snntorch.float64 import Kept, in_float64
+from snnc.training.from_snntorch.float64 import Kept, in_float64, must_have_numbers
 from snnc.training.from_snntorch.neurons import NO_RESET, problems, rule_of
 from snnc.training.from_snntorch.trace import reset, trace
-from snnc.training.from_snntorch.values import BATCH, FOREIGN, Layer, Shape, Trace, is_neuron, layers, run
+from snnc.training.from_snntorch.values import BATCH, FOREIGN, Layer, Shape, Trace, is_neuron, is_of, layers, run
 from snnc.training.from_snntorch.wires import WEIGHTED, Wires, wires
 
 TimeAxis = Literal["none", "first", "second"]
 AXES: dict[TimeAxis, int | None] = {"none": None, "first": 0, "second": 1}
 UNCOMPARED = "the network was not compared with the module (--trust)"
+MOST_SAID = 300  # characters of an error of torch
 RATE = 0.3  # of the random spikes of the trial run
 
 
@@ -51,6 +53,7 @@ def convert(
     dt_s: float | None = None,
     steps: int = 16,
     message_bits: int = 0,
+    pixels: bool = False,
     trust: bool = False,
     writer: str | None = None,
     name: str = "imported",
@@ -65,6 +68,7 @@ def convert(
         dt_s: Time step in seconds; by default 1 ms.
         steps: Time steps of the trial run, or calls of a module that makes one step a call.
         message_bits: The input sends integers below 2 ** message_bits; 0: spikes.
+        pixels: The network will get pixels where the module gets spikes in the comparison.
         trust: Do not compare the network with the module.
         writer: Version whose rules the neurons follow, `earlier.WRITER` or None for snnTorch 1.0.
         name: Name of the network, and of the module in messages.
@@ -73,8 +77,9 @@ def convert(
         UnsupportedError: With everything that cannot be mapped, or the first difference between module and network.
         ConfigError: If the module fails on such an input.
     """
+    must_have_numbers(module, name)
     with in_float64(module) as kept, stepping_as(module, writer):
-        peer, built = understood(module, input_shape, time_axis, dt_s, steps, message_bits, name, kept)
+        peer, built = understood(module, input_shape, time_axis, dt_s, steps, message_bits, name, kept, pixels=pixels)
         notes = [UNCOMPARED] if trust else []
         if not trust:
             try:
@@ -86,14 +91,14 @@ def convert(
 
 def understood(
     module: nn.Module, input_shape: Shape | None, time_axis: TimeAxis, dt_s: float | None, steps: int, message_bits: int,
-    name: str, kept: Kept,
+    name: str, kept: Kept, *, pixels: bool = False,
 ) -> tuple[Peer, Built]:  # fmt: skip
     """Return the module and the network that its trial run gives, not yet compared; call it within `in_float64`."""
     shape, trial = _trial(module, input_shape, AXES[time_axis], steps, name, kept)
     found = list(_neuron_problems(module))
     if not trial.calls:
-        refuse([*found, _no_neurons(module)], name)
-    wired = wires(trial, shape)
+        refuse([*found, *(trial.problems or [_no_neurons(module)])], name)
+    wired = wires(trial, shape, graded=pixels or message_bits > 0)
     built = None if found else build(wired, module, dt_s, name, message_bits)
     found += [*_unread(wired), *wired.problems]
     refuse(list(dict.fromkeys(found)), name)
@@ -129,7 +134,7 @@ def _neuron_problems(module: nn.Module) -> Iterator[str]:
 
 def _no_neurons(module: nn.Module) -> str:
     """Return what is wrong with a module in which no neurons stepped, and what snnTorch has in it that does not step."""
-    others = sorted({type(part).__name__ for part in module.modules() if type(part).__module__.startswith("snntorch")})
+    others = sorted({type(part).__name__ for part in module.modules() if is_of(type(part), "snntorch")})
     which = f": {', '.join(others)} does not compute step by step; use Leaky" if others else "; call some, as snntorch.Leaky"
     return f"no snnTorch neurons were called{which}"
 
@@ -168,7 +173,7 @@ def _said(error: BaseException) -> str:
     """Return the first line of an error, and where in the user's file it was raised."""
     own = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(FOREIGN)]
     place = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
-    return f"{(str(error).splitlines() or [type(error).__name__])[0]}{place}"
+    return f"{shorten((str(error).splitlines() or [type(error).__name__])[0], MOST_SAID)}{place}"
 
 
 def _lengths(shape: Shape, axis: int | None, steps: int, batch: int = BATCH) -> tuple[int, ...]:

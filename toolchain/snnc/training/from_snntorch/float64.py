@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from snnc.errors import UnsupportedError
 from snnc.training.from_snntorch.values import layers
 
 NARROW = (torch.float32, torch.float16, torch.bfloat16)
@@ -57,6 +58,20 @@ def _wide(value: Any, tensors: bool) -> Any:
     return value
 
 
+def must_have_numbers(module: nn.Module, name: str) -> None:
+    """Raise UnsupportedError for a module that cannot be run in float64, or whose layers cannot be seen."""
+    for part in module.modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            what, fix = "is TorchScript, whose layers cannot be seen", "pass the module that it was made from"
+            raise UnsupportedError(what, where=name, fix=fix)
+    for key, value in module.named_parameters():
+        if nn.parameter.is_lazy(value):
+            what, fix = f"has a {key} without a shape as yet", "run the module once on an input before you return it"
+            raise UnsupportedError(what, where=name, fix=fix)
+        if value.is_meta:
+            raise UnsupportedError(f"has a {key} without numbers (on the device meta)", where=name, fix="make it on the CPU")
+
+
 class Kept:
     """A snapshot of a module: parameters, buffers, and the attributes of its own that a run may change."""
 
@@ -86,8 +101,8 @@ class Kept:
 
 
 def same(one: Tensor, other: Tensor) -> bool:
-    """Return whether two tensors hold the same numbers in the same shape."""
-    return one.shape == other.shape and torch.equal(one.double(), other.double())
+    """Return whether two tensors hold the same numbers, NaN among them, in the same shape."""
+    return one.shape == other.shape and bool(torch.isclose(one.double(), other.double(), 0, 0, equal_nan=True).all())
 
 
 def constants(layer: nn.Module) -> dict[str, Tensor]:

@@ -13,7 +13,21 @@ from torch import Tensor, nn
 from snnc.training.from_snntorch.moves import MOVES, moved
 from snnc.training.from_snntorch.values import Node, Series, Shape, Trace, Value, View, user_place
 
-SAME = {"contiguous", "clone", "detach", "detach_", "to", "float", "double", "half", "cpu", "cuda", "requires_grad_", "alias"}
+SAME = {
+    "contiguous",
+    "clone",
+    "detach",
+    "detach_",
+    "to",
+    "float",
+    "double",
+    "half",
+    "bfloat16",
+    "cpu",
+    "cuda",
+    "requires_grad_",
+    "alias",
+}
 SAME |= {"type", "type_as", "dropout", "dropout1d", "dropout2d", "feature_dropout", "positive", "__pos__"}
 SUMS = {"add": 1, "__add__": 1, "__radd__": 1, "add_": 1, "__iadd__": 1, "sub": -1, "__sub__": -1, "sub_": -1, "__isub__": -1}
 FACTORS = {"mul": 1, "__mul__": 1, "__rmul__": 1, "mul_": 1, "__imul__": 1}
@@ -26,7 +40,7 @@ def follow(tracer: Any, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     """Record what ``func`` made; ``tracer``: the tracer of `trace`."""
     name = getattr(func, "__name__", str(func))
     if name in READS:
-        tracer.seen.problems.append(f"{user_place()} reads numbers out of a tensor ({name}), on which the run may depend")
+        tracer.problem(f"reads numbers out of a tensor ({name}), on which the run may depend")
     if name in QUIET or (name == "__get__" and not isinstance(out, Tensor)):
         return
     if name == "__setitem__":
@@ -70,6 +84,8 @@ def _sum(tracer: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], 
     if name in ("rsub", "__rsub__"):
         left, right, name = right, left, "sub"
     signs = (1.0, SUMS[name] * float(kwargs.get("alpha", 1)))
+    if left is out and tracer.value(left) is None:
+        left = out - signs[1] * right  # what stood there before the addition in place
     operands = list(zip((left, right), signs, strict=True))
     values = [(tracer.value(operand), operand, sign) for operand, sign in operands]
     known = [(value, operand, sign) for value, operand, sign in values if value is not None]
@@ -115,6 +131,21 @@ def _scaled(tracer: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any
         return None
     factor = 1 / factor if FACTORS[name] < 0 else factor
     return _each(value, lambda node: Node("scale", node.shape, (node,), constant=factor, place=user_place()))
+
+
+def _total(name: str) -> Callable[..., Value | None]:
+    """Record a sum or a mean over the steps of a series; over other axes it is unknown."""
+
+    def total(tracer: Any, value: Value, args: tuple[Any, ...], kwargs: dict[str, Any], out: Tensor) -> Value | None:
+        axes = args[1] if len(args) > 1 else kwargs.get("dim", kwargs.get("axis"))
+        axis = axes[0] if isinstance(axes, tuple | list) and len(axes) == 1 else axes
+        whole = isinstance(value, Series) and isinstance(axis, int) and axis % args[0].dim() == value.axis
+        if not whole or out.dim() != args[0].dim() - 1 or kwargs.get("dtype"):
+            return None
+        nodes = value.nodes  # type: ignore[union-attr] # it is a series
+        return Node("total", tuple(out.shape[1:]), nodes, name, place=user_place())
+
+    return total
 
 
 def _pooled(kind: type[nn.Module], *names: str) -> Callable[..., Value | None]:
@@ -194,6 +225,8 @@ _OTHERS: dict[str, Callable[..., Any]] = {
     "avg_pool2d": _pooled(nn.AvgPool2d, *_AVERAGE),
     "avg_pool1d": _pooled(nn.AvgPool1d, *_ONE),
     "adaptive_avg_pool2d": _pooled(nn.AdaptiveAvgPool2d, "output_size"),
+    "sum": _total("sum"),
+    "mean": _total("mean"),
     "relu": _RELU,
     "relu_": _RELU,
 }

@@ -144,8 +144,8 @@ def _convolution(layer: Any, src: Shape) -> tuple[tuple[Map, ...], Bias]:
 def _batch_norm(layer: Any, src: Shape) -> tuple[tuple[Map, ...], Bias]:
     if layer.running_mean is None:
         raise UnsupportedError("keeps no running statistics, so that it depends on the batch; retrain with them")
-    factor = 1 / np.sqrt(_array(layer.running_var) + layer.eps) * (_array(layer.weight) if layer.affine else 1.0)
-    shift = (_array(layer.bias) if layer.affine else 0.0) - _array(layer.running_mean) * factor
+    factor = 1 / np.sqrt(_array(layer.running_var) + layer.eps) * (1.0 if layer.weight is None else _array(layer.weight))
+    shift = (0.0 if layer.bias is None else _array(layer.bias)) - _array(layer.running_mean) * factor
     places = prod(src[1:])
     return (Scale(np.repeat(factor, places)),), np.repeat(shift, places)
 

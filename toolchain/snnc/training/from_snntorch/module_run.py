@@ -20,7 +20,7 @@ from snnc.training.from_snntorch.build import Built
 from snnc.training.from_snntorch.compare import CLOSE, Observed, Peer, observed
 from snnc.training.from_snntorch.convert import TimeAxis, understood
 from snnc.training.from_snntorch.earlier import WRITER, stepping_as
-from snnc.training.from_snntorch.float64 import in_float64
+from snnc.training.from_snntorch.float64 import in_float64, must_have_numbers
 from snnc.training.from_snntorch.trace import reset
 
 
@@ -43,9 +43,11 @@ def module_runner(module: nn.Module, net: Network, time_axis: TimeAxis, name: st
     if isinstance(net.numeric, Fixed):
         what = "computes in integers, the module in floats"
         raise UnsupportedError(what, where=f"network {net.name!r}", fix="hold the float network against the module")
+    must_have_numbers(module, name)
     shape, writer = net.inputs[0].shape, _writer(net)
     with in_float64(module) as kept, stepping_as(module, writer):
-        peer, built = understood(module, shape, time_axis, net.dt_s, peer_steps(net), 0, name, kept)
+        graded = net.inputs[0].message_bits > 0
+        peer, built = understood(module, shape, time_axis, net.dt_s, peer_steps(net), 0, name, kept, pixels=graded)
     _must_match(net, built, name)
 
     def run(inputs: Rasters) -> Run:

@@ -17,7 +17,7 @@ from snnc.errors import UnsupportedError
 from snnc.network.neuron import Neuron
 from snnc.neurons import get
 from snnc.training.from_snntorch import earlier
-from snnc.training.from_snntorch.values import kind_of
+from snnc.training.from_snntorch.values import is_of, kind_of
 
 Floats = NDArray[np.float64]
 
@@ -93,8 +93,8 @@ class Rules:
 def overridden(layer: nn.Module) -> list[str]:
     """Return what the user's own subclasses replace of snnTorch's class, other than ``__init__``."""
     mro = type(layer).__mro__
-    own = [kind for kind in mro if not kind.__module__.startswith(("snntorch", "torch", "builtins", earlier.__name__))]
-    base = next(kind for kind in mro if kind.__module__.startswith("snntorch"))
+    own = [kind for kind in mro if not is_of(kind, "snntorch", "torch", "builtins", earlier.__name__)]
+    base = next(kind for kind in mro if is_of(kind, "snntorch"))
     return sorted({name for kind in own for name in vars(kind) if name not in _HARMLESS and hasattr(base, name)})
 
 
@@ -182,7 +182,12 @@ def _option_problems(layer: Any) -> Iterator[str]:
     if layer.state_quant:
         yield "state_quant rounds its states; leave it out and let snnc quantise round them"
     points = torch.tensor([-1.0, -1e-6, 0.0, 1e-6, 1.0])
-    if not torch.equal(layer.spike_grad(points).detach().float(), (points > 0).float()):
+    try:
+        fires = torch.equal(layer.spike_grad(points).detach().float(), (points > 0).float())
+    except Exception as error:  # whatever a function of the user's own raises
+        yield f"its spike_grad fails: {(str(error).splitlines() or [type(error).__name__])[0]}; use one whose forward is x > 0"
+        return
+    if not fires:
         yield "its spike_grad does not fire exactly where the membrane exceeds the threshold; use one whose forward is x > 0"
 
 

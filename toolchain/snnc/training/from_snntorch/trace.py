@@ -19,6 +19,7 @@ from snnc.training.from_snntorch.float64 import constants, same
 from snnc.training.from_snntorch.functions import follow
 from snnc.training.from_snntorch.moves import moved, recognised, rows
 from snnc.training.from_snntorch.values import (
+    RASTER,
     Call,
     Node,
     Series,
@@ -34,8 +35,8 @@ from snnc.training.from_snntorch.values import (
 )
 
 ELEMENTWISE = (nn.Dropout, nn.Identity, nn.ReLU)
-RASTER = "a raster of several steps at once"
 _FIXED = "what a network computes with is the same in every step: leave it as it is while the module runs"
+_FOLLOWED = "let forward compute them with functions of torch from what it is given"
 _UNTOUCHED = "neurons go on from the states that they left: let forward leave them alone between the steps of a sample"
 
 
@@ -160,6 +161,8 @@ class _Tracer(TorchFunctionMode):
             value = self.value(given[0]) if given else None
             if is_neuron(layer) and out is not None:
                 self.left[name] = {key: state.detach().clone() for key, state in states(layer).items()}
+                if value is None:
+                    self.problem(f"{name} gets values that do not come from the input; {_FOLLOWED}")
             if out is None or value is None:
                 return
             self.seen.layers.setdefault(name, layer)

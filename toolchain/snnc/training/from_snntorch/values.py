@@ -14,6 +14,7 @@ from snntorch import spikegen
 from torch import Tensor, nn
 
 BATCH = 2  # samples in the run
+RASTER = "a raster of several steps at once"  # name of a value that a layer of neurons gets
 FOREIGN = tuple(str(path) for path in (Path(torch.__file__).parent, Path(snntorch.__file__).parent, Path(__file__).parents[2]))
 
 
@@ -25,7 +26,7 @@ class Node:
     """A tensor of one step: what made it (``kind``), from which tensors.
 
     ``kind``: input, spikes, state (of neurons); layer (``module`` applied), sum, scale (by ``constant``), shape, select (the
-    features ``taken``), or unknown.
+    features ``taken``), total (over all steps), or unknown.
     """
 
     kind: str
@@ -94,17 +95,22 @@ def is_neuron(module: nn.Module) -> bool:
     return isinstance(module, snntorch.SpikingNeuron)
 
 
+def is_of(kind: type, *packages: str) -> bool:
+    """Return whether a class is from one of these packages, and not from one whose name only begins like theirs."""
+    return f"{kind.__module__}.".startswith(tuple(f"{package}." for package in packages))
+
+
 def kind_of(layer: nn.Module) -> str:
     """Return the snnTorch class of a layer of neurons, also if a subclass of the user changes nothing of it."""
     for kind in type(layer).__mro__:
-        if kind.__module__.startswith("snntorch"):
+        if is_of(kind, "snntorch"):
             return kind.__name__
     return type(layer).__name__
 
 
 def layers(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
     """Return the layers of torch.nn and snnTorch in a module, by name; what is inside of neurons belongs to them."""
-    own = type(module).__module__.startswith(("torch.nn", "snntorch"))
+    own = is_of(type(module), "torch.nn", "snntorch")
     if is_neuron(module) or (own and not list(module.children())):
         yield prefix or type(module).__name__.lower(), module
         return

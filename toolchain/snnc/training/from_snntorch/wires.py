@@ -30,12 +30,16 @@ from snnc.training.from_snntorch.layers import (
     window_of,
 )
 from snnc.training.from_snntorch.moves import MOVES
-from snnc.training.from_snntorch.values import Call, Node, Trace, is_neuron
+from snnc.training.from_snntorch.values import RASTER, Call, Node, Trace, is_neuron
 
 INPUT = "input"
 WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d)
 _JOIN = "join values of the same sample along their features, or give each part a layer of its own and add the results"
 _ANY = "of spikes it is a max-pool; of currents no chip has it: put it behind the neurons and retrain"
+_COMPARES = (
+    "of spikes it changes nothing, so leave it out; where it draws spikes, pass on the input of forward, and import with"
+    " --encoding rate"
+)
 _NEVER = "no chip computes it of currents: leave it out and retrain"
 _DRAWS = (
     "it draws at random: take it out of forward, pass on its input, and give the network rasters or import with --encoding rate"
@@ -57,6 +61,7 @@ _REMEDIES = {
         ("mul", "__mul__", "mul_", "div", "__truediv__", "pow", "square"),
         "no chip multiplies values with each other: leave it out and retrain",
     ),
+    **dict.fromkeys(("lt", "le", "gt", "ge", "eq", "ne"), _COMPARES),
     **dict.fromkeys(("cat", "concat", "concatenate", "hstack"), _JOIN),
     **dict.fromkeys(("maximum", "max", "amax"), _ANY),
     **dict.fromkeys(("sigmoid", "tanh", "softmax", "log_softmax", "exp", "gelu", "silu", "leaky_relu", "elu"), _NEVER),
@@ -107,16 +112,22 @@ class Wires:
     shapes: dict[str, Shape] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)  # layers with weights that drive neurons
     problems: list[str] = field(default_factory=list)
+    graded: bool = False  # the input sends integers, not spikes
+    returned: Drive | None = None  # values that the module returns, which a readout computes
 
     def sources(self) -> set[str]:
         """Return the sources whose spikes go somewhere."""
-        direct = {term.source for drive in self.drives.values() for term in drive.terms}
+        drives = [*self.drives.values(), *([self.returned] if self.returned else [])]
+        direct = {term.source for drive in drives for term in drive.terms}
         return direct | {pool.source for pool in self.pools.values()}
 
 
-def wires(trace: Trace, input_shape: Shape) -> Wires:
-    """Return the wires of a trace; everything that cannot be mapped is in ``problems``, with its place."""
-    found = Wires(trace, problems=list(trace.problems))
+def wires(trace: Trace, input_shape: Shape, *, graded: bool = False) -> Wires:
+    """Return the wires of a trace; everything that cannot be mapped is in ``problems``, with its place.
+
+    ``graded``: the input sends integers, pixels or counts, not spikes.
+    """
+    found = Wires(trace, problems=list(trace.problems), graded=graded)
     found.shapes = {INPUT: input_shape} | {name: calls[0].node.shape for name, calls in trace.calls.items()}
     steps = max(map(len, trace.calls.values()), default=0)
     for name, calls in trace.calls.items():
@@ -170,7 +181,9 @@ def _check_steps(found: Wires, name: str, drives: list[Drive]) -> None:
                 f"{name} gets another part of the input in every step; say with --time-axis which of its axes counts steps"
             )
             return
-        if expected != Counter(t.signature for t in drive.terms) or not np.allclose(drive.constant, last.constant, 1e-4, 1e-6):
+        if expected != Counter(t.signature for t in drive.terms) or not np.allclose(
+            drive.constant, last.constant, 1e-4, 1e-6, equal_nan=True
+        ):
             found.problems.append(f"{name} is not driven in the same way in every step (step {step} differs from the last)")
             return
 
@@ -212,6 +225,8 @@ def _stranger(node: Node, reader: str) -> str:
     """Return the earliest unknown value: what follows from it is not a reason of its own."""
     while before := next((n for n in node.args if n.kind == "unknown" and n.name != "__get__"), None):
         node = before
+    if node.name == RASTER:
+        return f"{reader} gets {RASTER}; call it in every step, or leave out --time-axis if forward takes one step"
     if node.name.startswith("spikegen."):
         how = node.name.removeprefix("spikegen.")
         option = (
@@ -235,7 +250,7 @@ def spikes_of(name: str, layer: Any, shape: Shape, delay: int) -> Term:
 def _input(trace: Trace, node: Node, step: int) -> Drive:
     late = 0 if node.step is None or trace.repeats else step - node.step
     if late < 0:
-        raise UnsupportedError(f"a step reads the input that comes {-late} steps later")
+        raise UnsupportedError("a step reads the input of a later one; let forward take all steps of the raster, in their order")
     return Drive((Term(INPUT, late),), np.zeros(1))
 
 
@@ -295,6 +310,9 @@ def _must_be_spikes(drive: Drive, what: str) -> tuple[Term, float]:
 def _or(found: Wires, drive: Drive, layer: Any, shape: Shape, name: str) -> Drive:
     """Return the largest of binary spikes as a max-pool: neurons of its own that fire when a spike comes."""
     term, factor = _must_be_spikes(drive, f"{name} takes the largest of currents")
+    if term.source == INPUT and found.graded:
+        what = f"{name} takes the largest of pixels or counts of the input, and only spikes are pooled so"
+        raise UnsupportedError(f"{what}; {MaxPool2d.remedy}")
     window = window_of(layer, shape)
     pool = next((n for n, p in found.pools.items() if (p.source, p.window) == (term.source, window)), "")
     if not pool:

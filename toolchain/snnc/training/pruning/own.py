@@ -6,7 +6,7 @@ equal answers. The weights of all linear layers and convolutions are pruned, not
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import prod
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from snnc.data.labels import steps_of
 from snnc.errors import ConfigError, NetworkError, UnsupportedError
 from snnc.network.encoding import Encoding
 from snnc.network.model import Network, Stage
+from snnc.training.from_snntorch.convert import Converted
 from snnc.training.loop import ranks
 from snnc.training.loop.fit import fit, provenance, steps_in_epoch
 from snnc.training.loop.record import Record
@@ -63,7 +64,7 @@ def prune_own(
         **layers_report(masks, per_weight),
         "not_pruned": list(rest),
     }
-    return PrunedModule(model, masks, metrics, report, _network(model, data, own, report))
+    return PrunedModule(model, masks, metrics, report, *_network(model, data, own, report))
 
 
 def why_no_network(model: nn.Module, data: Dataset, own: OwnConfig) -> str:
@@ -80,25 +81,29 @@ def why_no_network(model: nn.Module, data: Dataset, own: OwnConfig) -> str:
     return ""
 
 
-def _network(model: nn.Module, data: Dataset, own: OwnConfig, report: Mapping[str, Any]) -> Network | None:
-    """Return the network of a pruned module, or None if it is none."""
+def _network(
+    model: nn.Module, data: Dataset, own: OwnConfig, report: Mapping[str, Any]
+) -> tuple[Network | None, tuple[str, ...]]:
+    """Return the network of a pruned module, or None if it is none, and notes."""
     if hasattr(model, "to_network"):
-        return None
+        return None, ()
     try:
-        return _imported(model, data, own).after(Stage("prune", dict(report)))
+        converted = _imported(model, data, own)
     except (UnsupportedError, ConfigError, NetworkError):
-        return None
+        return None, ()
+    return converted.network.after(Stage("prune", dict(report))), converted.notes
 
 
-def _imported(model: nn.Module, data: Dataset, own: OwnConfig, *, trust: bool = False) -> Network:
+def _imported(model: nn.Module, data: Dataset, own: OwnConfig, *, trust: bool = False) -> Converted:
     name = type(model).__name__
     axis: Literal["none", "second"]
     if own.input == "image":
         encoding, shape, axis = Encoding("constant", _steps_of(model, data, own)), data.shape, "none"
     else:
         encoding, shape, axis = own.encoding, (prod(data.input_shape(own.encoding)),), "second"
-    net = network_of(model, encoding, shape, axis, own.bin_us / 1e6, name, trust=trust)
-    return net.after(Stage("import", {"from": "snntorch", "module": name, "time_axis": axis}))
+    converted = network_of(model, encoding, shape, axis, own.bin_us / 1e6, name, trust=trust)
+    stage = Stage("import", {"from": "snntorch", "module": name, "time_axis": axis})
+    return replace(converted, network=converted.network.after(stage))
 
 
 def _steps_of(model: nn.Module, data: Dataset, own: OwnConfig) -> int:

@@ -24,6 +24,7 @@ class PrunedModule:
         report: Settings, versions, data and layers, as JSON values.
         network: The float network that fires as the pruned module does, compared with it on random rasters; None where the
             module cannot become one, has a method ``to_network`` of its own, or was pruned over a DataLoader.
+        notes: What is to be known of the network, such as where its class comes from if the module returns something else.
 
     Examples:
         >>> import snnc, torch
@@ -38,6 +39,7 @@ class PrunedModule:
     metrics: list[Metrics]
     report: Mapping[str, Any]
     network: Network | None = None
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         existing, all_weights = (sum(int(n) for n in counts) for counts in zip(*self._counts(), strict=True))

@@ -1,0 +1,125 @@
+"""What a module returns: spikes or the membrane of a layer, or values to read out. Part of the import from snnTorch."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from snnc.training.from_snntorch.layers import Scale, Shape
+from snnc.training.from_snntorch.values import Node, Series, Trace, View
+from snnc.training.from_snntorch.wires import WEIGHTED, Drive, Wires, readout
+
+SPIKES, MEMBRANE, VALUES = "the spikes of", "the membrane of", "values"
+NO_STEPS = "what is no sum, mean or stack of all steps"
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a module returns in every step; a sum or a mean over all steps means the same."""
+
+    kind: str = ""  # SPIKES, MEMBRANE, VALUES, or "" for what is not followed
+    source: str = ""  # the layer whose spikes or membrane it is
+    drive: Drive | None = None  # of values
+    shape: Shape = ()
+    other: str = ""  # in words, what is not followed
+
+
+def answer(wired: Wires) -> Answer:
+    """Return what the module returns. What passes layers with weights and is not followed is added to ``wired.problems``."""
+    nodes = _of_steps(wired.trace)
+    if isinstance(nodes, str):
+        return Answer(other=nodes)
+    last = nodes[-1]
+    if last.kind == "state":
+        return Answer(MEMBRANE, last.name)
+    if (unknown := _unknown(last)) and not _weighted(last):
+        return Answer(other=_not_followed(unknown.name, unknown.place))
+    drives = [readout(wired, node, step) for step, node in enumerate(nodes)]
+    if not all(drive.known for drive in drives):
+        return Answer(VALUES)
+    if not _alike(drives):
+        return Answer(other=NO_STEPS)
+    source = _spikes(drives[-1])
+    return Answer(SPIKES, source) if source else Answer(VALUES, drive=drives[-1], shape=last.shape)
+
+
+def _of_steps(trace: Trace) -> tuple[Node, ...] | str:
+    """Return the values that the module returns, one for each step; or in words what it returns instead."""
+    steps, value = max(map(len, trace.calls.values())), trace.outputs[-1]
+    if isinstance(value, View):
+        return _not_followed(value.made_by, "")
+    if value is None:
+        return "nothing that comes from its input"
+    if isinstance(value, Series):
+        return value.nodes if len(value.nodes) == steps else f"{len(value.nodes)} of its {steps} steps"
+    if not trace.frames and not trace.repeats:
+        return tuple(node for node in trace.outputs if isinstance(node, Node))
+    if _unknown(value):
+        return (value,)
+    return _summands(value, steps) or NO_STEPS
+
+
+def _summands(node: Node, steps: int) -> tuple[Node, ...] | None:
+    """Return the values of every step of which ``node`` is a sum or a mean, or selects or scales one; else None."""
+    if node.kind == "total":
+        return node.args if len(node.args) == steps else None
+    if node.kind in ("select", "shape", "scale"):
+        inside = _summands(node.args[0], steps)
+        return inside and tuple(replace(node, args=(one,)) for one in inside)
+    added = _added(node)
+    return added if len(added) == steps else None
+
+
+def _added(node: Node) -> tuple[Node, ...]:
+    """Return what is added up in ``node``, in order."""
+    waiting, found = [node], []
+    while waiting:
+        one = waiting.pop()
+        if one.kind == "sum" and one.constant is not None and not bool(one.constant.any()):
+            waiting += one.args[::-1]
+        else:
+            found.append(one)
+    return tuple(found)
+
+
+def _unknown(node: Node) -> Node | None:
+    """Return a value that is not known and on which ``node`` depends."""
+    return next((one for one in _before(node) if one.kind == "unknown"), None)
+
+
+def _weighted(node: Node) -> bool:
+    return any(isinstance(one.module, WEIGHTED) for one in _before(node))
+
+
+def _before(node: Node) -> list[Node]:
+    """Return the values on which ``node`` depends, itself first."""
+    seen, waiting = {}, [node]
+    while waiting:
+        one = waiting.pop()
+        if id(one) not in seen:
+            seen[id(one)] = one
+            waiting += one.args
+    return list(seen.values())
+
+
+def _not_followed(name: str, place: str) -> str:
+    return f"the result of {name or 'a function'!r}" + f" ({place})" * bool(place) + ", which is not followed"
+
+
+def _alike(drives: list[Drive]) -> bool:
+    """Return whether all steps do the same, as far as there was a step before."""
+    last = drives[-1]
+    return all(
+        Counter(t.signature for t in last.terms if t.delay <= step) == Counter(t.signature for t in drive.terms)
+        and np.allclose(drive.constant, last.constant, 1e-4, 1e-6)
+        for step, drive in enumerate(drives)
+    )
+
+
+def _spikes(drive: Drive) -> str | None:
+    """Return the source whose spikes of the same step a drive is, times a factor above 0; else None."""
+    if len(drive.terms) != 1 or drive.terms[0].delay or drive.constant.any():
+        return None
+    factors: list[Any] = [one.uniform() if isinstance(one, Scale) else None for one in drive.terms[0].maps]
+    return None if any(f is None or f <= 0 for f in factors) else drive.terms[0].source
