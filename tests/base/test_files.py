@@ -65,7 +65,7 @@ def test_a_folder_that_cannot_be_replaced_stays(failing, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("number", "remedy"),
-    [(errno.ENOSPC, "free some space"), (errno.EACCES, "get the right to write"), (errno.EFBIG, "pick another")],
+    [(errno.ENOSPC, "free some space"), (errno.EACCES, "get the right to write"), (errno.EFBIG, "raise the limit")],
 )
 def test_a_failed_write_names_its_cause_and_remedy(number, remedy, tmp_path, monkeypatch):
     def fail(handle):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 
 import pytest
 from click.testing import CliRunner
@@ -15,7 +16,8 @@ from conftest import ROOT
 from snnc import chips, data, importers, store, targets
 from snnc.base.config import read_toml
 from snnc.cli import main
-from snnc.pipeline.chain import read_chain, run_chain
+from snnc.errors import FileError
+from snnc.pipeline.chain import open_folder, read_chain, run_chain
 from snnc.pipeline.recording import RECORDING, read_recording
 
 pytest.importorskip("torch", reason="training needs torch: pip install '.[train]'")
@@ -78,6 +80,19 @@ def test_all_stages_leave_their_files_and_a_summary(ran):
         ("fixed_against_float", "float_against_torch", "target_against_fixed"), 8
     )
     assert 360 * recorded.rates["hidden1"].sum() == pytest.approx(kept["activity"]["fixed"]["spikes"]["hidden1"])
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_that_holds_something_is_kept_an_empty_one_is_filled(force, tmp_path):
+    (tmp_path / "small.toml").write_text(SMALL)
+    read = read_chain(tmp_path / "small.toml")
+    (tmp_path / "empty").mkdir()
+    open_folder(read, tmp_path / "empty", False, force)
+    assert (tmp_path / "empty" / "chain.json").is_file()
+    with nullcontext() if force else pytest.raises(FileError, match="exists already"):
+        open_folder(read, tmp_path / "empty", False, force)
+    with pytest.raises(FileError, match="is no folder"):
+        open_folder(read, tmp_path / "small.toml", False, force)
 
 
 @pytest.mark.lava

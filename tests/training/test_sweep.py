@@ -227,8 +227,19 @@ def test_results_of_other_settings_are_not_mixed_in(grid, tmp_path):
     assert "was made with other settings" in snnc_error("sweep", grid, "-o", out, "--row", "none-1-0")
     foreign = tmp_path / "foreign"
     foreign.mkdir()
+    (foreign / "precious").touch()
     with pytest.raises(FileError, match="is no sweep"), sweep.opened(sweep.read_grid(grid), foreign):
         pass
+    with pytest.raises(FileError, match="is no folder"), sweep.opened(sweep.read_grid(grid), foreign / "precious"):
+        pass
+
+
+def test_an_empty_folder_is_taken(grid, tmp_path):
+    with sweep.opened(sweep.read_grid(grid), tmp_path / "new"):
+        pass
+    (tmp_path / "empty").mkdir()
+    with sweep.opened(sweep.read_grid(grid), tmp_path / "empty"):
+        assert [path.name for path in (tmp_path / "empty").iterdir()] == ["sweep.json"]
 
 
 def test_a_killed_sweep_goes_on_where_it_was(grid, tmp_path):

@@ -20,23 +20,50 @@ from snnc.errors import FileError, WriteError
 ASIDE = "-aside"  # ends the names of folders that hold what is being replaced
 
 
-def must_be_free(path: Path, force: bool, ours: Callable[[Path], bool] | None = None) -> None:
-    """Raise FileError if ``path`` exists and may not be overwritten. Called before long work, too.
+def must_be_free(
+    path: Path, force: bool, ours: Callable[[Path], bool] | None = None, *, option: str = "--out", replaceable: bool = True
+) -> None:
+    """Raise FileError if ``path`` exists and may not be overwritten, WriteError if nothing can be written there. Called before
+    long work, too.
 
-    ``ours`` is given for folders, which are replaced with all that they hold: only an empty one, or one of which it says
-    that we wrote it.
+    ``ours`` is given for folders: an empty one is filled; one that holds anything is replaced with all that it holds, if it says
+    that we wrote it. ``option`` names ``path`` at the command line, where ``replaceable`` says that there is --force.
     """
-    if path.exists() and not force:
-        raise _taken(path)
-    if path.exists() and ours and not _is_replaceable(path, ours):
-        raise FileError("is not a folder that snnc wrote, so it is not replaced", where=str(path), fix="pick another --out")
-    if not path.absolute().parent.is_dir():
-        raise FileError("the folder does not exist", where=str(path.absolute().parent), fix="create it first")
+    with _file_errors(path):
+        if ours is None and path.exists() and not path.is_file():  # a device would be replaced by a file
+            what = "is a folder" if path.is_dir() else "is no regular file"
+            raise FileError(what, where=str(path), fix=f"pick another {option}")
+        if os.path.lexists(path) and not force and not (ours and _is_fillable(path)):
+            raise taken(path, option, replaceable)
+        if path.exists() and ours and not _is_replaceable(path, ours):
+            what = "is not a folder that snnc wrote, so it is not replaced"
+            raise FileError(what, where=str(path), fix=f"pick another {option}")
+        if not (parent := path.absolute().parent).is_dir():
+            raise FileError("the folder does not exist", where=str(parent), fix="create it first")
+        if not os.access(parent, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def is_empty_folder(path: Path) -> bool:
+    """Return whether there is a folder with nothing in it. Raises OSError if it cannot be read."""
+    return path.is_dir() and not any(path.iterdir())
+
+
+def make_folder(path: Path, option: str = "--out") -> None:
+    """Make a folder and those above it, if they are not there. Raises FileError for a file, WriteError if it cannot be made."""
+    with _file_errors(path):
+        if path.exists() and not path.is_dir():
+            raise FileError("is no folder", where=str(path), fix=f"pick another {option}")
+        path.mkdir(parents=True, exist_ok=True)
+
+
+def _is_fillable(path: Path) -> bool:
+    """Whether a new folder can take the place of an empty one: not that of a link, nor that in which the user stands."""
+    return is_empty_folder(path) and not path.is_symlink() and not path.samefile(Path())
 
 
 def _is_replaceable(path: Path, ours: Callable[[Path], bool]) -> bool:
-    with _file_errors(path):
-        return path.is_dir() and (ours(path) or not any(path.iterdir()))
+    return path.is_dir() and (ours(path) or is_empty_folder(path))
 
 
 def read_json(path: Path, what: str, max_bytes: int, fix: str) -> Any:
@@ -88,17 +115,19 @@ def _put(temporary: Path, path: Path, force: bool) -> None:
     try:
         os.link(temporary, path)
     except FileExistsError as error:
-        raise _taken(path) from error
+        raise taken(path) from error
     except OSError:  # a file system without hard links: a name is taken by an empty file, which is then replaced
         try:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
         except FileExistsError as error:
-            raise _taken(path) from error
+            raise taken(path) from error
         temporary.replace(path)
 
 
-def _taken(path: Path) -> FileError:
-    return FileError("exists already", where=str(path), fix="pick another --out or add --force to replace it")
+def taken(path: Path, option: str = "--out", replaceable: bool = True) -> FileError:
+    """Return the error of a name that is taken."""
+    or_replace = " or add --force to replace it" if replaceable else ""
+    return FileError("exists already", where=str(path), fix=f"pick another {option}{or_replace}")
 
 
 def _prefix(path: Path) -> str:
@@ -158,11 +187,11 @@ def _claimed_folder(path: Path, claims: ExitStack, suffix: str = "") -> Path:
 
 def _swap(new: Path, path: Path, force: bool, claims: ExitStack) -> None:
     """Put the folder ``new`` in the place of ``path``; the old content goes only after the new one stands."""
-    if not path.exists() or not force:
+    if not os.path.lexists(path) or not force:
         try:
             new.rename(path)
         except OSError as error:
-            raise (_taken(path) if path.exists() else error) from error
+            raise (taken(path) if path.exists() else error) from error
         return
     aside = _claimed_folder(path, claims, ASIDE)
     old = aside / "old"
@@ -189,6 +218,8 @@ def write_remedy(error: OSError) -> str:
     """Return what to do about an error of writing."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "free some space or pick another place"
+    if error.errno == errno.EFBIG:
+        return "raise the limit on the size of files (ulimit -f) or pick another place"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "get the right to write there or pick another place"
     return "pick another place"

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.base.files import write_bytes
+from snnc.base.files import make_folder, write_bytes
 from snnc.base.npz import open_arrays, packed
 from snnc.base.units import G, R, U, Work, Workers
 from snnc.base.version import __version__
@@ -102,8 +101,7 @@ def _must_be_ours(folder: Path) -> None:
     if not folder.exists():
         if not folder.absolute().parent.is_dir():
             raise FileError("the folder does not exist", where=str(folder.absolute().parent), fix="create it first")
-        with suppress(FileExistsError):
-            folder.mkdir()
+        make_folder(folder, "--work")
     if not folder.is_dir() or (any(folder.iterdir()) and not note.is_file()):
         raise FileError("exists and is no folder of finished units", where=str(folder), fix="pick another --work")
     if not note.exists():

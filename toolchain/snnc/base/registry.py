@@ -117,7 +117,7 @@ OPERATORS = Registry("snnc.ops", "operator", UnsupportedError, "snnc.ops", ("OP"
 TARGETS = Registry(
     "snnc.exporters",  # found by name: nothing imports an exporter
     "target",
-    UnsupportedError,
+    UsageError,
     "snnc.targets",
     ("SUMMARY", "NEEDS_MAPPING", "neuron_problem", "operator_problem", "problems", "export"),
 )

@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TextIO
 import click
 
 from snnc.base.version import __version__
-from snnc.errors import SnncError, nearest, of_memory, sentence
+from snnc.errors import SnncError, UsageError, nearest, of_memory, sentence
 
 VERBS = tuple(sorted(m.name.removesuffix("_") for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")))
 
@@ -112,6 +112,7 @@ class _Verbs(click.Group):
     def main(self, *args: Any, **extra: Any) -> Any:
         extra["standalone_mode"] = False
         words = list(args[0] if args else extra.get("args") or sys.argv[1:])
+        _open_streams()
         try:
             with _ended_by_signals():
                 result = super().main(*args, **extra)
@@ -120,6 +121,9 @@ class _Verbs(click.Group):
         except SnncError as error:
             what, where, fix = error.as_options or (error.what, error.where, error.fix)
             code = _fail(words, sentence(what, where, fix), error.exit_code, what=what, where=where, fix=fix)
+        except SystemExit as end:  # of a file of the user's: nothing of snnc ends itself
+            message = f"code of a file that was executed ended snnc by sys.exit({end.code!r}); let its function return"
+            code = _fail(words, message, UsageError.exit_code)
         except click.ClickException as error:
             code = _fail(words, error.format_message(), error.exit_code)
         except click.Abort as abort:
@@ -139,6 +143,13 @@ class _Verbs(click.Group):
         except OSError as error:
             code = _fail(words, f"{error.filename or 'the system'}: {error.strerror or error}", 1)
         sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Give Python's None, where the shell has closed stdout or stderr, a place to write to."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - as long as the process lives
 
 
 def _how_much(error: BaseException) -> str:

@@ -1,26 +1,32 @@
 """Shared parts of the verbs: options made from configurations, output for people and for scripts."""
 
 import json
+import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import click
 
 from snnc.base.config import Config, kind
+from snnc.base.files import must_be_free
+from snnc.errors import UsageError
 from snnc.report.terminal import Styled, output_width, print_table
 
 __all__ = [
     "PATH",
     "Decorator",
     "Styled",
+    "command_line",
     "config_from",
     "config_options",
     "force_option",
     "json_option",
+    "must_be_free_and_differ",
     "out_option",
     "output_width",
     "print_json",
@@ -77,9 +83,24 @@ def config_from(cls: type[Config], options: dict[str, Any]) -> Any:
     return cls(**{f.name: options.pop(f.name) for f in fields(cls)})
 
 
+def must_be_free_and_differ(paths: Mapping[str, Path | None], force: bool) -> None:
+    """Raise UsageError if two options name one file, FileError if one of them exists and may not be overwritten."""
+    given = {option: path for option, path in paths.items() if path}
+    for (option, path), (other, other_path) in combinations(given.items(), 2):
+        if path.resolve() == other_path.resolve():
+            raise UsageError(f"{option} and {other} name the same file", where=str(path), fix="give them two names")
+    for option, path in given.items():
+        must_be_free(path, force, option=option)
+
+
 def print_json(schema: str, **body: Any) -> None:
     """Print exactly one versioned object to stdout."""
     click.echo(json.dumps({"schema": f"snnc.{schema}", "ok": True, **body}))
+
+
+def command_line(*words: str | Path) -> str:
+    """Return a command of snnc that a shell takes as it is, whatever the names of files are."""
+    return shlex.join(["snnc", *map(str, words)])
 
 
 def say(message: str, quiet: bool = False) -> None:

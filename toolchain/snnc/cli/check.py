@@ -13,7 +13,7 @@ from snnc.budget.check import Budget, CoreBudget, LayerBudget
 from snnc.budget.remedies import Remedy
 from snnc.chips.profile import Profile
 from snnc.chips.schema import DISTINCT
-from snnc.cli._common import PATH, Styled, force_option, json_option, output_width, print_json, print_table
+from snnc.cli._common import PATH, Styled, json_option, output_width, print_json, print_table
 from snnc.cli._ranges import JudgedRanges, judge_ranges, print_proof, write_inputs
 from snnc.cli._spread import Spread, spread_options
 from snnc.errors import UsageError
@@ -52,7 +52,7 @@ SHARED = "if axons shared their lists of synapses, which the budgets do not coun
 )
 @click.option("--inputs", type=PATH, help="With --proof: write the inputs that overflow a register (.npz).")
 @spread_options("slices of rows and cores")
-@force_option
+@click.option("--force", is_flag=True, help="Replace what exists at --inputs.")
 @json_option
 def command(
     model: Path,
@@ -76,7 +76,7 @@ def command(
     """
     _must_agree(profile_name, search, wanted, {"--steps": steps, "--max-spikes-per-step": budget, "--inputs": inputs})
     if inputs:
-        must_be_free(inputs, force)
+        must_be_free(inputs, force, option="--inputs")
     profile = chips.load(profile_name) if profile_name else None
     net = store.load(model)
     if profile is None and not wanted:

@@ -8,7 +8,7 @@ import click
 import snnc.chips as chips
 import snnc.targets as targets
 from snnc.budget import fpga
-from snnc.cli._common import PATH, json_option, out_option, print_json
+from snnc.cli._common import PATH, command_line, json_option, out_option, print_json
 from snnc.network.op import MAX_SYNAPSES
 
 
@@ -67,6 +67,6 @@ def command(
     on: Any = f", on {cores['cores']} cores of {cores['profile']}" if cores else lanes_used
     click.echo(f"{out}: {len(artifact.files) + 1} files with {size:,} bytes for target {target}{on}")
     if targets.is_runnable(chosen):
-        click.echo(f"prove it with: snnc verify {out} --against {model}")
+        click.echo(f"prove it with: {command_line('verify', out, '--against', model)}")
     else:
         click.echo(f"it cannot be run here: {targets.reason_not_run(chosen)}")

@@ -11,6 +11,7 @@ import snnc.targets as targets
 from snnc import importers, store
 from snnc.base.files import must_be_free
 from snnc.cli._common import (
+    command_line,
     config_from,
     config_options,
     force_option,
@@ -58,7 +59,7 @@ def command(model: str, importer: str | None, out: Path, force: bool, as_json: b
     click.echo(f"{out}: {_size(imported)}")
     _print_takers("targets", targets.refusals(imported.network))
     _print_takers("chips", _chips(imported.network))
-    click.echo(f"next: snnc inspect {out}")
+    click.echo(f"next: {command_line('inspect', out)}")
 
 
 def _print_takers(what: str, refusals: dict[str, str]) -> None:

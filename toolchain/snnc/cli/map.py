@@ -10,8 +10,8 @@ import click
 
 import snnc.chips as chips
 from snnc import store
-from snnc.base.files import must_be_free, write_bytes
-from snnc.cli._common import PATH, force_option, json_option, print_json, print_table
+from snnc.base.files import write_bytes
+from snnc.cli._common import PATH, force_option, json_option, must_be_free_and_differ, print_json, print_table
 from snnc.cli._spread import Spread, spread_options
 from snnc.errors import UsageError
 from snnc.mapping import strategies
@@ -49,9 +49,7 @@ def command(
     Without --strategy, all strategies are tried, but those that would take minutes for so many synapses. The best one has the
     fewest packets x hops, with at most 10 % more cores than the lower bound.
     """
-    for path in (out, svg):
-        if path:
-            must_be_free(path, force)
+    must_be_free_and_differ({"--out": out, "--picture": svg}, force)
     net = store.load(model)
     profile = chips.load(profile_name) if profile_name else own_chip(net)
     if goes_by_tiles(net, profile):

@@ -9,7 +9,17 @@ import click
 import snnc.data as data
 from snnc.base.files import write_bytes
 from snnc.budget.check import Budget
-from snnc.cli._common import PATH, force_option, json_option, out_option, print_json, print_table, quiet_option, say
+from snnc.cli._common import (
+    PATH,
+    command_line,
+    force_option,
+    json_option,
+    out_option,
+    print_json,
+    print_table,
+    quiet_option,
+    say,
+)
 from snnc.cli._verdict import sentence
 from snnc.mapping.usage import Usage, words_for
 from snnc.pipeline.chain import STAGES, Outcome, fullest, read_chain, run_chain, summary
@@ -33,7 +43,8 @@ def command(config: Path, data_dir: Path | None, resume: bool, out: Path, force:
     try:
         outcome = run_chain(chain, training, test, out, lambda text: say(text, quiet), resume=resume, force=force)
     except KeyboardInterrupt:
-        say(f"stopped; continue with: snnc run {config} -o {out} --resume")
+        where = ("--data-dir", data_dir) if data_dir else ()
+        say(f"stopped; continue with: {command_line('run', config, *where, '-o', out, '--resume')}")
         raise
     body = summary(outcome)
     write_bytes(out / "summary.json", (json.dumps(body, indent=1) + "\n").encode(), force=True)

@@ -1,6 +1,5 @@
 """`snnc sweep`: turn a grid of methods, connectivities and seeds into a table."""
 
-import shlex
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,17 @@ from snnc.base.cluster import dask
 from snnc.base.files import write_bytes
 from snnc.base.processes import processes
 from snnc.base.units import Work, Workers
-from snnc.cli._common import PATH, force_option, json_option, out_option, print_json, print_table, quiet_option, say
+from snnc.cli._common import (
+    PATH,
+    command_line,
+    force_option,
+    json_option,
+    out_option,
+    print_json,
+    print_table,
+    quiet_option,
+    say,
+)
 from snnc.training.settings import must_have_torch
 from snnc.training.sweep import grid as sweep
 from snnc.training.sweep import table as sweep_table
@@ -49,7 +58,7 @@ def command(
     chosen = sweep.read_grid(grid).chosen(wanted)
     must_have_torch()
     sweep.must_be_possible(chosen, data_dir)
-    line = shlex.join(["snnc", "sweep", str(grid), "-o", str(out)])
+    line = command_line("sweep", grid, "-o", out)
     with dask(jobs, scheduler) if engine == "dask" else processes(jobs) as workers, sweep.opened(chosen, out):
         if force:
             for row in chosen.rows:

@@ -8,8 +8,18 @@ import click
 
 import snnc.data as data
 from snnc import store
-from snnc.base.files import must_be_free, write_bytes
-from snnc.cli._common import PATH, config_from, config_options, force_option, json_option, out_option, quiet_option, say
+from snnc.base.files import write_bytes
+from snnc.cli._common import (
+    PATH,
+    config_from,
+    config_options,
+    force_option,
+    json_option,
+    must_be_free_and_differ,
+    out_option,
+    quiet_option,
+    say,
+)
 from snnc.cli._data import data_options, download_option
 from snnc.cli._training import report, resume_option, tensorboard_option
 from snnc.data.load import Source
@@ -50,10 +60,7 @@ def command(
     config: TrainConfig = config_from(TrainConfig, options)
     if state_dict and config.is_own:
         raise UsageError("--state-dict is of snnTorch's layers", fix="use --neuron leaky or synaptic, or leave it out")
-    if state_dict and state_dict.absolute() == out.absolute():
-        raise UsageError("--out and --state-dict name the same file", where=str(out), fix="give them two names")
-    for path in filter(None, (out, state_dict)):
-        must_be_free(path, force or not is_first())
+    must_be_free_and_differ({"--out": out, "--state-dict": state_dict}, force or not is_first())
     if download:
         data.download(str(data_name), data_dir)
     started = time.perf_counter()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.data.dataset import Split
-from snnc.data.labels import Labels, checked
+from snnc.data.labels import Labels, checked, must_be_of_steps
 from snnc.errors import DataError
 from snnc.network.encoding import Samples
 from snnc.network.events import MOST_PLACES, Events, Sensor
@@ -90,11 +90,14 @@ def _content(arrays: Arrays, where: str, sensor: Sensor | None, names: tuple[str
         labels = checked(targets[:, None] if targets.ndim == 1 else targets, len(samples), "samples", where)
     else:
         labels = _labels(arrays["labels"], len(samples), where)
+    must_be_of_steps(labels, samples, where)
     return Content(samples, shape, labels, names, _test(arrays, len(samples), where))
 
 
 def _dense(array: NDArray[Any], name: str, where: str) -> tuple[NDArray[np.uint8], tuple[int, ...]]:
     """Return images (samples, n) or rasters (samples, steps, n), and the shape of one, or of a step."""
+    if not len(np.atleast_1d(array)):
+        raise DataError(f"holds {name} of 0 samples", where=where, fix="add samples")
     axes = 1 if name == "images" else 2
     if array.ndim <= axes or not array.size:
         expected = "(samples, .., rows, columns)" if axes == 1 else "(samples, steps, ..)"
@@ -139,11 +142,11 @@ def _test(arrays: Arrays, samples: int, where: str) -> NDArray[np.bool_] | None:
     if "split" not in arrays:
         return None
     split = arrays["split"]
-    if split.shape != (samples,) or not np.isin(split, (0, 1)).all():
-        raise DataError(
-            f"has a split of shape {split.shape}, expected 0 (train) or 1 (test) for each of {samples} samples", where=where,
-            fix="write it so",
-        )  # fmt: skip
+    odd = np.setdiff1d(split, (0, 1))
+    if split.shape != (samples,) or odd.size:
+        what = f"has a split of {f'{odd[0]:g}' if odd.size else f'shape {split.shape}'}"
+        expected = f"expected 0 (train) or 1 (test) for each of {samples} samples"
+        raise DataError(f"{what}, {expected}", where=where, fix="write it so")
     chosen: NDArray[np.bool_] = split.astype(np.bool_)
     return chosen
 
@@ -163,7 +166,7 @@ def _sensor(groups: Iterable[Arrays], where: str) -> Sensor | None:
     def size(key: str) -> int:
         values = [float(np.max(arrays[key], initial=0)) for arrays in groups if key in arrays]
         most = max(values, default=0.0)
-        return int(most) + 1 if 0 <= most < MOST_PLACES else 1
+        return int(min(most, MOST_PLACES - 1)) + 1 if most >= 0 else 1  # NaN is not; what is larger is told with its sample
 
     return size("p"), size("y"), size("x")
 
@@ -191,4 +194,4 @@ def events_of(
     try:
         return Events.of(sensor, offsets.astype(np.int64), t, x, y, p)
     except DataError as error:
-        raise DataError(error.what, where=f"{where}, {error.where}", fix=error.fix) from error
+        raise DataError(error.what, where=", ".join(filter(None, (where, error.where))), fix=error.fix) from error

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.data.labels import MEASURES, Labels, Measure, Task, checked, steps_of, task_of
+from snnc.data.labels import MEASURES, Labels, Measure, Task, checked, must_be_of_steps, steps_of, task_of
 from snnc.errors import DataError
 from snnc.network.encoding import Encoding, Samples, encode, encoded_shape
 from snnc.network.events import Events
@@ -60,6 +60,7 @@ class Dataset:
         if isinstance(samples, Events) and samples.sensor != self.shape:
             raise DataError(f"has events of a sensor {samples.sensor} for the shape {self.shape}", where=where)
         kept = checked(labels, len(samples), "images" if self._is_images(samples) else "samples", where)
+        must_be_of_steps(kept, samples, where)
         object.__setattr__(self, "labels", kept)
         object.__setattr__(self, "samples", samples)
 

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnc.errors import DataError
+from snnc.network.encoding import Samples
+from snnc.network.events import Events
 
 Task = Literal["classes", "steps", "values"]
 Measure = Literal["accuracy", "step_accuracy", "squared_error"]
@@ -47,6 +49,14 @@ def checked(labels: NDArray[Any], samples: int, what: str, where: str) -> Labels
     kept = kept.view()
     kept.setflags(write=False)
     return kept
+
+
+def must_be_of_steps(labels: Labels, samples: Samples, where: str) -> None:
+    """Raise DataError for labels of steps that are not those of the rasters (samples, steps, n)."""
+    steps = steps_of(labels)
+    if not isinstance(samples, Events) and samples.ndim == 3 and steps not in (None, samples.shape[1]):
+        what = f"has labels of {steps} steps for rasters of {samples.shape[1]}"
+        raise DataError(what, where=where, fix="label each of the steps")
 
 
 def _values(labels: NDArray[Any], where: str) -> Labels:

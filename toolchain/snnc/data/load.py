@@ -104,7 +104,7 @@ def _chosen(parts: dict[Part, Content] | Dataset, split: Split, seed: int | None
 def _drawn(labels: Labels, seed: int) -> NDArray[np.bool_]:
     """Return which samples are test samples: of each class a fifth, at least one if it has two; of other labels of all."""
     if not 0 <= seed < MOST_SEED:
-        raise UsageError(f"{seed} is no seed", where="--split-seed", fix="use a whole number from 0 on")
+        raise UsageError(f"{seed} is no seed", where="--split-seed", fix=f"use a whole number 0 .. {MOST_SEED - 1}")
     test = np.zeros(len(labels), np.bool_)
     group = labels if task_of(labels) == "classes" else np.zeros(len(labels), np.int64)
     for label in np.unique(group):

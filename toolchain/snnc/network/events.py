@@ -37,8 +37,9 @@ class Events:
     sensor: Sensor
 
     def __post_init__(self) -> None:
-        if len(self.sensor) != 3 or min(self.sensor) < 1 or prod(self.sensor) > MOST_PLACES:
-            raise DataError(f"a sensor of {self.sensor} cannot be", fix="give polarities, rows and columns, each at least 1")
+        _must_be_sensor(self.sensor)
+        if (places := prod(self.sensor)) > MOST_PLACES:
+            raise DataError(f"has a sensor of {places:,} places, expected at most {MOST_PLACES:,}", fix="take a part of it")
         for name, dtype in (("offsets", np.int64), ("t", np.uint32), ("place", np.uint32)):
             array = np.asarray(getattr(self, name)).astype(dtype, copy=False).view()
             array.setflags(write=False)
@@ -95,6 +96,8 @@ class Events:
         Raises:
             DataError: A value is not whole, or outside of the sensor.
         """
+        _must_be_sensor(sensor)
+        _must_be_offsets(np.asarray(offsets), len(np.atleast_1d(t)))
         times = _whole("t", np.asarray(t), MOST_US, offsets)
         zeros = np.zeros(len(times), np.int64)
         columns = _whole("x", np.asarray(x), sensor[2] - 1, offsets)
@@ -114,12 +117,17 @@ def joined(parts: Sequence[Events]) -> Events:
     return Events(offsets, t, place, parts[0].sensor)
 
 
+def _must_be_sensor(sensor: Sensor) -> None:
+    if len(sensor) != 3 or min(sensor) < 1:
+        raise DataError(f"has a sensor of {sensor}", fix="give polarities, rows and columns, each at least 1")
+
+
 def _must_be_offsets(offsets: NDArray[np.int64], events: int) -> None:
     sound = offsets.ndim == 1 and len(offsets) > 0 and offsets[0] == 0 and offsets[-1] == events
     if not sound or (np.diff(offsets) < 0).any():
-        ends = (offsets[0], offsets[-1]) if offsets.ndim == 1 and len(offsets) else "nothing"
+        ends = f"from {offsets[0]} to {offsets[-1]}" if offsets.ndim == 1 and len(offsets) else f"of shape {offsets.shape}"
         raise DataError(
-            f"has offsets from {ends} for {events} events", where="events",
+            f"has offsets {ends} for {events} events", where="events",
             fix="give where each sample begins, in order from 0, and behind them the number of all events",
         )  # fmt: skip
 

@@ -14,7 +14,7 @@ import snnc.chips as chips
 import snnc.targets as targets
 from snnc import store
 from snnc.base.config import Config, from_table, read_toml, setting
-from snnc.base.files import must_be_free, write_bytes
+from snnc.base.files import is_empty_folder, make_folder, taken, write_bytes
 from snnc.base.version import __version__
 from snnc.budget import fpga
 from snnc.budget.check import Budget, check
@@ -116,14 +116,14 @@ def run_chain(
 ) -> Outcome:
     """Run all stages into the folder ``out``; with ``resume`` those whose file is there are taken as they are.
 
-    Raises FileError if ``out`` exists (without ``resume`` or ``force``), ConfigError if it belongs to another
+    Raises FileError if ``out`` holds anything (without ``resume`` or ``force``), ConfigError if it belongs to another
     configuration, UnsupportedError or DoesNotFitError if the chip cannot hold the network, and what the stages raise.
     """
     must_have_torch()
     must_have_classes(test, "snnc run")
     profile, target = chips.load(chain.goal.hw), targets.load(chain.goal.target)
     _must_express(chain, profile, target)
-    _open(chain, out, resume, force)
+    open_folder(chain, out, resume, force)
     stages = _Stages(out, resume, say)
     trained = stages.network("trained", lambda: _train(chain, training, test, out / "trained.snnc", resume))
     pruned = trained
@@ -162,7 +162,7 @@ def _must_express(chain: Chain, profile: Profile, target: targets.Target) -> Non
     targets.must_be_ready(target)
 
 
-def _open(chain: Chain, out: Path, resume: bool, force: bool) -> None:
+def open_folder(chain: Chain, out: Path, resume: bool, force: bool) -> None:
     """Make the folder, and note in it which configuration it belongs to."""
     note = out / "chain.json"
     text = json.dumps({"snnc": __version__, **asdict(chain)}, indent=1) + "\n"
@@ -172,9 +172,9 @@ def _open(chain: Chain, out: Path, resume: bool, force: bool) -> None:
                 "belongs to another configuration or version", where=str(out), fix="pick another --out or use --force"
             )
         return
-    out.absolute().parent.mkdir(parents=True, exist_ok=True)
-    must_be_free(out, force)
-    out.mkdir(exist_ok=True)
+    if out.is_dir() and not force and not is_empty_folder(out):
+        raise taken(out)
+    make_folder(out)
     for stage, ending in product(STAGES, (".snnc", ".ckpt", ".metrics.jsonl")):
         (out / f"{stage}{ending}").unlink(missing_ok=True)  # what another configuration left must not be resumed
     write_bytes(note, text.encode(), force=True)

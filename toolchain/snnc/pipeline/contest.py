@@ -146,7 +146,7 @@ def where_to_shrink(candidate: Network | Artifact, against: Network | str, folde
         fix = "leave it out, or verify an artifact or --against reference"
         raise UsageError(f"a counterexample is not written for {other}", where="--counterexample", fix=fix)
     if folder:
-        must_be_free(folder, False)
+        must_be_free(folder, False, counterexample.is_one, option="--counterexample", replaceable=False)
 
 
 def shrink(contest: Contest, source: Source, first: Divergence, folder: Path, say: Say) -> Path | None:

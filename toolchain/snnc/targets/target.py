@@ -143,7 +143,7 @@ def working() -> tuple[str, ...]:
 
 
 def load(name: str) -> Target:
-    """A target by its name. Raises UnsupportedError for an unknown one, PluginError for one that does not work."""
+    """A target by its name. Raises UsageError for an unknown one, PluginError for one that does not work."""
     return cast(Target, registry.TARGETS.module(name))
 
 

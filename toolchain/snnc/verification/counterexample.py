@@ -41,6 +41,11 @@ _ENGINE = "engine.simulate(net, inputs, record=True)"
 _PROGRAM = "targets.load({target!r}).run(targets.read_artifact(HERE / 'artifact'), inputs, True, {timeout:g})"
 
 
+def is_one(folder: Path) -> bool:
+    """Return whether a folder holds a counterexample."""
+    return (folder / ABOUT).is_file()
+
+
 def write(folder: Path, case: Case, artifact: Artifact | None = None, *, exported: bool = False, timeout_s: float = 600) -> Path:
     """Write a case in which the engine, or the program of an artifact, differs from the reference; return the test's file.
 
@@ -48,7 +53,7 @@ def write(folder: Path, case: Case, artifact: Artifact | None = None, *, exporte
     not. Raises FileError if ``folder`` exists and WriteError if it cannot be written.
     """
     name = f"test_{'engine' if artifact is None else artifact.target}.py"
-    with new_folder(folder, ours=lambda path: (path / ABOUT).is_file()) as place:
+    with new_folder(folder, ours=is_one) as place:
         store.save(case.net, place / "network.snnc")
         (place / "inputs.npz").write_bytes(packed(case.inputs))
         if artifact and exported:

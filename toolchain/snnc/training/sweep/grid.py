@@ -16,7 +16,7 @@ import snnc.data as data
 from snnc import store
 from snnc.base.config import Config, from_table, read_toml, setting
 from snnc.base.factory import Factory
-from snnc.base.files import sha256_of, write_bytes
+from snnc.base.files import is_empty_folder, make_folder, sha256_of, write_bytes
 from snnc.data.dataset import must_have_classes
 from snnc.data.load import Source
 from snnc.errors import ConfigError, FileError, nearest
@@ -182,14 +182,14 @@ def _factory(grid: Grid) -> Factory:
 
 @contextmanager
 def opened(grid: Grid, out: Path) -> Iterator[None]:
-    """Create the folder, or check that this sweep left it, and lock it against other sweeps within the context.
+    """Create the folder, or check that it is empty or that this sweep left it, and lock it against other sweeps within.
 
     Raises FileError if the folder is something else, or in use.
     """
     note = out / "sweep.json"
-    if out.exists() and not note.is_file():
+    make_folder(out)
+    if not note.is_file() and not is_empty_folder(out):
         raise FileError("exists and is no sweep", where=str(out), fix="pick another --out")
-    out.mkdir(parents=True, exist_ok=True)
     folder = os.open(out, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
