@@ -113,3 +113,20 @@ def test_code_that_exits_is_told(tmp_path):
 
 def test_an_unknown_target_is_a_wrong_option(model, tmp_path):
     assert run("export", model, "-t", "lohi", "-o", tmp_path / "x").exit_code == 2
+
+
+@pytest.mark.parametrize("words", ["import {} --input-shape 3", "train --model {}", "prune {} --connectivity 0.5", "data {}"])
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("def make():\n    return {}['k']\n", "raises KeyError: 'k' (own.py:2); correct the function"),
+        ("raise ValueError('boom')\n", "raises ValueError: boom (own.py:1) when it is imported; correct the file"),
+    ],
+)
+def test_what_the_users_file_raises_is_one_sentence(words, code, says, tmp_path):
+    if words[0] != "d":
+        pytest.importorskip("torch", reason="torch is not installed")
+    (tmp_path / "own.py").write_text(code)
+    given = words.format(f"{tmp_path / 'own.py'}:make").split()
+    done = run(*given, *([] if words[0] == "d" else ["-o", tmp_path / "x"]))
+    assert (done.exit_code, done.stderr.splitlines()[-1].endswith(says)) == (2, True)

@@ -9,7 +9,7 @@ from pickle import UnpicklingError
 import torch
 from torch import Tensor, nn
 
-from snnc.base.factory import Factory, beside, function
+from snnc.base.factory import Factory, made
 from snnc.errors import ConfigError, FileError, NetworkError
 from snnc.network.encoding import Encoding
 from snnc.passes.encode_inputs import with_encoding
@@ -25,12 +25,11 @@ SAVE = "save model.state_dict() with safetensors or torch.save"
 def make(factory: Factory, seed: int, weights: Path | None = None) -> nn.Module:
     """Return the model that the user's own file makes, with these weights or its own. The file is executed.
 
-    Raises FileError if the file cannot be read or has no such function, ConfigError if that makes no module, NetworkError if
-    the weights are those of another model. Other errors are those of the user's file.
+    Raises FileError if the file cannot be read, has no such function, or raises anything, ConfigError if that makes no module,
+    NetworkError if the weights are those of another model.
     """
     torch.manual_seed(seed)
-    with beside(factory.path):
-        model = function(factory)()
+    model = made(factory)
     if not isinstance(model, nn.Module):
         raise ConfigError(f"makes {type(model).__name__}, no torch module", where=f"{factory.path}:{factory.name}")
     if weights:

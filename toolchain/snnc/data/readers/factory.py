@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.base.factory import Factory, beside, function
+from snnc.base.factory import Factory, beside, function, told
 from snnc.data.content import Content, Part, parts_of
 from snnc.data.dataset import Dataset, Split
 from snnc.errors import DataError, SnncError
@@ -32,24 +32,15 @@ def read(factory: Factory, split: Split) -> dict[Part, Content] | Dataset:
     """
     where = f"{factory.path}:{factory.name}"
     with beside(factory.path):
-        made, of_split = _called(_executed(factory, where), split, where)
+        made, of_split = _called(factory, split, where)
         if isinstance(made, Dataset):
             return _suited(made, split, where)
         return _parts(made, split if of_split else "all", where)
 
 
-def _executed(factory: Factory, where: str) -> Any:
-    """Return the function; what executing its file raises is told, too."""
-    try:
-        return function(factory)
-    except SnncError:
-        raise
-    except Exception as error:
-        raise DataError(f"raises {_told(error)} when it is imported", where=where, fix="correct the file") from error
-
-
-def _called(make: Any, split: Split, where: str) -> tuple[Any, bool]:
+def _called(factory: Factory, split: Split, where: str) -> tuple[Any, bool]:
     """Return what the function returns, and whether it was told the split."""
+    make: Any = function(factory)
     try:
         takes = bool(inspect.signature(make).parameters)
     except (TypeError, ValueError):
@@ -59,11 +50,7 @@ def _called(make: Any, split: Split, where: str) -> tuple[Any, bool]:
     except SnncError:
         raise
     except Exception as error:
-        raise DataError(f"raises {_told(error)}", where=where, fix="correct the function") from error
-
-
-def _told(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300].rstrip(": ")
+        raise DataError(f"raises {told(error, factory)}", where=where, fix="correct the function") from error
 
 
 def _suited(made: Dataset, split: Split, where: str) -> Dataset:
@@ -94,7 +81,7 @@ def _array(value: Any, where: str) -> NDArray[Any]:
     try:
         array = np.asarray(value)
     except Exception as error:
-        raise DataError(f"returns {type(value).__name__}, no array ({_told(error)})", where=where, fix=FIX) from error
+        raise DataError(f"returns {type(value).__name__}, no array ({told(error)})", where=where, fix=FIX) from error
     if array.dtype.hasobject:
         raise DataError(f"returns {type(value).__name__} of objects, expected numbers", where=where, fix=FIX)
     return array
@@ -109,7 +96,7 @@ def _samples(dataset: Any, where: str) -> Iterator[tuple[NDArray[Any], int]]:
         try:
             sample, label = dataset[number]
         except Exception as error:
-            raise DataError(f"raises {_told(error)}", where=at, fix="correct the Dataset") from error
+            raise DataError(f"raises {told(error)}", where=at, fix="correct the Dataset") from error
         yield _array(sample, at), _label(label, at)
 
 
