@@ -302,6 +302,16 @@ def test_without_matplotlib_there_is_markdown_and_a_remedy(monkeypatch, tmp_path
     assert snnc("report", RUN, "--md").exit_code == 0
 
 
+def test_a_sweep_is_one_beside_the_networks_that_it_starts_from(tmp_path):
+    row = "none-1-0.json"
+    shutil.copy(ROOT / "results" / "mnist_gradr" / row, tmp_path / row)
+    (tmp_path / "sweep.json").write_text(json.dumps({"schema": "snnc.sweep/1", "name": "g"}))
+    for seed in (0, 1):
+        shutil.copy(RUN / "pruned.snnc", tmp_path / f"trained-{seed}-0123abcd.snnc")
+    done = snnc("report", tmp_path, "--json", "-o", tmp_path / "report.html")
+    assert json.loads(done.stdout)["sections"] == ["accuracy", "pruning", "provenance"]
+
+
 def test_a_sweep_is_a_table_and_a_curve(tmp_path):
     folder = tmp_path / "sweep"
     shutil.copytree(ROOT / "results" / "mnist_gradr", folder, ignore=shutil.ignore_patterns("*-[1-9].json"))  # one seed a row

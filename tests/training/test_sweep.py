@@ -91,6 +91,9 @@ def test_a_grid_is_read(grid):
         ("connectivities = [0.1, 0.5]", "connectivities = [0.1, 0.0]", "grad_r at 0.0: a connectivity of 0 cannot be"),
         ("connectivities = [0.1, 0.5]", "connectivities = [0.1, 1.5]", "a connectivity of 1.5 cannot be"),
         ("seeds =", "seed =", "unknown key 'seed'"),
+        ("seeds = [0, 1]", "seeds = []", "seeds is empty"),
+        ("seeds = [0, 1]", "seeds = [0, 0]", "row 'none-1-0' is there 2 times"),  # it would count as two seeds
+        ("connectivities = [0.1, 0.5]", "connectivities = [0.5, 0.50000001]", "row 'grad_r-0.5-0' is there 2 times"),
         ("[prune]", "[prun]", "unknown key 'prun'"),
         ("temperature = 1e-6", "temprature = 1e-6", "temprature"),
         ("[train]", "[train]\nneurons = 3", "unknown key 'neurons'"),
@@ -232,6 +235,14 @@ def test_results_of_other_settings_are_not_mixed_in(grid, tmp_path):
         pass
     with pytest.raises(FileError, match="is no folder"), sweep.opened(sweep.read_grid(grid), foreign / "precious"):
         pass
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema": "snnc.sweep-run/1"}', "[" * 100_000])
+def test_what_is_no_result_is_told(content, grid, tmp_path):
+    found = sweep.read_grid(grid)
+    (tmp_path / f"{found.rows[0].label}.json").write_text(content)
+    with pytest.raises(FileError, match="is no result of a sweep; delete it"):
+        sweep.read_result(found, found.rows[0], tmp_path)
 
 
 def test_an_empty_folder_is_taken(grid, tmp_path):

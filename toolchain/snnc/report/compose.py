@@ -19,7 +19,7 @@ from snnc.report.provenance import provenance
 from snnc.report.ranges import ranges
 from snnc.report.rasters import rasters
 from snnc.report.sparsity import sparsity
-from snnc.report.sweeps import is_sweep, sweep_report
+from snnc.report.sweeps import is_sweep, says_sweep, sweep_report
 from snnc.report.weights import weights
 
 
@@ -28,7 +28,7 @@ def report_of(path: Path, chip: str | None = None) -> Report:
 
     Raises FileError if it is none, or if a file in it is damaged; ProfileError for an unknown ``chip``.
     """
-    if is_run(path):
+    if is_run(path) and not says_sweep(path):  # a sweep keeps the networks that its rows start from, too
         return run_report(read_run(path, chip))
     if is_sweep(path):
         return sweep_report(path)

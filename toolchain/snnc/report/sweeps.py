@@ -19,9 +19,14 @@ MAX_VARIANTS, MAX_CURVES = 12, 6  # of which the epochs are drawn, from the firs
 Result = dict[str, Any]
 
 
+def says_sweep(path: Path) -> bool:
+    """Tell whether `snnc sweep` noted in the folder that it is its own."""
+    return (path / "sweep.json").is_file()
+
+
 def is_sweep(path: Path) -> bool:
     """Tell whether the folder holds results of `snnc sweep`."""
-    return (path / "sweep.json").is_file() or any(_is_result(file) for file in _files(path))
+    return says_sweep(path) or any(_is_result(file) for file in _files(path))
 
 
 def sweep_report(path: Path) -> Report:

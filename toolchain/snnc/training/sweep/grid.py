@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
@@ -119,6 +120,10 @@ def read_grid(path: Path) -> Grid:
     goal = from_table(GridConfig, {k: v for k, v in table.items() if k in own}, str(path))
     train = _train(goal, table.get("train", {}), f"{path} [train]")
     rows = tuple(_rows(path, goal, table.get("prune", {}), table.get("variant", {})))
+    labels = Counter(row.label for row in rows)
+    if doubled := [label for label, count in labels.items() if count > 1]:  # it would have one file, and count as two seeds
+        fix = "name each method, each connectivity (its first six digits) and each seed once"
+        raise ConfigError(f"row {doubled[0]!r} is there {labels[doubled[0]]} times", where=str(path), fix=fix)
     return Grid(path, goal, train, rows)
 
 
@@ -135,6 +140,9 @@ def _rows(path: Path, goal: GridConfig, shared: Mapping[str, Any], variants: Map
         raise ConfigError(f"[variant.{unused[0]}] is not among the methods", where=str(path), fix="add it to methods")
     if doubled := sorted({name for name in goal.methods if goal.methods.count(name) > 1}):
         raise ConfigError(f"method {doubled[0]!r} is there twice", where=str(path), fix="name it once")
+    for name in ("methods", "connectivities", "seeds"):
+        if not getattr(goal, name):
+            raise ConfigError(f"{name} is empty", where=str(path), fix="name at least one, or leave the line out")
     for variant in goal.methods:
         method = variant.split("-")[0] if variant in methods.names() else None
         table = {**shared, **({"method": method} if method else {}), **variants.get(variant, {})}
@@ -144,7 +152,13 @@ def _rows(path: Path, goal: GridConfig, shared: Mapping[str, Any], variants: Map
         for connectivity in asked:
             for seed in goal.seeds:
                 settings = {**table, "connectivity": connectivity, "seed": seed}
-                yield Row(variant, seed, from_table(PruneConfig, settings, f"{path} {variant} at {connectivity}"))
+                yield Row(
+                    variant,
+                    seed,
+                    from_table(
+                        PruneConfig, settings, f"{path} {variant}{f' at {connectivity}' if connectivity is not None else ''}"
+                    ),
+                )
 
 
 def must_be_possible(grid: Grid, folder: Path | None) -> None:
@@ -213,9 +227,10 @@ def read_result(grid: Grid, row: Row, out: Path) -> dict[str, Any] | None:
         return None
     try:
         result: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        settings = result["settings"] if result["schema"] == SCHEMA else None
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise FileError("is no result of a sweep", where=str(path), fix="delete it, or pick another --out") from error
-    if result.get("schema") != SCHEMA or result["settings"] != _settings(grid, row):
+    if settings != _settings(grid, row):
         raise ConfigError("was made with other settings", where=str(path), fix="pick another --out, or add --force")
     return result
 
