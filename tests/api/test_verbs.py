@@ -250,7 +250,7 @@ def test_rasters_are_held_against_the_inputs(made):
     assert snnc.verify(fixed, "reference", inputs=rasters).samples == 3
     for wrong, says in (
         (rasters[0], "has shape"), (rasters * 2, r"holds 0 \.\. 2, the input sends 0 \.\. 1"), (rasters[:0], "has shape"),
-        (rasters * 0.5, "expected integers"), ({"in": rasters}, "inputs differ in in, input"),
+        (rasters * 0.5, "expected integers"), ({"in": rasters}, "got rasters for in, its inputs are input"),
     ):  # fmt: skip
         with pytest.raises(snnc.DataError, match=says):
             snnc.simulate(fixed, wrong)

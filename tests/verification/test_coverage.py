@@ -305,8 +305,13 @@ def test_recorded_rasters_are_compared(tmp_path, capsys):
         assert snnc("verify", folder, "--against", path, "--inputs", tmp_path / "in.npz", "--json", "-q") == 0
         body = said(capsys)
         assert (body["samples"], body["spikes"]["input"]["fired"]) == (7, int(raster.sum()))
+    assert snnc("simulate", path, "--inputs", tmp_path / "in.npz", "--out", tmp_path / "all.npz", "-q") == 0
+    for words in (["simulate", path], ["verify", folder, "--against", path]):  # what simulate wrote of all populations
+        capsys.readouterr()
+        assert snnc(*words, "--inputs", tmp_path / "all.npz", "--json", "-q") == 0
+        assert said(capsys)["samples"] == 7
     for content, message in (
-        ({"inputs": raster}, "inputs differ in input, inputs"),
+        ({"inputs": raster}, "got rasters for inputs, its inputs are input"),
         ({"input": raster[:, :, :5]}, "has shape (7, 9, 5), expected (samples, steps, 12)"),
         ({"input": raster * 2.5}, "holds float64, expected integers"),
         ({"input": raster * 3}, "the input sends 0 .. 1"),

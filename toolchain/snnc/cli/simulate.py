@@ -57,7 +57,7 @@ def command(
     if out:
         must_be_free(out, force)
     net, other = store.load(model), store.load(against) if against else None
-    images = Recorded(rasters_of(net, read_rasters(recorded))) if recorded else data.load(data_name, split, data_dir)
+    images = Recorded(rasters_of(net, read_rasters(recorded, net))) if recorded else data.load(data_name, split, data_dir)
     total = min(samples or len(images), len(images))
     if out:
         _must_be_storable(net, total, images)

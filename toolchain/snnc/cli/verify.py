@@ -16,6 +16,7 @@ from snnc.cli._spread import Spread, spread_options
 from snnc.cli._verdict import print_verdict, print_verdict_json
 from snnc.data.load import Source
 from snnc.errors import UsageError
+from snnc.network.model import Network
 from snnc.pipeline.arguments import read_rasters
 from snnc.pipeline.contest import PEERS, is_module
 from snnc.pipeline.verify import verify
@@ -106,7 +107,8 @@ def command(
     candidate = store.load(artifact) if isinstance(against, str) else artifact
     only_one_input(rate, recorded)
     dataset = data.load(data_name, split, data_dir) if rate is None and recorded is None else None
-    rasters = read_rasters(recorded) if recorded else None
+    net = next(one for one in (against, candidate) if isinstance(one, Network))
+    rasters = read_rasters(recorded, net) if recorded else None
     total = min(samples or len(dataset), len(dataset)) if dataset else samples or 1
     with progress(total, quiet, "verifying") as watch, spread.workers():
         verification = verify(

@@ -85,9 +85,10 @@ def rasters_of(net: Network, inputs: Inputs) -> Rasters:
             names = ", ".join(p.name for p in net.inputs)
             raise DataError("one raster for several inputs", where=f"network {net.name!r}", fix=f"pass one for each of {names}")
         inputs = {net.inputs[0].name: inputs}
-    if odd := sorted(inputs.keys() ^ {p.name for p in net.inputs}):
-        names = ", ".join(p.name for p in net.inputs)
-        raise DataError(f"inputs differ in {', '.join(odd)}", where=f"network {net.name!r}", fix=f"pass rasters for {names}")
+    if inputs.keys() != {p.name for p in net.inputs}:
+        given, names = ", ".join(sorted(inputs)) or "nothing", ", ".join(p.name for p in net.inputs)
+        what = f"got rasters for {given}, its inputs are {names}"
+        raise DataError(what, where=f"network {net.name!r}", fix=f"pass rasters for {names}")
     made = {p.name: _raster(p, np.asarray(inputs[p.name])) for p in net.inputs}
     if len(sizes := {raster.shape[:2] for raster in made.values()}) > 1:
         raise DataError(
@@ -96,14 +97,17 @@ def rasters_of(net: Network, inputs: Inputs) -> Rasters:
     return made
 
 
-def read_rasters(path: Path) -> dict[str, NDArray[Any]]:
-    """Return the rasters in an .npz file, by population: arrays of its name, or ``spikes/NAME`` as `snnc simulate` writes them.
+def read_rasters(path: Path, net: Network) -> dict[str, NDArray[Any]]:
+    """Return the rasters in an .npz file, by population: arrays of its name, or of what `snnc simulate` wrote, ``spikes/NAME`` for
+    all populations, those of the inputs of ``net``.
 
     Raises FileError if it is no such file, or larger than `MAX_RASTER_BYTES`.
     """
     fix = "write it with numpy.savez: an integer array (samples, steps, n) under the name of each input population"
     with open_arrays(path, "file of rasters", max_bytes=MAX_RASTER_BYTES, fix=fix) as file:
-        names = [name for name in file.names if name.startswith(SPIKES)] or file.names
+        of_run = [name for name in file.names if name.startswith(SPIKES)]
+        inputs = {SPIKES + p.name for p in net.inputs}
+        names = [name for name in of_run if name in inputs] or of_run or file.names
         return {name.removeprefix(SPIKES): file[name] for name in names}
 
 
