@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from cases.networks import fixed_chain
+from cases.networks import fixed_chain, float_chain
 from click.testing import CliRunner
 
 from snnc import store
@@ -130,3 +130,22 @@ def test_what_the_users_file_raises_is_one_sentence(words, code, says, tmp_path)
     given = words.format(f"{tmp_path / 'own.py'}:make").split()
     done = run(*given, *([] if words[0] == "d" else ["-o", tmp_path / "x"]))
     assert (done.exit_code, done.stderr.splitlines()[-1].endswith(says)) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("quantise {} --hw loihi1 --finetune-lr 1e-4 -o x", "--finetune-lr: says nothing, as nothing is fine-tuned; add"),
+        ("quantise {} --hw loihi1 --finetune-loss rate -o x", "--finetune-loss: says nothing, as nothing is fine-tuned; add"),
+        ("train --alpha 0.3 -o x", "alpha = 0.3 says nothing, as no current of leaky remains after a step; leave it out"),
+        ("verify program --against {} --weights w.pt", "--weights: are of a module; add --against FILE.py:NAME"),
+    ],
+)
+def test_an_option_that_would_say_nothing_is_refused(words, says, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run("export", model, "-t", "npz", "-o", "program")
+    store.save(float_chain(), tmp_path / "float.snnc")
+    given = words.split()
+    named = [word.format("float.snnc" if given[0] == "quantise" else model) for word in given]
+    done = run(*named)
+    assert (done.exit_code, says in done.stderr) == (2, True), done.stderr

@@ -72,6 +72,8 @@ def contest(
     if (as_it_is or chip) and not isinstance(candidate, Artifact):
         where = "as_it_is" if as_it_is else "chip"
         raise UsageError("only an artifact can be altered", where=where, fix="leave it out")
+    if weights is not None and not is_module(against):
+        raise UsageError("are of a module", where="--weights", fix="add --against FILE.py:NAME, or leave them out")
     if netlist is not None and not isinstance(candidate, Artifact):
         raise UsageError("only a design has a netlist", where="netlist", fix="leave it out, or verify an artifact")
     if isinstance(against, Network):

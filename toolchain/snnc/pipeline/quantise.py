@@ -10,6 +10,7 @@ from snnc.base.config import config_of
 from snnc.base.public import Count, Seed, Times, public
 from snnc.data.dataset import Dataset
 from snnc.data.labels import in_words, value_in_words
+from snnc.errors import UsageError
 from snnc.network.arithmetic import Fixed
 from snnc.network.model import Network
 from snnc.network.units import DECAY
@@ -73,6 +74,9 @@ def quantise(
         >>> fixed.numeric.kind, fixed.numeric.profile
         ('fixed', 'loihi1')
     """
+    for option, given in (("--finetune-lr", finetune_lr != _DEFAULT.lr), ("--finetune-loss", finetune_loss is not None)):
+        if given and not finetune_epochs:
+            raise UsageError("says nothing, as nothing is fine-tuned", where=option, fix="add --finetune-epochs")
     fixed = rounded(net, profile_of(chip), config_of(QuantiseConfig, config, settings))
     for note in _short_decays(net, fixed):
         say(note)

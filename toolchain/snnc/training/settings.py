@@ -188,6 +188,9 @@ class TrainConfig(TorchConfig):
                 f"{self.neuron} never fires, so that nothing would reach the output",
                 fix=f"use --readout {self.neuron}, and a neuron that fires for --neuron",
             )
+        if self.alpha != type(self).alpha and "decay_u" not in neurons.get(self.own_neuron).parameters():
+            what = f"alpha = {self.alpha} says nothing, as no current of {self.neuron} remains after a step"
+            raise ConfigError(what, fix="leave it out, or use --neuron synaptic")
         if self.parameter and not self.is_own:
             raise ConfigError(
                 f"{self.neuron} is snnTorch's and has no parameter but beta, alpha and threshold",
