@@ -98,8 +98,8 @@ def rasters_of(net: Network, inputs: Inputs) -> Rasters:
 
 
 def read_rasters(path: Path, net: Network) -> dict[str, NDArray[Any]]:
-    """Return the rasters in an .npz file, by population: arrays of its name, or of what `snnc simulate` wrote, ``spikes/NAME`` for
-    all populations, those of the inputs of ``net``.
+    """Return the rasters in an .npz file, by population: arrays of its name, or ``spikes/NAME`` as `snnc simulate` writes them;
+    of what that wrote for all populations, those of the inputs of ``net``.
 
     Raises FileError if it is no such file, or larger than `MAX_RASTER_BYTES`.
     """
