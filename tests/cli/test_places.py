@@ -105,6 +105,13 @@ def test_a_closed_stream_changes_nothing(closed, model):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_reader_that_leaves_is_no_error():
+    command = [sys.executable, "-m", "snnc", "targets"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+        program.stdout.close()
+        assert program.stderr.read() == ""
+
+
 def test_code_that_exits_is_told(tmp_path):
     (tmp_path / "own.py").write_text("import sys\n\ndef samples(split):\n    sys.exit(3)\n")
     done = run("data", f"{tmp_path / 'own.py'}:samples")

@@ -109,6 +109,15 @@ class _Verbs(click.Group):
             ctx.fail(f"no command {args[0]!r}; {nearest(args[0], VERBS)}")
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SystemExit as end:
+            if isinstance(end.__context__, BrokenPipeError):  # rich ends the process where nobody reads on
+                raise
+            what = f"a file that was executed ended snnc by sys.exit({end.code!r})"
+            raise UsageError(what, fix="let its function return") from end
+
     def main(self, *args: Any, **extra: Any) -> Any:
         extra["standalone_mode"] = False
         words = list(args[0] if args else extra.get("args") or sys.argv[1:])
@@ -121,9 +130,6 @@ class _Verbs(click.Group):
         except SnncError as error:
             what, where, fix = error.as_options or (error.what, error.where, error.fix)
             code = _fail(words, sentence(what, where, fix), error.exit_code, what=what, where=where, fix=fix)
-        except SystemExit as end:  # of a file of the user's: nothing of snnc ends itself
-            message = f"code of a file that was executed ended snnc by sys.exit({end.code!r}); let its function return"
-            code = _fail(words, message, UsageError.exit_code)
         except click.ClickException as error:
             code = _fail(words, error.format_message(), error.exit_code)
         except click.Abort as abort:
