@@ -176,7 +176,7 @@ def test_a_function_of_the_users_returns_data(factories):
         ("fails", "sample 3: raises ValueError: the file of sample three is gone; correct the Dataset"),
         ("unequal", r"sample 5: has shape \(5, 3\), sample 0 has \(4, 3\); pad or cut"),
         ("plain", 'sample 0: returns samples of int64, neither events nor said what they are; return {"rasters": dataset}'),
-        ("raises", "raises RuntimeError: no network; correct the function"),
+        ("raises", "raises RuntimeError: no network .factories.py:34.; correct the function"),
         ("nothing", "returns int, no data set"),
         ("wrong", r"returns the test split, asked for train; let the function take the split: def wrong\(split\)"),
         ("objects", "of objects, expected numbers"),

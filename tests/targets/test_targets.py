@@ -188,7 +188,7 @@ def test_a_current_that_can_wrap_is_not_exported(target, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["export", "NET", "-t", "lova", "-o", "OUT"], 4, "did you mean 'lava'?"),
+        (["export", "NET", "-t", "lova", "-o", "OUT"], 2, "did you mean 'lava'?"),
         (["export", "NET", "-t", "loihi", "--hw", "loihi9", "-o", "OUT"], 2, "loihi9"),
         (["export", "FLOAT", "-t", "loihi", "-o", "OUT"], 4, "quantise it first"),
         (["export", "NONE", "-t", "lava", "-o", "OUT"], 2, "no such file"),
