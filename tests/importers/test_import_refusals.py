@@ -327,6 +327,37 @@ def test_the_largest_of_pixels_is_no_pool_of_spikes():
             read_module(module, ImportConfig(**shape, **graded), "net")
 
 
+class Repeating(nn.Module):
+    """Six steps of one frame."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc, self.lif = nn.Linear(3, 5), snn.Leaky(**ZERO)
+
+    def forward(self, frame):
+        mem, spikes = self.lif.reset_mem(), []
+        for _ in range(6):
+            fired, mem = self.lif(self.fc(frame), mem)
+            spikes.append(fired)
+        return torch.stack(spikes)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({}, []),
+        ({"encoding": "constant", "steps": 6}, []),
+        ({"encoding": "constant"}, ["the module makes 6 steps of a frame, the encoding 16; with -T 6"]),
+        ({"encoding": "rate", "steps": 6}, ["the module takes one frame in all of its 6 steps, as --encoding constant does"]),
+    ],
+)
+def test_an_encoding_that_makes_other_steps_than_the_module_is_noted(given, says):
+    notes = read_module(Repeating(), ImportConfig(**given), "net").notes
+    notes = [note for note in notes if "never fired" not in note]
+    assert len(notes) == len(says)
+    assert all(note.startswith(start) for note, start in zip(notes, says, strict=True))
+
+
 def test_a_raster_into_neurons_asks_for_the_time_axis():
     module = nn.Sequential(nn.Linear(3, 5), snn.Leaky(**ZERO, init_hidden=True))
     with pytest.raises(UnsupportedError, match=r"a raster of several steps at once; .* leave out --time-axis"):

@@ -51,7 +51,25 @@ def rows(m, p, x):
     return m.fire("last", p["o"](m.fire("a", p["i"](x)).flatten(1)))
 
 
+def stacked_planes(m, p, x):
+    both = torch.stack((m.fire("a", p["i"](x)).squeeze(1), m.fire("b", p["j"](x)).squeeze(1)), 1)
+    return m.fire("last", p["o"](both))
+
+
+def a_plane_and_its_copy(m, p, x):
+    return m.fire("last", p["o"](torch.cat([x, x[:, :1]], 1)))
+
+
+def single_values(m, p, x):
+    return m.fire("last", p["o"](torch.cat([m.fire("a", p["i"](x)), m.fire("b", p["j"](x))], 1)))
+
+
+TO_ONE = {"i": lambda: nn.Linear(9, 1), "j": lambda: nn.Linear(9, 1), "o": lambda: nn.Linear(2, 5)}
+PLANES = {"i": lambda: nn.Conv2d(1, 1, 3, padding=1), "j": lambda: nn.Conv2d(1, 1, 1), "o": lambda: nn.Conv2d(2, 4, 3)}
 EXACT = {
+    "planes of one channel": (stacked_planes, PLANES, "1x5x6"),
+    "a plane and its copy": (a_plane_and_its_copy, {"o": PLANES["o"]}, "1x5x6"),
+    "single values": (single_values, TO_ONE, "9"),
     "joined with the input": (beside_the_input, {"i": lambda: nn.Linear(12, 8), "o": lambda: nn.Linear(20, 5)}, "12"),
     "joined channels": (
         beside_each_other,
@@ -71,7 +89,7 @@ def test_values_side_by_side_are_several_connections(name):
     want, _ = fired_in_torch(in_float64(Steps(step, **layers)), given)
     run = simulate(net, {"input": np.moveaxis(given, 0, 1).reshape(2, 40, -1).astype(np.uint8)})
     for layer in want:
-        must_be_equal(want[layer], run.spikes[layer], low=0.02, high=0.8)
+        must_be_equal(want[layer], run.spikes[layer], low=0.02, high=0.9)
     if name == "joined channels":
         assert {c.op.kind for c in net.connections} == {"conv2d"}
 
@@ -87,7 +105,12 @@ def gated(m, p, x):
     return m.fire("last", p["i"](x) * torch.sigmoid(p["j"](x)))
 
 
-LAYERS = {"i": lambda: nn.Linear(12, 12), "j": lambda: nn.Linear(12, 12)}
+def a_part_of_what_is_refused(m, p, x):
+    largest = p["pool"]((x - 0.5).unflatten(1, (2, 6)))
+    return m.fire("last", largest[:, :, 1:].flip(2).flatten(1))
+
+
+LAYERS = {"i": lambda: nn.Linear(12, 12), "j": lambda: nn.Linear(12, 12), "pool": lambda: nn.MaxPool1d(2)}
 REFUSED = {
     "gate": (gated, "'sigmoid', which is no layer that is known; no chip computes it of currents"),
     "product": (lambda m, p, x: m.fire("last", p["i"](x) * p["j"](x)), "no chip multiplies values with each other"),
@@ -103,6 +126,7 @@ REFUSED = {
     "twice a step": (
         lambda m, p, x: m.fire("last", p["j"](m.fire("last", p["i"](x)))), "last is stepped 2 times in every step of the input",
     ),
+    "a part of it": (a_part_of_what_is_refused, "takes the largest of currents, which is no sum of spikes"),
     "norm": (lambda m, p, x: m.fire("last", nn.LayerNorm(12)(p["i"](x))), "retrain with BatchNorm"),
 }  # fmt: skip
 
@@ -113,6 +137,12 @@ def test_a_remedy_fits_what_is_refused(name):
     with pytest.raises(UnsupportedError) as error:
         read_module(Steps(step, **LAYERS), FIRST, "net")
     assert says in str(error.value)
+
+
+def test_a_layer_of_no_neurons_is_named():
+    empty = lambda m, p, x: m.fire("last", p["norm"](x.unflatten(1, (2, 3, 2))[:, :, :0]))  # noqa: E731
+    with pytest.raises(UnsupportedError, match=r"last has no neurons: its shape is \(2, 0, 2\)"):
+        read_module(Steps(empty, norm=lambda: nn.BatchNorm2d(2)), ImportConfig(time_axis="first", input_shape="12"), "net")
 
 
 def test_neurons_that_do_not_step_are_named():

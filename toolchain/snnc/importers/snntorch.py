@@ -87,4 +87,18 @@ def read_module(module: Any, config: ImportConfig, name: str = "imported") -> Im
         name=name,
     )
     parts = tuple(Part(*layer) for layer in converted.parts)
-    return Imported(converted.network, parts, converted.notes, {"factory": name})
+    notes = (*converted.notes, *_encoded_otherwise(config, converted.inner))
+    return Imported(converted.network, parts, notes, {"factory": name})
+
+
+def _encoded_otherwise(config: ImportConfig, inner: int | None) -> Iterator[str]:
+    """Yield a note if the encoding makes another input than a module that repeats a frame in ``inner`` steps of its own."""
+    if config.encoding is None or inner is None:
+        return
+    if config.encoding != "constant":
+        yield (
+            f"the module takes one frame in all of its {inner} steps, as --encoding constant does; with {config.encoding!r} the"
+            " input of the network differs from step to step"
+        )
+    if config.steps != inner:
+        yield f"the module makes {inner} steps of a frame, the encoding {config.steps}; with -T {inner} they are as many"

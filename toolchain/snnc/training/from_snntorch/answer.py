@@ -35,13 +35,13 @@ def answer(wired: Wires) -> Answer:
         return Answer(MEMBRANE, last.name)
     if (unknown := _unknown(last)) and not _weighted(last):
         return Answer(other=_not_followed(unknown.name, unknown.place))
-    drives = [readout(wired, node, step) for step, node in enumerate(nodes)]
-    if not all(drive.known for drive in drives):
+    drive = readout(wired, last, len(nodes) - 1)
+    if not drive.known:
         return Answer(VALUES)
-    if not _alike(drives):
+    if not all(_alike(readout(wired, node, step), drive, step) for step, node in enumerate(nodes)):
         return Answer(other=NO_STEPS)
-    source = _spikes(drives[-1])
-    return Answer(SPIKES, source) if source else Answer(VALUES, drive=drives[-1], shape=last.shape)
+    source = _spikes(drive)
+    return Answer(SPIKES, source) if source else Answer(VALUES, drive=drive, shape=last.shape)
 
 
 def _of_steps(trace: Trace) -> tuple[Node, ...] | str:
@@ -107,14 +107,10 @@ def _not_followed(name: str, place: str) -> str:
     return f"the result of {name or 'a function'!r}" + f" ({place})" * bool(place) + ", which is not followed"
 
 
-def _alike(drives: list[Drive]) -> bool:
-    """Return whether all steps do the same, as far as there was a step before."""
-    last = drives[-1]
-    return all(
-        Counter(t.signature for t in last.terms if t.delay <= step) == Counter(t.signature for t in drive.terms)
-        and np.allclose(drive.constant, last.constant, 1e-4, 1e-6)
-        for step, drive in enumerate(drives)
-    )
+def _alike(drive: Drive, last: Drive, step: int) -> bool:
+    """Return whether a step does the same as the last one, as far as there was a step before."""
+    expected = Counter(t.signature for t in last.terms if t.delay <= step)
+    return expected == Counter(t.signature for t in drive.terms) and np.allclose(drive.constant, last.constant, 1e-4, 1e-6)
 
 
 def _spikes(drive: Drive) -> str | None:

@@ -43,6 +43,7 @@ class Converted:
     network: Network
     parts: tuple[Layer, ...]
     notes: tuple[str, ...] = ()
+    inner: int | None = None  # steps that the module makes of one frame, if it repeats it
 
 
 def convert(
@@ -86,7 +87,7 @@ def convert(
                 notes = compare(peer, built)
             except UnsupportedError as error:
                 raise UnsupportedError(error.what, where=name, fix=error.fix) from error
-        return Converted(built.network, built.layers, (*built.notes, *notes))
+        return Converted(built.network, built.layers, (*built.notes, *notes), peer.inner)
 
 
 def understood(

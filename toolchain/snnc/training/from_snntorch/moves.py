@@ -82,11 +82,30 @@ def recognised(nodes: tuple[Node, ...], ids: Tensor, made_by: str) -> Value:
             rows = feature.reshape(BATCH, -1)
             if bool((rows == rows[0]).all()):
                 return _part(nodes[int(index.flatten()[0])], rows[0], tuple(ids.shape[1:]))
+        joins = axis == 0 and (made_by in JOINS or (made_by == "stack" and _of_one_step(nodes)))
+        if joins and _of_one_step(nodes) and (joined := _joined(nodes, index, feature)):
+            return joined
         if ids.dim() > 1 and (series := _series(nodes, index, feature, 1 - axis)):
             return series
-        if axis == 0 and made_by in JOINS and (joined := _joined(nodes, index, feature)):
+        if joins and (joined := _joined(nodes, index, feature)):
             return joined
     return View(nodes, ids, made_by)
+
+
+def _of_one_step(nodes: tuple[Node, ...]) -> bool:
+    """Return whether the latest spikes and inputs of which values are made come from the same step."""
+    return len({_latest(node) for node in nodes}) == 1
+
+
+def _latest(node: Node) -> int:
+    steps, waiting, seen = [0], [node], set[int]()
+    while waiting:
+        one = waiting.pop()
+        if id(one) not in seen:
+            seen.add(id(one))
+            steps.append(one.step or 0)
+            waiting += one.args
+    return max(steps)
 
 
 def _joined(nodes: tuple[Node, ...], index: Tensor, feature: Tensor) -> Node | None:

@@ -94,6 +94,9 @@ class Drive:
     known: bool = True  # else a problem was noted, and what follows from it is none of its own
 
 
+NOTHING = Drive((), np.zeros(1), known=False)
+
+
 @dataclass(frozen=True, eq=False)
 class Or:
     """A max-pool of spikes: it fires where any of ``source`` under the window did."""
@@ -139,6 +142,9 @@ def wires(trace: Trace, input_shape: Shape, *, graded: bool = False) -> Wires:
             continue
         if len(calls) != steps:
             found.problems.append(f"{name} is stepped {len(calls)} times where others are stepped {steps} times")
+            continue
+        if not prod(found.shapes[name]):
+            found.problems.append(f"{name} has no neurons: its shape is {found.shapes[name]}; leave it out")
             continue
         _check_states(found, name, calls)
         drives = [_drive(found, call.node, step, name) for step, call in enumerate(calls)]
@@ -218,7 +224,7 @@ def _drive(found: Wires, node: Node, step: int, reader: str) -> Drive:
         message = f"{node.place}: {error.what}" if node.place else error.what
         if message not in found.problems:
             found.problems.append(message)
-        return Drive((), np.zeros(1), known=False)
+        return NOTHING
 
 
 def _stranger(node: Node, reader: str) -> str:
@@ -294,6 +300,8 @@ def _selected(found: Wires, node: Node, step: int, reader: str) -> Drive:
     before, taken = node.args[0], node.taken
     assert taken is not None  # noqa: S101 - for the type checker: selections have it
     drive = _drive(found, before, step, reader)
+    if not drive.known:
+        return drive
     wide = replace(drive, constant=np.broadcast_to(drive.constant, prod(before.shape)).copy())
     return _mapped(wide, (Select(taken, prod(before.shape)),), f"[{hash(taken.tobytes())}]")
 
@@ -339,9 +347,10 @@ def _largest(drive: Drive, layer: Any, shape: Shape, name: str) -> Drive:
 
 def _added(found: Wires, node: Node, step: int, reader: str) -> Drive:
     drives = [_drive(found, arg, step, reader) for arg in node.args]
-    size = prod(node.shape)
-    constant = sum((np.broadcast_to(d.constant, size) for d in drives), _constant(node))
-    return Drive(tuple(t for d in drives for t in d.terms), constant, all(d.known for d in drives))
+    if not all(drive.known for drive in drives):
+        return NOTHING
+    constant = sum((np.broadcast_to(d.constant, prod(node.shape)) for d in drives), _constant(node))
+    return Drive(tuple(t for d in drives for t in d.terms), constant)
 
 
 def _constant(node: Node) -> Floats:
