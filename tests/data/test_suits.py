@@ -1,14 +1,18 @@
 """What does not belong together is refused before any training: data, checkpoints, files."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from cases.networks import float_chain
 from click.testing import CliRunner
 
-from snnc import store
+from snnc import chips, store
 from snnc.cli import main
 from snnc.data.dataset import Dataset, must_suit
 from snnc.errors import DataError
+from snnc.network.encoding import Encoding
+from snnc.passes.quantise import quantise
 
 pytest.importorskip("torch", reason="training needs torch: pip install '.[train]'")
 
@@ -33,6 +37,31 @@ def test_data_must_suit_the_network():
         must_suit(net, images(13, 5))
     with pytest.raises(DataError, match="has 6 classes, the network has 5 outputs"):
         must_suit(net, images(12, 6))
+
+
+WRONG = {  # data for rasters of 12 places and 6 steps, and values of 5 outputs -> what is said
+    "values": ({"rasters": np.ones((4, 6, 12), int), "targets": np.zeros((4, 3))}, "has 3 values, the network has 5 outputs"),
+    "steps": ({"rasters": np.ones((4, 7, 12), int), "targets": np.zeros((4, 5))}, "has 7 steps, the encoding 6"),
+    "images": ({"images": np.ones((4, 3, 4), int), "targets": np.zeros((4, 5))}, "holds images, which encoding 'events'"),
+}
+
+
+@pytest.mark.parametrize("verb", ["simulate", "verify", "limit"])
+@pytest.mark.parametrize("wrong", WRONG)
+def test_data_of_another_kind_is_told_with_a_remedy_that_the_verb_has(wrong, verb, tmp_path):
+    arrays, says = WRONG[wrong]
+    np.savez(tmp_path / "own.npz", **arrays, split=np.arange(4) % 2)
+    net = replace(float_chain(sizes=(12, 20, 5)), encoding=Encoding("events", 6, bin_us=1000))
+    store.save(quantise(net, chips.load("loihi1")), tmp_path / "a.snnc")
+    words = {"verify": ["--against", "reference"], "limit": ["-o", tmp_path / "b.snnc"]}.get(verb, [])
+    done = snnc(verb, tmp_path / "a.snnc", "--data", tmp_path / "own.npz", *words)
+    if (wrong, verb) in {("values", "verify"), ("values", "limit")}:  # which ask for no answers
+        assert done.exit_code == 0, done.stderr
+        return
+    assert (done.exit_code, says in done.stderr) == (2, True), done.stderr
+    assert "data set" in done.stderr.rpartition("; ")[2]
+    assert "--timesteps" not in done.stderr
+    assert "--encoding" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ NO_NUMBER = np.full((300, 2), np.nan)
         (arrays()[1], {"loss": "counts"}, "is for classes, and the data is labelled with values; use loss='membrane_mse'"),
         (arrays()[1], {"loss": "rate", "readout": "lif"}, None),
         (arrays()[2], {"loss": "first_spike", "readout": "lif"}, "is for one class a sample, and each step has a label"),
-        (arrays()[2][:, 1:], {"loss": "membrane"}, "has labels of 11 steps, the encoding has 12; use -T 11, or label each"),
+        (arrays()[2][:, 1:], {"loss": "membrane"}, "has labels of 11 steps for rasters of 12; label each of the steps"),
         (NO_NUMBER, {}, "has a value that is NaN, infinite or above 1e30 among its labels"),
         (np.zeros((299, 2)), {}, r"has labels \(299, 2\) for 300 samples; pass one label a sample, or one for each of its steps"),
         (np.zeros((300, 2, 2, 2)), {}, r"has labels \(300, 2, 2, 2\) for 300 samples"),

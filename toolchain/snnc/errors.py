@@ -171,9 +171,13 @@ class PluginError(MissingDependencyError):
 
 
 def of_memory(error: BaseException) -> bool:
-    """Return whether memory ran out, also in a library that could not be loaded or because there was no room for a thread."""
+    """Return whether memory ran out, also in a library that could not be loaded, because there was no room for a thread, or while
+    an error was handled that said so: what a library then says of its half-written file is another.
+    """
     signs = ("cannot allocate memory", "failed to map segment", "can't start new thread", "out of memory", "bad_alloc")
-    return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in signs)
+    if isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in signs):
+        return True
+    return error.__context__ is not None and of_memory(error.__context__)
 
 
 def sentence(what: str, where: str = "", fix: str = "") -> str:

@@ -211,7 +211,12 @@ def _must_be_whole(name: str, array: NDArray[Any], most: int, where: str, fix: s
 def must_suit(net: Network, data: Dataset) -> None:
     """Raise DataError if a network does not take such samples, has other inputs than they have pixels, or too few outputs."""
     fix = "name with --data the data set that it was trained on"
-    pixels = prod(data.input_shape(net.encoding) if net.encoding else data.shape)
+    try:
+        pixels = prod(data.input_shape(net.encoding) if net.encoding else data.shape)
+        if net.encoding:
+            _must_have_steps(data, net.encoding)
+    except DataError as error:  # the encoding is the network's: no option changes it
+        raise DataError(error.what, where=error.where or data.name, fix=fix) from error
     inputs = sum(p.size for p in net.inputs)
     if pixels != inputs:
         what = f"images of {pixels} pixels" if data.kind == "images" else f"{data.kind} of {pixels} places"
@@ -219,5 +224,3 @@ def must_suit(net: Network, data: Dataset) -> None:
     if data.outputs > net.output.size or (data.task == "values" and data.outputs < net.output.size):
         kind = "values" if data.task == "values" else "classes"
         raise DataError(f"has {data.outputs} {kind}, the network has {net.output.size} outputs", where=data.name, fix=fix)
-    if net.encoding:
-        _must_have_steps(data, net.encoding)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.data.dataset import Dataset
+from snnc.data.dataset import Dataset, must_suit
 from snnc.data.labels import MEASURES, Labels, Measure, in_words, scores, task_of
 from snnc.errors import DataError, NetworkError
 from snnc.network.arithmetic import Fixed
@@ -222,7 +222,11 @@ def _runs(
 def _source(net: Network, data: Dataset | Recorded) -> Source:
     if not len(data):
         raise DataError("has no samples", where="the rasters" if isinstance(data, Recorded) else f"{data.name} {data.split}")
-    return from_rasters(data.rasters) if isinstance(data, Recorded) else from_samples(net, data.samples, data.shape)
+    if isinstance(data, Recorded):
+        return from_rasters(data.rasters)
+    if net.encoding and len(net.inputs) == 1:
+        must_suit(net, data)
+    return from_samples(net, data.samples, data.shape)
 
 
 def _must_be_alike(a: Network, b: Network) -> None:

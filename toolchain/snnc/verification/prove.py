@@ -264,7 +264,11 @@ def from_samples(net: Network, samples: Samples, shape: tuple[int, ...] | None =
         raise DataError("does not say how samples become input", where=f"network {net.name!r}", fix=fix)
     encoding, name = net.encoding, net.inputs[0].name
     own = samples.sensor if isinstance(samples, Events) else shape or samples.shape[-1:]
-    pixels = prod(encoded_shape(encoding, samples, own))
+    try:
+        pixels = prod(encoded_shape(encoding, samples, own))
+        encode(encoding, samples[:1], 0, shape)
+    except DataError as error:  # the encoding is the network's: no option changes it
+        raise DataError(error.what, where=error.where, fix="pick another data set") from error
     if len(net.inputs) != 1 or net.inputs[0].size != pixels:
         sizes = {p.name: p.size for p in net.inputs}
         raise DataError(f"samples have {pixels} pixels, the network's inputs are {sizes}", fix="pick another data set")
