@@ -20,7 +20,7 @@ from conftest import snnc
 from snnc import neurons, store, targets
 from snnc.base.npz import open_arrays, packed
 from snnc.chips.profile import load as load_profile
-from snnc.errors import DoesNotFitError, FileError, SnncError
+from snnc.errors import DoesNotFitError, FileError, SnncError, of_memory
 from snnc.network.model import Connection, Network, Population, Stage
 from snnc.network.synapses import Synapses
 from snnc.ops.conv2d import Conv2d
@@ -343,3 +343,10 @@ def test_ledgers_and_folders_of_strangers_are_one_sentence(tmp_path, capsys):
     with pytest.raises(FileError, match="packed in a way"):
         read_recording(tmp_path / "recorded.npz", net)
     assert json.dumps({"ok": capsys.readouterr().err}) == '{"ok": ""}'
+
+
+def test_a_lack_of_memory_is_one_behind_what_a_library_makes_of_it():
+    error = RuntimeError("unexpected pos 2688 vs 2582")
+    assert not of_memory(error)
+    error.__context__ = MemoryError()
+    assert of_memory(error)
