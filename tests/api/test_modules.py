@@ -80,7 +80,12 @@ def test_layers_have_a_connectivity_of_their_own():
         ([torch.rand(2, 64)], r"gives Tensor, expected \(inputs, labels\)"),
         ([(torch.rand(2, 64), torch.rand(2))], r"labels are torch.float32"),
         ([(torch.rand(2, 63), torch.tensor([0, 1]))], r"fails on a batch of \(2, 63\)"),
-        ([(torch.rand(2, 64), torch.tensor([0, 10]))], r"answers 2 samples with \(2, 4, 10\)"),
+        ([(torch.rand(2, 64), torch.tensor([0, 10]))], r"labels of 0 \.\. 10, the module answers with 10 classes"),
+        (
+            [(torch.rand(2, 64), torch.tensor([i, 1])) for i in (0, -1)],
+            r"labels of -1 \.\. 1, the module answers with 10 classes",
+        ),
+        ([(torch.full((2, 64), torch.nan), torch.tensor([0, 1]))], "inputs that are NaN or infinite; leave these samples out"),
         ([], "has no batches"),
         (iter([]), "has no length"),
     ],
@@ -88,6 +93,15 @@ def test_layers_have_a_connectivity_of_their_own():
 def test_batches_that_are_none_are_refused_before_training(batches, says):
     with pytest.raises(snnc.ConfigError, match=says):
         snnc.prune(Net(), batches, connectivity=0.1, epochs=1)
+
+
+@pytest.mark.parametrize("kind", [torch.int32, torch.uint8])
+def test_class_numbers_have_any_whole_type(kind):
+    def pruned(kind):
+        torch.manual_seed(0)
+        return snnc.prune(Net(), [(torch.rand(2, 64), torch.tensor([0, 1], dtype=kind))], connectivity=0.1, epochs=1)
+
+    assert pruned(kind).metrics[-1]["loss"] == pruned(torch.int64).metrics[-1]["loss"]
 
 
 @pytest.mark.parametrize(

@@ -68,15 +68,17 @@ def _epoch(
     """Train for an epoch and return its line of metrics."""
     module.train()
     total = right = samples = 0.0
-    for i, (inputs, labels) in enumerate(batches):
+    for i, batch in enumerate(batches):
         set_lr(optimizer, config, epoch + i / count)
-        spikes, wanted = module(inputs.to(config.device)), labels.to(config.device)
+        inputs, wanted = _batch(batch, config.device)
+        spikes = module(inputs)
+        _must_be_classes(wanted, spikes)
         loss = losses.get(config.loss)(spikes, wanted)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        total, right = total + loss.item() * len(labels), right + int((spikes.sum(1).argmax(1) == wanted).sum())
-        samples += len(labels)
+        total, right = total + loss.item() * len(wanted), right + int((spikes.sum(1).argmax(1) == wanted).sum())
+        samples += len(wanted)
     if not math.isfinite(total) or not all(p.isfinite().all() for p in module.parameters()):
         what = f"the loss or a weight became NaN or infinite in epoch {epoch + 1}"
         raise RunError(what, fix=f"use a learning rate below {config.lr:g}")
@@ -94,12 +96,7 @@ def _accuracy(module: nn.Module, batches: Batches, device: str) -> float:
 def _tried(module: nn.Module, batches: Batches, config: PruneConfig) -> dict[str, Tensor]:
     """Check with a batch that the module keeps the contract; return the synapses of each weight."""
     where = type(module).__name__
-    batch = next(iter(batches))
-    if not isinstance(batch, tuple | list) or len(batch) != 2 or not all(isinstance(part, Tensor) for part in batch):
-        raise ConfigError(f"the loader gives {type(batch).__name__}, expected (inputs, labels)", fix="let it give two tensors")
-    inputs, labels = (part.to(config.device) for part in batch)
-    if labels.dim() != 1 or labels.is_floating_point() or labels.min() < 0:
-        raise ConfigError(f"labels are {labels.dtype} of {tuple(labels.shape)}", fix="give class numbers, (batch,) integers")
+    inputs, labels = _batch(next(iter(batches)), config.device)
     module.eval()
     try:
         per_weight = synapses_per_weight(module, inputs)
@@ -108,7 +105,28 @@ def _tried(module: nn.Module, batches: Batches, config: PruneConfig) -> dict[str
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
         what = f"fails on a batch of {tuple(inputs.shape)}: {str(error).splitlines()[0]}"
         raise ConfigError(what, where=where, fix="let the loader give what forward takes") from error
-    if spikes.dim() != 3 or len(spikes) != len(labels) or spikes.shape[2] <= int(labels.max()):
+    if spikes.dim() != 3 or len(spikes) != len(labels):
         what = f"answers {len(labels)} samples with {tuple(spikes.shape)}, expected ({len(labels)}, steps, classes)"
         raise ConfigError(what, where=where, fix="return the spikes of every step, (batch, steps, classes)")
+    _must_be_classes(labels, spikes)
     return per_weight
+
+
+def _batch(batch: Any, device: str) -> tuple[Tensor, Tensor]:
+    """Return inputs and class numbers of a batch. Raises ConfigError for anything else."""
+    if not isinstance(batch, tuple | list) or len(batch) != 2 or not all(isinstance(part, Tensor) for part in batch):
+        raise ConfigError(f"the loader gives {type(batch).__name__}, expected (inputs, labels)", fix="let it give two tensors")
+    inputs, labels = (part.to(device) for part in batch)
+    if labels.dim() != 1 or labels.is_floating_point():
+        raise ConfigError(f"labels are {labels.dtype} of {tuple(labels.shape)}", fix="give class numbers, (batch,) integers")
+    if not inputs.isfinite().all():
+        raise ConfigError("the loader gives inputs that are NaN or infinite", fix="leave these samples out")
+    return inputs, labels.long()
+
+
+def _must_be_classes(labels: Tensor, spikes: Tensor) -> None:
+    """Raise ConfigError for class numbers (batch,) beyond the classes that a module answers with, (batch, steps, classes)."""
+    least, most, classes = int(labels.min()), int(labels.max()), spikes.shape[2]
+    if least < 0 or most >= classes:
+        what = f"the loader gives labels of {least} .. {most}, the module answers with {classes} classes"
+        raise ConfigError(what, fix=f"number the classes 0 .. {classes - 1}, or give the module more outputs")
