@@ -40,6 +40,7 @@ NEURONS = {
     "at least": (lambda: snn.Leaky(**ZERO, spike_grad=lambda x: (x >= 0).float()), "spike_grad does not fire exactly"),
     "negative threshold": (lambda: snn.Leaky(**ZERO, threshold=-0.5), "a threshold of -0.5; thresholds are 0 or more"),
     "nan": (lambda: snn.Leaky(torch.tensor(float("nan"))), "a beta that is NaN or infinite"),
+    "no number": (lambda: snn.Leaky(**ZERO, threshold=torch.zeros(0)), "a threshold of shape (0,), which holds no number"),
     "no message": (lambda: snn.Leaky(**ZERO, graded_spikes_factor=0.0), "graded_spikes_factor of 0"),
     "unstable": (lambda: snn.Lapicque(R=1.0, C=0.25), "keeps -3 of its membrane in a step"),
     "failing surrogate": (

@@ -195,6 +195,9 @@ def _number_problems(layer: Any) -> Iterator[str]:
     named = {name: _array(getattr(layer, name)) for name in ("threshold", "graded_spikes_factor", "beta", "alpha")
              if hasattr(layer, name)}  # fmt: skip
     for name, value in named.items():
+        if not value.size:
+            yield f"has a {name} of shape {value.shape}, which holds no number; give one for all, or one for each neuron"
+            return
         if not np.isfinite(value).all():
             yield f"has a {name} that is NaN or infinite"
             return
