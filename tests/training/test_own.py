@@ -12,7 +12,6 @@ from conftest import ROOT, snnc
 from safetensors.numpy import load_file, save_file
 
 from snnc import data, store
-from snnc.cli import main
 from snnc.errors import ConfigError
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
@@ -312,10 +311,11 @@ def test_mistakes_are_explained_before_training(model, words, says, file, import
     assert {p.name for p in tmp_path.iterdir()} == {"mine"}
 
 
-def test_errors_of_the_users_own_code_are_left_to_be_seen(file, tmp_path):
+def test_errors_of_the_users_own_code_are_told_with_their_line(file, tmp_path, capsys):
     file.write_text("def net():\n    return 1 / 0\n")
-    with pytest.raises(ZeroDivisionError):
-        main(["prune", f"{file}:net", "-s", "0.9", "-o", str(tmp_path / "p.safetensors")])
+    assert snnc("prune", f"{file}:net", "-s", "0.9", "-o", tmp_path / "p.safetensors") == 2
+    says = f"{file}:net: raises ZeroDivisionError: division by zero ({file.name}:2); correct the function"
+    assert says in capsys.readouterr().err
 
 
 def test_nothing_is_overwritten_without_force(file, tmp_path, capsys):

@@ -11,10 +11,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+import snnc
 from snnc import data, store
 from snnc.cli import main
-from snnc.errors import ConfigError, MissingDependencyError
+from snnc.errors import ConfigError, FileError, MissingDependencyError
 from snnc.training import methods
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
@@ -294,3 +296,12 @@ def test_a_terminal_sees_the_time_that_is_left(monkeypatch, capsys):
     assert "epoch 2 of 2, accuracy 75.00 %, connectivity 5.00 %" in out
     assert "25%" in out
     assert "-:--:--" in out or "0:00" in out
+
+
+def test_a_checkpoint_that_is_there_is_named_to_go_on_from(tmp_path):
+    (tmp_path / "a.ckpt").touch()
+    done = CliRunner().invoke(main, ["train", "--data", "digits", "-o", str(tmp_path / "a.snnc")])
+    says = f"{tmp_path / 'a.ckpt'}: exists already; go on with --resume {tmp_path / 'a.ckpt'}, pick another --out, or add --force"
+    assert (done.exit_code, says in done.stderr) == (2, True)
+    with pytest.raises(FileError, match=r"go on with resume='\S+/a.ckpt', pick another keep=, or add force=True"):
+        snnc.train("digits", keep=tmp_path / "a.snnc")

@@ -42,6 +42,9 @@ class Record:
         """
         own = {path.absolute() for path in (self.checkpoint, self.best) if path}
         goes_on = resume is not None and resume.absolute() in own
+        if self.checkpoint and self.checkpoint.is_file() and not force and resume is None:  # --force alone would lose it
+            fix = f"go on with --resume {self.checkpoint}, pick another --out, or add --force to start anew"
+            raise FileError("exists already", where=str(self.checkpoint), fix=fix)
         for path in (self.checkpoint, self.best, self.metrics):
             if path:
                 must_be_free(path, force or goes_on)
