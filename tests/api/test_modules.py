@@ -114,7 +114,7 @@ def test_what_only_a_data_set_can_do_is_refused(option):
 
 def test_a_diverging_loss_is_an_error():
     with pytest.raises(snnc.RunError, match="became NaN or infinite in epoch 1"):
-        snnc.prune(Net(), [(torch.full((2, 64), torch.nan), torch.tensor([0, 1]))], connectivity=0.1, epochs=1)
+        snnc.prune(Net(), [(torch.full((2, 64), 3e38), torch.tensor([0, 1]))], connectivity=0.1, epochs=1)
 
 
 def test_a_network_is_not_pruned_over_a_dataloader():

@@ -76,7 +76,7 @@ def test_a_raster_depends_on_no_other_sample():
         ({"t": [0, np.nan, 2]}, r"sample 0: has an event with t = nan"),
         ({"t": [0, 1, 1 << 32]}, r"expected 0 \.\. 4294967295"),
         ({"x": [0, 1]}, "has 3 times and 2 of another column"),
-        ({"offsets": [0, 2, 4]}, r"offsets from \(.*0.*4.*\) for 3 events"),
+        ({"offsets": [0, 2, 4]}, "offsets from 0 to 4 for 3 events"),
         ({"offsets": [0, 4, 3]}, "offsets"),
         ({"offsets": [1, 2, 3]}, "offsets"),
         ({"t": [[0, 1, 2]]}, "has t of int64 and shape"),

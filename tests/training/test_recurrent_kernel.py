@@ -16,7 +16,8 @@ from snnc.training.settings import TrainConfig  # noqa: E402
 
 
 def network(delay=1, **settings):
-    config = TrainConfig(**{"recurrent": True, "hidden": (40,), "threshold": 0.3, "alpha": 0.8, "beta": 0.9, **settings})
+    current = {"alpha": 0.8} if settings.get("neuron", "").startswith("cuba") else {}
+    config = TrainConfig(**{"recurrent": True, "hidden": (40,), "threshold": 0.3, "beta": 0.9, **current, **settings})
     torch.manual_seed(0)
     net = untrained(config, "x", 24, 7, Encoding("rate", 30))
     again = [replace(c, delay_steps=delay) if c.src == c.dst else c for c in net.connections]

@@ -97,7 +97,7 @@ class Events:
             DataError: A value is not whole, or outside of the sensor.
         """
         _must_be_sensor(sensor)
-        _must_be_offsets(np.asarray(offsets), len(np.atleast_1d(t)))
+        _must_be_offsets(np.asarray(offsets), np.size(t))
         times = _whole("t", np.asarray(t), MOST_US, offsets)
         zeros = np.zeros(len(times), np.int64)
         columns = _whole("x", np.asarray(x), sensor[2] - 1, offsets)
