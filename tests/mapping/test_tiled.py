@@ -15,6 +15,7 @@ from snnc.errors import DoesNotFitError, UnsupportedError
 from snnc.importers import read
 from snnc.mapping.arrange import packet_hops
 from snnc.mapping.census import census
+from snnc.mapping.strategies import levels
 from snnc.mapping.task import Task, of_slices
 from snnc.mapping.tiled import busiest
 from snnc.network.tiling import one_tile, repeated
@@ -50,6 +51,14 @@ def test_a_tile_stands_for_all(net):
     assert made.packet_hops == pytest.approx(packet_hops(small(), whole, np.array(places)))
     for resource, amounts in whole.used.items():
         np.testing.assert_array_equal(amounts, np.tile(made.tile.census.used[resource], TILES))
+
+
+def test_a_strategy_that_was_not_tried_for_a_tile_is_told(net, monkeypatch):
+    monkeypatch.setattr(levels, "MOST_SYNAPSES", 10)
+    made = map_tiles_with(net, small())
+    assert made.tile.mapping.strategy != "levels"
+    assert "tried up to 10" in made.failed["levels"]
+    assert "--strategy levels" in made.failed["levels"]
 
 
 def test_a_budget_counts_every_tile(net):

@@ -94,12 +94,15 @@ def _map_tiles(
         "seconds_for_each_further_tile": made.seconds_for_each_further_tile,
     }  # fmt: skip
     if as_json:
-        print_json("map_tiles/1", network=net.name, profile=profile.name, seed=seed, strategy=made.tile.mapping.strategy, **told)
+        print_json("map_tiles/1", network=net.name, profile=profile.name, seed=seed, strategy=made.tile.mapping.strategy,
+                   failed=made.failed, **told)  # fmt: skip
         return
     rows = [(name.replace("_", " "), _rounded(value)) for name, value in told.items()]
     print_table(
         f"{net.name} on {profile.name}, one inference; a tile by {made.tile.mapping.strategy}", ("measure", "value"), rows
     )
+    for name, why in made.failed.items():
+        click.echo(f"{name}: {why}")
     click.echo("assumed: how chips are wired is not public, their meshes are taken to continue in each other")
     if out:
         click.echo(f"wrote {out}")

@@ -5,7 +5,7 @@ the rows of the mesh of chips or along its curve, whichever costs fewer packets 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import ceil, isqrt
 from time import perf_counter
 from typing import Any
@@ -41,6 +41,7 @@ class TiledMap:
     busiest_link: float  # packets over the busiest link between neighbouring chips, each going along its row first
     tile_seconds: float
     placing_seconds: float  # of all tiles
+    failed: Mapping[str, str] = field(default_factory=dict)  # strategy -> why it made none, or was not tried
 
     @property
     def tiles(self) -> int:

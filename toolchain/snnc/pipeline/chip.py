@@ -1,7 +1,7 @@
 """A network on a chip: the stages behind `snnc check`, `map` and `export`, and the functions of the same names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +112,16 @@ def map_tiles_with(net: Network, chip: Chip, *, strategy: str | None = None, see
         raise UnsupportedError("; ".join(problems), where=f"network {net.name!r} on {profile.name}")
     tile = one_tile(net)
     cores = len(split(tile, profile))
-    best = (lambda task: map_by_all(task)[0][0]) if strategy is None else (lambda task: map_by(task, strategy))
-    return map_tiles(net, profile, cores, best, seed)
+    failed: dict[str, str] = {}
+
+    def best(task: Task) -> Mapped:
+        if strategy is not None:
+            return map_by(task, strategy)
+        made, why = map_by_all(task)
+        failed.update(why)
+        return made[0]
+
+    return replace(map_tiles(net, profile, cores, best, seed), failed=failed)
 
 
 @public
