@@ -66,8 +66,9 @@ notebook: venv ## Run examples/chain.py as a notebook and write examples/chain.i
 demo: venv ## Train, prune, quantise, check, export and verify on handwritten digits
 	$(BIN)/snnc run examples/digits.toml -o out/digits --force
 
+# Threads of torch that wait for work give up their core: two processes of tests share two cores, and would starve each other.
 test: venv browser hdl ## Run the tests (peers are run for real)
-	$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile
 
 test-slow: venv peers hdl-tools ## Run the tests that take minutes
 	$(BIN)/python -m pytest -q -m slow
