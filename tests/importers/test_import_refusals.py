@@ -317,6 +317,20 @@ def test_numbers_that_are_none_are_said_to_be(name):
     assert "before the run" not in str(error.value)
 
 
+def test_a_readout_of_no_numbers_is_refused_and_not_called_a_difference_of_steps():
+    class Read(Layered):
+        def __init__(self):
+            super().__init__(nn.Linear(3, 5), snn.Leaky(**ZERO))
+            self.read = nn.Linear(5, 2)
+            self.read.bias.data[0] = float("nan")
+
+        def forward(self, x):
+            return self.read(super().forward(x))
+
+    with pytest.raises(UnsupportedError, match="'readout' has a bias that is NaN or infinite"):
+        read_module(Read(), FIRST, "net")
+
+
 def test_the_largest_of_pixels_is_no_pool_of_spikes():
     module = Layered(nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4, 5), snn.Leaky(**ZERO))
     shape = {"time_axis": "first", "input_shape": "1x4x4", "steps": 4}

@@ -1,14 +1,11 @@
-"""What a module returns: spikes or the membrane of a layer, or values to read out. Part of the import from snnTorch."""
+"""Find what a module returns: spikes or the membrane of a layer, or values to read out. Part of the import from snnTorch."""
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from snnc.training.from_snntorch.layers import Scale, Shape
 from snnc.training.from_snntorch.values import Node, Series, Trace, View
-from snnc.training.from_snntorch.wires import WEIGHTED, Drive, Wires, readout
+from snnc.training.from_snntorch.wires import WEIGHTED, Drive, Wires, is_alike, readout
 
 SPIKES, MEMBRANE, VALUES = "the spikes of", "the membrane of", "values"
 NO_STEPS = "what is no sum, mean or stack of all steps"
@@ -16,7 +13,7 @@ NO_STEPS = "what is no sum, mean or stack of all steps"
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What a module returns in every step; a sum or a mean over all steps means the same."""
+    """Tells what a module returns in every step; a sum or a mean over all steps means the same."""
 
     kind: str = ""  # SPIKES, MEMBRANE, VALUES, or "" for what is not followed
     source: str = ""  # the layer whose spikes or membrane it is
@@ -38,7 +35,7 @@ def answer(wired: Wires) -> Answer:
     drive = readout(wired, last, len(nodes) - 1)
     if not drive.known:
         return Answer(VALUES)
-    if not all(_alike(readout(wired, node, step), drive, step) for step, node in enumerate(nodes)):
+    if not all(is_alike(readout(wired, node, step), drive, step) for step, node in enumerate(nodes)):
         return Answer(other=NO_STEPS)
     source = _spikes(drive)
     return Answer(SPIKES, source) if source else Answer(VALUES, drive=drive, shape=last.shape)
@@ -105,12 +102,6 @@ def _before(node: Node) -> list[Node]:
 
 def _not_followed(name: str, place: str) -> str:
     return f"the result of {name or 'a function'!r}" + f" ({place})" * bool(place) + ", which is not followed"
-
-
-def _alike(drive: Drive, last: Drive, step: int) -> bool:
-    """Return whether a step does the same as the last one, as far as there was a step before."""
-    expected = Counter(t.signature for t in last.terms if t.delay <= step)
-    return expected == Counter(t.signature for t in drive.terms) and np.allclose(drive.constant, last.constant, 1e-4, 1e-6)
 
 
 def _spikes(drive: Drive) -> str | None:
