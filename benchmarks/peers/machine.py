@@ -99,7 +99,7 @@ def commit() -> str:
 
 
 def circumstances() -> dict[str, Any]:
-    """Of which code a row is, and how busy the machine was."""
+    """Return the commit that a row is of, and how busy the machine was."""
     return {"commit": commit(), "load": os.getloadavg()[0]}
 
 

@@ -1,4 +1,4 @@
-"""Where results go: what is there already, and what cannot be written to, is told before anything is computed."""
+"""A place for results that is taken, or cannot be written to, is told before anything is computed."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""What a torch module returns is what its network is read out by; where it is not, the import says so."""
+"""The network of a torch module is read out by what the module returns; where it is not, the import says so."""
 
 import numpy as np
 import pytest

@@ -63,21 +63,23 @@ def link_loads(profile: Profile, census: Census, places: Ints) -> tuple[NDArray[
     src, dst, packets = census.links
     column, row = tiles(profile, places)
     columns, rows = int(column.max()) + 1, int(row.max()) + 1
-    along_rows = _passing(row[src], column[src], column[dst], packets, (rows, columns))
-    return along_rows, _passing(column[dst], row[src], row[dst], packets, (columns, rows)).T
+    along_rows, along_columns = np.zeros((rows, columns)), np.zeros((columns, rows))
+    add_passing(along_rows, row[src], column[src], column[dst], packets)
+    add_passing(along_columns, column[dst], row[src], row[dst], packets)
+    return along_rows.cumsum(axis=1)[:, :-1], along_columns.cumsum(axis=1)[:, :-1].T
+
+
+def add_passing(change: NDArray[np.float64], lane: Ints, start: Ints, end: Ints, packets: NDArray[np.float64] | float) -> None:
+    """Add packets that go along a lane from tile ``start`` to ``end``. The cumulated sums of ``change``, (lanes, tiles), are
+    those that pass from each tile to the next, or back.
+    """
+    np.add.at(change, (lane, np.minimum(start, end)), packets)
+    np.subtract.at(change, (lane, np.maximum(start, end)), packets)
 
 
 def busiest_link(profile: Profile, census: Census, places: Ints) -> float:
     """Return the packets of one inference over the link between neighbouring tiles that has most, both ways together."""
     return float(max(loads.max(initial=0.0) for loads in link_loads(profile, census, places)))
-
-
-def _passing(lane: Ints, start: Ints, end: Ints, packets: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Return the packets that pass from each tile of a lane to the next or back; ``shape``: lanes, tiles of each."""
-    change = np.zeros(shape)
-    np.add.at(change, (lane, np.minimum(start, end)), packets)
-    np.subtract.at(change, (lane, np.maximum(start, end)), packets)
-    return change.cumsum(axis=1)[:, :-1]
 
 
 def arrange(profile: Profile, census: Census, chip: Ints | None = None) -> Ints:

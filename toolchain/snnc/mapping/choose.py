@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from time import perf_counter
 
 import numpy as np
@@ -29,12 +30,16 @@ class Mapped:
     census: Census  # of its cores, in their order
     places: NDArray[np.int64]  # (cores,) where each lies; its index
     packet_hops: float
-    busiest_link: float  # packets of one inference, both ways together
     seconds: float
 
     @property
     def cores(self) -> int:
         return len(self.mapping.cores)
+
+    @cached_property
+    def busiest_link(self) -> float:
+        """Packets of one inference, both ways together."""
+        return busiest_link(self.mapping.chip, self.census, self.places)
 
     @property
     def busiest_operations(self) -> float:
@@ -52,8 +57,7 @@ def map_by(task: Task, strategy: str) -> Mapped:
     cores = cores_of(core_of, measured, places)
     must_be_legal(task.net, cores, task.profile)
     mapping = CoreMap(task.profile, task.seed, cores, strategy)
-    costs = packet_hops(task.profile, measured, places), busiest_link(task.profile, measured, places)
-    return Mapped(mapping, measured, places, *costs, perf_counter() - start)
+    return Mapped(mapping, measured, places, packet_hops(task.profile, measured, places), perf_counter() - start)
 
 
 def _placed(task: Task, strategy: Strategy) -> Placed:

@@ -17,7 +17,6 @@ HEAD = 3 * LINE
 SCALE_HEIGHT = 12
 MAX_NAMES, LONGEST_NAME = 30, 40  # of the legend: lines, and letters of one
 MAX_TILES = 40_000  # of a picture; larger meshes are cut to the part that is used
-
 ROUNDING = 1e-9  # of the busiest link, below which a link has no packets
 
 Ints = NDArray[np.int64]

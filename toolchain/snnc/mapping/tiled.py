@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from snnc.chips.profile import Profile
 from snnc.errors import DoesNotFitError
-from snnc.mapping.arrange import chips_along, hops
+from snnc.mapping.arrange import add_passing, chips_along, hops
 from snnc.mapping.census import pairs
 from snnc.mapping.choose import Mapped
 from snnc.mapping.task import Task, of_slices
@@ -158,8 +158,6 @@ def busiest(profile: Profile, order: Ints, packets: Mapping[int, float]) -> floa
         sources = np.roll(order, -offset)
         (ya, xa), (yb, xb) = np.divmod(sources, wide), np.divmod(order, wide)
         for links, line, a, b in ((across, ya, xa, xb), (down, xb, ya, yb)):
-            for way, (first, last) in enumerate(((a, b), (b, a))):
-                goes = first < last
-                np.add.at(links[way], (line[goes], first[goes]), amount)
-                np.add.at(links[way], (line[goes], last[goes]), -amount)
+            for way, goes in enumerate((a < b, b < a)):
+                add_passing(links[way], line[goes], a[goes], b[goes], amount)
     return float(max(across.cumsum(axis=2).max(), down.cumsum(axis=2).max()))

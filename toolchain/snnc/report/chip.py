@@ -8,7 +8,7 @@ import numpy as np
 from snnc.budget.check import Budget, CoreBudget
 from snnc.budget.remedies import Remedy
 from snnc.chips.profile import Profile
-from snnc.mapping.arrange import busiest_link, packet_hops
+from snnc.mapping.arrange import packet_hops
 from snnc.mapping.census import census
 from snnc.mapping.choose import Mapped
 from snnc.mapping.mapping_file import read_mapping
@@ -84,8 +84,7 @@ def _measured(run: RunFolder, path: Path, net: Network, profile: Profile) -> Map
     task = Task.of(net, profile, rates, mapping.seed)
     measured = census(task, of_slices(task, tuple(core.slices for core in mapping.cores)))
     places = np.array([core.index for core in mapping.cores])
-    costs = packet_hops(profile, measured, places), busiest_link(profile, measured, places)
-    return Mapped(mapping, measured, places, *costs, 0.0)
+    return Mapped(mapping, measured, places, packet_hops(profile, measured, places), 0.0)
 
 
 def _links(mapped: Mapped) -> Table:

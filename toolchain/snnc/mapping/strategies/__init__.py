@@ -3,8 +3,8 @@
 Each offers ``cut(task) -> Assignment``, deterministic for the task's seed; no limit of a core is exceeded, but
 by a strategy that measures neurons in another order (see `snnc.mapping.repair`). It raises
 DoesNotFitError if it finds none, UnsupportedError if the chip cannot express the network, MissingDependencyError if it needs a
-package that is not installed. One that takes long has ``MOST_SYNAPSES``, up to which it is tried
-without being named.
+package that is not installed. One that takes long has ``MOST_SYNAPSES``, up to which it is tried without
+being named.
 """
 
 from typing import Protocol, cast, runtime_checkable

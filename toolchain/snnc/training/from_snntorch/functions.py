@@ -13,22 +13,9 @@ from torch import Tensor, nn
 from snnc.training.from_snntorch.moves import MOVES, moved
 from snnc.training.from_snntorch.values import Node, Series, Shape, Trace, Value, View, user_place
 
-SAME = {
-    "contiguous",
-    "clone",
-    "detach",
-    "detach_",
-    "to",
-    "float",
-    "double",
-    "half",
-    "bfloat16",
-    "cpu",
-    "cuda",
-    "requires_grad_",
-    "alias",
-}
-SAME |= {"type", "type_as", "dropout", "dropout1d", "dropout2d", "feature_dropout", "positive", "__pos__"}
+SAME = {"contiguous", "clone", "detach", "detach_", "to", "float", "double", "half", "bfloat16", "cpu", "cuda"}
+SAME |= {"requires_grad_", "alias", "type", "type_as", "positive", "__pos__", "dropout", "dropout1d", "dropout2d"}
+SAME |= {"feature_dropout"}
 SUMS = {"add": 1, "__add__": 1, "__radd__": 1, "add_": 1, "__iadd__": 1, "sub": -1, "__sub__": -1, "sub_": -1, "__isub__": -1}
 FACTORS = {"mul": 1, "__mul__": 1, "__rmul__": 1, "mul_": 1, "__imul__": 1}
 FACTORS |= {"div": -1, "__truediv__": -1, "div_": -1, "true_divide": -1, "__itruediv__": -1}

@@ -10,7 +10,6 @@ the last round is the ticket.
 """
 
 from snnc.training.pruning.masked import MaskedOptimizer
-from snnc.training.pruning.quota import highest
 
 ROUNDS = 5
 REWIND = 0.02  # of all steps: the weights go back to those after this part
@@ -40,8 +39,7 @@ class Lottery(MaskedOptimizer):
         for budget in self._budgets:
             share = (budget.target / budget.existing) ** (finished / ROUNDS)
             kept = budget.target if finished == ROUNDS else max(budget.target, round(budget.existing * share))
-            for p, mask in zip(budget.params, highest([self._score(p) for p in budget.params], kept), strict=True):
-                self.state[p]["mask"].mul_(mask)
+            self._keep_highest(budget, kept)
         for group in self.param_groups:
             for p in group["params"]:
                 p.copy_(self.state[p]["early"] * (self.state[p]["mask"] if group["prune"] else 1))

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from snnc.training.pruning.optimizer import FAINT, PruningOptimizer
-from snnc.training.pruning.quota import highest
+from snnc.training.pruning.quota import Budget, highest
 
 
 class MaskedOptimizer(PruningOptimizer):
@@ -22,6 +22,11 @@ class MaskedOptimizer(PruningOptimizer):
         score: Tensor = p.detach().abs() / state["scale"] + state["mask"]
         return score
 
+    def _keep_highest(self, budget: Budget, kept: int) -> None:
+        """Take from the masks of a budget all but the ``kept`` weights with the highest scores."""
+        for p, mask in zip(budget.params, highest([self._score(p) for p in budget.params], kept), strict=True):
+            self.state[p]["mask"].mul_(mask)
+
     def _rewire(self, p: Parameter, group: dict[str, Any]) -> None:
         mask = self.state[p]["mask"]
         p.sub_(self._adam(p, group, mask)).mul_(mask)
@@ -36,7 +41,6 @@ class GradualOptimizer(MaskedOptimizer):
 
     def _steer(self, done: float) -> None:
         for budget in self._budgets:
-            masks = highest([self._score(p) for p in budget.params], budget.scheduled(done))
-            for p, mask in zip(budget.params, masks, strict=True):
-                self.state[p]["mask"].mul_(mask)
+            self._keep_highest(budget, budget.scheduled(done))
+            for p in budget.params:
                 p.mul_(self.state[p]["mask"])

@@ -152,13 +152,8 @@ def _rows(path: Path, goal: GridConfig, shared: Mapping[str, Any], variants: Map
         for connectivity in asked:
             for seed in goal.seeds:
                 settings = {**table, "connectivity": connectivity, "seed": seed}
-                yield Row(
-                    variant,
-                    seed,
-                    from_table(
-                        PruneConfig, settings, f"{path} {variant}{f' at {connectivity}' if connectivity is not None else ''}"
-                    ),
-                )
+                where = f"{path} {variant}" if connectivity is None else f"{path} {variant} at {connectivity}"
+                yield Row(variant, seed, from_table(PruneConfig, settings, where))
 
 
 def must_be_possible(grid: Grid, folder: Path | None) -> None:
