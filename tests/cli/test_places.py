@@ -144,6 +144,19 @@ def test_what_the_users_file_raises_is_one_sentence(words, code, says, tmp_path)
     [
         ("quantise {} --hw loihi1 --finetune-lr 1e-4 -o x", "--finetune-lr: says nothing, as nothing is fine-tuned; add"),
         ("quantise {} --hw loihi1 --finetune-loss rate -o x", "--finetune-loss: says nothing, as nothing is fine-tuned; add"),
+        ("quantise {} --hw loihi1 --data fsdd --seed 3 -o x", "--seed, --data: says nothing, as nothing is fine-tuned; add"),
+        (
+            "simulate {} --inputs r.npz --data mnist",
+            "--data: says nothing, as samples come from --inputs; leave it or --inputs out",
+        ),
+        ("simulate {} --inputs r.npz --split train", "--split: says nothing, as samples come from --inputs"),
+        (
+            "verify program --against {} --inputs r.npz --split-seed 1",
+            "--split-seed: says nothing, as samples come from --inputs",
+        ),
+        ("verify program --against {} --random 0.3 --data digits", "--data: says nothing, as samples come from --random"),
+        ("verify program --against {} --seed 3", "seed: says how random input is made, and there is none; leave it out"),
+        ("report . --md --force", "--force: says nothing, as Markdown is printed; add -o report.md"),
         ("train --alpha 0.3 -o x", "alpha = 0.3 says nothing, as no current of leaky remains after a step; leave it out"),
         ("verify program --against {} --weights w.pt", "--weights: are of a module; add --against FILE.py:NAME"),
     ],

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import click
+from click.core import ParameterSource
 
 from snnc.base.config import Config, kind
 from snnc.base.files import must_be_free
@@ -27,6 +28,7 @@ __all__ = [
     "force_option",
     "json_option",
     "must_be_free_and_differ",
+    "must_not_be_given",
     "out_option",
     "output_width",
     "print_json",
@@ -91,6 +93,14 @@ def must_be_free_and_differ(paths: Mapping[str, Path | None], force: bool) -> No
             raise UsageError(f"{option} and {other} name the same file", where=str(path), fix="give them two names")
     for option, path in given.items():
         must_be_free(path, force, option=option)
+
+
+def must_not_be_given(*parameters: str, reason: str, fix: str) -> None:
+    """Raise UsageError if one of these options of the verb that runs stands on the command line, where it would say nothing."""
+    ctx = click.get_current_context()
+    by_user = {name for name in parameters if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    if options := [max(p.opts, key=len) for p in ctx.command.params if p.name in by_user]:
+        raise UsageError(f"says nothing, as {reason}", where=", ".join(options), fix=fix)
 
 
 def print_json(schema: str, **body: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 import snnc.data as data
-from snnc.cli._common import PATH, Decorator
+from snnc.cli._common import PATH, Decorator, must_not_be_given
 from snnc.errors import UsageError
 
 SPLIT_SEED = "snnc.split_seed"
@@ -52,10 +52,15 @@ def download_option(command: Any) -> Any:
     return click.option("--download", is_flag=True, help="Fetch missing files of mnist into --data-dir first.")(command)
 
 
-def only_one_input(rate: float | None, recorded: Path | None) -> None:
-    """Raise UsageError if both noise and recorded rasters are given."""
+def must_be_from_one_place(recorded: Path | None, rate: float | None = None) -> None:
+    """Raise UsageError if the samples of a verb would come from two places: a data set, recorded rasters, and noise."""
     if rate is not None and recorded is not None:
         raise UsageError("noise and recorded rasters are two inputs", where="--random, --inputs", fix="leave one of them out")
+    if rate is not None or recorded is not None:
+        other = "--random" if recorded is None else "--inputs"
+        must_not_be_given(
+            "data_name", "split", "split_seed", "data_dir", reason=f"samples come from {other}", fix=f"leave it or {other} out"
+        )
 
 
 def number_or_all(ctx: click.Context, option: click.Parameter, value: str) -> int | None:

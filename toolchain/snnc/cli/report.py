@@ -27,6 +27,8 @@ def command(folder: Path, out: Path | None, as_markdown: bool, chip: str | None,
         raise UsageError("the page needs a name", where="snnc report", fix="add -o report.html, or --md to print Markdown")
     if out is None and as_json:
         raise UsageError("Markdown and JSON cannot both be printed", where="snnc report --md --json", fix="add -o report.md")
+    if out is None and force:
+        raise UsageError("says nothing, as Markdown is printed", where="--force", fix="add -o report.md, or leave it out")
     page = write_report(folder, out, markdown=as_markdown, chip=chip, force=force)
     if out is None:
         click.echo(page.text, nl=False)

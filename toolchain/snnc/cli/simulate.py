@@ -14,7 +14,7 @@ import snnc.data as data
 from snnc import store
 from snnc.base.files import must_be_free, write_bytes
 from snnc.cli._common import PATH, force_option, json_option, print_json, print_table, progress, quiet_option, say
-from snnc.cli._data import data_options, number_or_all
+from snnc.cli._data import data_options, must_be_from_one_place, number_or_all
 from snnc.cli._engine import engine_option
 from snnc.cli._spread import Spread, spread_options
 from snnc.data.labels import in_words, value_in_words
@@ -53,6 +53,7 @@ def command(
     a cluster; the result does not depend on the split. --inputs takes one integer array (samples, steps, n) per input
     population.
     """
+    must_be_from_one_place(recorded)
     _must_go_together(spread, against, recorded)
     if out:
         must_be_free(out, force)

@@ -10,7 +10,7 @@ import snnc.data as data
 from snnc import store
 from snnc.cli._common import PATH, json_option, progress, quiet_option, say
 from snnc.cli._coverage import print_coverage, print_mutants
-from snnc.cli._data import data_options, number_or_all, only_one_input
+from snnc.cli._data import data_options, must_be_from_one_place, number_or_all
 from snnc.cli._engine import engine_option
 from snnc.cli._spread import Spread, spread_options
 from snnc.cli._verdict import print_verdict, print_verdict_json
@@ -105,7 +105,7 @@ def command(
         raise UsageError("is of a netlist", where="--device", fix="add --level netlist, or leave it out")
     against = str(model) if str(model) in PEERS or is_module(str(model)) else store.load(model)
     candidate = store.load(artifact) if isinstance(against, str) else artifact
-    only_one_input(rate, recorded)
+    must_be_from_one_place(recorded, rate)
     dataset = data.load(data_name, split, data_dir) if rate is None and recorded is None else None
     net = next(one for one in (against, candidate) if isinstance(one, Network))
     rasters = read_rasters(recorded, net) if recorded else None

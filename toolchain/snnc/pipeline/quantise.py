@@ -65,6 +65,7 @@ def quantise(
         NetworkError: The network is fixed already, or a parameter is out of the chip's range or rounds to zero.
         ProfileError: There is no such chip, or its profile is damaged.
         ConfigError: A setting is unknown or impossible.
+        UsageError: Something is said of fine-tuning without ``finetune_epochs``.
         DataError: The data does not suit the network, or a sample is beyond the budget of an input.
         MissingDependencyError: Fine-tuning needs torch, which is not installed.
 
@@ -74,9 +75,12 @@ def quantise(
         >>> fixed.numeric.kind, fixed.numeric.profile
         ('fixed', 'loihi1')
     """
-    for option, given in (("--finetune-lr", finetune_lr != _DEFAULT.lr), ("--finetune-loss", finetune_loss is not None)):
-        if given and not finetune_epochs:
-            raise UsageError("says nothing, as nothing is fine-tuned", where=option, fix="add --finetune-epochs")
+    only_tuned = {
+        "--finetune-lr": finetune_lr != _DEFAULT.lr, "--finetune-loss": finetune_loss is not None,
+        "--seed": seed != _DEFAULT.seed, "--threads": threads != _DEFAULT.threads, "--data": data != "digits",
+    }  # fmt: skip
+    if not finetune_epochs and (said := [option for option, given in only_tuned.items() if given]):
+        raise UsageError("says nothing, as nothing is fine-tuned", where=", ".join(said), fix="add --finetune-epochs")
     fixed = rounded(net, profile_of(chip), config_of(QuantiseConfig, config, settings))
     for note in _short_decays(net, fixed):
         say(note)

@@ -48,6 +48,8 @@ def samples_of(
         raise UsageError(f"{len(chosen)} of {', '.join(given)} are given", where="verify", fix="give exactly one of them")
     if samples is not None and samples < 1:
         raise UsageError(f"{samples} samples cannot be compared", where="samples", fix="ask for at least one, or for all")
+    if noise is None and (said := [name for name, value in {"steps": steps, "seed": seed}.items() if value]):
+        raise UsageError("says how random input is made, and there is none", where=", ".join(said), fix="leave it out")
     of: dict[str, Any] = {"data_name": "", "split": split, "rate": noise, "steps": steps, "seed": seed}
     if noise is not None:
         if not 0 < noise <= 1:
