@@ -76,6 +76,15 @@ class Remembering(Raster):
         return super().forward(raster) + self.seen
 
 
+class Answer(Raster):
+    def __init__(self):
+        super().__init__()
+        self.answer = nn.Linear(10, 10)
+
+    def forward(self, raster):
+        return self.answer(super().forward(raster))
+
+
 class Frozen(Raster):
     def __init__(self):
         super().__init__()
@@ -186,6 +195,13 @@ def test_a_module_trains_as_a_network(file, imported, tmp_path, capsys):
     assert snnc("train", "--model", f"{file}:Raster", *words, *given, "-q", "-o", tmp_path / "given.snnc") == 0
     assert set(store.load(tmp_path / "given.snnc").connections[0].op.synapses.values) == {float(np.float32(0.02))}
     assert len(store.load(tmp_path / "given.snnc").done[0].settings["weights_sha256"]) == 64
+
+
+def test_what_an_import_would_say_is_said_before_training(file, tmp_path, capsys):
+    words = ("--encoding", "rate", "-T", 5, "--time-axis", "second", "--epochs", 1, "--batch-size", 500, "--loss", "membrane")
+    assert snnc("train", "--model", f"{file}:Answer", *words, "-o", tmp_path / "n.snnc") == 0
+    shown = capsys.readouterr().err
+    assert shown.index("note: readout: what is returned, as voltages; the class is the largest sum") < shown.index("epoch 1")
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from snnc.network.connectivity import parameter_connectivity, synapse_connectivi
 from snnc.network.model import Network
 from snnc.passes.quantise import QuantiseConfig, quantise
 from snnc.pipeline.chip import fitting, must_have_cores
+from snnc.pipeline.quantise import short_decays
 from snnc.pipeline.recording import RECORDING, Recorder
 from snnc.simulation.run import Run
 from snnc.training.loop import source
@@ -125,11 +126,11 @@ def run_chain(
     _must_express(chain, profile, target)
     open_folder(chain, out, resume, force)
     stages = _Stages(out, resume, say)
-    trained = stages.network("trained", lambda: _train(chain, training, test, out / "trained.snnc", resume))
+    trained = stages.network("trained", lambda: _train(chain, training, test, out / "trained.snnc", resume, say))
     pruned = trained
     if chain.prune:
         pruned = stages.network("pruned", lambda: _prune(chain, trained, training, test, out / "pruned.snnc", resume))
-    fixed = stages.network("fixed", lambda: _quantise(chain, pruned, profile, training))
+    fixed = stages.network("fixed", lambda: _quantise(chain, pruned, profile, training, say))
     say("check")
     budget = check(fixed, profile)
     must_fit(fixed, profile, budget, str(out / "fixed.snnc"))
@@ -199,12 +200,12 @@ class _Stages:
         return net
 
 
-def _train(chain: Chain, training: Dataset, test: Dataset, out: Path, resume: bool) -> Network:
+def _train(chain: Chain, training: Dataset, test: Dataset, out: Path, resume: bool, say: Callable[[str], None]) -> Network:
     from snnc.training.loop.record import Record
     from snnc.training.train import train
 
     record = Record.beside(out)
-    net = train(training, test, chain.train, record, _checkpoint(record.checkpoint, resume))
+    net = train(training, test, chain.train, record, _checkpoint(record.checkpoint, resume), say)
     return replace(net, name=chain.goal.name)
 
 
@@ -221,8 +222,10 @@ def _checkpoint(path: Path | None, resume: bool) -> Path | None:
     return path if resume and path and path.exists() else None
 
 
-def _quantise(chain: Chain, net: Network, profile: Profile, training: Dataset) -> Network:
+def _quantise(chain: Chain, net: Network, profile: Profile, training: Dataset, say: Callable[[str], None]) -> Network:
     fixed = quantise(net, profile, chain.quantise)
+    for note in short_decays(net, fixed):
+        say(note)
     if chain.finetune is None:
         return fixed
     from snnc.training.loop.record import Record

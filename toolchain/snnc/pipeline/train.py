@@ -95,7 +95,7 @@ def train(
     with _interruptible(record, say), joined(chosen):
         images, held_out = _splits(data, test, folder)
         _say_what_is_left_out(images, chosen.input_encoding, say)
-        return trained(images, held_out, chosen, record, path_of(resume))
+        return trained(images, held_out, chosen, record, path_of(resume), say)
 
 
 @overload

@@ -26,10 +26,13 @@ from snnc.training.models.untrained import untrained
 from snnc.training.settings import TrainConfig
 from snnc.training.user_module import make, network_of
 
+Say = Callable[[str], None]
+
 
 def train(
-    data: Dataset, test: Dataset | None, config: TrainConfig, record: Record | None = None, resume: Path | None = None
-) -> Network:
+    data: Dataset, test: Dataset | None, config: TrainConfig, record: Record | None = None, resume: Path | None = None,
+    say: Say = lambda line: None,
+) -> Network:  # fmt: skip
     """Return a trained float network.
 
     Equal data, configuration and threads give an equal network. Raises RunError if the loss diverges, FileError if the
@@ -39,7 +42,7 @@ def train(
     encoding = config.input_encoding
     with threads(config.threads):
         torch.manual_seed(config.seed)
-        model, to_network = (_own if config.is_own else _layers)(data, encoding, config)
+        model, to_network = _own(data, encoding, config, say) if config.is_own else _layers(data, encoding, config)
         metrics = fit(model, data, encoding, config, test=test, record=record, resume=resume)
     return to_network(Stage("train", provenance(config, data, metrics)))
 
@@ -63,17 +66,19 @@ def _module(factory: Factory, data: Dataset, config: TrainConfig) -> Described:
     """Return the network of a torch module, which is compared with it, as `snnc import` does."""
     weights, encoding = Path(config.weights) if config.weights else None, config.input_encoding
     module = make(factory, config.seed, weights)
-    net = network_of(module, encoding, data.input_shape(encoding), config.time_axis, config.dt_s, factory.name).network
+    made = network_of(module, encoding, data.input_shape(encoding), config.time_axis, config.dt_s, factory.name)
     origin: dict[str, Any] = {"from": "snntorch", "factory": factory.name, "time_axis": config.time_axis}
     origin |= {"file": factory.path.name, "sha256": sha256_of(factory.path)}
     if weights:
         origin |= {"weights": weights.name, "weights_sha256": sha256_of(weights)}
-    return Described(net.after(Stage("import", origin)))
+    return Described(made.network.after(Stage("import", origin)), notes=made.notes)
 
 
-def _own(data: Dataset, encoding: Encoding, config: TrainConfig) -> tuple[nn.Module, Callable[[Stage], Network]]:
+def _own(data: Dataset, encoding: Encoding, config: TrainConfig, say: Say) -> tuple[nn.Module, Callable[[Stage], Network]]:
     """Return the module of neurons that train by their own step, and the function that returns its network."""
     start = _described(data, config)
+    for note in start.notes:
+        say(f"note: {note}")
     net = start.network
     must_suit(net, data)
     losses.must_suit(config.loss, net.output, data.task)

@@ -27,11 +27,14 @@ from snnc.training.settings import MAX_WEIGHTS
 
 @dataclass(frozen=True, eq=False)
 class Described:
-    """A network to train, the connections whose currents are normalised meanwhile, and what its provenance says of it."""
+    """A network to train, the connections whose currents are normalised meanwhile, what its provenance says of it, and what the
+    user should know.
+    """
 
     network: Network
     normed: tuple[str, ...] = ()
     stated: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def from_layers(
