@@ -142,3 +142,16 @@ def test_the_neurons_that_are_returned_may_feed_others():
 
     (note,) = read_module(Inhibited(), ImportConfig(time_axis="first"), "net").notes
     assert note == "the module returns the spikes of 'last'; the network's class is the neuron of 'inhibitory' with most spikes"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda hidden, spikes, v: spikes.sum(0).flip(-1) * (FACTORS if len(spikes) > 20 else 2),
+        lambda hidden, spikes, v: -spikes.sum(0) if len(spikes) < 20 else -spikes[20:].sum(0),
+        lambda hidden, spikes, v: spikes.flip(-1) if len(spikes) < 20 else spikes,
+    ],
+)
+def test_a_readout_that_is_another_after_the_trial_run_is_refused(answer):
+    with pytest.raises(UnsupportedError, match=r"returns (in step 0 )?another value"):
+        imported(answer)

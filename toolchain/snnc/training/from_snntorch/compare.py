@@ -22,7 +22,7 @@ from snnc.simulation.run import Run
 from snnc.training.from_snntorch.build import Built
 from snnc.training.from_snntorch.float64 import Kept
 from snnc.training.from_snntorch.trace import reset
-from snnc.training.from_snntorch.values import BATCH, Trace, first_of, run
+from snnc.training.from_snntorch.values import BATCH, Node, Trace, first_of, run
 
 Floats = NDArray[np.float64]
 RATES = (0.3, 0.05, 0.0, 1.0, 0.8)  # of the samples of the batch
@@ -65,6 +65,7 @@ class Observed:
     spikes: dict[str, NDArray[np.bool_]]
     membranes: dict[str, Floats]
     answer: Floats | None  # (samples, steps, n), where it returns a value of every step
+    sums: Floats | None  # (samples, n), where it returns one of all steps
     steps: int
 
 
@@ -213,9 +214,13 @@ class _Comparison:
 
     def _answer(self, seen: Observed, got: Run, whole: slice) -> str | None:
         """Compare what the module returns without neurons behind it with the voltages of the readout."""
-        if self.built.readout is None or seen.answer is None:
+        if self.built.readout is None:
             return None
         mine = got.states[self.built.readout]["v"][:, whole]
+        if seen.sums is not None and not self.ties:
+            return _sums_apart(mine.sum(axis=1), seen.sums)
+        if seen.answer is None:
+            return None
         if seen.answer.shape != mine.shape:
             return f"what it returns has shape {seen.answer.shape}, in the network {mine.shape}"
         apart = ~(np.abs(mine - seen.answer) <= CLOSE * max(1.0, float(np.abs(mine).max(initial=0))))
@@ -243,6 +248,18 @@ class _Comparison:
             )
 
 
+def _sums_apart(mine: Floats, theirs: Floats) -> str | None:
+    """Return the first difference between sums over steps and what a module returns: they may differ by one factor above 0."""
+    if mine.shape != theirs.shape:
+        return f"what it returns has shape {theirs.shape}, in the network {mine.shape}"
+    factor = float((mine * theirs).sum()) / max(float((mine**2).sum()), np.finfo(float).tiny)
+    apart = ~(np.abs(factor * mine - theirs) <= CLOSE * max(1.0, float(np.abs(theirs).max(initial=0))))
+    if not apart.any() and (factor > 0 or not theirs.any()):
+        return None
+    neuron = int(np.argwhere(apart)[0, 1]) if apart.any() else 0
+    return f"returns another value {neuron} than the network's sum over all steps; {_UNSEEN}"
+
+
 _UNCHANGING = "what a network computes with is the same in every step: leave it as it is"
 _UNSEEN = "let forward do nothing to neurons but call them, alike in every step"
 
@@ -263,7 +280,7 @@ def observed(peer: Peer, raster: NDArray[Any]) -> Observed:
         raise UnsupportedError(f"on a raster of {raster.shape[1]} steps the module steps {listed or 'nothing'}; step all in each")
     fired, voltages = ({n: torch.stack(steps, 1).numpy() for n, steps in kind.items()} for kind in (spikes, membranes))
     count = next(iter(counts.values()))
-    return Observed(fired, voltages, _answer_of(peer, out, len(raster), count), count)
+    return Observed(fired, voltages, _answer_of(peer, out, len(raster), count), _sums_of(peer, out, len(raster)), count)
 
 
 @contextmanager
@@ -300,3 +317,13 @@ def _answer_of(peer: Peer, out: Any, samples: int, steps: int) -> Floats | None:
     moved = first.movedim(axis, 1) if axis == 0 else first
     answer: Floats = moved.detach().double().numpy()
     return answer.reshape(*answer.shape[:2], -1) if answer.shape[:2] == (samples, steps) else None
+
+
+def _sums_of(peer: Peer, out: Any, samples: int) -> Floats | None:
+    """Return the one value of all steps that the module returns, (samples, n), if it has this form."""
+    first = first_of(out)
+    is_one = isinstance(peer.trace.outputs[-1], Node) and (peer.axis is not None or peer.inner)
+    if not is_one or not isinstance(first, Tensor) or first.dim() < 2 or len(first) != samples:
+        return None
+    sums: Floats = first.detach().double().numpy()
+    return sums.reshape(samples, -1)
