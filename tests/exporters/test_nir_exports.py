@@ -1,5 +1,8 @@
-"""NIR files that snnTorch and sinabs write themselves: imported as docs/import.md says, they fire the tool's own spikes."""
+"""NIR files that snnTorch, sinabs and Norse write: imported as docs/import.md says, they fire the tool's own spikes."""
 
+import shutil
+
+import h5py
 import numpy as np
 import pytest
 from cases import peers
@@ -10,9 +13,10 @@ from snnc.simulation.reference import simulate
 AS_DOCUMENTED = {
     "snntorch": ImportConfig(dt_s=1e-4, discretise="euler"),
     "sinabs": ImportConfig(dt_s=1.0, discretise="exp"),
+    "norse": ImportConfig(dt_s=1e-6, discretise="euler"),  # Norse 1.1.0 writes dt * tau
 }
 pytestmark = pytest.mark.slow  # the tools take long to start
-FILES = ("snntorch_chain", "snntorch_planes", "snntorch_recurrence", "sinabs_chain", "sinabs_planes")
+FILES = ("snntorch_chain", "snntorch_planes", "snntorch_recurrence", "sinabs_chain", "sinabs_planes", "norse_chain")
 
 
 @pytest.fixture(scope="module")
@@ -25,16 +29,40 @@ def folder(tmp_path_factory):
 @peers.needs("nir")
 @pytest.mark.parametrize("name", FILES)
 def test_the_network_fires_what_the_tool_fired(name, folder):
-    imported = read(str(folder / f"{name}.nir"), AS_DOCUMENTED[name.split("_")[0]])
+    path = folder / f"{name}.nir"
+    imported = read(str(path), AS_DOCUMENTED[name.split("_")[0]])
+    assert "looks as if" in " ".join(imported.notes)
+    for node, ours, theirs in layers(path, imported):
+        assert 0.05 < theirs.mean() < 0.5, node
+        assert np.array_equal(ours, theirs), node
+
+
+def layers(path, imported):
+    """(node, spikes here, spikes in the tool) of each layer of neurons."""
     became = {p.place.split(".")[0]: p.became.split()[1] for p in imported.parts if p.became.startswith("population")}
-    with np.load(folder / f"{name}.npz") as file:
+    with np.load(path.with_suffix(".npz")) as file:
         theirs = dict(file)
     raster = theirs.pop("inputs")
     run = simulate(imported.network, {"input": raster.reshape(*raster.shape[:2], -1)})
     assert len(theirs) >= 2
-    for node, spikes in theirs.items():
-        assert 0.05 < spikes.mean() < 0.5, node
-        assert np.array_equal(run.spikes[became[node]], spikes), node
+    return [(node, run.spikes[became[node]], spikes) for node, spikes in theirs.items()]
+
+
+@peers.needs("nir")
+def test_norse_leaves_a_factor_out_of_its_currents_as_the_note_says(folder, tmp_path):
+    """As written, the spikes are others; with the w_in that the note names, they are Norse's."""
+    path = tmp_path / "norse_currents.nir"
+    for suffix in (".nir", ".npz"):
+        shutil.copy(folder / f"norse_currents{suffix}", path.with_suffix(suffix))
+    imported = read(str(path), AS_DOCUMENTED["norse"])
+    assert sum("has w_in = 1: NIR adds dt / tau_syn" in note for note in imported.notes) == 2
+    assert not any(np.array_equal(ours, theirs) for _, ours, theirs in layers(path, imported))
+    with h5py.File(path, "r+") as file:
+        for node in ("1", "3"):
+            file[f"node/nodes/{node}/w_in"][...] = file[f"node/nodes/{node}/tau_syn"][...] / 1e-6
+    for node, ours, theirs in layers(path, read(str(path), AS_DOCUMENTED["norse"])):
+        assert 0.05 < theirs.mean() < 0.5, node
+        assert np.array_equal(ours, theirs), node
 
 
 @peers.needs("nir")

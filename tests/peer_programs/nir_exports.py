@@ -84,10 +84,30 @@ def sinabs_planes():
                          nn.Linear(36, 40, bias=False), second)  # fmt: skip
 
 
+def norse_chain():
+    import norse.torch as norse
+
+    def box(n):
+        tau, leak, threshold = spread(50, 300, n), torch.zeros(n), spread(0.2, 0.4, n)
+        return norse.LIFBoxCell(norse.LIFBoxParameters(tau_mem_inv=tau, v_leak=leak, v_th=threshold))
+
+    return norse.SequentialState(nn.Linear(30, 100), box(100), nn.Linear(100, 60, bias=False), box(60))
+
+
+def norse_currents():
+    import norse.torch as norse
+
+    def cell(n):
+        inverse = {"tau_syn_inv": spread(100, 500, n), "tau_mem_inv": spread(50, 300, n)}
+        return norse.LIFCell(norse.LIFParameters(**inverse, v_leak=torch.zeros(n), v_th=spread(0.5, 1.0, n)))
+
+    return norse.SequentialState(nn.Linear(30, 100, bias=False), cell(100), nn.Linear(100, 60, bias=False), cell(60))
+
+
 CASES = {
     "snntorch_chain": (snntorch_chain, (30,)), "snntorch_planes": (snntorch_planes, (2, 9, 8)),
     "snntorch_recurrence": (snntorch_recurrence, (30,)), "sinabs_chain": (sinabs_chain, (30,)),
-    "sinabs_planes": (sinabs_planes, (2, 9, 8)),
+    "sinabs_planes": (sinabs_planes, (2, 9, 8)), "norse_chain": (norse_chain, (30,)), "norse_currents": (norse_currents, (30,)),
 }  # fmt: skip
 
 
@@ -96,6 +116,10 @@ def exported(name, module, shape):
         from snntorch.export_nir import export_to_nir
 
         return export_to_nir(module, torch.zeros(1, *shape), ignore_dims=[0])
+    if name.startswith("norse"):
+        from norse.torch import to_nir
+
+        return to_nir(module, torch.zeros(*shape))
     from sinabs.nir import to_nir
 
     graph = to_nir(module, torch.zeros(1, *shape))
@@ -104,22 +128,24 @@ def exported(name, module, shape):
 
 
 def fired(name, module, inputs):
-    """Spikes of each layer of neurons, from a fresh state; sinabs takes all steps at once."""
+    """Spikes of each layer of neurons, from a fresh state; sinabs takes all steps at once, Norse is handed its states."""
     seen = {}
     for number, layer in enumerate(module):
         if isinstance(layer, snn.SpikingNeuron):
             layer.reset_mem()
         elif hasattr(layer, "reset_states"):
             layer.reset_states()
-        else:
+        elif type(layer).__module__.split(".")[0] != "norse":
             continue
 
         def heard(_, __, out, key=str(number)):
             seen.setdefault(key, []).append((out[0] if isinstance(out, tuple) else out).flatten(1))
 
         layer.register_forward_hook(heard)
+    state = ()
     for chunk in [inputs] if name.startswith("sinabs") else inputs[:, None]:
-        module(chunk)
+        answer = module(chunk, *state)
+        state = answer[1:] if name.startswith("norse") else ()
     return {key: torch.cat(rows).numpy() for key, rows in seen.items()}
 
 

@@ -17,6 +17,7 @@ from snnc.training.from_snntorch.convert import Converted, TimeAxis, convert
 
 SHOWN = 5  # problems of one kind that a message lists
 LATER = ".graded_spikes_factor"  # which snnTorch up to 0.6 neither has nor saves; it is 1 there
+WRAPPERS = ("_orig_mod.", "module.")  # what torch.compile and DataParallel put into the names of what they wrap
 STATES = ("mem", "syn", "spk")
 DAMAGE = (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile)
 SAVE = "save model.state_dict() with safetensors or torch.save"
@@ -32,6 +33,10 @@ def make(factory: Factory, seed: int, weights: Path | None = None) -> nn.Module:
     model = made(factory)
     if not isinstance(model, nn.Module):
         raise ConfigError(f"makes {type(model).__name__}, no torch module", where=f"{factory.path}:{factory.name}")
+    if not all(isinstance(parameter, Tensor) for parameter in model.parameters()):  # as in Rockpool
+        what = f"makes {type(model).__name__}, whose parameters() holds no tensors, as that of torch's modules does"
+        fix = "return a plain torch module; for networks of Rockpool, train here with snnc train --neuron xylo"
+        raise ConfigError(what, where=f"{factory.path}:{factory.name}", fix=fix)
     if weights:
         load_weights(model, weights)
     return model
@@ -118,9 +123,15 @@ def _saved_by_torch(path: Path) -> dict[str, Tensor]:
     ) as error:
         what = "holds more than tensors, or is damaged: torch reads no weights from it"
         raise FileError(what, where=str(path), fix=SAVE) from error
-    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
-        raise FileError("holds no state dict, a tensor by each name", where=str(path), fix=SAVE)
-    return dict(state)
+    if _is_state_dict(state):
+        return dict(state)
+    inside = [key for key, value in state.items() if value and _is_state_dict(value)] if isinstance(state, dict) else []
+    fix = f"save what it has under {inside[0]!r} alone, with torch.save" if inside else SAVE
+    raise FileError("holds no state dict, a tensor by each name", where=str(path), fix=fix)
+
+
+def _is_state_dict(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in value.items())
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
@@ -132,8 +143,18 @@ def load_weights(model: nn.Module, path: Path) -> None:
     shapes = {key: (tuple(given[key].shape), tuple(wanted[key].shape)) for key in wanted if key in given}
     problems += _listed("has", [f"{key} of {one}, expected {other}" for key, (one, other) in shapes.items() if one != other])
     if problems:
-        raise NetworkError("; ".join(problems), where=str(path), fix=f"pass weights of this {type(model).__name__}")
+        fix = _unwrapped(list(given), list(wanted)) or f"pass weights of this {type(model).__name__}"
+        raise NetworkError("; ".join(problems), where=str(path), fix=fix)
     model.load_state_dict(given, strict=False)
+
+
+def _unwrapped(given: list[str], wanted: list[str]) -> str:
+    """Return what to do with names that fit without what wraps the module or a layer of it; empty if none do."""
+    around = next((key.removesuffix(wanted[0]) for key in given if key.endswith(f".{wanted[0]}")), "") if wanted else ""
+    for wrapper in filter(None, (around, *WRAPPERS)):
+        if set(wanted) <= {key.replace(wrapper, "") for key in given}:
+            return f"save it without {wrapper!r}: {{k.replace({wrapper!r}, ''): v for k, v in model.state_dict().items()}}"
+    return ""
 
 
 def _is_state(model: nn.Module, key: str) -> bool:

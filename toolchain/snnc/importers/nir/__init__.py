@@ -8,7 +8,7 @@ import numpy as np
 from snnc.base import hdf5
 from snnc.errors import ConfigError, FileError, NetworkError, UsageError, refuse
 from snnc.importers._settings import ImportConfig, Imported, Part
-from snnc.importers.nir import spyx
+from snnc.importers.nir import spyx, unsaid
 from snnc.importers.nir.build import Built, Rule, build
 from snnc.importers.nir.exact import header, restored
 from snnc.importers.nir.graph import NEURONS, Graph, graph
@@ -45,7 +45,7 @@ def read(source: str, config: ImportConfig) -> Imported:
     if of_spyx:
         spyx.late(built)
     net = restored(ours, parsed, built, str(path)) if ours else _network(path, built, clock)
-    notes = [*built.notes, *_notes(built, net), *([LOOKS_LIKE_SPYX] if not of_spyx and spyx.looks_like(parsed) else [])]
+    notes = [*built.notes, *_notes(built, net), *([] if of_spyx or ours else _left_out(parsed, clock))]
     return Imported(net, tuple(_parts(parsed, built)), tuple(notes), _settings(built, clock))
 
 
@@ -71,7 +71,7 @@ def _must_leak(graph: Graph) -> None:
     for node in graph.of(*NEURONS):
         for name in ("tau", "tau_mem", "tau_syn"):
             values = node.fields.tree.get(name)
-            if isinstance(values, np.ndarray) and values.dtype.kind == "f" and not np.isfinite(values).all():
+            if isinstance(values, np.ndarray) and values.dtype.kind == "f" and np.isinf(values).any():
                 raise FileError(
                     f"has a {name} that is infinite: snnTorch writes Leaky(beta=1) so, which loses the factor of its input",
                     where=f"{node.fields.file}: node {node.name!r} ({node.kind})",
@@ -126,6 +126,13 @@ def _parts(graph: Graph, built: Built) -> Iterator[Part]:
 def _notes(built: Built, net: Network) -> Iterator[str]:
     if built.read_out != [net.output.name]:
         yield f"{net.output.name!r} is read out here, the file reads out {', '.join(map(repr, built.read_out)) or 'nothing'}"
+
+
+def _left_out(graph: Graph, clock: Clock) -> Iterator[str]:
+    """What a file may mean otherwise than it says, by whoever seems to have written it."""
+    if spyx.looks_like(graph):
+        yield LOOKS_LIKE_SPYX
+    yield from unsaid.notes(graph, clock)
 
 
 def _settings(built: Built, clock: Clock) -> dict[str, object]:

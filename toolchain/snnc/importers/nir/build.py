@@ -58,7 +58,7 @@ def build(
         sent = arriving(node.name, graph, behind)
         try:
             made = readout(sent.constant) if node in bare else rule(node, shapes[node.name], sent.constant)
-            made = with_weights_kept(made) if keep_weights else made
+            made = replace(with_weights_kept(made), starts="") if keep_weights else made  # of snnc, which starts at 0
             _add(node, shapes[node.name], made, sent.flows, built)
         except (ValueError, FileError) as error:
             problems.append(explained(node, error))
@@ -87,8 +87,8 @@ def _add(node: Node, shape: Shape, made: Discrete, flows: Sequence[Flow], built:
             f"{built.populations[-1].name!r} is a neuron that fires in every step: it brings the bias of the current of {name!r}"
         )
     built.populations.append(Population(name, shape, made.neuron))
-    if made.starts_at:
-        built.notes.append(f"{name!r} starts at its v_reset ({made.starts_at}); NIR leaves the first voltage open")
+    if made.starts:
+        built.notes.append(f"{name!r} starts {made.starts}; NIR leaves the first voltage open")
     if node.kind == "Output":
         built.notes.append(f"{name!r} gets sums that no neuron integrates; it became a readout without memory")
     for flow in flows:

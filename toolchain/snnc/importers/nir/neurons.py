@@ -29,8 +29,8 @@ Floats = NDArray[np.float64]
 ROUNDED = 1e-6  # float32 files hold dt / tau and r dt / tau only so far
 
 WHOSE = (
-    "snnTorch and SpikingJelly write with --dt 1e-4, Norse with 1e-3 (--discretise euler); sinabs with --dt 1 --discretise exp;"
-    " Spyx with --dt 1 --writer spyx"
+    "snnTorch and SpikingJelly write with --dt 1e-4, Norse with 1e-3, and 1.1.0 of it with 1e-6 (--discretise euler); sinabs with"
+    " --dt 1 --discretise exp; Spyx with --dt 1 --writer spyx"
 )
 
 
@@ -48,12 +48,15 @@ class Clock:
                 "the file has time constants, and does not say how they become steps", fix=f"add --discretise: {WHOSE}"
             )
         if (tau <= 0).any():
-            raise ValueError(f"has a time constant of {tau.min():g} s; they must be above 0")
+            raise ValueError(
+                f"has a time constant of {tau.min():g} s; they must be above 0 (snnTorch writes a beta above 1 so, and steps it"
+                " as 1: import the module itself)"
+            )
         leak = self.dt_s / tau if self.rule == "euler" else -np.expm1(-self.dt_s / tau)
         if leak.max() > 1 + ROUNDED:
             raise ValueError(
-                f"has a time constant of {tau.min():g} s, less than the step of {self.dt_s:g} s; choose a smaller --dt,"
-                " or --discretise exp"
+                f"has a time constant of {tau.min():g} s, less than the step of {self.dt_s:g} s; choose a smaller --dt"
+                " (Norse 1.1.0 writes with 1e-6 what it steps by 1e-3), or --discretise exp"
             )
         return np.minimum(leak, 1.0)
 
@@ -65,7 +68,7 @@ class Discrete:
     neuron: Neuron
     gain: Floats
     current: Floats | None = None
-    starts_at: str = ""  # if not at 0
+    starts: str = ""  # where, if that is not 0 or may be elsewhere in the tool
 
 
 def with_weights_kept(made: Discrete) -> Discrete:
@@ -98,7 +101,16 @@ def discrete(node: Node, shape: Shape, clock: Clock, constant: Floats) -> Discre
     current = gain * constant if kept and constant.any() else None
     bias = bias if kept else bias + gain * constant
     neuron = _neuron(values, reset, synaptic if kept else None, leak, bias)
-    return Discrete(neuron, gain, current, f"{reset.flat[0]:g}" if reset.any() else "")
+    return Discrete(neuron, gain, current, _start(reset, values.get("v_leak", reset)))
+
+
+def _start(reset: Floats, leak: Floats) -> str:
+    """Where neurons start that may start elsewhere in the tool: SpikingJelly starts at v_reset, Norse at v_leak."""
+    if not reset.any() and not leak.any():
+        return ""
+    if (leak == reset).all():
+        return f"at its v_reset ({reset.flat[0]:g})"
+    return f"at {reset.flat[0]:g}, not at its v_leak ({leak.flat[0]:g})"
 
 
 def _neuron(values: dict[str, Floats], reset: Floats, synaptic: Floats | None, leak: Floats, bias: Floats) -> Neuron:

@@ -72,4 +72,4 @@ def _passed(node: Node, sent: Sent, shape: Shape, dt_s: float, problems: list[st
 
 def explained(node: Node, error: ValueError | FileError) -> str:
     """A problem of a node as a sentence."""
-    return error.what if isinstance(error, FileError) else f"node {node.name!r} ({node.kind}) {error}"
+    return f"{error.what}; {error.fix}" if isinstance(error, FileError) else f"node {node.name!r} ({node.kind}) {error}"

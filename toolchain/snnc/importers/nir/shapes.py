@@ -54,7 +54,7 @@ def _settle(node: Node, graph: Graph, given: Shape | None, found: dict[str, Shap
         alone = node.kind in NEURONS and not graph.before[node.name]  # it fires by its own bias
         shape = _largest(node) if alone else _shape(node, before, given)
     except (FileError, NetworkError) as error:
-        problems.append(f"node {node.name!r} {error.what}" if isinstance(error, NetworkError) else error.what)
+        problems.append(f"node {node.name!r} {error.what}" if isinstance(error, NetworkError) else f"{error.what}; {error.fix}")
         shape = before or (1,)
     if shape is None:
         return False
@@ -210,4 +210,6 @@ def _must_agree(node: Node, sent: Shape | None, own: Shape | None, problems: lis
         return
     wanted = prod(node.fields.numbers("weight").shape[-1:]) if node.kind in ("Affine", "Linear") else prod(own)
     if prod(sent) != wanted:
-        problems.append(f"node {node.name!r} takes {wanted} values, it gets {prod(sent)} (shape {sent}); correct the shapes")
+        rows = len(sent) > 1 and sent[-1] == wanted
+        remedy = "write it from a sample without axes of time and batch" if rows else "correct the shapes"
+        problems.append(f"node {node.name!r} takes {wanted} values, it gets {prod(sent)} (shape {sent}); {remedy}")

@@ -25,6 +25,7 @@ from snnc.training.from_snntorch.compare import Peer, compare
 from snnc.training.from_snntorch.earlier import stepping_as
 from snnc.training.from_snntorch.float64 import Kept, in_float64, must_have_numbers
 from snnc.training.from_snntorch.neurons import NO_RESET, problems, rule_of
+from snnc.training.from_snntorch.others import must_not_be_others
 from snnc.training.from_snntorch.trace import reset, trace
 from snnc.training.from_snntorch.values import BATCH, FOREIGN, Layer, Shape, Trace, is_neuron, is_of, layers, run
 from snnc.training.from_snntorch.wires import WEIGHTED, Wires, wires
@@ -78,6 +79,7 @@ def convert(
         UnsupportedError: With everything that cannot be mapped, or the first difference between module and network.
         ConfigError: If the module fails on such an input.
     """
+    must_not_be_others(module, name)
     must_have_numbers(module, name)
     with in_float64(module) as kept, stepping_as(module, writer):
         peer, built = understood(module, input_shape, time_axis, dt_s, steps, message_bits, name, kept, pixels=pixels)

@@ -1,0 +1,90 @@
+"""What the files of some tools do not hold, though the tool's spikes depend on it. Used by the NIR importer.
+
+A file does not name its writer; the numbers that a tool puts into ``r`` and ``w_in`` give it away. The network is what the file
+says, and may still fire otherwise than in the tool, so that a note says what to look at. Sources: snntorch/export_nir.py of
+snnTorch 1.0.0, sinabs/nir.py of sinabs 3.1.3, norse/torch/utils/export_nir.py of Norse 1.1.0, nir_exchange/to_nir.py of
+SpikingJelly 2.0.0, rockpool/nn/modules/torch/nir.py of Rockpool 3.1.0.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from snnc.importers.nir.graph import Graph, Node
+from snnc.importers.nir.neurons import Clock, Floats
+
+NEAR = 1e-4  # how far, of 1, a number in float32 may be from what it was computed as
+OF_SNNTORCH = 1e-4  # seconds: the step that snnTorch writes for all its networks
+OF_SINABS = 1.0  # sinabs' time constants are in steps
+
+SNNTORCH = (
+    "looks as if snnTorch wrote it (r = tau / 1e-4 and v_reset = 0), whose files say a reset to zero whatever reset_mechanism was"
+    " ('subtract' where none was given), and leave out reset_delay, graded_spikes_factor and inhibition: to be sure of all these,"
+    " import the module itself (snnc import FILE.py:FACTORY)"
+)
+SINABS = (
+    "looks as if sinabs wrote it (r = 1), whose files leave out MultiSpike and MembraneSubtract (its defaults), norm_input=False"
+    " (that of ExpLeak), tau_syn, min_v_mem and the value of MembraneReset: neurons here fire once a step and reset to 0, as with"
+    " spike_fn=SingleSpike and reset_fn=MembraneReset(), and in Norse with v_reset = 0"
+)
+NORSE = (
+    "looks as if Norse or SpikingJelly wrote it (r = 1): files of Norse 1.1.0 leave out v_reset, reset_method and the start at"
+    " v_leak, and SpikingJelly also fires where v equals v_threshold; compare the spikes with the tool's"
+)
+SPIKINGJELLY = (
+    "looks as if SpikingJelly wrote it (r = 1 / dt or tau / dt), which also fires where v equals v_threshold, NIR only above; if"
+    " weights are round numbers, lower v_threshold by a millionth in the file"
+)
+ROCKPOOL = (
+    "looks as if Rockpool wrote it (r = tau exp(-dt / tau) / dt), whose neurons subtract their thresholds and fire several times"
+    " a step, which no file of it says: they fire otherwise than here; train for Xylo with snnc train --neuron xylo"
+)
+
+
+def notes(graph: Graph, clock: Clock) -> Iterator[str]:
+    """Yield what the tool that seems to have written the file leaves out of it, and which nodes lack a factor of their input."""
+    leaky, plain = graph.of("LIF", "CubaLIF"), graph.of("IF")
+    if leaky and not _resets(leaky) and _every(leaky, lambda node: _tau(node) / OF_SNNTORCH):
+        yield SNNTORCH + _other_steps(clock, OF_SNNTORCH, "euler")
+    elif leaky and _every(leaky, lambda node: _tau(node) * np.exp(-clock.dt_s / _tau(node)) / clock.dt_s):
+        yield ROCKPOOL
+    elif (leaky or plain) and _every([*leaky, *plain], lambda node: np.ones(1)):
+        in_steps = all((_tau(node) >= OF_SINABS).all() for node in leaky)  # no neuron's time constant is a second
+        yield SINABS + _other_steps(clock, OF_SINABS, "exp" if leaky else None) if in_steps else NORSE
+    elif (leaky or plain) and _every([*leaky, *plain], lambda node: _tau(node) / clock.dt_s):
+        yield SPIKINGJELLY
+    yield from (
+        f"node {node.name!r} ({node.kind}) has w_in = 1: NIR adds dt / tau_syn of a spike's weight to the current, while Norse"
+        " and Rockpool, which write 1, add all of it; if one of these wrote it, set w_in to tau_syn / dt"
+        for node in graph.of("CubaLIF", "CubaLI") if "w_in" not in node.fields or (_numbers(node, "w_in") == 1).all()
+    )  # fmt: skip
+
+
+def _other_steps(clock: Clock, dt_s: float, rule: str | None) -> str:
+    """Return what to say of steps that are not the tool's."""
+    if np.isclose(clock.dt_s, dt_s, NEAR, 0) and rule in (None, clock.rule):
+        return ""
+    return f"; its steps need --dt {dt_s:g}" + (f" --discretise {rule}" if rule else "")
+
+
+def _resets(nodes: list[Node]) -> bool:
+    """Return whether any of these nodes resets to another voltage than 0."""
+    return any("v_reset" in node.fields and _numbers(node, "v_reset").any() for node in nodes)
+
+
+def _every(nodes: list[Node], expected: Callable[[Node], Floats]) -> bool:
+    """Return whether ``r`` of all these nodes is what a tool computes it as."""
+    return all(_alike(_numbers(node, "r"), expected(node)) for node in nodes)
+
+
+def _alike(values: Floats, others: Floats) -> bool:
+    return (values.size == others.size or 1 in (values.size, others.size)) and bool(np.allclose(values, others, NEAR, 0))
+
+
+def _tau(node: Node) -> Floats:
+    """Return the time constants of the voltage; 1 for those that have none."""
+    return _numbers(node, "tau_mem" if node.kind == "CubaLIF" else "tau") if node.kind != "IF" else np.ones(1)
+
+
+def _numbers(node: Node, name: str) -> Floats:
+    return np.ravel(node.fields.numbers(name))
