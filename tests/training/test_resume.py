@@ -24,7 +24,7 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip instal
 from snnc.training.loop import checkpoint  # noqa: E402
 from snnc.training.loop import fit as loop  # noqa: E402
 from snnc.training.loop.fit import fit  # noqa: E402
-from snnc.training.loop.record import Record, progress, read_checkpoint  # noqa: E402
+from snnc.training.loop.record import Progress, Record, progress, read_checkpoint  # noqa: E402
 from snnc.training.models import feedforward as models  # noqa: E402
 from snnc.training.pruning.prune import prune  # noqa: E402
 from snnc.training.settings import PruneConfig, TrainConfig  # noqa: E402
@@ -305,3 +305,17 @@ def test_a_checkpoint_that_is_there_is_named_to_go_on_from(tmp_path):
     assert (done.exit_code, says in done.stderr) == (2, True)
     with pytest.raises(FileError, match=r"go on with resume='\S+/a.ckpt', pick another keep=, or add force=True"):
         snnc.train("digits", keep=tmp_path / "a.snnc")
+
+
+def test_a_checkpoint_that_another_training_wrote_meanwhile_is_kept(digits, tmp_path, monkeypatch):
+    path, done = tmp_path / "a.ckpt", []
+
+    def another(self, line):
+        if not done:
+            done.append(line)
+            train(*digits, replace(CONFIG, seed=1), Record(path, quiet=True))
+
+    monkeypatch.setattr(Progress, "epoch", another)
+    with pytest.raises(FileError, match=r"a\.ckpt: was written by another training meanwhile; give each its own --out"):
+        train(*digits, CONFIG, Record(path, quiet=True))
+    assert (read_checkpoint(path)["of"]["settings"]["seed"], len(done)) == (1, 1)

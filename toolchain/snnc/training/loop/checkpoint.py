@@ -51,7 +51,7 @@ class Checkpoints:
             "settings": {**config.stated(), "processes": ranks.count()},
             "data": data.sha256, "encoding": encoding.stated(), "network": _fingerprint(model),
         }  # fmt: skip
-        self._written = time.monotonic()
+        self._written, self._left = time.monotonic(), _stamp(record.checkpoint)
 
     def keep_within(self, point: Point, metrics: list[Metrics], stopped: Callable[[], bool]) -> None:
         """Write within an epoch if the last write is long ago, or if the user ``stopped``. Raises KeyboardInterrupt in that
@@ -64,7 +64,11 @@ class Checkpoints:
             raise KeyboardInterrupt
 
     def keep(self, point: Point, metrics: list[Metrics]) -> None:
-        """Write the current state, at ``point``."""
+        """Write the current state, at ``point``. Raises FileError if another training has written the checkpoint meanwhile."""
+        if _stamp(self._record.checkpoint) not in (None, self._left):
+            raise FileError(
+                "was written by another training meanwhile", where=str(self._record.checkpoint), fix="give each its own --out"
+            )
         self._record.keep(
             {
                 **asdict(point), "of": self._of, "model": self._model.state_dict(),
@@ -72,7 +76,7 @@ class Checkpoints:
             },
             metrics,
         )  # fmt: skip
-        self._written = time.monotonic()
+        self._written, self._left = time.monotonic(), _stamp(self._record.checkpoint)
 
     def resume(self, path: Path) -> tuple[Point, list[Metrics]]:
         """Load a checkpoint into model and optimizer; return the point and the metrics so far.
@@ -104,6 +108,14 @@ class Checkpoints:
                 raise ConfigError(
                     f"belongs to a training of another {what}", where=str(path), fix=f"use the same {what} or start anew"
                 )
+
+
+def _stamp(path: Path | None) -> tuple[int, int] | None:
+    """Return what tells one writing of a file from the next; None where there is none."""
+    if path is None or not path.exists():
+        return None
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns
 
 
 def _fingerprint(model: nn.Module) -> str:
