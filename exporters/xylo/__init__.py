@@ -73,12 +73,14 @@ def _shape_problems(net: Network) -> Iterator[str]:
     outputs = [p.name for p in net.populations if p.neuron and p.neuron.model() == OUTPUT]
     if len(outputs) != 1:
         yield f"it has {len(outputs)} populations of {OUTPUT!r}, Xylo has one readout; train it with --readout {OUTPUT}"
+    elif net.output.name != outputs[0]:
+        yield f"population {net.output.name!r} is read out, Xylo reads out {outputs[0]!r}; let {net.output.name!r} feed another"
     if not hidden(net):
         yield "it has no hidden neurons, and inputs reach no others; add a layer of 'xylo'"
     if len(net.inputs) != 1:
         yield f"it has {len(net.inputs)} inputs, Xylo has one; join them"
     for p in net.inputs:
-        if p.size > (most := CHIPS[net.numeric.profile].inputs):  # type: ignore[union-attr]
+        if p.size > (most := chip(net).totals["inputs_per_chip"]):
             yield f"input {p.name!r} has {p.size} channels, Xylo has {most}; pool them before, or choose {most} of them"
         if p.message_bits > MESSAGE_BITS:
             what = f"sends {p.message_bits}-bit messages, Xylo takes up to 15 spikes a step"
@@ -150,7 +152,9 @@ def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: in
         "input": net.inputs[0].name,
         "hidden": [[p.name, p.size] for p in hidden(net)],
         "output": readout(net).name,
-        "outputs_reach": chip(net).outputs_reach,
+        "outputs_reach": chip(net).totals.get(
+            "neurons_within_readout_reach_per_chip", chip(net).totals["hidden_neurons_per_chip"]
+        ),
         "latency": late,
     }
     (folder / "network.json").write_text(json.dumps(facts, indent=1) + "\n")

@@ -5,13 +5,15 @@ hidden neuron a step later, by other hidden neurons and by the readout alike, so
 late. Inputs reach the first hidden neurons only, and the last ones only reach the readout, where a chip says so.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc.errors import DoesNotFitError
+from snnc import chips
+from snnc.chips.profile import Profile
+from snnc.mapping.chip_totals import hidden
+from snnc.mapping.legality import must_be_legal
 from snnc.network.arithmetic import Fixed
 from snnc.network.latency import latency
 from snnc.network.model import Connection, Network, Population
@@ -19,27 +21,7 @@ from snnc.network.model import Connection, Network, Population
 from .._shared.chip_refusals import whole
 
 OUTPUT = "xylo_output"  # neurons of the readout
-PRUNE = "prune it"
-
-
-@dataclass(frozen=True)
-class Chip:
-    """How much a chip holds; the sources are in hw_profiles/."""
-
-    hidden: int
-    outputs: int
-    inputs_reach: int  # the first hidden neurons
-    outputs_reach: int  # the last hidden neurons
-    fan_out: int  # of a hidden neuron, to hidden ones
-    recurrent: int  # synapses among hidden neurons
-    inputs: int = 16
-
-
-CHIPS = {
-    "xylo_audio2": Chip(1000, 8, 1000, 1000, 64, 32_000),
-    "xylo_audio3": Chip(992, 32, 128, 128, 1024, 31_744),
-    "xylo_imu": Chip(496, 16, 128, 128, 512, 31_744),
-}
+CHIPS = ("xylo_audio2", "xylo_audio3", "xylo_imu")
 
 
 def hops(net: Network) -> dict[str, int]:
@@ -52,15 +34,10 @@ def lags(net: Network) -> dict[str, int]:
     return latency(net, hops(net))
 
 
-def chip(net: Network) -> Chip:
-    """Return the chip that a network was quantised for. Raises KeyError for another."""
+def chip(net: Network) -> Profile:
+    """Return the chip that a network was quantised for."""
     assert isinstance(net.numeric, Fixed)  # noqa: S101 - for the type checker; `problems` refuses floats
-    return CHIPS[net.numeric.profile]
-
-
-def hidden(net: Network) -> list[Population]:
-    """Return the populations of the hidden layer, in their order there."""
-    return [p for p in net.ordered if p.neuron and p.neuron.model() != OUTPUT]
+    return chips.load(net.numeric.profile)
 
 
 def readout(net: Network) -> Population:
@@ -78,7 +55,8 @@ def configuration(net: Network, max_synapses: int) -> dict[str, Any]:
 
     Raises DoesNotFitError, with both numbers, for what the chip has no room for.
     """
-    inner, out, size = hidden(net), readout(net), chip(net)
+    must_be_legal(net, (), chip(net))
+    inner, out, most = hidden(net), readout(net), chip(net).totals
     first = {p.name: sum(q.size for q in inner[:i]) for i, p in enumerate(inner)}
     n = sum(p.size for p in inner)
     weights = {
@@ -91,9 +69,8 @@ def configuration(net: Network, max_synapses: int) -> dict[str, Any]:
         kind = "weights_in" if net[c.src].neuron is None else "weights_out" if c.dst == out.name else "weights_rec"
         mine = _weights(c, max_synapses)
         weights[kind][at[0] : at[0] + mine.shape[0], at[1] : at[1] + mine.shape[1]] = mine
-    _must_fit(net, n, out.size, weights, size)
-    weights["weights_in"] = weights["weights_in"][:, : size.inputs_reach]
-    weights["weights_out"] = weights["weights_out"][max(0, n - size.outputs_reach) :]
+    weights["weights_in"] = weights["weights_in"][:, : most.get("neurons_within_input_reach_per_chip", n)]
+    weights["weights_out"] = weights["weights_out"][max(0, n - most.get("neurons_within_readout_reach_per_chip", n)) :]
     bits = net.numeric.decay_bits  # type: ignore[union-attr]
     values: dict[str, Any] = {name: array.tolist() for name, array in weights.items()}
     for end, populations in (("", inner), ("_out", [out])):
@@ -107,21 +84,3 @@ def configuration(net: Network, max_synapses: int) -> dict[str, Any]:
 def _each(populations: list[Population], name: str) -> list[int]:
     """Return a parameter of every neuron."""
     return [int(x) for p in populations for x in np.broadcast_to(getattr(p.neuron, name), p.size)]
-
-
-def _must_fit(net: Network, n: int, outputs: int, weights: dict[str, NDArray[np.int64]], size: Chip) -> None:
-    name = net.numeric.profile  # type: ignore[union-attr]
-    fan_out = (weights["weights_rec"] != 0).sum(1)
-    reached = np.flatnonzero(weights["weights_in"].any(0)).max(initial=-1) + 1
-    read = n - np.flatnonzero(weights["weights_out"].any(1)).min(initial=n)
-    narrower = "make its layers narrower"
-    for has, most, what, fix in (
-        (n, size.hidden, "hidden neurons", narrower),
-        (outputs, size.outputs, "output neurons", "use a chip with more, or fewer classes"),
-        (int(fan_out.max(initial=0)), size.fan_out, "synapses from a hidden neuron to others", PRUNE),
-        (int(fan_out.sum()), size.recurrent, "synapses among hidden neurons", PRUNE),
-        (int(reached), size.inputs_reach, "hidden neurons from the first to the last that inputs reach", narrower),
-        (int(read), size.outputs_reach, "hidden neurons from the first to the last that reach the readout", narrower),
-    ):
-        if has > most:
-            raise DoesNotFitError(f"has {has:,} {what}, {name} has {most:,}", where=f"network {net.name!r}", fix=fix)

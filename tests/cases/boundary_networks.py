@@ -83,6 +83,22 @@ def _different(n, parameter):
     return replace(net, populations=(net.populations[0], core))
 
 
+def _hidden_synapses(n):
+    """n synapses from one hidden neuron to others."""
+    return joined(("input", "first", full(1, 1)), ("first", "core", full(n, 1)), ("core", "output", full(1, n)))
+
+
+def _reaching(n, reached, read):
+    """n hidden neurons in two populations; inputs reach only some, and some only reach the readout."""
+    into, out = np.zeros((n, 1)), np.zeros((1, n))
+    into[reached], out[:, read] = 1, 1
+    wires = [(src, dst, Dense(Synapses.from_dense(w))) for src, dst, w in (
+        ("input", "first", into[: n // 2]), ("input", "core", into[n // 2 :]), ("first", "core", np.eye(n - n // 2, n // 2)),
+        ("first", "output", out[:, : n // 2]), ("core", "output", out[:, n // 2 :]),
+    )]  # fmt: skip
+    return joined(*(wire for wire in wires if wire[2].synapses.count))
+
+
 USING: dict[str, Callable] = {
     "neurons_per_core": lambda n, profile: joined(("input", "core", full(n, 1))),
     "input_axons_per_core": lambda n, profile: joined(("input", "core", full(1, n))),
@@ -99,5 +115,10 @@ USING: dict[str, Callable] = {
     "inputs_per_chip": lambda n, profile: joined(("input", "core", full(1, n))),
     "outputs_per_chip": lambda n, profile: joined(("input", "core", full(n, 1))),
     "fan_in_per_neuron": lambda n, profile: joined(("input", "core", full(1, n))),
+    "hidden_neurons_per_chip": lambda n, profile: joined(("input", "core", full(n, 1)), ("core", "output", full(1, n))),
+    "hidden_synapses_per_chip": lambda n, profile: _hidden_synapses(n),
+    "hidden_fan_out_per_neuron": lambda n, profile: _hidden_synapses(n),
+    "neurons_within_input_reach_per_chip": lambda n, profile: _reaching(n + 5, [0, n - 1], [0, n]),
+    "neurons_within_readout_reach_per_chip": lambda n, profile: _reaching(n + 3, [0, n], [3, n]),
     "fan_out_per_neuron": lambda n, profile: joined(("input", "core", full(1, 1)), ("core", "output", full(n, 1))),
 }

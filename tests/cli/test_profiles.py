@@ -239,6 +239,9 @@ def test_the_sum_of_totals_is_that_of_the_masks():
     masks = {c.name: c.op.synapses.mask() for c in net.connections}
     into = {p.name: np.sum([masks[c.name].sum(1) for c in net.into(p.name)], axis=0) for p in net.populations if p.neuron}
     out = {p.name: np.sum([masks[c.name].sum(0) for c in net.out_of(p.name)], axis=0) for p in net.populations if p.neuron}
+    hidden = [p.name for p in net.populations if p.neuron and p.name != "output"]
+    among = [c for c in net.connections if c.src in hidden and c.dst in hidden]
+    to_hidden = {name: np.sum([masks[c.name].sum(0) for c in among if c.src == name], axis=0) for name in hidden}
     assert used == {
         "neurons_per_chip": 25,
         "synapses_per_chip": sum(int(m.sum()) for m in masks.values()),
@@ -246,4 +249,9 @@ def test_the_sum_of_totals_is_that_of_the_masks():
         "outputs_per_chip": 5,
         "fan_in_per_neuron": max(int(n.max()) for n in into.values()),
         "fan_out_per_neuron": max(int(np.max(n)) for n in out.values()),
+        "hidden_neurons_per_chip": 20,
+        "hidden_synapses_per_chip": sum(int(masks[c.name].sum()) for c in among),
+        "hidden_fan_out_per_neuron": max(int(n.max()) for n in to_hidden.values()),
+        "neurons_within_input_reach_per_chip": 20,
+        "neurons_within_readout_reach_per_chip": 20,
     }

@@ -34,17 +34,17 @@ def test_what_the_chip_cannot_hold_is_refused_with_both_numbers(export):
     net = network()
     with pytest.raises(UnsupportedError, match="input 'input' has 64 channels, Xylo has 16; pool them"):
         export(forgetful((64, 20, 5)))
-    with pytest.raises(DoesNotFitError, match="has 9 output neurons, xylo_audio2 has 8"):
+    with pytest.raises(DoesNotFitError, match="needs 9 outputs, xylo_audio2 has 8"):
         export(forgetful((12, 20, 9)))
     export(of_chip(forgetful((12, 20, 9)), "xylo_imu"))
-    with pytest.raises(
-        DoesNotFitError, match="has 200 hidden neurons from the first to the last that inputs reach, xylo_imu has 128"
-    ):
+    with pytest.raises(DoesNotFitError, match="needs 200 neurons within input reach, xylo_imu has 128"):
         export(of_chip(forgetful((12, 200, 5)), "xylo_imu"))
-    with pytest.raises(DoesNotFitError, match="has 70 synapses from a hidden neuron to others, xylo_audio2 has 64; prune it"):
+    with pytest.raises(DoesNotFitError, match="needs 70 hidden fan out, xylo_audio2 has 64; prune it"):
         export(with_all(forgetful((4, 2, 70, 5)), 1))
     with pytest.raises(UnsupportedError, match=r"state_bits 24 .chip: 16.*quantise it for xylo_audio2"):
         export(replace(fixed_chain(model="xylo"), numeric=replace(fixed_chain().numeric, profile="xylo_audio2")))
+    with pytest.raises(UnsupportedError, match="'aside' is read out, Xylo reads out 'output'; let 'aside' feed another"):
+        export(with_another_end(net))
     with pytest.raises(UnsupportedError, match="has 0 populations of 'xylo_output', Xylo has one readout"):
         export(fixed_chain(model="xylo", numeric=XYLO, exponent=-1, density=0.1))
     with pytest.raises(UnsupportedError, match=r"has the decay_u 0\.01831, Xylo shifts by whole bits"):
@@ -80,6 +80,15 @@ def with_all(net, at):
     return replace(net, connections=tuple(connections))
 
 
+def with_another_end(net):
+    """A network with hidden neurons that feed no others, behind the readout in the order of computation."""
+    one = net["hidden2"].neuron
+    alike = {name: np.ravel(getattr(one, name))[0] for name in one.parameters()}
+    aside = replace(net["hidden2"], name="aside", shape=net.output.shape, neuron=replace(one, **alike))
+    wire = replace(net.connections[2], name="more", dst="aside")
+    return replace(net, populations=(*net.populations, aside), connections=(*net.connections, wire))
+
+
 def back(net):
     op = net.connections[0].op
     return replace(op, synapses=type(op.synapses).from_dense(np.full((net["hidden1"].size, net.output.size), 2)))
@@ -105,12 +114,11 @@ def test_the_configuration_is_that_of_rockpools_tools(export, tmp_path):
 
 @pytest.mark.parametrize("name", layout.CHIPS)
 def test_the_chips_are_those_of_the_profiles(name):
-    chip, profile = layout.CHIPS[name], chips.load(name)
+    profile = chips.load(name)
     assert profile.fixed() == replace(XYLO, profile=name)
-    assert profile.totals["inputs_per_chip"] == chip.inputs
-    assert profile.totals["outputs_per_chip"] == chip.outputs
-    assert profile.totals["neurons_per_chip"] == chip.hidden + chip.outputs
-    assert profile.totals["fan_out_per_neuron"] == chip.fan_out + chip.outputs
+    of = profile.totals
+    assert of["neurons_per_chip"] == of["hidden_neurons_per_chip"] + of["outputs_per_chip"]
+    assert of["fan_out_per_neuron"] == of["hidden_fan_out_per_neuron"] + of["outputs_per_chip"]
 
 
 def test_check_says_what_does_not_fit_with_both_numbers():
@@ -119,6 +127,9 @@ def test_check_says_what_does_not_fit_with_both_numbers():
     budget = check(chain_for("xylo", 0, (64, 20, 9), density=0.05), profile)
     over = {usage.resource: (usage.used, usage.limit) for usage in budget.totals if usage.status == "over"}
     assert over == {"inputs_per_chip": (64, 16), "outputs_per_chip": (9, 8)}
+    budget = check(of_chip(forgetful((12, 200, 5)), "xylo_imu"), chips.load("xylo_imu"))
+    over = {usage.resource: (usage.used, usage.limit) for usage in budget.totals if usage.status == "over"}
+    assert over == {"neurons_within_input_reach_per_chip": (200, 128), "neurons_within_readout_reach_per_chip": (197, 128)}
 
 
 def test_decays_become_shifts_when_it_is_quantised():

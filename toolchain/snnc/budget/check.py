@@ -30,7 +30,6 @@ from snnc.network.latency import chip_delays
 from snnc.network.model import Connection, Network
 from snnc.network.tiling import one_tile
 
-OF_ALL = ("neurons_per_chip", "synapses_per_chip", "inputs_per_chip", "outputs_per_chip")  # counted on all tiles together
 LISTED_SYNAPSES = 1 << 22  # the lists that axons could share are not counted on more
 
 
@@ -176,7 +175,7 @@ def _of_tiles(tile: Budget, tiles: int, profile: Profile) -> Budget:
     place = f"network {tile.network!r}"
     chips = [Usage("chips", place, tiles * chips_for(profile, tile.chip.used or 0), profile.chips)] if tile.chip else []
     chip = tile.chip and replace(tile.chip, used=(tile.chip.used or 0) * tiles)
-    whole = tuple(replace(u, used=u.used and u.used * tiles) if u.resource in OF_ALL else u for u in tile.totals)
+    whole = tuple(replace(u, used=u.used and u.used * tiles) if u.resource.endswith("_per_chip") else u for u in tile.totals)
     uses = [*whole, *chips, *([chip] if chip else []), *([tile.binding] if tile.binding else [])]
     binding = max(filter(_can_bind, uses), key=lambda u: u.share or 0, default=None)
     fits = not tile.problems and chip is not None and binding is not None and binding.status == "ok"

@@ -134,6 +134,12 @@ KEYS: dict[str, dict[str, _Kind]] = {
         "outputs_per_chip": _MANY,
         "fan_in_per_neuron": _MANY,
         "fan_out_per_neuron": _MANY,
+        # Of a chip with one hidden layer and a readout: every population that computes, but the one that is read out, is hidden.
+        "hidden_neurons_per_chip": _MANY,
+        "hidden_synapses_per_chip": _MANY,  # from hidden neurons to hidden ones
+        "hidden_fan_out_per_neuron": _MANY,
+        "neurons_within_input_reach_per_chip": _MANY,  # hidden ones up to the last that has a synapse from an input
+        "neurons_within_readout_reach_per_chip": _MANY,  # hidden ones from the first that has a synapse to the readout
     },
     "features": {
         "neurons": _Words(_Choice(neurons.names()), least=0),

@@ -1,6 +1,7 @@
 """What a network uses of a chip however it is cut: of the chip as a whole, and by any one neuron."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from snnc.chips.profile import Profile
 from snnc.mapping.chip_network import ChipNetwork
 from snnc.mapping.usage import Usage
-from snnc.network.model import Connection, Network
+from snnc.network.model import Connection, Network, Population
 
 Count = Callable[[Connection], NDArray[np.int64]]
 
@@ -38,8 +39,52 @@ def _usage(on_chip: ChipNetwork, resource: str, limit: int) -> Usage:
             return Usage(resource, f"population {net.output.name!r}", net.output.size, limit)
         case "fan_in_per_neuron":
             return _worst(net, resource, limit, net.into, lambda c: c.op.fan_in())
-        case _:
+        case "fan_out_per_neuron":
             return _worst(net, resource, limit, net.out_of, lambda c: c.op.fan_out())
+        case "hidden_fan_out_per_neuron":
+            return _worst(net, resource, limit, partial(_among_hidden, net), lambda c: c.op.fan_out())
+        case "hidden_neurons_per_chip":
+            return Usage(resource, whole, sum(p.size for p in hidden(net)), limit)
+        case "hidden_synapses_per_chip":
+            among = [c for p in hidden(net) for c in _among_hidden(net, p.name)]
+            return Usage(resource, whole, sum(c.op.synapse_count for c in among), limit)
+        case "neurons_within_input_reach_per_chip":
+            return Usage(resource, whole, _input_reach(net), limit)
+        case _:
+            return Usage(resource, f"population {net.output.name!r}", _readout_reach(net), limit)
+
+
+def hidden(net: Network) -> list[Population]:
+    """Return the populations that compute and are not read out, in the order of computation."""
+    return [p for p in net.ordered if p.neuron and p.name != net.output.name]
+
+
+def _among_hidden(net: Network, name: str) -> tuple[Connection, ...]:
+    """Return the connections from a hidden population to hidden ones; none from the one that is read out."""
+    out = net.output.name
+    return () if name == out else tuple(c for c in net.out_of(name) if c.dst != out)
+
+
+def _input_reach(net: Network) -> int:
+    """Return how many hidden neurons there are up to the last that has a synapse from an input."""
+    before, last = 0, 0
+    for p in hidden(net):
+        for c in net.into(p.name):
+            if net[c.src].neuron is None and len(reached := np.flatnonzero(c.op.fan_in())):
+                last = max(last, before + int(reached[-1]) + 1)
+        before += p.size
+    return last
+
+
+def _readout_reach(net: Network) -> int:
+    """Return how many hidden neurons there are from the first that has a synapse to the readout."""
+    after, most = sum(p.size for p in hidden(net)), 0
+    for p in hidden(net):
+        for c in net.out_of(p.name):
+            if c.dst == net.output.name and len(read := np.flatnonzero(c.op.fan_out())):
+                most = max(most, after - int(read[0]))
+        after -= p.size
+    return most
 
 
 def _worst(net: Network, resource: str, limit: int, connections: Callable[[str], tuple[Connection, ...]], count: Count) -> Usage:
