@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+import click
 import pytest
 from cases.blocks import PAGES, commands, spans, words
 from click.testing import CliRunner
@@ -94,6 +95,9 @@ def test_every_verb_explains_itself(verb):
     done = CliRunner().invoke(main, [verb, "--help"])
     assert done.exit_code == 0
     assert len(done.stdout.splitlines()) > 5
+    command = main.get_command(click.Context(main), verb)
+    for option in (option for option in command.params if isinstance(option, click.Option)):
+        assert re.search(r"[.\]]$", option.help), f"{option.name}: {option.help}"
 
 
 def test_every_rule_of_the_contract_names_its_test():

@@ -51,6 +51,7 @@ def ran(tmp_path_factory):
     (folder / "small.toml").write_text(SMALL)
     done = snnc("run", folder / "small.toml", "-o", folder / "new" / "out", "--json", "-q")
     assert done.exit_code == 0, done.output
+    assert "epoch" not in done.stderr
     return folder, json.loads(done.stdout)
 
 

@@ -21,7 +21,7 @@ def data_options(command: Any) -> Any:
             is_eager=True,
             expose_value=False,
             callback=_remember_seed,
-            help="Of a file that says no split: a fifth of each class, drawn by this seed, are test samples.",
+            help="For data without a split: the seed that draws a fifth of each class as test samples.",
         ),
         click.option(
             "--data",

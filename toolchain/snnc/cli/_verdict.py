@@ -36,7 +36,7 @@ def print_verdict(proof: Comparison, accuracy: Mapping[str, float], samples: int
     click.echo(f"{verdict.candidate} against the {verdict.reference}, {samples} samples")
     print_table("", ("population", "compared", "mismatches", "spikes"), rows)
     for name, value in accuracy.items():
-        click.echo(f"accuracy of the {verdict.reference if name == 'reference' else verdict.candidate}: {value:.2%}")
+        click.echo(f"accuracy ({verdict.reference if name == 'reference' else verdict.candidate}): {value:.2%}")
     _print_measured(proof, samples)
     for note in proof.notes:
         click.echo(f"note: {note}")

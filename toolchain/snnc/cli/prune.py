@@ -48,7 +48,8 @@ def command(
     """Prune MODEL to exactly the requested connectivity (or sparsity), or until it fits a chip (--fit).
 
     Synapses come and go while the network continues to train; then they settle. The command writes the network (--out), and
-    beside it the metrics of every epoch with the synapses pruned and regrown (.metrics.jsonl), and a checkpoint (.ckpt).
+    beside it the metrics of every epoch with the synapses pruned and regrown (.metrics.jsonl), and the checkpoints
+    of the last and of the best epoch (.ckpt, .best.ckpt).
 
     MODEL is a network (.snnc), or FILE.py:FACTORY: a Python file of yours, which is executed, and the function in it that makes
     a torch module. For a module, the pruned state dict is written as safetensors, and beside it a report (.json) and the network

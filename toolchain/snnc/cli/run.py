@@ -1,6 +1,7 @@
 """snnc run: run the whole chain from one configuration."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,8 @@ def command(config: Path, data_dir: Path | None, resume: bool, out: Path, force:
     chain = read_chain(config)
     training, test = (data.load(chain.goal.source, split, data_dir) for split in ("train", "test"))
     try:
-        outcome = run_chain(chain, training, test, out, lambda text: say(text, quiet), resume=resume, force=force)
+        told = partial(say, quiet=quiet)
+        outcome = run_chain(chain, training, test, out, told, resume=resume, force=force, quiet=quiet)
     except KeyboardInterrupt:
         where = ("--data-dir", data_dir) if data_dir else ()
         say(f"stopped; continue with: {command_line('run', config, *where, '-o', out, '--resume')}")

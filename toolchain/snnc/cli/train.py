@@ -55,7 +55,8 @@ def command(
 ) -> None:
     """Train a spiking network: fully connected or recurrent, of a table of layers, or of a torch module of yours (--model).
 
-    The command writes the network (--out), and beside it the metrics of every epoch (.metrics.jsonl) and a checkpoint (.ckpt).
+    The command writes the network (--out), and beside it the metrics of every epoch (.metrics.jsonl) and the
+    checkpoints of the last and of the best epoch (.ckpt, .best.ckpt).
     """
     config: TrainConfig = config_from(TrainConfig, options)
     if state_dict and config.is_own:

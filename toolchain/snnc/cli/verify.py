@@ -60,7 +60,7 @@ DEVICE = "ice40up5k"
     type=click.Choice(["rtl", "netlist"]),
     default="rtl",
     show_default=True,
-    help="Of a design in Verilog: run it as it is, or the netlist of cells after synthesis for --device.",
+    help="For a design in Verilog: run it as it is, or the netlist of cells after synthesis for --device.",
 )
 @click.option("--device", help="With --level netlist: the FPGA to synthesise for.  [default: ice40up5k]")
 @click.option("--hw", "chip", help="The chip that the artifact is mapped to, if snnc does not include its profile.")

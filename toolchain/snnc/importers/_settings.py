@@ -24,35 +24,35 @@ class ImportConfig(Config):
     """
 
     weights: Path | None = setting(
-        None, "Of FILE.py:FACTORY: file with the state dict of the model: safetensors, or .pt of torch.save."
+        None, "For FILE.py:FACTORY: file with the state dict of the model: safetensors, or .pt of torch.save."
     )
     input_shape: str | None = setting(None, "Shape of one input frame, channels first: 784 or 1x28x28; where it is not stored.")
     time_axis: Literal["none", "first", "second"] = setting(
         "none",
-        "Of FILE.py:FACTORY: what forward takes. none: a frame (batch, ...), once a step or repeated inside; "
+        "For FILE.py:FACTORY: what forward takes. none: a frame (batch, ...), once a step or repeated inside; "
         "first: (steps, batch, ...); second: (batch, steps, ...).",
     )
     dt_s: float | None = setting(None, "Time step in seconds, where the file has none.", flags=("--dt",), low=1e-9, high=1e3)
     discretise: Literal["euler", "exp"] | None = setting(
-        None, "Of continuous-time files: decay dt/tau (euler), or 1 - exp(-dt/tau) (exp)."
+        None, "For continuous-time files: decay dt/tau (euler), or 1 - exp(-dt/tau) (exp)."
     )
     message_bits: int = setting(
         0, "The input sends integers below 2 to the power of this, such as event counts; 0: spikes.", low=0, high=8
     )
     pixel_range: str | None = setting(
-        None, "Of netx files whose input is an image: what black and white were in training, such as 0:1 or -1:1."
+        None, "For netx files whose input is an image: what black and white were in training, such as 0:1 or -1:1."
     )
     writer: Literal["snntorch-0.7", "spyx"] | None = setting(
         None,
         "What trained it, where its neurons follow other rules: snntorch-0.7 for modules written for snnTorch 0.6 and 0.7, spyx "
         "for NIR files of Spyx.",
     )
-    trust: bool = setting(False, "Of FILE.py:FACTORY: do not compare the network with the module on random rasters.")
+    trust: bool = setting(False, "For FILE.py:FACTORY: do not compare the network with the module on random rasters.")
     encoding: Literal["rate", "latency", "constant", "events"] | None = setting(
-        None, "How samples of a data set become its input; of events those that fall into a step, counted up to --message-bits."
+        None, "How samples of a data set become its input; events: those of a step, counted up to --message-bits."
     )
-    steps: int = setting(16, "Time steps a sample, of the encoding.", flags=("-T", "--timesteps"), low=1)
-    seed: int = setting(0, "Of the encoding's noise.", low=0)
+    steps: int = setting(16, "Time steps of the encoding, per sample.", flags=("-T", "--timesteps"), low=1)
+    seed: int = setting(0, "Seed of the encoding's noise.", low=0)
 
     def encoding_of(self, net: Network) -> Encoding | None:
         """Return the encoding, if one was asked for: events in steps of the network, counted as far as its input sends counts.

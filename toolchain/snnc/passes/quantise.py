@@ -35,17 +35,17 @@ class QuantiseConfig(Config):
     """
 
     sign_mode: Literal["auto", "mixed"] = setting(
-        "auto", "auto: connections whose weights share a sign keep one bit more; mixed: treat all as mixed"
+        "auto", "auto: connections whose weights share a sign keep one bit more; mixed: treat all as mixed."
     )
-    drop_zeros: bool = setting(False, "remove kept synapses whose weight rounds to zero")
+    drop_zeros: bool = setting(False, "Remove kept synapses whose weight rounds to zero.")
     negative_exponents: bool = setting(
         False,
-        "allow weight exponents below zero for spikes, too, where random input shows that they help: finer weights, but each"
-        " step's sum is rounded down",
+        "Allow weight exponents below zero for spikes, too, where random input shows that they help: finer weights, but each"
+        " step's sum is rounded down.",
     )
     max_spikes_per_step: int | None = setting(
         None,
-        "let each input send at most this many messages in a step: scales can be larger, and other inputs are refused",
+        "Let each input send at most this many messages in a step: scales can be larger, and other inputs are refused.",
         low=1,
     )
 

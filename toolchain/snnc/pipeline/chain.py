@@ -46,7 +46,7 @@ class GoalConfig(Config):
 
     name: str = setting("network", "Name of the network.")
     data: str = setting("digits", "Data set: a name, a file, a folder, or FILE.py:NAME.")
-    split_seed: int | None = setting(None, "Of a file that says no split: the seed by which a fifth become test samples.", low=0)
+    split_seed: int | None = setting(None, "For data without a split: the seed that draws a fifth of it as test samples.", low=0)
     hw: str = setting("loihi1", "Hardware profile.")
     target: str = setting("loihi", "Target of the export.")
     samples: int = setting(100, "Test samples on which runs are compared spike for spike.", low=1)
@@ -113,9 +113,19 @@ def read_chain(path: Path) -> Chain:
 
 
 def run_chain(
-    chain: Chain, training: Dataset, test: Dataset, out: Path, say: Callable[[str], None], *, resume: bool, force: bool
+    chain: Chain,
+    training: Dataset,
+    test: Dataset,
+    out: Path,
+    say: Callable[[str], None],
+    *,
+    resume: bool,
+    force: bool,
+    quiet: bool = False,
 ) -> Outcome:
     """Run all stages into the folder ``out``; with ``resume`` those whose file is there are taken as they are.
+
+    ``quiet`` leaves out the lines of epochs on stderr.
 
     Raises FileError if ``out`` holds anything (without ``resume`` or ``force``), ConfigError if it belongs to another
     configuration, UnsupportedError or DoesNotFitError if the chip cannot hold the network, and what the stages raise.
@@ -126,11 +136,11 @@ def run_chain(
     _must_express(chain, profile, target)
     open_folder(chain, out, resume, force)
     stages = _Stages(out, resume, say)
-    trained = stages.network("trained", lambda: _train(chain, training, test, out / "trained.snnc", resume, say))
+    trained = stages.network("trained", lambda: _train(chain, training, test, out / "trained.snnc", resume, quiet, say))
     pruned = trained
     if chain.prune:
-        pruned = stages.network("pruned", lambda: _prune(chain, trained, training, test, out / "pruned.snnc", resume))
-    fixed = stages.network("fixed", lambda: _quantise(chain, pruned, profile, training, say))
+        pruned = stages.network("pruned", lambda: _prune(chain, trained, training, test, out / "pruned.snnc", resume, quiet))
+    fixed = stages.network("fixed", lambda: _quantise(chain, pruned, profile, training, quiet, say))
     say("check")
     budget = check(fixed, profile)
     must_fit(fixed, profile, budget, str(out / "fixed.snnc"))
@@ -200,20 +210,22 @@ class _Stages:
         return net
 
 
-def _train(chain: Chain, training: Dataset, test: Dataset, out: Path, resume: bool, say: Callable[[str], None]) -> Network:
+def _train(
+    chain: Chain, training: Dataset, test: Dataset, out: Path, resume: bool, quiet: bool, say: Callable[[str], None]
+) -> Network:
     from snnc.training.loop.record import Record
     from snnc.training.train import train
 
-    record = Record.beside(out)
+    record = Record.beside(out, quiet)
     net = train(training, test, chain.train, record, _checkpoint(record.checkpoint, resume), say)
     return replace(net, name=chain.goal.name)
 
 
-def _prune(chain: Chain, net: Network, training: Dataset, test: Dataset, out: Path, resume: bool) -> Network:
+def _prune(chain: Chain, net: Network, training: Dataset, test: Dataset, out: Path, resume: bool, quiet: bool) -> Network:
     from snnc.training.loop.record import Record
     from snnc.training.pruning.prune import prune
 
-    record = Record.beside(out)
+    record = Record.beside(out, quiet)
     config: Any = chain.prune
     return prune(net, training, config, test, record, _checkpoint(record.checkpoint, resume))
 
@@ -222,7 +234,9 @@ def _checkpoint(path: Path | None, resume: bool) -> Path | None:
     return path if resume and path and path.exists() else None
 
 
-def _quantise(chain: Chain, net: Network, profile: Profile, training: Dataset, say: Callable[[str], None]) -> Network:
+def _quantise(
+    chain: Chain, net: Network, profile: Profile, training: Dataset, quiet: bool, say: Callable[[str], None]
+) -> Network:
     fixed = quantise(net, profile, chain.quantise)
     for note in short_decays(net, fixed):
         say(note)
@@ -231,7 +245,7 @@ def _quantise(chain: Chain, net: Network, profile: Profile, training: Dataset, s
     from snnc.training.loop.record import Record
     from snnc.training.quantised.finetune import finetune
 
-    return finetune(net, fixed, training, chain.finetune, Record())
+    return finetune(net, fixed, training, chain.finetune, Record(quiet=quiet))
 
 
 def _verify(

@@ -43,17 +43,17 @@ class LayerConfig(Config):
         "dense", "dense, conv2d, pool (an average of messages), or max_pool (neurons that fire when a spike comes)."
     )
     name: str | None = setting(None, "Name of the population.")
-    neurons: int | None = setting(None, "Of dense: neurons; by default one for each class.", low=1, high=1 << 24)
-    channels: int | None = setting(None, "Of conv2d: channels.", low=1, high=1 << 16)
-    kernel: int | None = setting(None, "Of conv2d and pools: rows and columns of the kernel.", low=1, high=256)
-    stride: int | None = setting(None, "Of conv2d (default 1) and pools (default: their kernel).", low=1, high=256)
-    padding: int = setting(0, "Of conv2d: zeros on each side.", low=0, high=256)
-    groups: int = setting(1, "Of conv2d: groups of channels.", low=1, high=1 << 16)
+    neurons: int | None = setting(None, "For dense: neurons; by default one for each class.", low=1, high=1 << 24)
+    channels: int | None = setting(None, "For conv2d: channels.", low=1, high=1 << 16)
+    kernel: int | None = setting(None, "For conv2d and pools: rows and columns of the kernel.", low=1, high=256)
+    stride: int | None = setting(None, "For conv2d (default 1) and pools (default: their kernel).", low=1, high=256)
+    padding: int = setting(0, "For conv2d: zeros on each side.", low=0, high=256)
+    groups: int = setting(1, "For conv2d: groups of channels.", low=1, high=1 << 16)
     batch_norm: bool = setting(
         False, "Normalise the currents of the weights in training; folded into weights and bias at the end."
     )
     max_pool: int | None = setting(
-        None, "Of conv2d: neurons get the largest current of squares of so many rows and columns.", low=1, high=256
+        None, "For conv2d: neurons get the largest current of squares of so many rows and columns.", low=1, high=256
     )
     recurrent: bool = setting(False, "Dense weights from each neuron to each of the layer, a step later.")
     delay: int = setting(0, "Steps after which a spike reaches the layer.", low=0, high=1 << 16)

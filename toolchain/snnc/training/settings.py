@@ -108,18 +108,18 @@ class TrainConfig(TorchConfig):
         "makes a torch module; instead of --hidden, --neuron and their options.",
     )
     weights: str | None = setting(
-        None, "Of --model FILE.py:FACTORY: file with its state dict to start from: safetensors, or .pt of torch.save."
+        None, "For --model FILE.py:FACTORY: file with its state dict to start from: safetensors, or .pt of torch.save."
     )
     time_axis: Literal["none", "first", "second"] = setting(
         "none",
-        "Of --model FILE.py:FACTORY: what forward takes. none: a frame (batch, ...), once a step or repeated inside; "
+        "For --model FILE.py:FACTORY: what forward takes. none: a frame (batch, ...), once a step or repeated inside; "
         "first: (steps, batch, ...); second: (batch, steps, ...).",
     )
     dt_s: float = setting(1e-3, "Duration of a time step in seconds.", low=1e-12, high=1000)
     encoding: Literal["rate", "latency", "constant", "events"] = setting(
         "rate",
-        "Of images, rate: random spikes; latency: one spike a pixel; constant: the pixel as an integer in every step. "
-        "events: of events those that fall into a step of --dt-s; of rasters each step.",
+        "For images, rate: random spikes; latency: one spike a pixel; constant: the pixel as an integer in every step. "
+        "For events and rasters, events: the events of a step of --dt-s, or each step of the raster.",
     )
     steps: int = setting(16, "Time steps per sample.", flags=("-T", "--timesteps"), low=1, high=100_000)
     encoding_seed: int = setting(0, "Seed of the spikes into which rate coding turns test samples.", low=0, high=2**32 - 1)
@@ -258,7 +258,7 @@ class PruneConfig(TorchConfig):
         0.05
     """
 
-    method: str = setting("grad_r", f"Pruning method: {', '.join(methods.names())} (trains without pruning).")
+    method: str = setting("grad_r", f"Pruning method: {', '.join(methods.names())} (none trains without pruning).")
     connectivity: float | None = setting(None, "Part of the weights to keep, for example 0.05.")
     sparsity: float | None = setting(None, "Part of the weights to prune, for example 0.95.", flags=("-s",))
     layer: tuple[str, ...] = setting(

@@ -13,15 +13,15 @@ class OwnConfig(Config):
     """The weights that a user's own model starts from, and the input that it takes."""
 
     weights: Path | None = setting(
-        None, "Of FILE.py:FACTORY: file with its state dict to start from: safetensors, or .pt of torch.save."
+        None, "For FILE.py:FACTORY: file with its state dict to start from: safetensors, or .pt of torch.save."
     )
     input: Literal["image", "rate", "latency", "constant", "events"] = setting(
-        "image", "Of FILE.py:FACTORY: what it takes: images (batch, channels, height, width), or rasters (batch, steps, n)."
+        "image", "For FILE.py:FACTORY: what it takes: images (batch, channels, height, width), or rasters (batch, steps, n)."
     )
     steps: int = setting(
-        8, "Of FILE.py:FACTORY: time steps of a raster; from an image it makes its own.", flags=("-T", "--timesteps"), low=1
+        8, "For FILE.py:FACTORY: time steps of a raster; from an image it makes its own.", flags=("-T", "--timesteps"), low=1
     )
-    bin_us: int = setting(1000, "Of FILE.py:FACTORY, with --input events: microseconds of a step.", low=1, high=MOST_BIN_US)
+    bin_us: int = setting(1000, "For FILE.py:FACTORY, with --input events: microseconds of a step.", low=1, high=MOST_BIN_US)
 
     @property
     def encoding(self) -> Encoding:

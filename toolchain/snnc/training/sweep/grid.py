@@ -41,7 +41,7 @@ class GridConfig(Config):
         "FILE.py:FACTORY: a torch module that takes images, which is trained and pruned as `snnc prune FILE.py:FACTORY` does it; "
         "[train] then has settings of [prune].",
     )
-    split_seed: int | None = setting(None, "Of a file that says no split: the seed by which a fifth become test samples.", low=0)
+    split_seed: int | None = setting(None, "For data without a split: the seed that draws a fifth of it as test samples.", low=0)
     samples: int = setting(0, "Training samples to use, from the first; 0: all.", low=0)
     methods: tuple[str, ...] = setting(("none", "grad_r"), "Pruning methods, or names of [variant] tables.")
     connectivities: tuple[float, ...] = setting((0.05,), "Connectivities asked for; method none has one row without.")
