@@ -9,7 +9,7 @@ nir = pytest.importorskip("nir", reason="NIR files are made with nir: pip instal
 pytest.importorskip("torch", reason="graphs of other tools are made beside torch's: pip install '.[train]'")
 
 from cases.networks import fixed_chain  # noqa: E402
-from cases.nir_graphs import chain, leaky, settled, synaptic  # noqa: E402
+from cases.nir_graphs import chain, leaky, recurrent, settled, synaptic  # noqa: E402
 
 from snnc import targets  # noqa: E402
 from snnc.errors import FileError, UnsupportedError  # noqa: E402
@@ -49,8 +49,9 @@ def notes(neuron, config, path):
         (lif(TAU, ONES), SINABS, "sinabs wrote it (r = 1), whose files leave out MultiSpike and MembraneSubtract (its defaults)"),
         (nir.IF(ONES, ONES, ZEROS), replace(SINABS, discretise=None), "and in Norse with v_reset = 0"),
         (lif(ONES * 1e-5, ONES), replace(EULER, dt_s=1e-6), "Norse or SpikingJelly wrote it (r = 1): files of Norse 1.1.0 leave"),
-        (nir.IF(ONES * 1e4, ONES, ZEROS), replace(EULER, discretise=None), "SpikingJelly wrote it (r = 1 / dt or tau / dt)"),
+        (nir.IF(ONES * 1e4, ONES, ZEROS), replace(EULER, discretise=None), "SpikingJelly wrote it (r = 1, 1 / dt or tau / dt)"),
         (lif(ONES * 2e-3, 20 * ONES, v_reset=-0.3 * ONES, v_leak=-0.3 * ONES), EULER, "fires where v equals v_threshold"),
+        (nir.LI(TAU, ONES, ZEROS), SINABS, "norm_input=False (that of ExpLeak)"),
         (of_rockpool(1e-3), replace(EULER, dt_s=1e-3), "Rockpool wrote it (r = tau exp(-dt / tau) / dt), whose neurons subtract"),
         (current(w_in=ONES), EULER, "node '1' (CubaLIF) has w_in = 1: NIR adds dt / tau_syn of a spike's weight"),
     ],
@@ -73,6 +74,27 @@ def test_who_seems_to_have_written_a_file_and_what_it_leaves_out_is_told(neuron,
 )
 def test_steps_that_are_not_those_of_the_tool_are_told(neuron, config, says, tmp_path):
     assert says in notes(neuron, config, tmp_path / "x.nir")
+
+
+def test_neurons_with_and_without_leak_of_spikingjelly_are_known_by_each(tmp_path):
+    neurons = nir.IF(ONES * 1e4, ONES, ZEROS), lif(ONES * 2e-4, ONES)
+    graph = chain(nir.Linear(np.eye(N)), neurons[0], nir.Linear(np.eye(N)), neurons[1], shape=[N])
+    nir.write(tmp_path / "x.nir", settled(graph))
+    assert "SpikingJelly wrote it (r = 1, 1 / dt" in read(str(tmp_path / "x.nir"), EULER).notes[-1]
+
+
+def test_a_layer_that_may_have_been_called_twice_is_told(tmp_path):
+    """Such a module, and one with a recurrence, are the same file."""
+    nodes = {"input": nir.Input(np.array([N])), "fc": nir.Linear(np.eye(N)), "a": lif(ONES * 1e-3, 3 * ONES)}
+    nodes |= {"b": lif(ONES * 1e-3, 3 * ONES), "output": nir.Output(np.array([N]))}
+    edges = [("input", "fc"), ("fc", "a"), ("a", "fc"), ("fc", "b"), ("b", "output")]
+    nir.write(tmp_path / "x.nir", nir.NIRGraph(nodes, edges, type_check=False))
+    assert read(str(tmp_path / "x.nir"), EULER).notes == (
+        "node 'fc' gets what 'a' behind it sends, a step later; a layer that the module calls twice in a step is written the"
+        " same: if it is one, give each call a layer of its own",
+    )
+    inside = recurrent(leaky(N, 0.9), nir.Linear(np.eye(N)), N)  # as snnTorch writes RLeaky
+    assert "calls twice" not in notes(inside, EULER, tmp_path / "y.nir")
 
 
 def test_nothing_is_told_of_a_file_that_no_tool_gives_away_nor_of_ours(tmp_path):

@@ -32,8 +32,8 @@ NORSE = (
     " v_leak, and SpikingJelly also fires where v equals v_threshold; compare the spikes with the tool's"
 )
 SPIKINGJELLY = (
-    "looks as if SpikingJelly wrote it (r = 1 / dt or tau / dt), which also fires where v equals v_threshold, NIR only above; if"
-    " weights are round numbers, lower v_threshold by a millionth in the file"
+    "looks as if SpikingJelly wrote it (r = 1, 1 / dt or tau / dt), which also fires where v equals v_threshold, NIR only above;"
+    " if weights are round numbers, lower v_threshold by a millionth in the file"
 )
 ROCKPOOL = (
     "looks as if Rockpool wrote it (r = tau exp(-dt / tau) / dt), whose neurons subtract their thresholds and fire several times"
@@ -42,22 +42,54 @@ ROCKPOOL = (
 
 
 def notes(graph: Graph, clock: Clock) -> Iterator[str]:
-    """Yield what the tool that seems to have written the file leaves out of it, and which nodes lack a factor of their input."""
-    leaky, plain = graph.of("LIF", "CubaLIF"), graph.of("IF")
-    if leaky and not _resets(leaky) and _every(leaky, lambda node: _tau(node) / OF_SNNTORCH):
-        yield SNNTORCH + _other_steps(clock, OF_SNNTORCH, "euler")
-    elif leaky and _every(leaky, lambda node: _tau(node) * np.exp(-clock.dt_s / _tau(node)) / clock.dt_s):
-        yield ROCKPOOL
-    elif (leaky or plain) and _every([*leaky, *plain], lambda node: np.ones(1)):
-        in_steps = all((_tau(node) >= OF_SINABS).all() for node in leaky)  # no neuron's time constant is a second
-        yield SINABS + _other_steps(clock, OF_SINABS, "exp" if leaky else None) if in_steps else NORSE
-    elif (leaky or plain) and _every([*leaky, *plain], lambda node: _tau(node) / clock.dt_s):
-        yield SPIKINGJELLY
+    """Yield what the file may leave out, by whoever seems to have written it, by its currents and by its loops."""
+    yield from _of_writers(graph, clock)
     yield from (
         f"node {node.name!r} ({node.kind}) has w_in = 1: NIR adds dt / tau_syn of a spike's weight to the current, while Norse"
         " and Rockpool, which write 1, add all of it; if one of these wrote it, set w_in to tau_syn / dt"
         for node in graph.of("CubaLIF", "CubaLI") if "w_in" not in node.fields or (_numbers(node, "w_in") == 1).all()
     )  # fmt: skip
+    yield from (
+        f"node {name!r} gets what {back!r} behind it sends, a step later; a layer that the module calls twice in a step is"
+        " written the same: if it is one, give each call a layer of its own"
+        for name, back in _returns(graph)
+    )
+
+
+def _of_writers(graph: Graph, clock: Clock) -> Iterator[str]:
+    """Yield what the tool that seems to have written the file leaves out of it."""
+    leaky, firing = graph.of("LIF", "CubaLIF"), graph.of("LIF", "CubaLIF", "IF")
+    if not _resets(leaky) and _every(leaky, lambda node: _tau(node) / OF_SNNTORCH):
+        yield SNNTORCH + _other_steps(clock, OF_SNNTORCH, "euler")
+    elif _every(leaky, lambda node: _tau(node) * np.exp(-clock.dt_s / _tau(node)) / clock.dt_s):
+        yield ROCKPOOL
+    elif _every([*firing, *graph.of("LI")], lambda node: np.ones(1)):
+        timed = graph.of("LIF", "CubaLIF", "LI")
+        if all((_tau(node) >= OF_SINABS).all() for node in timed):  # no neuron's time constant is a second
+            yield SINABS + _other_steps(clock, OF_SINABS, "exp" if timed else None)
+        elif firing:
+            yield NORSE
+    elif firing and all(_of_spikingjelly(node, clock) for node in firing):
+        yield SPIKINGJELLY
+
+
+def _of_spikingjelly(node: Node, clock: Clock) -> bool:
+    r = _numbers(node, "r")
+    return _alike(r, _tau(node) / clock.dt_s) or (node.kind != "IF" and _alike(r, np.ones(1)))
+
+
+def _returns(graph: Graph) -> Iterator[tuple[str, str]]:
+    """Yield (node, node behind it that leads back to it) of loops that are in no nested graph, where tools write recurrences."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    number = {name: i for i, name in enumerate(graph.nodes)}
+    ends = np.array([(number[a], number[b]) for a, b in graph.edges], int).reshape(-1, 2).T
+    loops = connected_components(coo_array((np.ones(ends.shape[1]), ends), (len(number),) * 2), connection="strong")[1]
+    for name, before in graph.before.items():
+        back = [src for src in before if "." not in src and loops[number[src]] == loops[number[name]]]
+        if back and len(before) > 1 and "." not in name:
+            yield name, back[0]
 
 
 def _other_steps(clock: Clock, dt_s: float, rule: str | None) -> str:
@@ -73,8 +105,8 @@ def _resets(nodes: list[Node]) -> bool:
 
 
 def _every(nodes: list[Node], expected: Callable[[Node], Floats]) -> bool:
-    """Return whether ``r`` of all these nodes is what a tool computes it as."""
-    return all(_alike(_numbers(node, "r"), expected(node)) for node in nodes)
+    """Return whether there are nodes, and ``r`` of all is what a tool computes it as."""
+    return bool(nodes) and all(_alike(_numbers(node, "r"), expected(node)) for node in nodes)
 
 
 def _alike(values: Floats, others: Floats) -> bool:
