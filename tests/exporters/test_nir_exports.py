@@ -49,17 +49,19 @@ def layers(path, imported):
 
 
 @peers.needs("nir")
-def test_norse_leaves_a_factor_out_of_its_currents_as_the_note_says(folder, tmp_path):
-    """As written, the spikes are others; with the w_in that the note names, they are Norse's."""
-    path = tmp_path / "norse_currents.nir"
+def test_norse_leaves_factors_out_as_the_notes_say(folder, tmp_path):
+    """As written, the spikes are others; with the w_in and r that the notes name, they are Norse's."""
+    path = tmp_path / "norse_factors.nir"
     for suffix in (".nir", ".npz"):
-        shutil.copy(folder / f"norse_currents{suffix}", path.with_suffix(suffix))
+        shutil.copy(folder / f"norse_factors{suffix}", path.with_suffix(suffix))
     imported = read(str(path), AS_DOCUMENTED["norse"])
     assert sum("has w_in = 1: NIR adds dt / tau_syn" in note for note in imported.notes) == 2
+    assert "node '5' (IF) has r = 1" in " ".join(imported.notes)
     assert not any(np.array_equal(ours, theirs) for _, ours, theirs in layers(path, imported))
     with h5py.File(path, "r+") as file:
         for node in ("1", "3"):
             file[f"node/nodes/{node}/w_in"][...] = file[f"node/nodes/{node}/tau_syn"][...] / 1e-6
+        file["node/nodes/5/r"][...] = 1e6
     for node, ours, theirs in layers(path, read(str(path), AS_DOCUMENTED["norse"])):
         assert 0.05 < theirs.mean() < 0.5, node
         assert np.array_equal(ours, theirs), node

@@ -70,6 +70,7 @@ def test_who_seems_to_have_written_a_file_and_what_it_leaves_out_is_told(neuron,
         (leaky(N, 0.9), replace(EULER, discretise="exp"), "; its steps need --dt 0.0001 --discretise euler"),
         (lif(TAU, ONES), replace(SINABS, dt_s=1e-3), "; its steps need --dt 1 --discretise exp"),
         (nir.IF(ONES, ONES, ZEROS), ImportConfig(dt_s=1e-3), "; its steps need --dt 1"),
+        (nir.IF(ONES, ONES, ZEROS), ImportConfig(dt_s=1e-3), "node '1' (IF) has r = 1: NIR adds dt of its input, here 0.001"),
     ],
 )
 def test_steps_that_are_not_those_of_the_tool_are_told(neuron, config, says, tmp_path):

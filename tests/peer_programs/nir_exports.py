@@ -94,20 +94,22 @@ def norse_chain():
     return norse.SequentialState(nn.Linear(30, 100), box(100), nn.Linear(100, 60, bias=False), box(60))
 
 
-def norse_currents():
+def norse_factors():
     import norse.torch as norse
 
     def cell(n):
         inverse = {"tau_syn_inv": spread(100, 500, n), "tau_mem_inv": spread(50, 300, n)}
         return norse.LIFCell(norse.LIFParameters(**inverse, v_leak=torch.zeros(n), v_th=spread(0.5, 1.0, n)))
 
-    return norse.SequentialState(nn.Linear(30, 100, bias=False), cell(100), nn.Linear(100, 60, bias=False), cell(60))
+    whole = norse.IAFCell(norse.IAFParameters(v_th=spread(1.0, 3.0, 40)))
+    layers = (nn.Linear(30, 100, bias=False), cell(100), nn.Linear(100, 60, bias=False), cell(60))
+    return norse.SequentialState(*layers, nn.Linear(60, 40, bias=False), whole)
 
 
 CASES = {
     "snntorch_chain": (snntorch_chain, (30,)), "snntorch_planes": (snntorch_planes, (2, 9, 8)),
     "snntorch_recurrence": (snntorch_recurrence, (30,)), "sinabs_chain": (sinabs_chain, (30,)),
-    "sinabs_planes": (sinabs_planes, (2, 9, 8)), "norse_chain": (norse_chain, (30,)), "norse_currents": (norse_currents, (30,)),
+    "sinabs_planes": (sinabs_planes, (2, 9, 8)), "norse_chain": (norse_chain, (30,)), "norse_factors": (norse_factors, (30,)),
 }  # fmt: skip
 
 

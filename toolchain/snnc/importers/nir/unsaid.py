@@ -50,6 +50,11 @@ def notes(graph: Graph, clock: Clock) -> Iterator[str]:
         for node in graph.of("CubaLIF", "CubaLI") if "w_in" not in node.fields or (_numbers(node, "w_in") == 1).all()
     )  # fmt: skip
     yield from (
+        f"node {node.name!r} (IF) has r = 1: NIR adds dt of its input, here {clock.dt_s:g}, while Norse and sinabs, which write"
+        " 1, add all of it; if one of these wrote it, set r to 1 / dt"
+        for node in graph.of("IF") if clock.dt_s != 1 and _alike(_numbers(node, "r"), np.ones(1))
+    )  # fmt: skip
+    yield from (
         f"node {name!r} gets what {back!r} behind it sends, a step later; a layer that the module calls twice in a step is"
         " written the same: if it is one, give each call a layer of its own"
         for name, back in _returns(graph)
