@@ -21,6 +21,7 @@ import numpy as np
 
 from snnc.analysis.reachability import Reach
 from snnc.errors import MissingDependencyError, UnsupportedError
+from snnc.mapping.chip_totals import hidden
 from snnc.mapping.model import CoreMap
 from snnc.network.arithmetic import Fixed
 from snnc.network.latency import chip_delays
@@ -30,7 +31,7 @@ from snnc.targets import runner
 from snnc.targets.target import Artifact
 
 from .._shared.chip_refusals import operator_problem, range_problems, register_problems, weight_problems
-from .layout import CHIPS, OUTPUT, chip, configuration, hidden, hops, lags, readout
+from .layout import CHIPS, OUTPUT, chip, configuration, hops, lags, readout
 
 __all__ = ["NEEDS_MAPPING", "REMARK", "SUMMARY", "VERIFIED_BY", "export", "must_be_ready", "neuron_problem", "operator_problem",
            "problems", "run"]  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snnc import chips
+import snnc.chips as chips
 from snnc.chips.profile import Profile
 from snnc.mapping.chip_totals import hidden
 from snnc.mapping.legality import must_be_legal
