@@ -1,5 +1,6 @@
 """snnc verify NET.snnc --against FILE.py:NAME: the network against the user's own module."""
 
+import numpy as np
 import pytest
 from conftest import snnc
 
@@ -103,8 +104,13 @@ def test_a_frame_and_weights_of_a_file(file, tmp_path, capsys):
         f"{file}:frame makes other weights than 'frame' has in fc: name those it was imported with, w.safetensors, with --weights"
     )
     assert said.count(hint) == 2  # before the run, and beside the verdict
-    said = told(capsys, *verify, *given, "--random", "0.3", "--samples", "4", code=2)
-    assert "takes one frame for all steps, and the raster changes; use data with the encoding constant" in said
+    assert "EXACT: " in told(capsys, *verify, *given, "--random", "0.3", "--samples", "4")
+    said = told(capsys, *verify, *given, "--random", "0.3", "--samples", "4", "--steps", "7", code=2)
+    assert "makes 6 steps of a raster of 7; use 6 steps, with --random by --steps 6" in said
+    changing = np.random.default_rng(1).integers(0, 200, (2, 6, 64))
+    np.savez(tmp_path / "r.npz", input=changing)
+    said = told(capsys, *verify, *given, "--inputs", tmp_path / "r.npz", code=2)
+    assert "takes one frame for all steps, and the raster changes; use data with the encoding constant, rasters that are" in said
 
 
 @pytest.mark.parametrize("name", ["values", "membranes"])

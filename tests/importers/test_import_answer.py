@@ -99,6 +99,40 @@ def test_what_is_linear_in_the_spikes_becomes_a_readout(case):
     assert want.std() > 0.1
 
 
+HEAD = drive(nn.Sequential(nn.Linear(5, 4), nn.Dropout(0.5), nn.Linear(4, 3))).double().eval()
+MEANS = {
+    "of the mean": lambda hidden, spikes, v: HEAD(spikes.double().mean(dim=0)),
+    "of a mean times a factor": lambda hidden, spikes, v: HEAD(2 * spikes.double().mean(0)),
+}
+
+
+@pytest.mark.parametrize("case", MEANS)
+def test_linear_layers_of_a_mean_over_steps_are_read_out_in_every_step(case):
+    net = imported(MEANS[case]).network
+    given = raster(60, 3, (12,))
+    with torch.no_grad():
+        want = in_float64(Returning(MEANS[case]))(torch.from_numpy(given)).numpy()
+    v = simulate(net, {"input": np.moveaxis(given, 0, 1).astype(np.uint8)}, record=True).states["readout"]["v"]
+    np.testing.assert_allclose(v.mean(1), want, rtol=1e-9, atol=1e-9)
+    assert want.std() > 0.1
+
+
+def test_a_linear_layer_of_a_sum_over_steps_needs_their_number():
+    class Repeating(Returning):
+        def forward(self, frame):
+            return super().forward(frame.expand(7, *frame.shape))
+
+    answer = lambda hidden, spikes, v: HEAD(spikes.sum(0).double())  # noqa: E731
+    net = read_module(Repeating(answer), ImportConfig(input_shape="12"), "net").network
+    given = raster(1, 3, (12,))[0]
+    with torch.no_grad():
+        want = in_float64(Repeating(answer))(torch.from_numpy(given)).numpy()
+    v = simulate(net, {"input": np.repeat(given[:, None], 7, 1).astype(np.uint8)}, record=True).states["readout"]["v"]
+    np.testing.assert_allclose(v.sum(1), want, rtol=1e-9, atol=1e-9)
+    with pytest.raises(UnsupportedError, match="its result drives no neurons"):
+        imported(answer)  # the steps of a raster are any number, and its bias is added once
+
+
 @pytest.mark.parametrize("case", TOLD)
 def test_an_answer_of_another_kind_is_told(case):
     answer, says = TOLD[case]

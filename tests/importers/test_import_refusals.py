@@ -15,6 +15,7 @@ import snntorch as snn  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 from cases.snntorch_models import Layered  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
+from snntorch import spikegen  # noqa: E402
 from torch import nn  # noqa: E402
 
 from snnc.importers.snntorch import read_module  # noqa: E402
@@ -129,6 +130,10 @@ GRAPHS = {
     "gain": (lambda self, x, t: self.fire(self.lif, self.fc(x) * (t + 1)), "not driven in the same way in every step"),
     "bias": (lambda self, x, t: self.fire(self.lif, self.fc(x) + t), "not driven in the same way in every step"),
     "weights": (lambda self, x, t: self.fire(self.lif, F.linear(x, self.fc.weight * (t + 1))), "not driven in the same way"),
+    "layers": (
+        lambda self, x, t: self.fire(self.lif, self.fc(x) if t else self.other(x)),
+        "(step 0 differs from the last: through other, not fc); let every step use the same layers and numbers, such as one",
+    ),
     "weights of the input": (lambda self, x, t: self.fire(self.lif, x @ self.fc(x).T @ x), "gets the result of 'matmul'"),
     "joined samples": (
         lambda self, x, t: self.fire(self.lif, self.fc(torch.cat([x[1:], x[:1]]))), "a step knows its own sample only",
@@ -151,6 +156,28 @@ def test_flows_that_cannot_be_mapped(through, says):
 def test_the_place_in_the_users_file_is_named():
     with pytest.raises(UnsupportedError, match=r"test_import_refusals\.py:\d+: lif gets the result of 'tanh'"):
         read_module(step(GRAPHS["function"][0]), ImportConfig(time_axis="first", steps=4, input_shape="6"))
+
+
+def test_the_line_is_that_of_what_cannot_be_mapped():
+    def through(self, x, t):
+        bent = torch.tanh(self.fc(x))
+        return self.fire(self.lif, 2 * bent.flip(1) + x)
+
+    with pytest.raises(UnsupportedError) as error:
+        read_module(step(through), ImportConfig(time_axis="first", steps=4, input_shape="6"))
+    assert f"test_import_refusals.py:{through.__code__.co_firstlineno + 1}: lif gets the result of 'tanh'" in str(error.value)
+
+
+def test_the_line_of_neurons_that_get_a_membrane_is_named():
+    with pytest.raises(UnsupportedError, match=r"test_import_refusals\.py:\d+: last gets the membrane of lif"):
+        read_module(step(membrane), ImportConfig(time_axis="first", steps=4, input_shape="6"))
+
+
+def test_an_encoder_that_reads_numbers_is_refused_as_an_encoder():
+    encode = lambda self, x, t: self.fire(self.lif, self.fc(spikegen.latency(x, num_steps=1, normalize=True, linear=True)[0]))  # noqa: E731
+    with pytest.raises(UnsupportedError, match=r"spikegen\.latency makes inside of forward") as error:
+        read_module(step(encode), ImportConfig(time_axis="first", steps=4, input_shape="6"))
+    assert "reads numbers" not in str(error.value)
 
 
 LAYERS = {

@@ -110,6 +110,35 @@ def a_part_of_what_is_refused(m, p, x):
     return m.fire("last", largest[:, :, 1:].flip(2).flatten(1))
 
 
+def a_step_late(m, p, x):
+    m.before, before = m.fire("a", p["i"](x)), getattr(m, "before", None)
+    return m.fire("last", p["j"](torch.zeros(len(x), 12) if before is None else before))
+
+
+class Late(Steps):
+    def forward(self, raster):
+        self.before = None
+        return super().forward(raster)
+
+
+def test_neurons_that_get_zeros_before_there_were_spikes():
+    given = (np.random.default_rng(1).random((40, 2, 12)) < 0.35).astype(np.float64)
+    net = read_module(Late(a_step_late, **LAYERS), FIRST, "net").network
+    want, _ = fired_in_torch(in_float64(Late(a_step_late, **LAYERS)), given)
+    run = simulate(net, {"input": np.moveaxis(given, 0, 1).astype(np.uint8)})
+    for layer in ("a", "last"):
+        must_be_equal(want[layer], run.spikes[layer], low=0.02, high=0.9)
+    assert {c.longest_delay for c in net.connections} == {0, 1}
+
+
+def test_what_torch_compiles_runs_as_it_is_written():
+    def compiler(graph, examples):
+        raise AssertionError("nothing is to be compiled")
+
+    module = torch.compile(Steps(lambda m, p, x: m.fire("last", p["i"](x)), **LAYERS), backend=compiler)
+    assert read_module(module, FIRST, "net").network.output.size == 12
+
+
 LAYERS = {"i": lambda: nn.Linear(12, 12), "j": lambda: nn.Linear(12, 12), "pool": lambda: nn.MaxPool1d(2)}
 REFUSED = {
     "gate": (gated, "'sigmoid', which is no layer that is known; no chip computes it of currents"),

@@ -1,6 +1,7 @@
 """A function in a Python file of the user's own: FILE.py:FACTORY."""
 
 import importlib.util
+import inspect
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -10,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from snnc.errors import FileError, SnncError, UsageError, nearest
+
+INSTALL = "install what it needs, or name its folder in PYTHONPATH"
+PACKAGE = "add an empty __init__.py to each folder of its package"
+SCRIPT = "put what a script does under if __name__ == '__main__', and give arguments that it reads a default"
 
 
 @dataclass(frozen=True)
@@ -30,12 +35,27 @@ class Factory:
 
 @contextmanager
 def beside(path: Path) -> Iterator[None]:
-    """Let what lies beside a Python file be imported within the context."""
-    sys.path.insert(0, str(path.absolute().parent))
+    """Let what lies beside a Python file, and its package, be imported within the context, in which it has no arguments."""
+    folders = [str(path.absolute().parent), *([str(_package(path)[0])] if _package(path)[1] else [])]
+    sys.path[:0] = folders
+    arguments, sys.argv = sys.argv, [str(path)]  # those of snnc are none of the file's own argparse
     try:
         yield
     finally:
-        sys.path.pop(0)
+        sys.argv = arguments
+        for folder in folders:
+            if folder in sys.path:  # the file may have changed it
+                sys.path.remove(folder)
+
+
+def _package(path: Path) -> tuple[Path, list[str]]:
+    """Return (the folder of the outermost package in which a file lies, the names of its packages)."""
+    names: list[str] = []
+    folder = path.absolute().parent
+    while (folder / "__init__.py").is_file() and folder != folder.parent:
+        names.insert(0, folder.name)
+        folder = folder.parent
+    return folder, names
 
 
 def function(factory: Factory) -> Callable[[], Any]:
@@ -46,7 +66,8 @@ def function(factory: Factory) -> Callable[[], Any]:
     where = str(factory.path)
     if not factory.path.is_file():
         raise FileError("no such file", where=where, fix="check the path")
-    spec = importlib.util.spec_from_file_location(f"own_{factory.path.stem}", factory.path)
+    name = ".".join([*_package(factory.path)[1], f"own_{factory.path.stem}"])
+    spec = importlib.util.spec_from_file_location(name, factory.path)
     assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - for the type checker: the name ends in .py
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
@@ -55,7 +76,10 @@ def function(factory: Factory) -> Callable[[], Any]:
     except SyntaxError as error:
         raise FileError(f"is no Python: {error.msg} in line {error.lineno}", where=where) from error
     except ImportError as error:
-        raise FileError(f"cannot be imported: {error}", where=where, fix="install what it needs") from error
+        fix = PACKAGE if "relative import" in str(error) else INSTALL
+        raise FileError(f"cannot be imported: {error}", where=where, fix=fix) from error
+    except SystemExit as end:
+        raise FileError(f"raises {told(end, factory)} when it is imported", where=where, fix=SCRIPT) from end
     except Exception as error:
         raise FileError(f"raises {told(error, factory)} when it is imported", where=where, fix="correct the file") from error
     made = {name: value for name, value in vars(module).items() if callable(value) and not name.startswith("_")}
@@ -68,17 +92,33 @@ def function(factory: Factory) -> Callable[[], Any]:
 def made(factory: Factory) -> Any:
     """Return what the function makes; the file is executed. Raises FileError as `function` does, and for what the call raises."""
     with beside(factory.path):
-        make = function(factory)
+        make, where = function(factory), f"{factory.path}:{factory.name}"
+        _must_be_factory(make, factory.name, where)
         try:
             return make()
         except SnncError:
             raise
         except Exception as error:
-            where = f"{factory.path}:{factory.name}"
             raise FileError(f"raises {told(error, factory)}", where=where, fix="correct the function") from error
 
 
-def told(error: Exception, factory: Factory | None = None) -> str:
+def _must_be_factory(make: Any, name: str, where: str) -> None:
+    """Raise FileError for what is no function, such as a model itself, or needs arguments."""
+    if hasattr(make, "forward") and not inspect.isclass(make):
+        what = f"is a {type(make).__name__} and no function that makes one"
+        raise FileError(what, where=where, fix=f"add def make(): return {name} and name make")
+    try:
+        parameters = inspect.signature(make).parameters.values()
+    except (TypeError, ValueError):  # what is not written in Python need not say
+        return
+    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [p.name for p in parameters if p.default is p.empty and p.kind not in optional]
+    if needed:
+        fix = f"add def make(): return {name}(...) with them, and name make"
+        raise FileError(f"needs arguments ({', '.join(needed)})", where=where, fix=fix)
+
+
+def told(error: BaseException, factory: Factory | None = None) -> str:
     """Return an error of the user's own code in one line, with the last line of the user's file on the way to it."""
     frames = traceback.extract_tb(error.__traceback__) if factory else []
     lines = [frame.lineno for frame in frames if factory and Path(frame.filename) == factory.path.absolute()]

@@ -47,6 +47,7 @@ class Contest:
     artifact: Artifact | None = None
     altered: tuple[str, ...] = ()  # how the artifact is not what an export writes
     hint: str = ""  # why it is bound to differ, and what to do
+    inner: int | None = None  # steps that a module makes of one frame, if it repeats it
 
     @property
     def record(self) -> bool:
@@ -110,7 +111,7 @@ def _of_module(net: Network, source: str, weights: Path | None, time_axis: str |
     runner = module_runner(make(factory, 0, weights), net, axis, factory.name)
     hint = _without_weights(net, source, runner.other_weights, imported.get("weights")) if weights is None else ""
     of = {"network": net.hash, "candidate": {"module": factory.name, "weights": str(weights)}, "by": "reference"}
-    return Contest(net, runner.run, "reference", "module", of, timeout_s, hint=hint)
+    return Contest(net, runner.run, "reference", "module", of, timeout_s, hint=hint, inner=runner.inner)
 
 
 def _without_weights(net: Network, source: str, others: Sequence[str], file: object) -> str:

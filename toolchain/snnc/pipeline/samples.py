@@ -68,6 +68,15 @@ def samples_of(
     return Samples(from_samples(net, dataset.samples, dataset.shape), dataset.labels, count, {**of, "data_name": dataset.name})
 
 
+def holding_a_frame(given: Samples, steps: int) -> Samples:
+    """Return samples that are in every step what they are in their first, as a module takes them that repeats one frame."""
+
+    def source(first: int, count: int) -> Rasters:
+        return {name: np.repeat(raster[:, :1], steps, axis=1) for name, raster in given.source(first, count).items()}
+
+    return replace(given, source=source)
+
+
 def counting(coverage: Coverage | None, *, everything: bool = False) -> Callable[[int, Run, Run, Any], None]:
     """Return what adds runs to a coverage: of ``everything``, or of as many samples as are counted in seconds."""
 

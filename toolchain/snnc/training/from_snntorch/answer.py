@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from torch import nn
+
 from snnc.training.from_snntorch.layers import Scale, Shape
 from snnc.training.from_snntorch.values import Node, Series, Trace, View
 from snnc.training.from_snntorch.wires import WEIGHTED, Drive, Wires, is_alike, readout
@@ -54,18 +56,41 @@ def _of_steps(trace: Trace) -> tuple[Node, ...] | str:
         return tuple(node for node in trace.outputs if isinstance(node, Node))
     if _unknown(value):
         return (value,)
-    return _summands(value, steps) or NO_STEPS
+    return _summands(value, steps, trace) or NO_STEPS
 
 
-def _summands(node: Node, steps: int) -> tuple[Node, ...] | None:
+def _summands(node: Node, steps: int, trace: Trace) -> tuple[Node, ...] | None:
     """Return the values of every step of which ``node`` is a sum or a mean, or selects or scales one; else None."""
     if node.kind == "total":
         return node.args if len(node.args) == steps else None
     if node.kind in ("select", "shape", "scale"):
-        inside = _summands(node.args[0], steps)
+        inside = _summands(node.args[0], steps, trace)
         return inside and tuple(replace(node, args=(one,)) for one in inside)
+    if isinstance(node.module, nn.Linear | nn.Dropout | nn.Identity):
+        layer = node.module if _is_mean(node.args[0]) else _with_part_of_bias(node.module, steps)
+        if layer is not node.module and not trace.repeats:
+            return None  # a raster has any number of steps, and a sum over them one bias
+        inside = _summands(node.args[0], steps, trace)
+        return inside and tuple(replace(node, args=(one,), module=layer) for one in inside)
     added = _added(node)
     return added if len(added) == steps else None
+
+
+def _is_mean(node: Node) -> bool:
+    """Return whether `_summands` are added up by a mean, through which a bias passes as it is."""
+    while node.kind != "total" and len(node.args) == 1:
+        node = node.args[0]
+    return node.kind == "total" and node.name == "mean"
+
+
+def _with_part_of_bias(layer: nn.Module, steps: int) -> nn.Module:
+    """Return a layer that adds its bias in ``steps`` parts, since it is applied to each of as many summands."""
+    if not isinstance(layer, nn.Linear) or layer.bias is None:
+        return layer
+    part = nn.Linear(layer.in_features, layer.out_features, device="meta")
+    state = {"weight": layer.weight.detach(), "bias": layer.bias.detach() / steps}
+    part.load_state_dict(state, assign=True)
+    return part
 
 
 def _added(node: Node) -> tuple[Node, ...]:

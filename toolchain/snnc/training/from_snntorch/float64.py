@@ -4,9 +4,10 @@ The network computes in float64, and a comparison with it is exact only where th
 ``forward`` (snnTorch's own surrogates hand on float32 spikes) is made float64 where it arises.
 """
 
+import sys
 from collections import OrderedDict, deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import snntorch
@@ -135,6 +136,14 @@ def _copied(value: Any) -> Any:
     return deque(map(_copied, value), value.maxlen) if type(value) is deque else value
 
 
+def _as_written() -> AbstractContextManager[Any]:
+    """Let what torch.compile made run uncompiled within the context, as it would compile the trace with it."""
+    if "torch._dynamo" not in sys.modules:  # nothing is compiled, and to load the compiler takes seconds
+        return nullcontext()
+    stance: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")
+    return stance
+
+
 @contextmanager
 def in_float64(module: nn.Module) -> Iterator[Kept]:
     """Put the module into evaluation mode, on the CPU and in float64, without gradients; yield its snapshot."""
@@ -144,7 +153,7 @@ def in_float64(module: nn.Module) -> Iterator[Kept]:
         for part in module.modules():
             vars(part).update({n: v.double() for n, v in _own(part).items() if isinstance(v, Tensor) and v.dtype in NARROW})
         torch.set_default_dtype(torch.float64)
-        with torch.no_grad(), _Float64():
+        with torch.no_grad(), _as_written(), _Float64():
             yield Kept(module)
     finally:
         torch.set_default_dtype(default)

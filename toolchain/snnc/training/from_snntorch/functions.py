@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from snnc.training.from_snntorch.moves import MOVES, moved
-from snnc.training.from_snntorch.values import Node, Series, Shape, Trace, Value, View, user_place
+from snnc.training.from_snntorch.values import Node, Series, Shape, Trace, Value, View, encoder, user_place
 
 SAME = {"contiguous", "clone", "detach", "detach_", "to", "float", "double", "half", "bfloat16", "cpu", "cuda"}
 SAME |= {"requires_grad_", "alias", "type", "type_as", "positive", "__pos__", "dropout", "dropout1d", "dropout2d"}
@@ -26,8 +26,8 @@ QUIET = {"zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "ran
 def follow(tracer: Any, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
     """Record what ``func`` made; ``tracer``: the tracer of `trace`."""
     name = getattr(func, "__name__", str(func))
-    if name in READS:
-        tracer.problem(f"reads numbers out of a tensor ({name}), on which the run may depend")
+    if name in READS and not encoder():  # what an encoder makes is refused as such
+        tracer.problem(f"reads numbers out of a tensor ({name}), on which the run may depend; keep them in tensors")
     if name in QUIET or (name == "__get__" and not isinstance(out, Tensor)):
         return
     if name == "__setitem__":

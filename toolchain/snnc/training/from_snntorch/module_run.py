@@ -30,6 +30,7 @@ class ModuleRunner:
 
     run: Callable[[Rasters], Run]
     other_weights: tuple[str, ...]
+    inner: int | None  # steps that the module makes of one frame, if it repeats it
 
 
 def module_runner(module: nn.Module, net: Network, time_axis: TimeAxis, name: str) -> ModuleRunner:
@@ -58,8 +59,9 @@ def module_runner(module: nn.Module, net: Network, time_axis: TimeAxis, name: st
             seen = observed(peer, _frames(peer, raster, net))
         if seen.steps != raster.shape[1]:
             raise DataError(
-                f"makes {seen.steps} steps of a raster of {raster.shape[1]}", where=name, fix=f"use {seen.steps} steps"
-            )
+                f"makes {seen.steps} steps of a raster of {raster.shape[1]}", where=name,
+                fix=f"use {seen.steps} steps, with --random by --steps {seen.steps}",
+            )  # fmt: skip
         spikes: dict[str, NDArray[Any]] = {net.inputs[0].name: raster}
         spikes |= {built.populations[layer]: fired.astype(np.uint8) for layer, fired in seen.spikes.items()}
         voltages: dict[str, dict[str, NDArray[Any]]] = {}
@@ -72,7 +74,7 @@ def module_runner(module: nn.Module, net: Network, time_axis: TimeAxis, name: st
         by, ordered = f"{name} in torch {torch.__version__}", {p.name: spikes[p.name] for p in net.populations}
         return Run(by, net.dt_s, ordered, voltages, {p.name: 0 for p in net.ordered}, models(net))
 
-    return ModuleRunner(run, tuple(_other_weights(net, built.network)))
+    return ModuleRunner(run, tuple(_other_weights(net, built.network)), peer.inner)
 
 
 def _other_weights(net: Network, imported: Network) -> Iterator[str]:
@@ -117,7 +119,7 @@ def _frames(peer: Peer, raster: NDArray[Any], net: Network) -> NDArray[Any]:
     if peer.inner and (raster != raster[:, :1]).any():
         raise DataError(
             "takes one frame for all steps, and the raster changes", where=f"network {net.name!r}",
-            fix="use data with the encoding constant",
+            fix="use data with the encoding constant, rasters that are the same in every step, or --random",
         )  # fmt: skip
     return raster * (net.encoding.unit if net.encoding else 1.0)
 

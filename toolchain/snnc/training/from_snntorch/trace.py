@@ -161,7 +161,7 @@ class _Tracer(TorchFunctionMode):
             value = self.value(given[0]) if given else None
             if is_neuron(layer) and out is not None:
                 self.left[name] = {key: state.detach().clone() for key, state in states(layer).items()}
-                if value is None:
+                if value is None and (value := _the_same(given[0])) is None:
                     self.problem(f"{name} gets values that do not come from the input; {_FOLLOWED}")
             if out is None or value is None:
                 return
@@ -213,6 +213,15 @@ class _Tracer(TorchFunctionMode):
         self.put(spikes, Node("spikes", tuple(spikes.shape[1:]), (), name, layer, step))
         for state in rest:
             self.put(state, Node("state", tuple(state.shape[1:]), (), name, layer, step))
+
+
+def _the_same(given: Any) -> Node | None:
+    """Return the value of a tensor that does not come from the input, such as zeros before there were spikes, if it is the same
+    for all samples.
+    """
+    if not isinstance(given, Tensor) or given.dim() < 2 or not same(given[:1].expand_as(given), given):
+        return None
+    return Node("sum", tuple(given.shape[1:]), (), constant=given.detach().clone(), place=user_place())
 
 
 def made_by(value: Value, name: str) -> str:

@@ -40,6 +40,7 @@ _COMPARES = (
     "of spikes it changes nothing, so leave it out; where it draws spikes, pass on the input of forward, and import with"
     " --encoding rate"
 )
+_ALIKE = "let every step use the same layers and numbers, such as one BatchNorm in the place of BatchNormTT, and retrain"
 _NEVER = "no chip computes it of currents: leave it out and retrain"
 _DRAWS = (
     "it draws at random: take it out of forward, pass on its input, and give the network rasters or import with --encoding rate"
@@ -116,6 +117,7 @@ class Wires:
     used: set[str] = field(default_factory=set)  # layers with weights that drive neurons
     problems: list[str] = field(default_factory=list)
     graded: bool = False  # the input sends integers, not spikes
+    at: str = ""  # the line that steps the neurons whose drive is worked out
     returned: Drive | None = None  # values that the module returns, which a readout computes
 
     def sources(self) -> set[str]:
@@ -134,17 +136,16 @@ def wires(trace: Trace, input_shape: Shape, *, graded: bool = False) -> Wires:
     found.shapes = {INPUT: input_shape} | {name: calls[0].node.shape for name, calls in trace.calls.items()}
     steps = max(map(len, trace.calls.values()), default=0)
     for name, calls in trace.calls.items():
+        found.at = calls[0].place
         if trace.frames and len(calls) > trace.frames and len(calls) % trace.frames == 0:
             often = len(calls) // trace.frames
-            found.problems.append(
-                f"{name} is stepped {often} times in every step of the input; make a layer of its own for each use"
-            )
+            _note(found, f"{name} is stepped {often} times in every step of the input; make a layer of its own for each use")
             continue
         if len(calls) != steps:
-            found.problems.append(f"{name} is stepped {len(calls)} times where others are stepped {steps} times")
+            _note(found, f"{name} is stepped {len(calls)} times where others are stepped {steps} times; step all in each")
             continue
         if not prod(found.shapes[name]):
-            found.problems.append(f"{name} has no neurons: its shape is {found.shapes[name]}; leave it out")
+            _note(found, f"{name} has no neurons: its shape is {found.shapes[name]}; leave it out")
             continue
         _check_states(found, name, calls)
         drives = [_drive(found, call.node, step, name) for step, call in enumerate(calls)]
@@ -153,8 +154,17 @@ def wires(trace: Trace, input_shape: Shape, *, graded: bool = False) -> Wires:
     return found
 
 
+def _note(found: Wires, what: str, place: str = "") -> None:
+    """Note a problem, once, at ``place`` or at the line that steps the neurons."""
+    place = place or found.at
+    message = f"{place}: {what}" if place else what
+    if message not in found.problems:
+        found.problems.append(message)
+
+
 def readout(found: Wires, node: Node, step: int) -> Drive:
     """Return the drive of a value that the module returns in a step."""
+    found.at = ""
     return _drive(found, node, step, "what it returns")
 
 
@@ -171,7 +181,7 @@ def _check_states(found: Wires, name: str, calls: list[Call]) -> None:
             if not kept:
                 fresh = step == 0 and not isinstance(state, Node)
                 what = "starts from states other than 0" if fresh else "does not go on from the states it left"
-                found.problems.append(f"{call.place}: {name} {what}; pass on what it returned, from a fresh state")
+                _note(found, f"{name} {what}; pass on what it returned, from a fresh state", call.place)
                 return
 
 
@@ -182,13 +192,22 @@ def _check_steps(found: Wires, name: str, drives: list[Drive]) -> None:
         return
     for step, drive in enumerate(drives):
         if any(t.source == INPUT and t.path[:1] != u.path[:1] and t.path[0].startswith("[") for t, u in _alike(drive, last)):
-            found.problems.append(
-                f"{name} gets another part of the input in every step; say with --time-axis which of its axes counts steps"
+            _note(
+                found, f"{name} gets another part of the input in every step; say with --time-axis which of its axes counts steps"
             )
             return
         if not is_alike(drive, last, step):
-            found.problems.append(f"{name} is not driven in the same way in every step (step {step} differs from the last)")
+            other = _other_layers(drive, last)
+            what = f"{name} is not driven in the same way in every step (step {step} differs from the last{other})"
+            _note(found, f"{what}; {_ALIKE}")
             return
+
+
+def _other_layers(drive: Drive, last: Drive) -> str:
+    """Return in words which layers a step has in the place of others; "" if it differs by numbers or delays only."""
+    pairs = (pair for t, u in _alike(drive, last) for pair in zip(t.path, u.path, strict=False))
+    one, other = next(((a, b) for a, b in pairs if a != b and not {a[0], b[0]} & {"*", "["}), ("", ""))
+    return f": through {one}, not {other}" if one else ""
 
 
 def is_alike(drive: Drive, last: Drive, step: int) -> bool:
@@ -222,19 +241,24 @@ def _drive(found: Wires, node: Node, step: int, reader: str) -> Drive:
             case "scale":
                 factor = _constant(node)
                 return _mapped(_drive(found, node.args[0], step, reader), (Scale(factor),), f"*{hash(factor.tobytes())}")
-        membrane = f"{reader} gets the membrane of {node.name}; let it pass spikes and retrain"
-        raise UnsupportedError(membrane if node.kind == "state" else _stranger(node, reader))
+        if node.kind == "unknown":
+            node = _earliest(node)
+            raise UnsupportedError(_stranger(node, reader))
+        raise UnsupportedError(f"{reader} gets the membrane of {node.name}; let it pass spikes and retrain")
     except UnsupportedError as error:
-        message = f"{node.place}: {error.what}" if node.place else error.what
-        if message not in found.problems:
-            found.problems.append(message)
+        _note(found, error.what, node.place)
         return NOTHING
 
 
-def _stranger(node: Node, reader: str) -> str:
-    """Return the earliest unknown value: what follows from it is not a reason of its own."""
+def _earliest(node: Node) -> Node:
+    """Return the earliest unknown value behind one: what follows from it is not a reason of its own."""
     while before := next((n for n in node.args if n.kind == "unknown" and n.name != "__get__"), None):
         node = before
+    return node
+
+
+def _stranger(node: Node, reader: str) -> str:
+    """Return why an unknown value is refused, and what to do."""
     if node.name == RASTER:
         return f"{reader} gets {RASTER}; call it in every step, or leave out --time-axis if forward takes one step"
     if node.name.startswith("spikegen."):
@@ -248,7 +272,10 @@ def _stranger(node: Node, reader: str) -> str:
         return f"{reader} gets the result of {node.name!r}, which is no layer that is known; {remedy}"
     if len(node.args) == 1 and node.args[0].kind == "input":
         return f"{reader} gets a part of the input; say with --time-axis which of its axes counts steps"
-    return f"{reader} gets values of several steps or samples at once ({node.name}); a step knows its own sample only"
+    what = f"{reader} gets values of several steps or samples at once ({node.name})"
+    return (
+        f"{what}; a step knows its own sample only: compute each from its own input, and what comes from earlier ones by neurons"
+    )
 
 
 def spikes_of(name: str, layer: Any, shape: Shape, delay: int) -> Term:
