@@ -60,6 +60,8 @@ READ_OUT = {  # what is returned is linear in the spikes: a readout computes it
     "negative": lambda hidden, spikes, v: -spikes.sum(0),
     "silence": lambda hidden, spikes, v: 1 - spikes,
     "some": lambda hidden, spikes, v: spikes[:, :, 1:4],
+    "votes of groups": lambda hidden, spikes, v: hidden.unflatten(2, (4, 2)).sum(-1),
+    "means of groups, summed": lambda hidden, spikes, v: hidden.reshape(*hidden.shape[:2], 4, 2).mean(dim=3).sum(0),
     "weighed": lambda hidden, spikes, v: spikes.sum(0) * FACTORS,
 }
 TOLD = {  # the network's class is another, and a note says so
@@ -69,7 +71,7 @@ TOLD = {  # the network's class is another, and a note says so
     "last steps": (lambda hidden, spikes, v: spikes[-5:], "the module returns 5 of its 16 steps; "),
     "sum of the last steps": (lambda hidden, spikes, v: spikes[-5:].sum(0), "what is no sum, mean or stack of all steps; "),
     "softmax": (lambda hidden, spikes, v: F.softmax(spikes.sum(0), 1), "the result of 'softmax' (test_import_answer.py:"),
-    "groups": (lambda hidden, spikes, v: hidden.unflatten(2, (4, 2)).sum(-1), "the result of 'sum' (test_import_answer.py:"),
+    "groups": (lambda hidden, spikes, v: hidden.unflatten(2, (4, 2)).amax(-1), "the result of 'amax' (test_import_answer.py:"),
     "both": (lambda hidden, spikes, v: torch.cat([hidden, spikes], 2), "the result of 'cat', which is not followed; "),
     "steps last": (lambda hidden, spikes, v: spikes.permute(1, 2, 0), "the result of 'permute', which is not followed; "),
     "nothing": (lambda hidden, spikes, v: None, "the module returns nothing that comes from its input; "),

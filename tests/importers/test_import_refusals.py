@@ -181,13 +181,15 @@ def test_an_encoder_that_reads_numbers_is_refused_as_an_encoder():
 
 
 LAYERS = {
+    "upsampled": (nn.Upsample(scale_factor=2), "to the nearest by 2 it is x.repeat_interleave(2, -2).repeat_interleave(2, -1)"),
+    "transposed": (nn.ConvTranspose2d(1, 1, 2), "retrain with Linear, or with a convolution of x.repeat_interleave"),
+    "largest": (nn.AdaptiveMaxPool2d(2), "into equal parts it is MaxPool1d or MaxPool2d of their size: write that"),
     "ceil": (nn.AvgPool2d(2, ceil_mode=True), "windows hang over the edge"),
     "edge": (nn.AvgPool2d(3, padding=1, count_include_pad=False), "weighs the edge differently"),
     "circular": (nn.Conv2d(1, 1, 3, padding=1, padding_mode="circular"), "padding_mode='circular'"),
     "unlike parts": (nn.AdaptiveAvgPool2d(4), "averages (6, 6) into (4, 4) windows of unlike sizes"),
     "same": (nn.Conv2d(1, 1, 2, padding="same"), "pads its two sides unequally"),
     "statistics": (nn.BatchNorm2d(1, track_running_stats=False), "depends on the batch"),
-    "transposed": (nn.ConvTranspose2d(1, 1, 2), "ConvTranspose2d is no layer that spikes can pass"),
     "norm": (nn.LayerNorm(6), "LayerNorm is no layer that spikes can pass"),
     "weighed maximum": (
         nn.Sequential(nn.Conv2d(1, 1, 1), nn.MaxPool2d(2), nn.AvgPool2d(3)),

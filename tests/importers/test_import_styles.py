@@ -64,11 +64,22 @@ def single_values(m, p, x):
     return m.fire("last", p["o"](torch.cat([m.fire("a", p["i"](x)), m.fire("b", p["j"](x))], 1)))
 
 
+def mean_of_planes(m, p, x):
+    return m.fire("last", p["o"](m.fire("a", p["i"](x)).mean(dim=(2, 3))))
+
+
+def sum_of_planes(m, p, x):
+    return m.fire("last", p["o"](0.1 * m.fire("a", p["i"](x)).flatten(2).sum(-1, keepdim=True).squeeze(-1)))
+
+
+TO_PLANES = {"i": lambda: nn.Conv2d(1, 4, 3), "o": lambda: nn.Linear(4, 5)}
 TO_ONE = {"i": lambda: nn.Linear(9, 1), "j": lambda: nn.Linear(9, 1), "o": lambda: nn.Linear(2, 5)}
 PLANES = {"i": lambda: nn.Conv2d(1, 1, 3, padding=1), "j": lambda: nn.Conv2d(1, 1, 1), "o": lambda: nn.Conv2d(2, 4, 3)}
 EXACT = {
     "planes of one channel": (stacked_planes, PLANES, "1x5x6"),
     "a plane and its copy": (a_plane_and_its_copy, {"o": PLANES["o"]}, "1x5x6"),
+    "mean of planes": (mean_of_planes, TO_PLANES, "1x5x6"),
+    "sum of planes": (sum_of_planes, TO_PLANES, "1x5x6"),
     "single values": (single_values, TO_ONE, "9"),
     "joined with the input": (beside_the_input, {"i": lambda: nn.Linear(12, 8), "o": lambda: nn.Linear(20, 5)}, "12"),
     "joined channels": (
@@ -131,6 +142,15 @@ def test_neurons_that_get_zeros_before_there_were_spikes():
     assert {c.longest_delay for c in net.connections} == {0, 1}
 
 
+def test_a_step_a_call_that_starts_anew_is_told_how_to_go_on():
+    class Step(Steps):
+        def forward(self, frame):
+            return super().forward(frame[None])
+
+    with pytest.raises(UnsupportedError, match=r"last does not go on .* forward is called once a step: make it with init_hidden"):
+        read_module(Step(lambda m, p, x: m.fire("last", p["i"](x)), **LAYERS), ImportConfig(), "net")
+
+
 def test_what_torch_compiles_runs_as_it_is_written():
     def compiler(graph, examples):
         raise AssertionError("nothing is to be compiled")
@@ -148,6 +168,7 @@ REFUSED = {
     "einsum": (
         lambda m, p, x: m.fire("last", torch.einsum("bi,oi->bo", x, p["i"].weight)), "write it as F.linear or @ with the weights",
     ),
+    "dropout": (lambda m, p, x: m.fire("last", nn.functional.dropout(p["i"](x), 0.1)), "pass training=self.training"),
     "padding": (
         lambda m, p, x: m.fire("last", nn.functional.pad(p["i"](x), (1, 1))), "pad with zeros in the convolution itself",
     ),

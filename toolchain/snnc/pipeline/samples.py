@@ -40,9 +40,9 @@ class Samples:
 
 def samples_of(
     net: Network, data: Data | None, inputs: Inputs | None, noise: float | None, split: Split, folder: Path | str | None,
-    samples: int | None, steps: int | None, seed: int,
+    samples: int | None, steps: int | None, seed: int, inner: int | None = None,
 ) -> Samples:  # fmt: skip
-    """Return the samples of a data set, of given rasters, or of noise."""
+    """Return the samples of a data set, of given rasters, or of noise; of one frame if a module makes ``inner`` steps of it."""
     given = {"data": data, "inputs": inputs, "noise": noise}
     if len(chosen := [name for name, value in given.items() if value is not None]) != 1:
         raise UsageError(f"{len(chosen)} of {', '.join(given)} are given", where="verify", fix="give exactly one of them")
@@ -57,7 +57,7 @@ def samples_of(
         if samples is None:
             raise UsageError("random input has no end", where="samples", fix="say how many samples, or name a data set")
         source = from_noise(net, steps or (net.encoding.steps if net.encoding else NOISE_STEPS), noise, seed)
-        return Samples(source, None, samples, of)
+        return Samples(_holding_a_frame(source, steps or inner) if inner else source, None, samples, of)
     if inputs is not None:
         rasters = rasters_of(net, inputs)
         there = len(next(iter(rasters.values())))
@@ -68,13 +68,9 @@ def samples_of(
     return Samples(from_samples(net, dataset.samples, dataset.shape), dataset.labels, count, {**of, "data_name": dataset.name})
 
 
-def holding_a_frame(given: Samples, steps: int) -> Samples:
-    """Return samples that are in every step what they are in their first, as a module takes them that repeats one frame."""
-
-    def source(first: int, count: int) -> Rasters:
-        return {name: np.repeat(raster[:, :1], steps, axis=1) for name, raster in given.source(first, count).items()}
-
-    return replace(given, source=source)
+def _holding_a_frame(source: Source, steps: int) -> Source:
+    """Return a source of samples that are in every step what they are in their first, as a module takes them that repeats it."""
+    return lambda first, count: {name: np.repeat(raster[:, :1], steps, 1) for name, raster in source(first, count).items()}
 
 
 def counting(coverage: Coverage | None, *, everything: bool = False) -> Callable[[int, Run, Run, Any], None]:

@@ -20,7 +20,7 @@ from snnc.pipeline.arguments import Chip, Data, Inputs, Say, Watch, path_of, pro
 from snnc.pipeline.contest import Contest, contest, shrink, where_to_shrink
 from snnc.pipeline.mutate import caught_by
 from snnc.pipeline.rerun import Rerun, compared_by_workers
-from snnc.pipeline.samples import Samples, counting, holding_a_frame, left_to_count, samples_of, with_covering
+from snnc.pipeline.samples import Samples, counting, left_to_count, samples_of, with_covering
 from snnc.simulation.choice import simulator
 from snnc.targets.target import Artifact
 from snnc.verification import ledger
@@ -190,9 +190,7 @@ def verify(
         weights=path_of(weights),
         netlist=netlist,
     )
-    given = samples_of(chosen.net, data, inputs, noise, split, folder, samples, steps, seed)
-    if chosen.inner and noise is not None:
-        given = holding_a_frame(given, steps or chosen.inner)
+    given = samples_of(chosen.net, data, inputs, noise, split, folder, samples, steps, seed, chosen.inner)
     say(f"running {_name(candidate)} on {given.count:,} samples")
     if chosen.hint:
         say(f"note: {chosen.hint}")

@@ -5,6 +5,7 @@ A function that is not listed here makes its result unknown, which is refused wh
 
 from collections.abc import Callable
 from itertools import chain, count
+from math import prod
 from typing import Any
 
 import torch
@@ -27,7 +28,8 @@ def follow(tracer: Any, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     """Record what ``func`` made; ``tracer``: the tracer of `trace`."""
     name = getattr(func, "__name__", str(func))
     if name in READS and not encoder():  # what an encoder makes is refused as such
-        tracer.problem(f"reads numbers out of a tensor ({name}), on which the run may depend; keep them in tensors")
+        what = f"reads numbers out of a tensor ({name}), on which the run may depend"
+        tracer.problem(f"{what}; leave it out, or keep them in tensors")
     if name in QUIET or (name == "__get__" and not isinstance(out, Tensor)):
         return
     if name == "__setitem__":
@@ -121,11 +123,13 @@ def _scaled(tracer: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any
 
 
 def _total(name: str) -> Callable[..., Value | None]:
-    """Record a sum or a mean over the steps of a series; over other axes it is unknown."""
+    """Record a sum or a mean over the steps of a series, or over all places of each channel; over other axes it is unknown."""
 
     def total(tracer: Any, value: Value, args: tuple[Any, ...], kwargs: dict[str, Any], out: Tensor) -> Value | None:
         axes = args[1] if len(args) > 1 else kwargs.get("dim", kwargs.get("axis"))
         axis = axes[0] if isinstance(axes, tuple | list) and len(axes) == 1 else axes
+        if (planes := _of_planes(name, value, axes, args, kwargs, out)) is not None:
+            return planes
         whole = isinstance(value, Series) and isinstance(axis, int) and axis % args[0].dim() == value.axis
         if not whole or out.dim() != args[0].dim() - 1 or kwargs.get("dtype"):
             return None
@@ -133,6 +137,25 @@ def _total(name: str) -> Callable[..., Value | None]:
         return Node("total", tuple(out.shape[1:]), nodes, name, place=user_place())
 
     return total
+
+
+def _of_planes(name: str, value: Value, axes: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Tensor) -> Value | None:
+    """Return a sum or a mean over all axes behind that of the channels, as the pool that it is; None if it is none."""
+    lead = 1 if isinstance(value, Node) else 2
+    dims = (axes,) if isinstance(axes, int) else axes
+    if isinstance(value, View) or not isinstance(dims, tuple | list) or kwargs.get("dtype"):
+        return None
+    channels, *sizes = (value if isinstance(value, Node) else value.nodes[0]).shape or (0,)
+    if len(sizes) not in (1, 2) or {axis % args[0].dim() for axis in dims} != set(range(lead + 1, args[0].dim())):
+        return None
+    pool = nn.AvgPool1d(sizes[0]) if len(sizes) == 1 else nn.AvgPool2d((sizes[0], sizes[1]))
+    factor, place = torch.tensor(1.0 if name == "mean" else float(prod(sizes))), user_place()
+
+    def each(node: Node) -> Node:
+        mean = Node("layer", (channels, *(1 for _ in sizes)), (node,), module=pool, place=place)
+        return Node("scale", tuple(out.shape[lead:]), (mean,), constant=factor, place=place)
+
+    return _each(value, each)
 
 
 def _pooled(kind: type[nn.Module], *names: str) -> Callable[..., Value | None]:

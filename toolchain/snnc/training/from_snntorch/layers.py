@@ -171,7 +171,15 @@ def _nothing(layer: Any, src: Shape) -> tuple[tuple[Map, ...], Bias]:
     return (), np.zeros(1)
 
 
+_NEAREST = "x.repeat_interleave(2, -2).repeat_interleave(2, -1)"
 _INSTEAD = {
+    **dict.fromkeys(("Upsample", "UpsamplingNearest2d"), f"to the nearest by 2 it is {_NEAREST}: write that"),
+    **dict.fromkeys(("ConvTranspose1d", "ConvTranspose2d"), f"retrain with Linear, or with a convolution of {_NEAREST}"),
+    **dict.fromkeys(
+        ("AdaptiveMaxPool1d", "AdaptiveMaxPool2d"), "into equal parts it is MaxPool1d or MaxPool2d of their size: write that"
+    ),
+    **dict.fromkeys(("PixelShuffle", "PixelUnshuffle", "ChannelShuffle"), "write it with reshape and permute, which is the same"),
+    "Conv3d": "retrain with Conv2d in every step",
     "ZeroPad2d": "pad in the convolution itself (padding=...), which is the same",
     "ZeroPad1d": "pad in the convolution itself (padding=...), which is the same",
     "LayerNorm": "it depends on the values of each step; retrain with BatchNorm",

@@ -30,43 +30,11 @@ from snnc.training.from_snntorch.layers import (
     window_of,
 )
 from snnc.training.from_snntorch.moves import MOVES
+from snnc.training.from_snntorch.remedies import ALIKE, OF_CALLS, REMEDIES
 from snnc.training.from_snntorch.values import RASTER, Call, Node, Trace, is_neuron
 
 INPUT = "input"
 WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d)
-_JOIN = "join values of the same sample along their features, or give each part a layer of its own and add the results"
-_ANY = "of spikes it is a max-pool; of currents no chip has it: put it behind the neurons and retrain"
-_COMPARES = (
-    "of spikes it changes nothing, so leave it out; where it draws spikes, pass on the input of forward, and import with"
-    " --encoding rate"
-)
-_ALIKE = "let every step use the same layers and numbers, such as one BatchNorm in the place of BatchNormTT, and retrain"
-_NEVER = "no chip computes it of currents: leave it out and retrain"
-_DRAWS = (
-    "it draws at random: take it out of forward, pass on its input, and give the network rasters or import with --encoding rate"
-)
-_BETWEEN = "of spikes it changes nothing, so leave it out; of currents no chip has it: retrain without"
-_NORM = "it depends on the values of each step: retrain with BatchNorm"
-_REMEDIES = {
-    **dict.fromkeys(("layer_norm", "group_norm", "instance_norm"), _NORM),
-    **dict.fromkeys(
-        ("mean", "sum"), "over a plane it is AvgPool2d or AdaptiveAvgPool2d(1), times its size for a sum: write that"
-    ),
-    **dict.fromkeys(("pad", "constant_pad_nd"), "pad with zeros in the convolution itself (padding=...), which is the same"),
-    **dict.fromkeys(("clamp", "clip", "round", "floor", "ceil", "sign", "abs", "where", "heaviside"), _BETWEEN),
-    **dict.fromkeys(("bernoulli", "rand_like", "poisson", "normal", "multinomial"), _DRAWS),
-    **dict.fromkeys(
-        ("einsum", "bmm", "baddbmm", "addmm", "inner"), "write it as F.linear or @ with the weights, which is the same"
-    ),
-    **dict.fromkeys(
-        ("mul", "__mul__", "mul_", "div", "__truediv__", "pow", "square"),
-        "no chip multiplies values with each other: leave it out and retrain",
-    ),
-    **dict.fromkeys(("lt", "le", "gt", "ge", "eq", "ne"), _COMPARES),
-    **dict.fromkeys(("cat", "concat", "concatenate", "hstack"), _JOIN),
-    **dict.fromkeys(("maximum", "max", "amax"), _ANY),
-    **dict.fromkeys(("sigmoid", "tanh", "softmax", "log_softmax", "exp", "gelu", "silu", "leaky_relu", "elu"), _NEVER),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +149,9 @@ def _check_states(found: Wires, name: str, calls: list[Call]) -> None:
             if not kept:
                 fresh = step == 0 and not isinstance(state, Node)
                 what = "starts from states other than 0" if fresh else "does not go on from the states it left"
-                _note(found, f"{name} {what}; pass on what it returned, from a fresh state", call.place)
+                alone = step and not found.trace.frames and not found.trace.repeats and not isinstance(state, Node)
+                fix = OF_CALLS if alone else "pass on what it returned, from a fresh state"
+                _note(found, f"{name} {what}; {fix}", call.place)
                 return
 
 
@@ -199,7 +169,7 @@ def _check_steps(found: Wires, name: str, drives: list[Drive]) -> None:
         if not is_alike(drive, last, step):
             other = _other_layers(drive, last)
             what = f"{name} is not driven in the same way in every step (step {step} differs from the last{other})"
-            _note(found, f"{what}; {_ALIKE}")
+            _note(found, f"{what}; {ALIKE}")
             return
 
 
@@ -267,8 +237,8 @@ def _stranger(node: Node, reader: str) -> str:
             f"import with --encoding {how}" if how in ("rate", "latency") else "give the network rasters that were encoded before"
         )
         return f"{reader} gets what {node.name} makes inside of forward; take it out of forward, pass on its input, and {option}"
-    if node.name in _REMEDIES or node.name not in MOVES:
-        remedy = _REMEDIES.get(node.name, "say it with layers of torch.nn, and retrain if that changes what it computes")
+    if node.name in REMEDIES or node.name not in MOVES:
+        remedy = REMEDIES.get(node.name, "say it with layers of torch.nn, and retrain if that changes what it computes")
         return f"{reader} gets the result of {node.name!r}, which is no layer that is known; {remedy}"
     if len(node.args) == 1 and node.args[0].kind == "input":
         return f"{reader} gets a part of the input; say with --time-axis which of its axes counts steps"
