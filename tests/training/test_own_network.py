@@ -92,8 +92,15 @@ class Votes(nn.Module):
 """
 
 
-def test_a_class_of_averages_is_said_not_to_be_that_of_the_network(tmp_path, capsys):
-    (tmp_path / "votes.py").write_text(VOTES)
+@pytest.mark.parametrize(
+    ("vote", "says"),
+    [
+        ("mean(3)", "note: readout: what is returned, as voltages; the class is the largest sum"),
+        ("amax(3)", "the network's class is the neuron of 'lif' with most spikes"),
+    ],
+)
+def test_how_the_network_is_read_out_is_said(vote, says, tmp_path, capsys):
+    (tmp_path / "votes.py").write_text(VOTES.replace("mean(3)", vote))
     words = ("--connectivity", 0.5, "--epochs", 1, "--batch-size", 64, "-o", tmp_path / "p.safetensors")
     assert snnc("prune", f"{tmp_path / 'votes.py'}:Votes", *words) == 0
-    assert "the network's class is the neuron of 'lif' with most spikes" in " ".join(capsys.readouterr().err.split())
+    assert says in " ".join(capsys.readouterr().err.split())
