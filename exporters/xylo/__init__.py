@@ -146,16 +146,14 @@ def _saturates(net: Network, name: str, reach: Reach) -> Iterator[str]:
 
 def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: int) -> dict[str, int]:
     """Fill ``folder``; returns the latency of each population in steps. Raises DoesNotFitError, with both numbers."""
-    late = lags(net)
+    late, most = lags(net), chip(net).totals
     (folder / "configuration.json").write_text(json.dumps(configuration(net, max_synapses)) + "\n")
     facts = {
         "chip": net.numeric.profile,  # type: ignore[union-attr]
         "input": net.inputs[0].name,
         "hidden": [[p.name, p.size] for p in hidden(net)],
         "output": readout(net).name,
-        "outputs_reach": chip(net).totals.get(
-            "neurons_within_readout_reach_per_chip", chip(net).totals["hidden_neurons_per_chip"]
-        ),
+        "outputs_reach": most.get("neurons_within_readout_reach_per_chip", most["hidden_neurons_per_chip"]),
         "latency": late,
     }
     (folder / "network.json").write_text(json.dumps(facts, indent=1) + "\n")

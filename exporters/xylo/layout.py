@@ -55,8 +55,9 @@ def configuration(net: Network, max_synapses: int) -> dict[str, Any]:
 
     Raises DoesNotFitError, with both numbers, for what the chip has no room for.
     """
-    must_be_legal(net, (), chip(net))
-    inner, out, most = hidden(net), readout(net), chip(net).totals
+    profile = chip(net)
+    must_be_legal(net, (), profile)
+    inner, out, most = hidden(net), readout(net), profile.totals
     first = {p.name: sum(q.size for q in inner[:i]) for i, p in enumerate(inner)}
     n = sum(p.size for p in inner)
     weights = {

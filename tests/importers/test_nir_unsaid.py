@@ -1,4 +1,4 @@
-"""What the file of a tool does not hold, though the tool's spikes depend on it, is told by a note."""
+"""A note tells what the file of a tool leaves out, though the tool's spikes depend on it."""
 
 from dataclasses import replace
 

@@ -36,7 +36,8 @@ class Factory:
 @contextmanager
 def beside(path: Path) -> Iterator[None]:
     """Let what lies beside a Python file, and its package, be imported within the context, in which it has no arguments."""
-    folders = [str(path.absolute().parent), *([str(_package(path)[0])] if _package(path)[1] else [])]
+    root, packages = _package(path)
+    folders = [str(path.absolute().parent), *([str(root)] if packages else [])]
     sys.path[:0] = folders
     arguments, sys.argv = sys.argv, [str(path)]  # those of snnc are none of the file's own argparse
     try:

@@ -27,9 +27,9 @@ from snnc.mapping.place import place
 from snnc.mapping.split import split
 from snnc.network.connectivity import parameter_connectivity, synapse_connectivity
 from snnc.network.model import Network
-from snnc.passes.quantise import QuantiseConfig, quantise
+from snnc.passes.quantise import QuantiseConfig
 from snnc.pipeline.chip import fitting, must_have_cores
-from snnc.pipeline.quantise import short_decays
+from snnc.pipeline.quantise import quantise
 from snnc.pipeline.recording import RECORDING, Recorder
 from snnc.simulation.run import Run
 from snnc.training.loop import source
@@ -237,9 +237,7 @@ def _checkpoint(path: Path | None, resume: bool) -> Path | None:
 def _quantise(
     chain: Chain, net: Network, profile: Profile, training: Dataset, quiet: bool, say: Callable[[str], None]
 ) -> Network:
-    fixed = quantise(net, profile, chain.quantise)
-    for note in short_decays(net, fixed):
-        say(note)
+    fixed = quantise(net, profile, config=chain.quantise, say=say)
     if chain.finetune is None:
         return fixed
     from snnc.training.loop.record import Record

@@ -82,7 +82,7 @@ def quantise(
     if not finetune_epochs and (said := [option for option, given in only_tuned.items() if given]):
         raise UsageError("says nothing, as nothing is fine-tuned", where=", ".join(said), fix="add --finetune-epochs")
     fixed = rounded(net, profile_of(chip), config_of(QuantiseConfig, config, settings))
-    for note in short_decays(net, fixed):
+    for note in _short_decays(net, fixed):
         say(note)
     if not finetune_epochs:
         return fixed
@@ -119,7 +119,7 @@ def _finetuned(net: Network, fixed: Network, samples: Dataset, config: FinetuneC
     return tuned
 
 
-def short_decays(net: Network, fixed: Network) -> Iterator[str]:
+def _short_decays(net: Network, fixed: Network) -> Iterator[str]:
     """Yield a note for each decay of 1 that became less, as the register of the chip holds no more."""
     assert isinstance(fixed.numeric, Fixed)  # noqa: S101 - for the type checker: it was quantised
     whole = 1 << fixed.numeric.decay_bits

@@ -129,7 +129,7 @@ def _notes(built: Built, net: Network) -> Iterator[str]:
 
 
 def _left_out(graph: Graph, clock: Clock) -> Iterator[str]:
-    """What a file may mean otherwise than it says, by whoever seems to have written it."""
+    """Yield notes on what a file may mean otherwise than it says, depending on the tool that seems to have written it."""
     if spyx.looks_like(graph):
         yield LOOKS_LIKE_SPYX
     yield from unsaid.notes(graph, clock)

@@ -105,7 +105,7 @@ def discrete(node: Node, shape: Shape, clock: Clock, constant: Floats) -> Discre
 
 
 def _start(reset: Floats, leak: Floats) -> str:
-    """Where neurons start that may start elsewhere in the tool: SpikingJelly starts at v_reset, Norse at v_leak."""
+    """Return where neurons start that may start elsewhere in the tool: SpikingJelly starts at v_reset, Norse at v_leak."""
     if not reset.any() and not leak.any():
         return ""
     if (leak == reset).all():

@@ -1,4 +1,4 @@
-"""What the files of some tools do not hold, though the tool's spikes depend on it. Used by the NIR importer.
+"""Notes on what the files of some tools leave out, though the tools' spikes depend on it. Used by the NIR importer.
 
 A file does not name its writer; the numbers that a tool puts into ``r`` and ``w_in`` give it away. The network is what the file
 says, and may still fire otherwise than in the tool, so that a note says what to look at. Sources: snntorch/export_nir.py of

@@ -1,4 +1,4 @@
-"""What to write or train instead of what no wire can be. Part of the import from snnTorch."""
+"""Remedies for what no wire can be: what to write or train instead. Part of the import from snnTorch."""
 
 _JOIN = "join values of the same sample along their features, or give each part a layer of its own and add the results"
 _ANY = "of spikes it is a max-pool; of currents no chip has it: put it behind the neurons and retrain"
