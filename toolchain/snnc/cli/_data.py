@@ -10,6 +10,7 @@ from snnc.cli._common import PATH, Decorator, must_not_be_given
 from snnc.errors import UsageError
 
 SPLIT_SEED = "snnc.split_seed"
+OF_SPLIT_SEED = "For data without a split: the seed that draws a fifth of each class as test samples."
 
 
 def data_options(command: Any) -> Any:
@@ -21,7 +22,7 @@ def data_options(command: Any) -> Any:
             is_eager=True,
             expose_value=False,
             callback=_remember_seed,
-            help="For data without a split: the seed that draws a fifth of each class as test samples.",
+            help=OF_SPLIT_SEED,
         ),
         click.option(
             "--data",

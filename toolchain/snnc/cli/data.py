@@ -7,6 +7,7 @@ import click
 
 import snnc.data as data
 from snnc.cli._common import PATH, json_option, print_json, print_table
+from snnc.cli._data import OF_SPLIT_SEED
 from snnc.data.dataset import Dataset
 from snnc.data.load import Source
 from snnc.data.picture import picture
@@ -17,11 +18,7 @@ from snnc.errors import UsageError
 @click.command("data", short_help="Show what is in a data set: samples, classes, rates, a picture.")
 @click.argument("name", metavar="DATA")
 @click.option("--split", type=click.Choice(["train", "test"]), default="train", show_default=True, help="Which split.")
-@click.option(
-    "--split-seed",
-    type=click.IntRange(0),
-    help="For data without a split: the seed that draws a fifth of each class as test samples.",
-)
+@click.option("--split-seed", type=click.IntRange(0), help=OF_SPLIT_SEED)
 @click.option("--data-dir", type=PATH, envvar=data.FOLDER_VARIABLE, help="Folder with the data set's files.")
 @click.option("--sample", type=click.IntRange(0), default=0, show_default=True, help="Which sample the picture shows.")
 @json_option

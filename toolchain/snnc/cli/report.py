@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from snnc.cli._common import PATH, force_option, json_option, print_json
+from snnc.cli._common import PATH, force_option, json_option, must_not_be_given, print_json
 from snnc.errors import UsageError
 from snnc.report import write_report
 
@@ -27,8 +27,8 @@ def command(folder: Path, out: Path | None, as_markdown: bool, chip: str | None,
         raise UsageError("the page needs a name", where="snnc report", fix="add -o report.html, or --md to print Markdown")
     if out is None and as_json:
         raise UsageError("Markdown and JSON cannot both be printed", where="snnc report --md --json", fix="add -o report.md")
-    if out is None and force:
-        raise UsageError("says nothing, as Markdown is printed", where="--force", fix="add -o report.md, or leave it out")
+    if out is None:
+        must_not_be_given("force", reason="Markdown is printed", fix="add -o report.md, or leave it out")
     page = write_report(folder, out, markdown=as_markdown, chip=chip, force=force)
     if out is None:
         click.echo(page.text, nl=False)
