@@ -283,6 +283,7 @@ class Functional(nn.Module):
             fan = int(np.prod(shape[1:]))
             self.register_parameter(name, nn.Parameter(torch.from_numpy(rng.normal(0.8 / fan, fan**-0.5, shape))))
         self.shift = nn.Parameter(torch.from_numpy(rng.normal(0, 0.1, 16)))
+        self.mean, self.var = torch.from_numpy(rng.uniform(0, 0.4, 16)), torch.from_numpy(rng.uniform(0.5, 2, 16))
         self.lif1, self.lif2, self.lif3 = zero(threshold=0.5), zero(0.6, threshold=0.3), zero(0.5, threshold=0.4)
 
     def forward(self, raster):
@@ -290,6 +291,7 @@ class Functional(nn.Module):
         fired = []
         for x in raster:
             current = F.conv2d(x, self.kernel, self.shift, (2, 1), padding=1, groups=2)
+            current = F.batch_norm(current, self.mean, self.var, bias=self.shift, eps=1e-3)
             spikes, a = self.lif1(current, a)
             spikes, b = self.lif2(F.linear(F.adaptive_avg_pool2d(spikes.double(), 2).flatten(1), self.matrix), b)
             spikes, c = self.lif3(spikes.double() @ self.square.T + 0.01, c)
@@ -301,4 +303,4 @@ def test_functions_with_weights_are_layers():
     imported = same_spikes(Functional(), raster(400, shape=(2, 7, 9)), images(2, 7, 9), enough=800 * 400)
     found = {c.name: (c.op.kind, c.op.pool is not None) for c in imported.network.connections}
     assert found == {"F_conv2d": ("conv2d", False), "F_linear": ("dense", True), "F_linear_2": ("dense", False)}
-    assert {part.place for part in imported.parts} >= {"F.conv2d", "F.linear", "F.linear_2"}
+    assert {part.place for part in imported.parts} >= {"F.conv2d", "F.batchnorm2d", "F.linear", "F.linear_2"}

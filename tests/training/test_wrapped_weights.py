@@ -69,6 +69,22 @@ def test_modules_of_other_libraries_are_refused_with_their_way_to_snnc(library, 
         convert(nn.Sequential(nn.Linear(3, 2), neuron()), name="net")
 
 
+def test_neurons_of_another_library_beside_snntorchs_are_named():
+    snn = pytest.importorskip("snntorch", reason="modules are converted beside snnTorch's: pip install '.[train]'")
+    forward = {"__module__": "norse.torch.module.lif", "forward": lambda self, x: (x > 0).double()}
+    neuron, norm = type("LIFCell", (nn.Module,), forward), type("Norm", (nn.BatchNorm1d,), {"__module__": "norse.torch.norm"})
+
+    def mixed(last):
+        return nn.Sequential(nn.Linear(3, 2), norm(2), snn.Leaky(0.5, init_hidden=True), nn.Linear(2, 2), last)
+
+    with pytest.raises(UnsupportedError, match=r"^net: 4 is norse's LIFCell, and only snnTorch's neurons are read; take those"):
+        convert(mixed(neuron()), name="net")
+    made = convert(mixed(snn.Leaky(0.5, init_hidden=True, output=True)), name="net")
+    assert [p.name for p in made.network.populations][1:] == ["leaky2", "leaky4"], (
+        "a norm that changes nothing of torch's is taken"
+    )
+
+
 def test_a_module_whose_parameters_are_not_torchs_is_refused(tmp_path):
     """As in Rockpool, where parameters() is a dictionary."""
     from snnc.base.factory import Factory

@@ -25,7 +25,7 @@ from snnc.training.from_snntorch.compare import Peer, compare
 from snnc.training.from_snntorch.earlier import stepping_as
 from snnc.training.from_snntorch.float64 import Kept, in_float64, must_have_numbers
 from snnc.training.from_snntorch.neurons import NO_RESET, problems, rule_of
-from snnc.training.from_snntorch.others import must_not_be_others
+from snnc.training.from_snntorch.others import beside_snntorch, must_not_be_others
 from snnc.training.from_snntorch.trace import reset, trace
 from snnc.training.from_snntorch.values import BATCH, FOREIGN, Layer, Shape, Trace, is_neuron, is_of, layers, run
 from snnc.training.from_snntorch.wires import WEIGHTED, Wires, wires
@@ -103,7 +103,8 @@ def understood(
         refuse([*found, *(trial.problems or [_no_neurons(module)])], name)
     wired = wires(trial, shape, graded=pixels or message_bits > 0)
     built = None if found else build(wired, module, dt_s, name, message_bits)
-    found += [*_unread(wired), *wired.problems]
+    if lost := [*_unread(wired), *wired.problems]:
+        found += list(beside_snntorch(module)) or lost  # the values of such parts are not followed
     refuse(list(dict.fromkeys(found)), name)
     assert built is not None  # noqa: S101 - for the type checker: without problems it was built
     return Peer(module, kept, trial, shape, AXES[time_axis], steps, message_bits), built

@@ -217,6 +217,27 @@ def _product(tracer: Any, value: Value, args: tuple[Any, ...], kwargs: dict[str,
     return _weighted(nn.Linear, "weight")(tracer, value, (args[0], other.T), {}, out)
 
 
+def _normed(tracer: Any, value: Value, args: tuple[Any, ...], kwargs: dict[str, Any], out: Tensor) -> Value | None:
+    """Treat a batch norm by running statistics as the layer that has them; one by those of the batch is unknown."""
+    options = {"eps": 1e-5, **dict(zip(_NORM, args[1:], strict=False)), **kwargs}
+    mean, var, weight, bias = (options.get(name) for name in _NORM[:4])
+    if (
+        mean is None
+        or var is None
+        or options.get("training")
+        or any(tracer.value(tensor) is not None for tensor in (mean, var, weight, bias))
+    ):
+        return None
+    kind = nn.BatchNorm2d if args[0].dim() == 4 else nn.BatchNorm1d
+    layer = kind(len(mean), eps=options["eps"], device="meta").eval()
+    weight, bias = (torch.ones_like(mean) if weight is None else weight), (torch.zeros_like(mean) if bias is None else bias)
+    held = {"running_mean": mean, "running_var": var, "weight": weight, "bias": bias, "num_batches_tracked": torch.tensor(0)}
+    layer.load_state_dict({name: tensor.detach().clone() for name, tensor in held.items()}, assign=True)
+    made: Value = tracer.applied(_known_as(tracer.seen, layer), layer, value, out)
+    return made
+
+
+_NORM = ("running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
 _MAX = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
 _AVERAGE = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
 _ONE = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad")
@@ -226,6 +247,7 @@ _OTHERS: dict[str, Callable[..., Any]] = {
     "linear": _weighted(nn.Linear, "weight", "bias"),
     "conv1d": _weighted(nn.Conv1d, *_CONV),
     "conv2d": _weighted(nn.Conv2d, *_CONV),
+    "batch_norm": _normed,
     "matmul": _product,
     "__matmul__": _product,
     "mm": _product,

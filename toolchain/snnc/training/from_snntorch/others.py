@@ -33,6 +33,20 @@ def must_not_be_others(module: nn.Module, name: str) -> None:
             raise UnsupportedError(what, where=name, fix=way)
 
 
+def beside_snntorch(module: nn.Module, name: str = "") -> Iterator[str]:
+    """Yield which parts of other libraries, that are no layers of torch's either, stand beside snnTorch's neurons."""
+    if is_neuron(module):
+        return
+    kind = type(module)
+    own = not any(is_of(base, "torch.nn") for base in kind.__mro__ if base is not nn.Module)
+    for library in WAYS:
+        if own and is_of(kind, library):
+            yield f"{name} is {library}'s {kind.__name__}, and only snnTorch's neurons are read; take those for all"
+            return
+    for child, part in module.named_children():
+        yield from beside_snntorch(part, f"{name}.{child}" if name else child)
+
+
 def _parts(module: nn.Module) -> Iterator[nn.Module]:
     """Yield a module and all inside; rockpool's ``modules()`` does not."""
     yield module
