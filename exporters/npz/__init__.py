@@ -30,6 +30,7 @@ from snnc.simulation.run import Rasters, Run
 from snnc.targets import runner, step_writer
 from snnc.targets.target import Artifact
 
+from .._shared import programs
 from .._shared.arrays import write_npz
 from . import steps as _npz_steps
 
@@ -82,7 +83,7 @@ def problems(net: Network, mapping: CoreMap | None) -> list[str]:
 def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: int) -> dict[str, int]:
     """Fill ``folder``; nothing runs late, nothing is unrolled."""
     write_npz(folder / "network.npz", ((key.split("/", 1)[1].replace("/", "."), array) for key, array in arrays(net)))
-    (folder / runner.PROGRAM).write_bytes(Path(__file__).with_name("program.py").read_bytes())
+    programs.write(Path(__file__).with_name("program.py"), folder)
     (folder / "network.json").write_text(json.dumps(_description(net), indent=1) + "\n")
     for c in net.connections:
         _write_csv(folder / "connections" / f"{c.name}.csv", _synapses(c))

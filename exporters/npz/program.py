@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from .._shared.rasters import must_keep_budgets, read, save
+
 
 def operations(numeric: dict[str, Any]) -> dict[str, Any]:
     """What each word of a neuron's step does, on arrays (samples, n)."""
@@ -178,23 +180,6 @@ def current(c: dict[str, Any], delay: int, sends: Any, numbers: tuple[Any, Any, 
     return weighed(c, *numbers, (sent[:, now - delay] * sends).astype(dtype)) if now >= delay else 0
 
 
-def must_keep_budgets(budgets: dict[str, int], inputs: dict[str, Any]) -> None:
-    """End the program if an input sends more messages in a step than its budget: nothing is proved of such inputs."""
-    for name, most in budgets.items():
-        counts = np.count_nonzero(inputs[name], axis=2)
-        if counts.size and counts.max() > most:
-            sample, step = np.unravel_index(counts.argmax(), counts.shape)
-            sys.exit(f"error: input {name} sends {counts.max()} messages in step {step} of sample {sample}, its budget is {most}")
-
-
-def save(path: str, arrays: dict[str, Any]) -> None:
-    """Write an .npz file. numpy.savez would take arrays that are called file or allow_pickle for its own arguments."""
-    with zipfile.ZipFile(path, "w") as file:
-        for name, array in arrays.items():
-            with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, np.asarray(array), allow_pickle=False)
-
-
 def main() -> None:
     """Read the inputs, run, write the outputs."""
     if len(sys.argv) != 3:
@@ -206,8 +191,7 @@ def main() -> None:
         said = json.loads((folder / "network.json").read_text())
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error):  # what NumPy says of it tells to load it unsafely
         sys.exit("network.npz or network.json is missing or damaged: export again")
-    with np.load(sys.argv[1], allow_pickle=False) as file:
-        inputs = dict(file)
+    inputs = read(sys.argv[1], {p["name"]: int(np.prod(p["shape"])) for p in said["populations"] if not p["neuron"]})
     must_keep_budgets({p["name"]: p["max_spikes_per_step"] for p in said["populations"] if "max_spikes_per_step" in p}, inputs)
     found = run_network(said, arrays, inputs)
     save(sys.argv[2], {**found, "_by": np.array(f"plain data (NumPy {np.__version__})")})

@@ -14,6 +14,7 @@ from snnc.simulation.run import Rasters, Run
 from snnc.targets import runner, step_writer
 from snnc.targets.target import Artifact
 
+from .._shared import programs
 from . import models as _onnx
 from . import sums as _onnx_sums
 from .graph import OnnxArith
@@ -85,7 +86,7 @@ def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: in
         raise MissingDependencyError("target 'onnx' needs the package onnx", fix=f"install it: {INSTALL}") from error
     for name, model in (("step", _onnx.step_model), ("sequence", _onnx.sequence_model)):
         (folder / f"{name}.onnx").write_bytes(model(net, max_synapses).SerializeToString(deterministic=True))
-    (folder / runner.PROGRAM).write_bytes(Path(__file__).with_name("program.py").read_bytes())
+    programs.write(Path(__file__).with_name("program.py"), folder)
     (folder / "sizes.json").write_text(json.dumps(_sizes(net, onnx.__version__), indent=1) + "\n")
     return {p.name: 0 for p in net.ordered}
 

@@ -8,12 +8,13 @@ name and the states of its neurons as NAME.u, NAME.v, ... in the same shape. Nee
 
 import json
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
+
+from .._shared.rasters import must_keep_budgets, read, save
 
 TYPES = {"tensor(uint8)": np.uint8, "tensor(int32)": np.int32, "tensor(int64)": np.int64, "tensor(double)": np.float64}
 
@@ -65,11 +66,13 @@ def must_agree(by_steps: dict[str, Any], by_sequence: dict[str, Any], readouts: 
             sys.exit(f"step.onnx and sequence.onnx differ in {output}")
 
 
-def run_network(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
-    """Run both models in ``folder`` on rasters (samples, steps, n); ends the program if they differ."""
-    step, sequence = (
-        onnxruntime.InferenceSession(folder / f"{name}.onnx", providers=["CPUExecutionProvider"]) for name in ("step", "sequence")
-    )
+def model(folder: Path, name: str) -> Any:
+    """The session of one of the two models in ``folder``."""
+    return onnxruntime.InferenceSession(folder / f"{name}.onnx", providers=["CPUExecutionProvider"])
+
+
+def run_network(step: Any, sequence: Any, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Run both models on rasters (samples, steps, n); ends the program if they differ."""
     must_keep_budgets(json.loads(step.get_modelmeta().custom_metadata_map.get("snnc.max_spikes_per_step", "{}")), inputs)
     types = {i.name: TYPES[i.type] for i in step.get_inputs()}
     sent = {name: np.moveaxis(raster, 1, 0).astype(types[name]) for name, raster in inputs.items()}
@@ -80,30 +83,13 @@ def run_network(folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
     return {**outputs, "_by": np.array(f"onnxruntime {onnxruntime.__version__}")}
 
 
-def must_keep_budgets(budgets: dict[str, int], inputs: dict[str, Any]) -> None:
-    """End the program if an input sends more messages in a step than its budget: nothing is proved of such inputs."""
-    for name, most in budgets.items():
-        counts = np.count_nonzero(inputs[name], axis=2)
-        if counts.size and counts.max() > most:
-            sample, step = np.unravel_index(counts.argmax(), counts.shape)
-            sys.exit(f"error: input {name} sends {counts.max()} messages in step {step} of sample {sample}, its budget is {most}")
-
-
-def save(path: str, arrays: dict[str, Any]) -> None:
-    """Write an .npz file. numpy.savez would take arrays that are called file or allow_pickle for its own arguments."""
-    with zipfile.ZipFile(path, "w") as file:
-        for name, array in arrays.items():
-            with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, np.asarray(array), allow_pickle=False)
-
-
 def main() -> None:
     """Read the inputs, run, write the outputs."""
     if len(sys.argv) != 3:
         sys.exit(f"usage: python {sys.argv[0]} INPUTS.npz OUTPUTS.npz")
-    with np.load(sys.argv[1], allow_pickle=False) as file:
-        inputs = dict(file)
-    save(sys.argv[2], run_network(Path(__file__).resolve().parent, inputs))
+    step, sequence = (model(Path(__file__).resolve().parent, name) for name in ("step", "sequence"))
+    inputs = read(sys.argv[1], {i.name: int(np.prod(i.shape[1:])) for i in step.get_inputs() if "." not in i.name})
+    save(sys.argv[2], run_network(step, sequence, inputs))
 
 
 if __name__ == "__main__":

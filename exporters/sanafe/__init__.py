@@ -20,6 +20,7 @@ from snnc.simulation.run import Rasters, Run
 from snnc.targets import runner
 from snnc.targets.target import Artifact
 
+from .._shared import programs
 from . import files
 
 __all__ = ["NEEDS_MAPPING", "REMARK", "SUMMARY", "VERIFIED_BY", "export", "neuron_problem", "operator_problem", "problems", "run"]
@@ -100,6 +101,7 @@ def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: in
     lags = files.write(net, mapping, folder, max_synapses)
     unit = 1 << net.numeric.state_shift
     facts = {
+        "inputs": {p.name: p.size for p in net.inputs},
         "latency": lags,
         "late_biases": _late_biases(net, lags, unit),
         "state_unit": unit,
@@ -109,7 +111,7 @@ def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: in
         facts["max_spikes_per_step"] = budgets
     (folder / "network.json").write_text(json.dumps(facts, indent=1) + "\n")
     (folder / "mapping.json").write_text(json.dumps(mapping.to_json(), indent=1, sort_keys=True) + "\n")
-    (folder / runner.PROGRAM).write_bytes(Path(__file__).with_name("program.py").read_bytes())
+    programs.write(Path(__file__).with_name("program.py"), folder)
     return lags
 
 

@@ -9,7 +9,6 @@ _measured.NAME. Needs NumPy and sanafe, not snnc.
 
 import json
 import sys
-import zipfile
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import sanafe
+
+from .._shared.rasters import must_keep_budgets, read, save
 
 TRACES = {"spike_trace": True, "potential_trace": True, "neuron_trace": True, "message_trace": True}
 
@@ -103,31 +104,13 @@ def run_sample(chip: Any, network: dict[str, Any], sample: dict[str, Any]) -> tu
     return rasters, measured
 
 
-def must_keep_budgets(budgets: dict[str, int], inputs: dict[str, Any]) -> None:
-    """End the program if an input sends more messages in a step than its budget: nothing is proved of such inputs."""
-    for name, most in budgets.items():
-        counts = np.count_nonzero(inputs[name], axis=2)
-        if counts.size and counts.max() > most:
-            sample, step = np.unravel_index(counts.argmax(), counts.shape)
-            sys.exit(f"error: input {name} sends {counts.max()} messages in step {step} of sample {sample}, its budget is {most}")
-
-
-def save(path: str, arrays: dict[str, Any]) -> None:
-    """Write an .npz file. numpy.savez would take arrays that are called file or allow_pickle for its own arguments."""
-    with zipfile.ZipFile(path, "w") as file:
-        for name, array in arrays.items():
-            with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, np.asarray(array), allow_pickle=False)
-
-
 def main() -> None:
     """Read the inputs, run sample by sample, write the outputs."""
     if len(sys.argv) != 3:
         sys.exit(f"usage: python {sys.argv[0]} INPUTS.npz OUTPUTS.npz")
     folder = Path(__file__).resolve().parent
     network = json.loads((folder / "network.json").read_text())
-    with np.load(sys.argv[1], allow_pickle=False) as file:
-        inputs = dict(file)
+    inputs = read(sys.argv[1], network["inputs"])
     must_keep_budgets(network.get("max_spikes_per_step", {}), inputs)
     architecture = sanafe.load_arch(folder / "architecture.yaml")
     chip = sanafe.SpikingChip(architecture)

@@ -30,6 +30,7 @@ from snnc.simulation.run import Rasters, Run
 from snnc.targets import runner
 from snnc.targets.target import Artifact
 
+from .._shared import programs
 from .._shared.chip_refusals import operator_problem, range_problems, register_problems, weight_problems
 from .layout import CHIPS, OUTPUT, chip, configuration, hops, lags, readout
 
@@ -151,13 +152,14 @@ def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: in
     facts = {
         "chip": net.numeric.profile,  # type: ignore[union-attr]
         "input": net.inputs[0].name,
+        "inputs": {p.name: p.size for p in net.inputs},
         "hidden": [[p.name, p.size] for p in hidden(net)],
         "output": readout(net).name,
         "outputs_reach": most.get("neurons_within_readout_reach_per_chip", most["hidden_neurons_per_chip"]),
         "latency": late,
     }
     (folder / "network.json").write_text(json.dumps(facts, indent=1) + "\n")
-    (folder / runner.PROGRAM).write_bytes(Path(__file__).with_name("program.py").read_bytes())
+    programs.write(Path(__file__).with_name("program.py"), folder)
     return late
 
 

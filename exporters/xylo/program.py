@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from xylosim.v2 import XyloLayer, XyloSynapse
 
+from .._shared.rasters import read, save
+
 
 def synapses(weights: Any) -> list[list[Any]]:
     """The synapses of each source that exist; all are of the first of two kinds of synapses."""
@@ -51,8 +53,7 @@ def main(inputs_path: str, outputs_path: str) -> None:
     here = Path(__file__).parent
     given, network = (json.loads((here / name).read_text()) for name in ("configuration.json", "network.json"))
     chip, kept = layer(given)  # the synapses are kept until the end
-    with np.load(inputs_path, allow_pickle=False) as file:
-        raster = file[network["input"]]
+    raster = read(inputs_path, network["inputs"])[network["input"]]
     latency, steps = network["latency"], raster.shape[1]
     late = np.zeros((max(latency.values()), raster.shape[2]), raster.dtype)
     runs = [evolve(chip, np.concatenate([sample, late])) for sample in raster]
@@ -66,7 +67,7 @@ def main(inputs_path: str, outputs_path: str) -> None:
         mine = slice(latency[name], latency[name] + steps)
         for what, key in (("spikes", name), ("u", f"{name}.u"), ("v", f"{name}.v")):
             outputs[key] = np.stack([run[end + what][mine, columns] for run in runs])
-    np.savez(outputs_path, **outputs)
+    save(outputs_path, outputs)
 
 
 if __name__ == "__main__":

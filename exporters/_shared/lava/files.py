@@ -11,8 +11,8 @@ from snnc.network.latency import latency
 from snnc.network.model import Connection, Network, Population
 from snnc.network.neuron import Neuron
 from snnc.network.op import MAX_SYNAPSES
-from snnc.targets.runner import PROGRAM
 
+from .. import programs
 from ..arrays import write_npz
 from . import own_neurons
 from .processes import Process, hops, processes, reason_to_unroll
@@ -35,8 +35,7 @@ def write(net: Network, folder: Path, max_synapses: int = MAX_SYNAPSES) -> dict[
     for c in net.connections:
         wait = lags[c.dst] - lags[c.src] - needed[c.name]
         made[c.name] = processes(c, net[c.src].message_bits, net.numeric, wait, max_synapses)
-    program = Path(__file__).with_name("program.py").read_bytes()
-    (folder / PROGRAM).write_bytes(program)
+    programs.write(Path(__file__).with_name("program.py"), folder)
     if models := own_neurons.own({p.neuron.model() for p in net.populations if p.neuron}):
         (folder / own_neurons.FILE).write_text(own_neurons.text(models, net.numeric))
     network = {
