@@ -1,7 +1,4 @@
-"""The rasters that an artifact's program reads and writes. It becomes part of the programs by `programs.text`.
-
-Annotations are strings, as Lava's Python may be an old one.
-"""
+"""The rasters that an artifact's program reads and writes; `programs.write` puts this in the place of its import."""
 
 import sys
 import zipfile
