@@ -76,6 +76,9 @@ def run_network(step: Any, sequence: Any, inputs: dict[str, Any]) -> dict[str, A
     must_keep_budgets(json.loads(step.get_modelmeta().custom_metadata_map.get("snnc.max_spikes_per_step", "{}")), inputs)
     types = {i.name: TYPES[i.type] for i in step.get_inputs()}
     sent = {name: np.moveaxis(raster, 1, 0).astype(types[name]) for name, raster in inputs.items()}
+    for name, raster in inputs.items():
+        if (np.moveaxis(raster, 1, 0) != sent[name]).any():
+            sys.exit(f"error: input {name} has {raster.min()} .. {raster.max()}, its messages are {types[name].__name__}")
     by_steps = run_steps(step, sent)
     readouts = json.loads(step.get_modelmeta().custom_metadata_map["snnc.readouts"])
     must_agree(by_steps, run_sequence(sequence, sent), readouts)

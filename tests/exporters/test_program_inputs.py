@@ -59,6 +59,13 @@ def test_names_of_a_recording_are_taken_and_nothing_else_of_it(tmp_path):
     assert all(np.array_equal(found[name], SOUND[name]) for name in SIZES)
 
 
+def test_numbers_that_onnx_would_cast_are_refused(tmp_path):
+    program, sent = targets.export("onnx", fixed_chain(), None, tmp_path / "a").root / "run.py", spikes(fixed_chain())
+    np.savez(tmp_path / "in.npz", input=sent["input"] * np.int64(257))
+    done = subprocess.run([sys.executable, program, tmp_path / "in.npz", tmp_path / "out.npz"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "error: input input has 0 .. 257, its messages are uint8\n")
+
+
 @pytest.mark.parametrize("target", ["npz", "onnx", pytest.param("lava", marks=pytest.mark.lava)])
 def test_a_program_runs_on_what_simulate_wrote_and_refuses_other_files(target, tmp_path):
     net = fixed_chain()
