@@ -140,9 +140,13 @@ def test_a_signal_ends_the_program_too_and_leaves_nothing(artifact, number, code
     (artifact / "run.py").write_text(program)
     command = [sys.executable, "-m", "snnc", "verify", artifact, "--against", path, "--random", "0.3", "--json", "--as-it-is"]
     verb = subprocess.Popen(
-        command, env={**os.environ, "TMPDIR": str(temporary)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        command,
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # the tests may run under nohup, whose programs go on
-    )  # fmt: skip
+    )
     started, give_up = artifact / "run.py.pid", time.monotonic() + 60
     while not (started.exists() and started.read_text().endswith(" ")) and time.monotonic() < give_up:
         time.sleep(0.05)

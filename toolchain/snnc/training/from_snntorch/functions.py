@@ -184,13 +184,16 @@ def _weighted(kind: type[nn.Module], *names: str) -> Callable[..., Value | None]
         groups = options.get("groups", 1)
         sizes = (weight.shape[1], len(weight)) if kind is nn.Linear else (weight.shape[1] * groups, len(weight), weight.shape[2:])
         layer = kind(*sizes, bias=bias is not None, device="meta", **options)
-        layer.load_state_dict(
-            {k: v.detach().clone() for k, v in (("weight", weight), ("bias", bias)) if v is not None}, assign=True
-        )
-        made: Value = tracer.applied(_known_as(tracer.seen, layer), layer, value, out)
-        return made
+        return _applied(tracer, layer, {"weight": weight, "bias": bias}, value, out)
 
     return weighted
+
+
+def _applied(tracer: Any, layer: nn.Module, held: dict[str, Tensor | None], value: Value, out: Tensor) -> Value:
+    """Return the value of a layer that a function stands for; the layer gets copies of the tensors that it ``held``."""
+    layer.load_state_dict({name: tensor.detach().clone() for name, tensor in held.items() if tensor is not None}, assign=True)
+    made: Value = tracer.applied(_known_as(tracer.seen, layer), layer, value, out)
+    return made
 
 
 def _known_as(seen: Trace, layer: nn.Module) -> str:
@@ -221,20 +224,13 @@ def _normed(tracer: Any, value: Value, args: tuple[Any, ...], kwargs: dict[str, 
     """Treat a batch norm by running statistics as the layer that has them; one by those of the batch is unknown."""
     options = {"eps": 1e-5, **dict(zip(_NORM, args[1:], strict=False)), **kwargs}
     mean, var, weight, bias = (options.get(name) for name in _NORM[:4])
-    if (
-        mean is None
-        or var is None
-        or options.get("training")
-        or any(tracer.value(tensor) is not None for tensor in (mean, var, weight, bias))
-    ):
+    if mean is None or var is None or options.get("training") or tracer.values((mean, var, weight, bias)):
         return None
     kind = nn.BatchNorm2d if args[0].dim() == 4 else nn.BatchNorm1d
     layer = kind(len(mean), eps=options["eps"], device="meta").eval()
     weight, bias = (torch.ones_like(mean) if weight is None else weight), (torch.zeros_like(mean) if bias is None else bias)
     held = {"running_mean": mean, "running_var": var, "weight": weight, "bias": bias, "num_batches_tracked": torch.tensor(0)}
-    layer.load_state_dict({name: tensor.detach().clone() for name, tensor in held.items()}, assign=True)
-    made: Value = tracer.applied(_known_as(tracer.seen, layer), layer, value, out)
-    return made
+    return _applied(tracer, layer, held, value, out)
 
 
 _NORM = ("running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")

@@ -38,11 +38,10 @@ def beside_snntorch(module: nn.Module, name: str = "") -> Iterator[str]:
     if is_neuron(module):
         return
     kind = type(module)
-    own = not any(is_of(base, "torch.nn") for base in kind.__mro__ if base is not nn.Module)
-    for library in WAYS:
-        if own and is_of(kind, library):
-            yield f"{name} is {library}'s {kind.__name__}, and only snnTorch's neurons are read; take those for all"
-            return
+    library = next((library for library in WAYS if is_of(kind, library)), None)
+    if library and not any(is_of(base, "torch.nn") for base in kind.__mro__ if base is not nn.Module):
+        yield f"{name} is {library}'s {kind.__name__}, and only snnTorch's neurons are read; take those for all"
+        return
     for child, part in module.named_children():
         yield from beside_snntorch(part, f"{name}.{child}" if name else child)
 
