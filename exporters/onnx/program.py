@@ -66,9 +66,10 @@ def must_agree(by_steps: dict[str, Any], by_sequence: dict[str, Any], readouts: 
             sys.exit(f"step.onnx and sequence.onnx differ in {output}")
 
 
-def model(folder: Path, name: str) -> Any:
-    """The session of one of the two models in ``folder``."""
-    return onnxruntime.InferenceSession(folder / f"{name}.onnx", providers=["CPUExecutionProvider"])
+def models(folder: Path) -> list[Any]:
+    """The sessions of both models in ``folder``: the step's, and the sequence's."""
+    files = (folder / f"{name}.onnx" for name in ("step", "sequence"))
+    return [onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"]) for file in files]
 
 
 def run_network(step: Any, sequence: Any, inputs: dict[str, Any]) -> dict[str, Any]:
@@ -90,7 +91,7 @@ def main() -> None:
     """Read the inputs, run, write the outputs."""
     if len(sys.argv) != 3:
         sys.exit(f"usage: python {sys.argv[0]} INPUTS.npz OUTPUTS.npz")
-    step, sequence = (model(Path(__file__).resolve().parent, name) for name in ("step", "sequence"))
+    step, sequence = models(Path(__file__).resolve().parent)
     inputs = read(sys.argv[1], {i.name: int(np.prod(i.shape[1:])) for i in step.get_inputs() if "." not in i.name})
     save(sys.argv[2], run_network(step, sequence, inputs))
 

@@ -151,7 +151,6 @@ def export(net: Network, mapping: CoreMap | None, folder: Path, max_synapses: in
     (folder / "configuration.json").write_text(json.dumps(configuration(net, max_synapses)) + "\n")
     facts = {
         "chip": net.numeric.profile,  # type: ignore[union-attr]
-        "input": net.inputs[0].name,
         "inputs": {p.name: p.size for p in net.inputs},
         "hidden": [[p.name, p.size] for p in hidden(net)],
         "output": readout(net).name,

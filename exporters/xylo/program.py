@@ -53,12 +53,12 @@ def main(inputs_path: str, outputs_path: str) -> None:
     here = Path(__file__).parent
     given, network = (json.loads((here / name).read_text()) for name in ("configuration.json", "network.json"))
     chip, kept = layer(given)  # the synapses are kept until the end
-    raster = read(inputs_path, network["inputs"])[network["input"]]
+    ((name, raster),) = read(inputs_path, network["inputs"]).items()
     latency, steps = network["latency"], raster.shape[1]
     late = np.zeros((max(latency.values()), raster.shape[2]), raster.dtype)
     runs = [evolve(chip, np.concatenate([sample, late])) for sample in raster]
     del kept
-    outputs: dict[str, Any] = {network["input"]: raster, "_by": np.array("xylosim 0.1.3")}
+    outputs: dict[str, Any] = {name: raster, "_by": np.array("xylosim 0.1.3")}
     sizes = [size for _, size in network["hidden"]]
     ends = np.cumsum([0, *sizes]).tolist()
     places = {name: ("", slice(a, b)) for (name, _), a, b in zip(network["hidden"], ends[:-1], ends[1:], strict=True)}

@@ -214,6 +214,7 @@ def traits(graph, run):
 
 
 RUN_ALL = """
+import json
 import sys
 from pathlib import Path
 import numpy as np
@@ -221,9 +222,11 @@ sys.path.insert(0, sys.argv[1] + "/artifact")
 import run
 run.show_failures()
 for folder in map(Path, sys.argv[1:]):
+    artifact = folder / "artifact"
+    network = json.loads((artifact / "network.json").read_text())
     with np.load(folder / "in.npz") as file:
         inputs = dict(file)
-    np.savez(folder / "out.npz", **run.run_network(folder / "artifact", inputs))
+    np.savez(folder / "out.npz", **run.run_network(artifact, network, inputs))
 """
 
 

@@ -18,7 +18,7 @@ def run(target, net, inputs, folder):
     artifact = targets.export(target, net, None, folder, force=True)
     if target != "onnx":
         return targets.load(target).run(artifact, inputs, True, 60)
-    found = _onnx_program.run_network(*(_onnx_program.model(folder, name) for name in ("step", "sequence")), inputs)
+    found = _onnx_program.run_network(*_onnx_program.models(folder), inputs)
     spikes = {p.name: found[p.name] for p in net.ordered}
     states = {p.name: {v: found[f"{p.name}.{v}"] for v in p.neuron.variables()} for p in net.ordered if p.neuron}
     return Run(str(found["_by"]), net.dt_s, spikes, states, {})

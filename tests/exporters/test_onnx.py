@@ -28,10 +28,6 @@ def model(root, name="step"):
     return onnx.load(root / f"{name}.onnx")
 
 
-def models(root):
-    return [_onnx_program.model(root, name) for name in ("step", "sequence")]
-
-
 def altered(root, name, change):
     """Change one number in a model; returns the name of what was changed."""
     found = model(root, name)
@@ -120,13 +116,13 @@ def test_a_changed_number_in_a_file_is_found(name, what, tmp_path):
     net = fixed_chain(density=0.9, bias=64)
     root, inputs = exported(net, tmp_path), spikes(net, samples=6)
     reference = simulate(net, inputs, record=True).states["hidden1"]["v"]
-    assert np.array_equal(_onnx_program.run_network(*models(root), inputs)["hidden1.v"], reference)
+    assert np.array_equal(_onnx_program.run_network(*_onnx_program.models(root), inputs)["hidden1.v"], reference)
     altered(root, name, CHANGES[what])
     assert targets.altered_files(targets.read_artifact(root)) == [f"{name}.onnx"]
     with pytest.raises(SystemExit, match=r"step\.onnx and sequence\.onnx differ in hidden1"):
-        _onnx_program.run_network(*models(root), inputs)
+        _onnx_program.run_network(*_onnx_program.models(root), inputs)
     altered(root, "sequence" if name == "step" else "step", CHANGES[what])
-    assert not np.array_equal(_onnx_program.run_network(*models(root), inputs)["hidden1.v"], reference)
+    assert not np.array_equal(_onnx_program.run_network(*_onnx_program.models(root), inputs)["hidden1.v"], reference)
 
 
 def test_models_that_differ_are_one_error(tmp_path):

@@ -1,4 +1,4 @@
-"""What the programs of artifacts are given: rasters by name, or a recording of `snnc simulate`; all else is one sentence."""
+"""Programs of artifacts take rasters by name, or a recording of `snnc simulate`, and refuse all else in one sentence."""
 
 import subprocess
 import sys
