@@ -1,4 +1,4 @@
-"""Weights that do not fit only for what wraps the module, or the file, are refused with what to do."""
+"""Weights that fit but for what wraps the module, or the state dict in its file, are read; modules of others are refused."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from torch import nn  # noqa: E402
 
 from snnc.errors import ConfigError, FileError, NetworkError, UnsupportedError  # noqa: E402
 from snnc.training.from_snntorch.convert import convert  # noqa: E402
-from snnc.training.user_module import load_weights  # noqa: E402
+from snnc.training.weights_file import load_weights, weights_for  # noqa: E402
 
 
 def model():
@@ -20,35 +20,63 @@ def saved(path, rename):
     return path
 
 
+WRAPPED = [
+    lambda key: f"module.{key}",
+    lambda key: f"_orig_mod.{key}",
+    lambda key: f"module._orig_mod.{key}",
+    lambda key: f"net.{key}",
+    lambda key: key.replace("1.0", "1._orig_mod.0"),
+    lambda key: "module." + key.replace("1.0", "1._orig_mod.0"),
+]
+
+
+def loaded(path):
+    made = model()
+    load_weights(made, path)
+    return [value.tolist() for value in made.state_dict().values()]
+
+
+@pytest.mark.parametrize("rename", WRAPPED)
 @pytest.mark.parametrize(
-    ("rename", "wrapper"),
-    [
-        (lambda key: f"module.{key}", "module."),
-        (lambda key: f"_orig_mod.{key}", "_orig_mod."),
-        (lambda key: f"module._orig_mod.{key}", "module._orig_mod."),
-        (lambda key: f"net.{key}", "net."),
-        (lambda key: key.replace("1.0", "1._orig_mod.0"), "_orig_mod."),
-    ],
+    "around", [lambda state: state, lambda state: {"epoch": 3, "state_dict": state, "optimizer": {"state": {}}}]
 )
-def test_names_that_a_wrapper_changed_are_explained_and_the_remedy_works(rename, wrapper, tmp_path):
-    path = saved(tmp_path / "w.pt", rename)
-    with pytest.raises(NetworkError) as error:
+def test_names_that_a_wrapper_changed_and_checkpoints_are_read(rename, around, tmp_path):
+    trained = {key: torch.randn_like(value) for key, value in model().state_dict().items()}
+    torch.save(around({rename(key): value for key, value in trained.items()}), tmp_path / "w.pt")
+    assert loaded(tmp_path / "w.pt") == [value.tolist() for value in trained.values()]
+
+
+def test_a_name_that_only_looks_like_a_wrapper_stays(tmp_path):
+    """What is inside a layer called "net" keeps its "subnet"; names that would fall together are left alone."""
+    path, inner = tmp_path / "w.pt", nn.ModuleDict({"subnet": nn.Linear(2, 2)})
+    torch.save({f"net.{key}": value for key, value in inner.state_dict().items()}, path)
+    assert weights_for(inner, path).keys() == inner.state_dict().keys()
+    twice = {key: torch.zeros(2) for key in ("_orig_mod.module.bias", "module.bias", "_orig_mod.module.weight")}
+    torch.save(twice, path)
+    assert weights_for(nn.Linear(2, 2), path).keys() == twice.keys()
+
+
+@pytest.mark.parametrize("wrapped", ["module.", ""])
+def test_names_of_another_model_are_not_taken_for_wrapped(wrapped, tmp_path):
+    path = saved(tmp_path / "w.pt", lambda key: f"{wrapped}{key}".replace("1.0.bias", "other"))
+    with pytest.raises(NetworkError, match=r"lacks .*1\.0\.bias.*; has in addition .*other; pass weights of this Sequential"):
         load_weights(model(), path)
-    assert f"save it without {wrapper!r}: {{k.replace({wrapper!r}, ''): v for" in str(error.value)
-    torch.save({k.replace(wrapper, ""): v for k, v in torch.load(path).items()}, path)
-    load_weights(model(), path)
 
 
-def test_names_of_another_model_are_not_taken_for_wrapped(tmp_path):
-    path = saved(tmp_path / "w.pt", lambda key: f"module.{key}".replace("1.0.bias", "other"))
-    with pytest.raises(NetworkError, match="pass weights of this Sequential"):
+def test_of_several_state_dicts_the_one_that_fits_is_taken(tmp_path):
+    path, mine, other = tmp_path / "w.pt", model().state_dict(), nn.Linear(3, 3).state_dict()
+    torch.save({"critic": other, "actor": mine}, path)
+    assert loaded(path) == [value.tolist() for value in mine.values()]
+    torch.save({"a": mine, "ema": mine, "critic": other}, path)
+    with pytest.raises(
+        FileError, match="holds 2 state dicts that fit this Sequential, 'a', 'ema'; save the one that you mean alone"
+    ):
         load_weights(model(), path)
-
-
-def test_a_checkpoint_around_the_state_dict_is_named(tmp_path):
-    torch.save({"epoch": 3, "state_dict": model().state_dict()}, tmp_path / "w.pt")
-    with pytest.raises(FileError, match=r"holds no state dict, .*save what it has under 'state_dict' alone"):
-        load_weights(model(), tmp_path / "w.pt")
+    torch.save({"a": other, "ema": other}, path)
+    with pytest.raises(
+        FileError, match=r"holds 2 state dicts, and none fits: 'a' lacks .*; 'ema' lacks .*; pass weights of this"
+    ):
+        load_weights(model(), path)
 
 
 @pytest.mark.parametrize(

@@ -43,10 +43,10 @@ def _who_trained(module: Any, weights: Path) -> Iterator[str]:
     from snnc.training.from_snntorch.earlier import WRITER, saved_by
     from snnc.training.from_snntorch.neurons import stepped_otherwise
     from snnc.training.from_snntorch.values import is_neuron, layers
-    from snnc.training.user_module import read_weights
+    from snnc.training.weights_file import weights_for
 
     other = [name for name, layer in layers(module) if is_neuron(layer) and stepped_otherwise(layer)]
-    version = saved_by(read_weights(weights).keys(), module)
+    version = saved_by(weights_for(module, weights).keys(), module)
     if not other or version == "0.8":
         return
     listed = ", ".join(other[:3]) + (f" and {len(other) - 3} more" if len(other) > 3 else "")

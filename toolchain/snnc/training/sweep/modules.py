@@ -14,7 +14,8 @@ from snnc.training.loop.record import Record
 from snnc.training.pruning.own import prune_own
 from snnc.training.pruning.pruned import PrunedModule
 from snnc.training.settings import PruneConfig
-from snnc.training.user_module import load_weights, make
+from snnc.training.user_module import make
+from snnc.training.weights_file import load_weights
 
 BEFORE = "test_accuracy"  # in the header of a file of weights
 
