@@ -65,7 +65,8 @@ def _state_dicts(path: Path) -> dict[str, StateDict]:
     except OSError as error:
         raise FileError(f"cannot be read: {error.strerror or error}", where=str(path), fix="check the path") from error
     except SafetensorError as error:
-        raise FileError(f"is no safetensors file ({error}), and no file of torch.save", where=str(path), fix=SAVE) from error
+        what = f"is neither a safetensors file ({error}) nor one of torch.save since torch 1.6"
+        raise FileError(what, where=str(path), fix=SAVE) from error
 
 
 def _saved_by_torch(path: Path) -> dict[str, StateDict]:
