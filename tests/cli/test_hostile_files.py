@@ -111,7 +111,7 @@ def test_rasters_of_strangers(what, tmp_path, capsys):
 
 def test_rasters_that_unpack_to_gigabytes_take_little_memory(tmp_path):
     net, file = saved(fixed_chain(1), tmp_path), tmp_path / "x.npz"
-    npz(file, **{"spikes/input": [header("<i8", (1, 23_000_000, 12)), *[bytes(1 << 24)] * 132]})
+    npz(file, **{"spikes/input": [header("<i8", (1, 12_500_000, 12)), *[bytes(1 << 24)] * 72]})
     for words in (
         ("map", net, "--hw", "loihi1", "--rates", file, "-o", tmp_path / "m.json"),
         ("simulate", net, "--inputs", file, "-q"),
