@@ -19,7 +19,7 @@ from cases.networks import LOIHI, fixed_chain, fixed_dense, fixed_loops, float_c
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from snnc import neurons
+from snnc import neurons, store
 from snnc.analysis.range_proof import prove_ranges
 from snnc.errors import DataError, FileError, MissingDependencyError, NetworkError, UsageError
 from snnc.network.model import Connection, Network, Population
@@ -341,6 +341,18 @@ for _ in range(2):
     assert out == ["1\n1\n", "0\n0\n"]
 
 
+@pytest.mark.parametrize(("options", "said"), [((), 1), (("-q",), 0)])
+def test_quiet_verbs_say_nothing_of_compilation(options, said, tmp_path):
+    store.save(fixed_chain(), tmp_path / "n.snnc")
+    np.savez(tmp_path / "x.npz", **spikes(fixed_chain()))
+    words = ("simulate", "n.snnc", "--inputs", "x.npz", "--engine", "events", *options)
+    code = f"from snnc.cli import main; main({words!r})"
+    env = {"NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stderr.count("compiling the engine") == said
+
+
 def test_where_nothing_can_be_kept_on_disk_it_runs_all_the_same():
     code = """
 from numba.core import caching
@@ -388,8 +400,9 @@ def test_an_interrupt_does_not_wait_for_a_thread_that_compiles(monkeypatch):
         compiled.wait(60)
         ended.set()
 
-    monkeypatch.setattr("snnc.simulation.engine.call.run", compiling)
     net = fixed_chain()
+    engine.simulate(net, spikes(net, samples=600))  # numba is loaded
+    monkeypatch.setattr("snnc.simulation.engine.call.run", compiling)
     with interrupt(0.3):
         engine.simulate(net, spikes(net, samples=600))
     assert not ended.is_set()

@@ -45,7 +45,17 @@ PATH = click.Path(path_type=Path)
 out_option = click.option("-o", "--out", type=PATH, required=True, help="Where to write the result.")
 force_option = click.option("--force", is_flag=True, help="Replace what exists at --out.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print no progress.")
+
+
+def _quieten(ctx: click.Context, _: click.Parameter, quiet: bool) -> bool:
+    if quiet:
+        from snnc.simulation import engine
+
+        ctx.with_resource(engine.quietly())
+    return quiet
+
+
+quiet_option = click.option("-q", "--quiet", is_flag=True, callback=_quieten, help="Print no progress.")
 
 
 def config_options(cls: type[Config]) -> Decorator:

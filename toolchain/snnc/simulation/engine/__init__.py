@@ -7,7 +7,8 @@ any result. numba is loaded when the engine first runs.
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,9 +25,22 @@ Kernel = Literal["auto", "lanes", "events"]
 Notice = Callable[[str], None]
 
 
+_quiet = ContextVar("_quiet", default=False)
+
+
 def to_stderr(text: str) -> None:
     """Print progress where it does not disturb results."""
     print(text, file=sys.stderr)
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Say nothing of compilation while the block lasts."""
+    before = _quiet.set(True)
+    try:
+        yield
+    finally:
+        _quiet.reset(before)
 
 
 def suits(net: Network) -> bool:
@@ -71,11 +85,12 @@ def stream(
 
 
 def _compiled(notice: Notice) -> AbstractContextManager[Any]:
-    """Let ``notice`` hear of compilation while the block lasts. Raises MissingDependencyError without numba."""
+    """Let ``notice`` hear of compilation while the block lasts, unless within `quietly`. Raises MissingDependencyError without
+    numba."""
     if find_spec("numba") is None:
         fix = "pip install '.[engine]', or use the reference: --engine reference"
         raise MissingDependencyError("the engine needs numba, which is not installed", fix=fix)
-    return _announcing(notice)
+    return nullcontext() if _quiet.get() else _announcing(notice)
 
 
 def _announcing(notice: Notice) -> AbstractContextManager[Any]:
