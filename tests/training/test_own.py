@@ -295,7 +295,7 @@ def test_evaluation_never_sees_more_than_a_batch(imported):
         ("broken.py:Conv", (), "is no Python: "),
         ("imports.py:Conv", (), "cannot be imported: No module named 'not_there'"),
         ("net.py:Conv", ("--weights", "no.safetensors"), "no.safetensors: cannot be read"),
-        ("net.py:Conv", ("--weights", "net.py"), "is no safetensors file"),
+        ("net.py:Conv", ("--weights", "net.py"), "is neither a safetensors file"),
         ("net.py:Conv", ("--weights", "other.safetensors"), "has fc.weight of (10, 95), expected (10, 96)"),
         ("net.py:Conv", ("--weights", "other.safetensors"), "has in addition spare"),
         ("net.py:Conv", ("--weights", "other.safetensors"), "lacks conv.bias"),
