@@ -47,7 +47,7 @@ def test_names_that_a_wrapper_changed_and_checkpoints_are_read(rename, around, t
 
 
 def test_a_name_that_only_looks_like_a_wrapper_stays(tmp_path):
-    """What is inside a layer called "net" keeps its "subnet"; of two names for one weight, none is dropped."""
+    """A layer "subnet" within a wrapper "net" keeps its name, and of two names for one weight neither is dropped."""
     path, inner = tmp_path / "w.pt", nn.ModuleDict({"subnet": nn.Linear(2, 2)})
     torch.save({f"net.{key}": value for key, value in inner.state_dict().items()}, path)
     assert weights_for(inner, path).keys() == inner.state_dict().keys()

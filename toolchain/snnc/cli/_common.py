@@ -48,6 +48,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 
 def _quieten(ctx: click.Context, _: click.Parameter, quiet: bool) -> bool:
+    """Let the engine say nothing while a verb with -q runs."""
     if quiet:
         from snnc.simulation import engine
 

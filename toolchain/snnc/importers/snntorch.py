@@ -46,8 +46,10 @@ def _who_trained(module: Any, weights: Path) -> Iterator[str]:
     from snnc.training.weights_file import weights_for
 
     other = [name for name, layer in layers(module) if is_neuron(layer) and stepped_otherwise(layer)]
-    version = saved_by(weights_for(module, weights).keys(), module)
-    if not other or version == "0.8":
+    if not other:
+        return
+    version = saved_by(weights_for(module, weights), module)
+    if version == "0.8":
         return
     listed = ", ".join(other[:3]) + (f" and {len(other) - 3} more" if len(other) > 3 else "")
     if version:

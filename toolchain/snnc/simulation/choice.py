@@ -13,15 +13,15 @@ KERNELS: dict[str, engine.Kernel] = {"engine": "auto", "lanes": "lanes", "events
 NAMES = (*KERNELS, "reference")
 
 
-def simulator(net: Network, name: str | None = None, notice: engine.Notice = engine.to_stderr) -> Simulator:
+def simulator(net: Network, name: str | None = None) -> Simulator:
     """Return the simulator of this name; by default the engine for an integer network with numba installed, else the reference.
 
     "lanes" and "events" are the engine with that kernel for all populations, "engine" chooses one for each.
-    ``notice`` hears when the engine compiles. Raises UsageError for an unknown name.
+    Raises UsageError for an unknown name.
     """
     if name is not None and name not in NAMES:
         raise UsageError(f"no simulator {name!r}", fix=nearest(name, NAMES))
     if name in KERNELS or (name is None and engine.suits(net)):
         kernel = KERNELS[name or "engine"]
-        return lambda net, inputs, record: engine.simulate(net, inputs, record=record, kernel=kernel, notice=notice)
+        return lambda net, inputs, record: engine.simulate(net, inputs, record=record, kernel=kernel)
     return lambda net, inputs, record: simulate(net, inputs, record=record)

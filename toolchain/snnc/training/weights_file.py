@@ -1,7 +1,6 @@
 """The weights of a torch module in a file of safetensors or of ``torch.save``."""
 
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -28,7 +27,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
     state = weights_for(model, path)
     if problems := _problems(state, model):
         raise NetworkError("; ".join(problems), where=str(path), fix=f"pass weights of this {type(model).__name__}")
-    model.load_state_dict({key: value for key, value in state.items() if not _is_state(model, key)}, strict=False)
+    model.load_state_dict(_without_states(state, model), strict=False)
 
 
 def weights_for(model: nn.Module, path: Path) -> StateDict:
@@ -107,15 +106,16 @@ def _renamed(state: StateDict, model: nn.Module) -> StateDict:
     return state
 
 
-def _wanted(state: Mapping[str, Tensor], model: nn.Module) -> set[str]:
+def _wanted(state: StateDict, model: nn.Module) -> set[str]:
+    """Return the names that a model needs of a state dict."""
     return {key for key in model.state_dict() if key in state or not key.endswith(LATER)}
 
 
 def _problems(state: StateDict, model: nn.Module) -> list[str]:
     """Return what a state dict lacks, has in addition, and has in another shape than a model."""
     own = model.state_dict()
-    given = {key: value for key, value in state.items() if not _is_state(model, key)}
-    wanted = [key for key in own if key in _wanted(given, model)]
+    given, needed = _without_states(state, model), _wanted(state, model)
+    wanted = [key for key in own if key in needed]
     shapes = {key: (tuple(given[key].shape), tuple(own[key].shape)) for key in wanted if key in given}
     return [
         *_listed("lacks", [key for key in wanted if key not in given]),
@@ -124,11 +124,15 @@ def _problems(state: StateDict, model: nn.Module) -> list[str]:
     ]
 
 
-def _is_state(model: nn.Module, key: str) -> bool:
-    """Return whether an entry is a state of neurons, which snnTorch 0.8 saved among the weights."""
-    layer, _, name = key.rpartition(".")
-    owner = dict(model.named_modules()).get(layer)
-    return name in STATES and name in getattr(owner, "_non_persistent_buffers_set", ())
+def _without_states(state: StateDict, model: nn.Module) -> StateDict:
+    """Return a state dict without the states of neurons, which snnTorch 0.8 saved among the weights."""
+    unsaved = {
+        f"{layer}.{name}".removeprefix(".")
+        for layer, owner in model.named_modules()
+        for name in getattr(owner, "_non_persistent_buffers_set", ())
+        if name in STATES
+    }
+    return {key: value for key, value in state.items() if key not in unsaved}
 
 
 def _listed(verb: str, items: list[str]) -> list[str]:

@@ -66,7 +66,7 @@ def simulate(
 def stream(
     net: Network, chunks: Iterable[Rasters], *, state: "StreamState | None" = None, record: bool = False,
     threads: int | None = None, kernel: Kernel = "auto", keep: Collection[str] | None = None,
-    stop: Callable[[Run], bool] | None = None, notice: Notice = to_stderr,
+    stop: Callable[[Run], bool] | None = None,
 ) -> "Iterator[tuple[Run, StreamState]]":  # fmt: skip
     """Run one chunk of steps after the other, each from where the last one ended: the run of each, and where it ended.
 
@@ -75,7 +75,7 @@ def stream(
     not suit the network or the number of samples.
     """
     for inputs in chunks:
-        with _compiled(notice):
+        with _compiled():
             from snnc.simulation.engine.call import Options, advance, first_state
 
             run, state = advance(net, inputs, Options(record, keep, threads, kernel), state or first_state(net, inputs))
@@ -84,9 +84,11 @@ def stream(
             return
 
 
-def _compiled(notice: Notice) -> AbstractContextManager[Any]:
-    """Let ``notice`` hear of compilation while the block lasts, unless within `quietly`. Raises MissingDependencyError without
-    numba."""
+def _compiled(notice: Notice = to_stderr) -> AbstractContextManager[Any]:
+    """Let ``notice`` hear of compilation while the block lasts, unless within `quietly`.
+
+    Raises MissingDependencyError without numba.
+    """
     if find_spec("numba") is None:
         fix = "pip install '.[engine]', or use the reference: --engine reference"
         raise MissingDependencyError("the engine needs numba, which is not installed", fix=fix)
